@@ -1,0 +1,30 @@
+"""What the reader of a data set may find wrong, said so that its owner can mend it."""
+
+from __future__ import annotations
+
+
+class DataError(Exception):
+    """The request or the data is wrong (exit 2): one message that names file, row, column and remedy.
+
+    >>> str(DataError("label column 'y' not found", path="a.csv", remedy="name one of: text, label"))
+    "a.csv: label column 'y' not found. Remedy: name one of: text, label"
+    >>> str(DataError("not UTF-8", path="a.csv", row=7, column="text"))
+    "a.csv, row 7, column 'text': not UTF-8"
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: object = None,
+        row: int | None = None,
+        column: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        place = [str(path)] if path is not None else []
+        if row is not None:
+            place.append(f"row {row}")
+        if column is not None:
+            place.append(f"column {column!r}")
+        where = ", ".join(place)
+        super().__init__((f"{where}: " if where else "") + problem + (f". Remedy: {remedy}" if remedy else ""))

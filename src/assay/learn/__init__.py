@@ -1,0 +1,1 @@
+"""Features, probe models and cross-fitting: what the content of a row says about its label."""

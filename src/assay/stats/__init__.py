@@ -1,0 +1,1 @@
+"""The arithmetic of evidence: e-values, false discovery rates, exact tails, intervals. Knows no data."""

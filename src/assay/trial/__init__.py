@@ -1,0 +1,1 @@
+"""Puts a proposed artefact on trial by experiment, and gives evidence with an error guarantee."""
