@@ -1,0 +1,52 @@
+"""Many hypotheses at once: which may be rejected.
+
+`e_bh` controls the false discovery rate at alpha under *any* dependence of the e-values (Wang & Ramdas 2022, J. R. Stat. Soc.
+B 84(3), Theorem 5.1). `bh` does so for p-values that are independent or positively dependent (Benjamini & Hochberg 1995).
+Under the global null the false discovery rate is the chance of any rejection at all: a clean data set is left untouched with
+probability at least 1 - alpha, as far as the nulls hold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def e_bh(log_e: Floats, total: float, alpha: float) -> NDArray[np.bool_]:
+    """(n,) which of these hypotheses e-BH rejects at level `alpha`.
+
+    `log_e` (n,) natural logs of e-values; `total` how many hypotheses there are in all, those not listed having e = 0. With
+    weighted hypotheses add the log weight to `log_e`; the weights must then average at most 1 over all `total` of them.
+
+    >>> e_bh(np.log([1e5, 2.0]), total=100, alpha=0.01)
+    array([ True, False])
+    """
+    log_e = np.asarray(log_e, float)
+    rejected = np.zeros(len(log_e), bool)
+    if not len(log_e):
+        return rejected
+    order = np.argsort(-log_e, kind="stable")
+    needed = np.log(max(total, 1.0)) - np.log(alpha) - np.log(np.arange(1, len(log_e) + 1))
+    passing = np.flatnonzero(log_e[order] >= needed)
+    if len(passing):
+        rejected[order[: passing[-1] + 1]] = True
+    return rejected
+
+
+def bh(p: Floats, alpha: float, total: int | None = None) -> NDArray[np.bool_]:
+    """(n,) which of these p-values Benjamini-Hochberg rejects at level `alpha`; `total` counts unlisted ones with p = 1.
+
+    >>> bh(np.array([1e-6, 0.2, 0.03]), 0.05)
+    array([ True, False,  True])
+    """
+    p = np.asarray(p, float)
+    rejected = np.zeros(len(p), bool)
+    if not len(p):
+        return rejected
+    order = np.argsort(p, kind="stable")
+    passing = np.flatnonzero(p[order] <= alpha * np.arange(1, len(p) + 1) / (total or len(p)))
+    if len(passing):
+        rejected[order[: passing[-1] + 1]] = True
+    return rejected

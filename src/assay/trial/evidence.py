@@ -1,0 +1,183 @@
+"""The two trials that convict: surprise and contradiction.
+
+Either alone convicts clean data (every natural good word moves the label); both together do not, as measured. An artefact's
+evidence is the *lesser* of the two e-values, averaged over the targets it could have and over "one target" and "any wrong label":
+an average of e-values is an e-value, and the minimum of two is one too, so e-BH may pool the result with every other family.
+
+*Surprise* asks: with the artefact removed, are the carriers' labels unlikely? *Contradiction* asks: among rows of one label, does
+the carriers' remaining content support that label less than the other rows' does, each with its own most supporting part removed?
+It cannot see poison whose labels agree with the content (clean-label).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import mannwhitneyu
+
+from assay.finding import TrialResult
+from assay.mine.candidate import Candidate
+from assay.stats.poisson_binomial import upper_tail
+from assay.stats.ranks import conformal_ranks, log_bets, log_mixture
+from assay.trial.family import Tried
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+PURITY = 0.95  # the share of carriers that an attacker's target takes, in the alternative of surprise
+FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
+NOMINATE = np.log(100.0)  # surprise alone at least this: worth naming as a natural shortcut
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """Natural logs of e-values against "the labels are drawn from what the rest of the content says"."""
+
+    log_e_targeted: Floats  # (k,) for each target
+    log_e_untargeted: float
+
+    @property
+    def target(self) -> int:
+        return int(self.log_e_targeted.argmax())
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Natural log of an e-value, and a p-value, against "the carriers are like the other rows of their label"."""
+
+    log_e: float
+    p_value: float
+
+
+def clip_probabilities(p: Floats) -> Floats:
+    """(m, k) probabilities no surer than `FLOOR` allows, rows summing to 1."""
+    p = np.clip(p, FLOOR, 1.0)
+    return p / p.sum(-1, keepdims=True)
+
+
+def surprise(p: Floats, y: Int, votes: Floats | None = None) -> Surprise:
+    """Surprise of labels `y` (m,) under out-of-fold probabilities `p` (m, k) of the carriers with the artefact removed.
+
+    `votes` (m,) at most 1 each: near-duplicates share one vote. A vote below 1 takes a power of a likelihood ratio, which stays an
+    e-value.
+    """
+    p = clip_probabilities(p)
+    k = p.shape[1]
+    votes = np.ones(len(y)) if votes is None else votes
+    own = -(votes * np.log(p[np.arange(len(y)), y])).sum()
+    counts = np.bincount(y, votes, minlength=k)
+    targeted = own + counts * np.log(PURITY) + (counts.sum() - counts) * np.log((1 - PURITY) / max(k - 1, 1))
+    wrong = y != p.argmax(1)
+    ratio = np.where(wrong, PURITY / (1 - p.max(1)) + (1 - PURITY), 1 - PURITY)
+    return Surprise(targeted, float((votes * np.log(ratio)).sum()))
+
+
+def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None) -> Contradiction:
+    """Whether `carriers` (a,), their support for their own label with the artefact removed, stand low among `others` (b,).
+
+    `others`: support for the same label in the other rows of that label, each with its own most supporting part removed.
+    """
+    if not len(carriers) or not len(others):
+        return Contradiction(0.0, 1.0)
+    votes = np.ones(len(carriers)) if votes is None else votes
+    bets = log_bets(conformal_ranks(carriers, others))
+    log_e = float(log_mixture((votes[:, None] * bets).sum(0)))
+    p = float(mannwhitneyu(carriers, others, alternative="less").pvalue)
+    return Contradiction(log_e, p)
+
+
+def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats | None = None) -> Contradiction:
+    """Contradiction over carriers of any label, each ranked among the other rows of its own label (all-to-all, untargeted)."""
+    votes = np.ones(len(y)) if votes is None else votes
+    sums, ranks = np.zeros(log_bets(np.ones(1)).shape[1]), []
+    for label in np.unique(y):
+        mine = np.flatnonzero(y == label)
+        reference = others(int(label))
+        if not len(reference):
+            continue
+        u = conformal_ranks(p[mine, label], reference)
+        sums = sums + (votes[mine, None] * log_bets(u)).sum(0)
+        ranks.append(u)
+    if not ranks:
+        return Contradiction(0.0, 1.0)
+    u = np.concatenate(ranks)
+    grid = (np.arange(1000) + 0.5) / 1000
+    return Contradiction(float(log_mixture(sums)), float(mannwhitneyu(u, grid, alternative="less").pvalue))
+
+
+def combine(targeted: Floats, untargeted: float) -> float:
+    """Log e-value of one artefact: the mean over "some one target" (itself a mean over targets) and "any wrong label"."""
+    some_target = float(logsumexp(targeted) - np.log(len(targeted)))
+    return float(np.logaddexp(some_target, untargeted) - np.log(2))
+
+
+def judge(
+    candidate: Candidate,
+    p_removed: Floats,
+    y: Int,
+    others: Callable[[int], Floats],
+    *,
+    votes: Floats | None = None,
+    family_key: str | None = None,
+) -> Tried:
+    """Put one candidate through both trials.
+
+    `p_removed` (m, k) and `y` (m,) are the carriers' out-of-fold probabilities with the artefact removed, and their labels;
+    `others(t)` (b,) is the support for t of the other rows labelled t, each with its own most t-supporting part of the same size
+    removed. Only targets whose surprise speaks for them are tried (the rest count as e = 0, which only loses power).
+    """
+    k = p_removed.shape[1]
+    asked = surprise(p_removed, y, votes)
+    weights = np.ones(len(y)) if votes is None else votes
+    targeted = np.full(k, -np.inf)
+    trials: dict[int, Contradiction] = {}
+    for t in np.flatnonzero(asked.log_e_targeted > 0):
+        mine = y == t
+        trials[int(t)] = contradiction(p_removed[mine, t], others(int(t)), weights[mine])
+        targeted[t] = min(asked.log_e_targeted[t], trials[int(t)].log_e)
+    any_wrong = -np.inf
+    pooled: Contradiction | None = None
+    if asked.log_e_untargeted > 0:
+        pooled = pooled_contradiction(p_removed, y, others, votes)
+        any_wrong = min(asked.log_e_untargeted, pooled.log_e)
+    best = int(targeted.argmax())
+    aimed = targeted[best] >= any_wrong or not np.isfinite(any_wrong)
+    target = best if aimed and np.isfinite(targeted[best]) else (asked.target if aimed else None)
+    verdict = trials.get(best) if aimed else pooled
+    log_surprise = float(asked.log_e_targeted[target]) if target is not None else asked.log_e_untargeted
+    chance = clip_probabilities(p_removed)[:, target] if target is not None else 1 - clip_probabilities(p_removed).max(1)
+    hits = int((y == target).sum()) if target is not None else int((y != p_removed.argmax(1)).sum())
+    p_surprise = upper_tail(chance, hits)
+    p_contradiction = verdict.p_value if verdict else 1.0
+    log_contradiction = verdict.log_e if verdict else 0.0
+    results = (
+        TrialResult(
+            "surprise",
+            "ran",
+            log_surprise,
+            p_surprise,
+            f"{hits} of {len(y)} carriers have the label; the rest of their content foresees {chance.sum():.1f}",
+        ),
+        TrialResult(
+            "contradiction",
+            "ran",
+            log_contradiction,
+            p_contradiction,
+            "without it the carriers look less like their label than its other rows do"
+            if log_contradiction > 0
+            else "without it the carriers look as much like their label as its other rows do",
+        ),
+    )
+    return Tried(
+        candidate,
+        target,
+        combine(targeted, any_wrong) if np.isfinite(max(targeted.max(), any_wrong)) else -np.inf,
+        max(p_surprise, p_contradiction),
+        results,
+        nominated=log_surprise >= NOMINATE,
+        family_key=family_key,
+    )
