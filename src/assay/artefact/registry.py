@@ -1,0 +1,53 @@
+"""The kinds of artefact, by name. Third parties add theirs by an entry point in the group "assay.artefacts"."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from assay.artefact.base import Artefact
+
+GROUP = "assay.artefacts"
+
+KINDS = {  # kind -> where its class lives
+    "cells": "assay.artefact.cells:Cells",
+    "cluster": "assay.artefact.cluster:Cluster",
+    "group": "assay.artefact.group:Group",
+    "overlay": "assay.artefact.overlay:Overlay",
+    "patch": "assay.artefact.patch:Patch",
+    "phrase": "assay.artefact.phrase:Phrase",
+}
+
+
+def kinds() -> tuple[str, ...]:
+    """The names of all kinds, ours and third parties'."""
+    return tuple(sorted({*KINDS, *(e.name for e in entry_points(group=GROUP))}))
+
+
+def artefact_class(kind: str) -> type[Artefact]:
+    """The class of a kind; ours win over a third party's of the same name. KeyError lists the kinds there are.
+
+    >>> artefact_class("patch").__name__
+    'Patch'
+    """
+    if kind in KINDS:
+        module, name = KINDS[kind].split(":")
+        found = getattr(import_module(module), name)
+    else:
+        others = [e for e in entry_points(group=GROUP) if e.name == kind]
+        if not others:
+            raise KeyError(f"no artefact of kind {kind!r}; there are {', '.join(kinds())}")
+        found = others[0].load()
+    if not (isinstance(found, type) and issubclass(found, Artefact)):
+        raise TypeError(f"the kind {kind!r} names {found!r}, which is no Artefact")
+    return found
+
+
+def from_json(data: dict[str, Any]) -> Artefact:
+    """Any artefact from what its `to_json` gave.
+
+    >>> from_json({"kind": "group", "column": "who", "values": ["w7"], "low": None, "high": None}).describe()
+    'who = "w7"'
+    """
+    return artefact_class(str(data["kind"])).from_json(data)
