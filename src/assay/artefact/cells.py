@@ -56,7 +56,7 @@ class Condition:
         return f"{self.column} {words(self.low)} to {words(self.high)}"
 
     def holds(self, cells: pa.ChunkedArray) -> Bools:
-        """(n,) which cells meet it. Values the column's type cannot hold meet none; missing cells meet no range."""
+        """(n,) which cells meet it. No cell meets a value its type cannot hold; missing cells meet no range."""
         if pa.types.is_dictionary(cells.type):
             cells = cells.cast(cells.type.value_type)
         missing = pc.is_null(cells, nan_is_null=True)
