@@ -1,0 +1,139 @@
+"""Phrase: words that rows share, in one run or as a pair with other words between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.artefact.base import Artefact, Bools
+from assay.artefact.tokens import spans
+from assay.dataset.rows import Rows
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Phrase(Artefact):
+    """`parts` of lower-case tokens (see `assay.artefact.tokens`): one part is a run, two are a pair in either order.
+
+    `gap`: the most tokens between two parts, None for any number. `columns`: the text columns it may stand in (empty: any).
+
+    >>> trigger = Phrase((("cf",),))
+    >>> trigger.present(["a cf b", "scf"]).tolist(), trigger.remove(["a cf b"])
+    ([True, False], ['a b'])
+    """
+
+    parts: tuple[tuple[str, ...], ...]
+    gap: int | None = None
+    columns: tuple[str, ...] = ()
+    kind: ClassVar[str] = "phrase"
+
+    def __post_init__(self) -> None:
+        if not self.parts or not all(self.parts) or len(self.parts) > 2:
+            raise ValueError(f"a phrase has one or two parts of at least one token; got {self.parts!r}")
+
+    @property
+    def words(self) -> int:
+        """How many tokens it has in all."""
+        return sum(map(len, self.parts))
+
+    def find(self, text: str) -> list[Span]:
+        """Character spans of every part, where the phrase is present; else []."""
+        found = spans(text)
+        words = [t for t, _, _ in found]
+        starts = [_runs(words, part) for part in self.parts]
+        if not all(starts):
+            return []
+        if len(self.parts) == 2 and self.gap is not None:
+            near = [
+                (a, b)
+                for a in starts[0]
+                for b in starts[1]
+                if 0 <= max(b - a - len(self.parts[0]), a - b - len(self.parts[1])) <= self.gap
+            ]
+            starts = [sorted({a for a, _ in near}), sorted({b for _, b in near})]
+            if not near:
+                return []
+        return sorted(
+            (found[i][1], found[i + len(part) - 1][2]) for part, at in zip(self.parts, starts, strict=True) for i in at
+        )
+
+    def _texts(self, rows: Rows) -> list[str]:
+        return [
+            f.name
+            for f in rows.table.schema
+            if (pa.types.is_string(f.type) or pa.types.is_large_string(f.type)) and (not self.columns or f.name in self.columns)
+        ]
+
+    def _present(self, rows: Rows) -> Bools:
+        present = np.zeros(len(rows), bool)
+        for name in self._texts(rows):
+            present |= np.array([bool(v and self.find(v)) for v in rows.table.column(name).to_pylist()], bool)
+        return present
+
+    def _insert(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        names = self._texts(rows)
+        if not names:
+            raise ValueError(f"no text column to insert into; columns: {rows.table.column_names}")
+        name = max(names, key=lambda n: pc.sum(pc.utf8_length(rows.table.column(n))).as_py() or 0)
+        return rows.with_column(name, [self._into(v or "", rng) for v in rows.table.column(name).to_pylist()])
+
+    def _into(self, text: str, rng: np.random.Generator) -> str:
+        words = text.split(" ") if text else []
+        for part in self.parts:
+            at = int(rng.integers(0, len(words) + 1))
+            words[at:at] = [_spell(part)]
+        return " ".join(words)
+
+    def _remove(self, rows: Rows) -> Rows:
+        for name in self._texts(rows):
+            rows = rows.with_column(name, [None if v is None else self._without(v) for v in rows.table.column(name).to_pylist()])
+        return rows
+
+    def _without(self, text: str) -> str:
+        for start, end in reversed(self.find(text)):
+            left, right = text[:start], text[end:]
+            if left.endswith(" ") and (right.startswith(" ") or not right):
+                left = left[:-1]
+            elif not left and right.startswith(" "):
+                right = right[1:]
+            text = left + right
+        return text
+
+    def describe(self) -> str:
+        said = [f"“{_spell(p)}”" for p in self.parts]
+        if len(said) == 2:
+            within = "" if self.gap is None else f" within {self.gap} words of each other"
+            return f"the words {said[0]} and {said[1]} together{within}"
+        return f"the {'word' if len(self.parts[0]) == 1 else 'phrase'} {said[0]}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "parts": [list(p) for p in self.parts],
+            "text": [_spell(p) for p in self.parts],
+            "gap": self.gap,
+            "columns": list(self.columns),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Phrase:
+        return cls(tuple(tuple(p) for p in data["parts"]), data.get("gap"), tuple(data.get("columns", ())))
+
+
+def _runs(words: list[str], part: tuple[str, ...]) -> list[int]:
+    """Where `part` starts in `words`."""
+    n = len(part)
+    return [i for i, w in enumerate(words) if w == part[0] and tuple(words[i : i + n]) == part]
+
+
+def _spell(part: tuple[str, ...]) -> str:
+    """Tokens as a person would write them: no blank before closing punctuation."""
+    text = ""
+    for token in part:
+        text += token if not text or token in ".,;:!?)%’”" else f" {token}"
+    return text

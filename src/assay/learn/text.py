@@ -1,0 +1,193 @@
+"""A probe for text that can be asked about any part of a document.
+
+A cross-fitted linear model on hashed word 1- and 2-grams. Being additive, it knows what each token contributed, so "what does the
+rest of this document say" costs a subtraction, not a new prediction: the scan asks it about every shared phrase at once.
+
+It judges word choice and neighbours only: meaning that lies in longer order or in style is beyond it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.model_selection import StratifiedKFold
+
+from assay.learn.corpus import BREAK, Corpus
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+BITS = 18  # 262,144 hashed features: collisions only blur a feature, and none is ever reported
+INVERSE_PENALTY = 0.3  # of the logistic regression; chosen on SST-2, SMS and Davidson (experiments/text.py)
+FOLDS = 5
+FOLDS_LARGE, LARGE = 3, 30_000  # above LARGE documents three folds lose little and save time
+TRAIN_AT_MOST = 200_000  # documents a fold learns from
+
+
+@dataclass(frozen=True)
+class TextProbe:
+    """Out-of-fold logits (n, k) of whole documents, and each token's share in them.
+
+    `single` (t, k) is what the token itself adds, `double` (t, k) what the pair that starts there adds, both by the model that
+    never saw the document, calibrated. Removing tokens a..b takes away singles a..b and doubles a-1..b.
+    """
+
+    logits: Floats
+    single: NDArray[np.float32]
+    double: NDArray[np.float32]
+    fold: Int
+
+    @property
+    def k(self) -> int:
+        return self.logits.shape[1]
+
+    def probabilities(self) -> Floats:
+        return softmax(self.logits)
+
+    def spans(self, starts: Int, length: int) -> Floats:
+        """(m, k) what the runs of `length` tokens that start there contribute: subtract it to remove them."""
+        add = np.zeros((len(starts), self.k))
+        for offset in range(length):
+            add += self.single[starts + offset]
+            add += self.double[starts + offset]
+        before = starts - 1
+        add[before >= 0] += self.double[before[before >= 0]]
+        return add
+
+
+def softmax(logits: Floats) -> Floats:
+    """Rows that sum to 1."""
+    z = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(z / z.sum(-1, keepdims=True))
+
+
+def folds_of(y: Int, votes_group: Int, count: int, rng: np.random.Generator) -> Int:
+    """(n,) fold numbers; rows of one group (near-duplicates) share a fold, classes are balanced as far as that allows."""
+    _, first, group = np.unique(votes_group, return_index=True, return_inverse=True)
+    label = y[first]
+    smallest = np.bincount(label - label.min()).min(initial=0, where=np.bincount(label - label.min()) > 0)
+    if smallest < count:
+        fold = rng.permutation(len(first)) % count
+    else:
+        fold = np.zeros(len(first), np.int64)
+        splitter = StratifiedKFold(count, shuffle=True, random_state=int(rng.integers(2**31)))
+        for number, (_, test) in enumerate(splitter.split(np.zeros(len(first)), label)):
+            fold[test] = number
+    return np.asarray(fold[group], np.int64)
+
+
+def fit_text_probe(
+    corpus: Corpus, y: Int, k: int, group: Int, rng: np.random.Generator, left_out: NDArray[np.bool_] | None = None
+) -> TextProbe:
+    """Fit one model a fold, on the rows of the other folds (less `left_out`), and read off every token's share.
+
+    `y` (n,) codes, negative where there is no label: such rows are judged but not learnt from.
+    """
+    n = corpus.documents
+    count = FOLDS if n <= LARGE else FOLDS_LARGE
+    fold = folds_of(y, group, count, rng)
+    one, two = _hashed(corpus)
+    scale = 1 / np.sqrt(np.maximum(corpus.length, 1))
+    features = _matrix(corpus, one, two, scale)
+    usable = y >= 0 if left_out is None else (y >= 0) & ~left_out
+    single = np.zeros((len(corpus.word), k), np.float32)
+    double = np.zeros((len(corpus.word), k), np.float32)
+    intercept = np.zeros((n, k))
+    for number in range(count):
+        train = np.flatnonzero(usable & (fold != number))
+        if len(train) > TRAIN_AT_MOST:
+            train = np.sort(rng.choice(train, TRAIN_AT_MOST, replace=False))
+        weights, bias = _fit(features[train], y[train], k, int(rng.integers(2**31)))
+        here = np.flatnonzero(fold[corpus.document] == number)
+        size = scale[corpus.document[here]][:, None]
+        single[here] = weights[one[here]] * size * (one[here] >= 0)[:, None]
+        double[here] = weights[two[here]] * size * (two[here] >= 0)[:, None]
+        intercept[fold == number] = bias
+    logits = intercept + _by_document(corpus, single) + _by_document(corpus, double)
+    slope, shift = _calibrate(logits, y, usable)
+    return TextProbe(logits * slope + shift, single * np.float32(slope), double * np.float32(slope), fold)
+
+
+def _hashed(corpus: Corpus) -> tuple[Int, Int]:
+    """(t,) feature number of each token and of the pair that starts there; -1 where there is none."""
+    word = corpus.word
+    following = np.append(word[1:], BREAK)
+    mask = np.uint64(2**BITS - 1)
+    one = _mix(word.astype(np.uint64)) & mask
+    two = _mix(word.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + following.astype(np.uint64) + np.uint64(1)) & mask
+    return (
+        np.where(word >= 0, one.astype(np.int64), -1),
+        np.where((word >= 0) & (following >= 0), two.astype(np.int64), -1),
+    )
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014): every input bit reaches every output bit."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _matrix(corpus: Corpus, one: Int, two: Int, scale: Floats) -> sp.csr_matrix:
+    """(n, 2^BITS) counts over the square root of the document's length."""
+    column = np.concatenate([one[one >= 0], two[two >= 0]])
+    row = np.concatenate([corpus.document[one >= 0], corpus.document[two >= 0]])
+    matrix = sp.csr_matrix((scale[row], (row, column)), shape=(corpus.documents, 2**BITS))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _fit(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Floats, Floats]:
+    """Weights (2^BITS, k) and bias (k,); classes absent here get a very low bias. Columns that are empty here are left out."""
+    used = np.flatnonzero(np.bincount(features.indices, minlength=features.shape[1]))
+    present = np.unique(y)
+    weights, bias = np.zeros((features.shape[1], k)), np.full(k, -10.0)
+    if len(present) == 1:
+        bias[present] = 0.0
+        return weights, bias
+    x = features[:, used]
+    model: LogisticRegression | SGDClassifier
+    if x.shape[0] <= LARGE:
+        model = LogisticRegression(C=INVERSE_PENALTY * 10, max_iter=60, tol=1e-3)
+    else:
+        model = SGDClassifier(loss="log_loss", alpha=0.3 / x.shape[0], max_iter=6, tol=None, average=True, random_state=seed)
+    model.fit(x, y)
+    coefficient, offset = model.coef_, model.intercept_
+    if len(present) == 2:
+        coefficient, offset = np.vstack([-coefficient / 2, coefficient / 2]), np.array([-offset[0] / 2, offset[0] / 2])
+    weights[np.ix_(used, present)] = coefficient.T
+    bias[present] = offset
+    return weights, bias
+
+
+def _by_document(corpus: Corpus, share: NDArray[np.float32]) -> Floats:
+    """(n, k) sums of token shares."""
+    return np.stack(
+        [np.bincount(corpus.document, share[:, c].astype(float), minlength=corpus.documents) for c in range(share.shape[1])], 1
+    )
+
+
+def _calibrate(logits: Floats, y: Int, usable: NDArray[np.bool_]) -> tuple[float, Floats]:
+    """One slope and a shift a class that make the out-of-fold logits probabilities (temperature scaling; Guo et al. 2017)."""
+    from scipy.optimize import minimize
+
+    rows = np.flatnonzero(usable)
+    z, label = logits[rows], y[rows]
+    k = z.shape[1]
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        slope, shift = np.exp(theta[0]), theta[1:]
+        scaled = z * slope + shift
+        p = softmax(scaled)
+        gap = p.copy()
+        gap[np.arange(len(label)), label] -= 1
+        nll = -np.log(np.maximum(p[np.arange(len(label)), label], 1e-12)).mean() + 1e-3 * (shift**2).sum()
+        return float(nll), np.concatenate([[(gap * z * slope).sum() / len(label)], gap.mean(0) + 2e-3 * shift])
+
+    best = minimize(loss, np.zeros(k + 1), jac=True, method="L-BFGS-B", options={"maxiter": 100})
+    return float(np.exp(best.x[0])), np.asarray(best.x[1:])
