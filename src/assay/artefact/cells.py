@@ -96,8 +96,7 @@ class Condition:
 class Cells(Artefact):
     """A row carries it if every condition holds. Putting it in sets the cells; taking it out makes them missing.
 
-    Source: Pleiter, Tajalli, Koffas, Abad, Xu, Larson, Picek, Tabdoor, 2023, sections 4.1 (out of bounds) and 4.2 (in
-    bounds).
+    Source: Pleiter, Tajalli, Koffas, Abad, Xu, Larson, Picek, Tabdoor, 2023 (out of bounds, in bounds).
 
     >>> rule = Cells((Condition("gain", 137, 137), Condition("age", 40, 42)))
     >>> rule.describe()
