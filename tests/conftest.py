@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+
+from assay.dataset.data import Columns, Dataset, Modality
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,3 +34,35 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def memory() -> Callable[..., Dataset]:
+    """`memory("text", {"text": [...]}, labels)`, `memory("image", pictures, labels)`: a `Dataset` without a file."""
+
+    def make(modality: Modality, content: Any, labels: Any = None, y: Any = None) -> Dataset:
+        """`labels` name the classes; `y` gives the codes where some are missing (-1)."""
+        images = content if isinstance(content, np.ndarray) else None
+        table = pa.table({} if images is not None else content)
+        n = table.num_rows if images is None else len(images)
+        names = [] if labels is None else [str(v) for v in labels]
+        classes = tuple(sorted(set(names)))
+        codes = [classes.index(v) for v in names] if y is None else y
+        return Dataset(
+            path="memory",
+            format="memory",
+            modality=modality,
+            task="classification" if classes else "none",
+            columns=Columns(content=tuple(table.column_names)),
+            table=table,
+            images=images if images is None or images.ndim == 4 else images[..., None],
+            row=np.arange(n),
+            key=tuple(map(str, range(n))),
+            digest=np.zeros((n, 32), np.uint8),
+            records=n,
+            fingerprint="",
+            classes=classes,
+            y=np.array(codes, np.int64),
+        )
+
+    return make

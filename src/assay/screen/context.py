@@ -1,0 +1,70 @@
+"""What a screen is given, and what it may need.
+
+A screen declares its needs by name; `lacks` says in words why a need is not met, so that a check that does not run is
+listed with its reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.data import MISSING, Dataset
+from assay.screen.statistics import row_statistics
+
+Need = Literal["labels", "probabilities", "features", "content", "numbers"]
+
+# A screen compares a row with the others; under this many there is nothing to compare with.
+FEWEST_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Context:
+    """A data set and what was already learnt about it.
+
+    `probabilities` (n, k) are out-of-fold: the model that gave row i its probabilities never saw row i; columns follow
+    `data.classes`. `features` (n, d) were made without labels; Euclidean distance between them is meant to say
+    something.
+    """
+
+    data: Dataset
+    probabilities: NDArray[np.float64] | None
+    features: NDArray[np.float32] | None
+    rng: np.random.Generator
+
+    def __post_init__(self) -> None:
+        n, k = len(self.data), len(self.data.classes)
+        if self.probabilities is not None and self.probabilities.shape != (n, k):
+            raise ValueError(
+                f"expected probabilities of shape {(n, k)} (rows, classes), found {self.probabilities.shape}"
+            )
+        if self.features is not None and (self.features.ndim != 2 or len(self.features) != n):
+            raise ValueError(f"expected features of shape ({n}, d), found {self.features.shape}")
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(n,) which rows have a class label."""
+        if not self.data.labelled or len(self.data.y) != len(self.data):
+            return np.zeros(len(self.data), bool)
+        return self.data.y != MISSING
+
+
+def lacks(need: Need, context: Context) -> str | None:
+    """Why this need is not met, in words, or None where it is."""
+    data = context.data
+    if len(data) < FEWEST_ROWS:
+        return f"needs at least {FEWEST_ROWS} rows to compare, found {len(data)}"
+    if need == "labels" and not context.labelled.any():
+        return f"needs labels of at least two classes; the task here is {data.task}"
+    if need == "probabilities" and context.probabilities is None:
+        return "needs out-of-fold class probabilities, and no probe gave any"
+    if need == "features" and context.features is None:
+        return "needs label-free features, and none were made"
+    if need == "content" and data.images is None and not data.columns.content:
+        return "needs content, and there is neither a picture nor a content column"
+    if need == "numbers" and not row_statistics(data).names:
+        return "needs numbers: no numeric column here has more than one value"
+    return None

@@ -1,0 +1,63 @@
+"""Labels that the nearest rows, in features made without labels, do not share."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from assay.finding import RowScore
+from assay.screen.agreement import flag_excess, lead, margin_score
+from assay.screen.context import Context
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Votes a row: enough that one wrong label among them says little, few enough to stay near.
+NEIGHBOURS = 15
+# Rows that may vote. More are sampled from, so that cost is linear in rows: 10,000 keep each class of a 100-class set
+# at 100.
+VOTERS = 10_000
+# Rows asked at a time: bounds the distance matrix at about 80 MB.
+BLOCK = 1_000
+# Added to each class's votes before they become shares (Krichevsky-Trofimov), so that no share is 0 or 1.
+PRIOR_VOTES = 0.5
+
+
+def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: np.random.Generator) -> Float:
+    """(n, k) share of each class among a row's nearest voters, itself left out. Brute force against at most `VOTERS`
+    rows.
+    """
+    n = len(features)
+    voters = np.sort(rng.choice(n, VOTERS, replace=False)) if n > VOTERS else np.arange(n)
+    count = min(NEIGHBOURS, len(voters) - 1)
+    index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(features[voters])
+    shares = np.empty((n, classes))
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        near = voters[index.kneighbors(features[rows], return_distance=False)]
+        itself = near == rows[:, None]
+        # a row that is no voter, or is hidden behind copies of itself, drops its farthest instead
+        itself[~itself.any(axis=1), -1] = True
+        votes = y[near[~itself].reshape(len(rows), count)]
+        cell = np.arange(len(rows))[:, None] * classes + votes
+        shares[rows] = np.bincount(cell.ravel(), minlength=len(rows) * classes).reshape(len(rows), classes)
+    shares += PRIOR_VOTES
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
+
+
+def run(context: Context) -> RowScore:
+    """The screen: unlabelled rows neither vote nor are judged; they score 0."""
+    assert context.features is not None
+    n, known = len(context.data), np.flatnonzero(context.labelled)
+    y = context.data.y[known]
+    features = np.nan_to_num(np.asarray(context.features[known], np.float32), posinf=0.0, neginf=0.0)
+    shares = neighbour_shares(features, y, len(context.data.classes), context.rng)
+    score, flag = np.zeros(n), np.zeros(n, bool)
+    score[known] = margin_score(shares, y)
+    first = shares.argmax(axis=1)
+    disputed = (first != y) & (score[known] > 0.5)
+    flag[known] = flag_excess(first == y, disputed, lead(shares)).flag
+    return RowScore(
+        "neighbours", score, flag, f"its {NEIGHBOURS} nearest rows, seen without labels, carry another label"
+    )

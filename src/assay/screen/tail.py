@@ -1,0 +1,87 @@
+"""Which scores lie beyond what their own upper tail leads one to expect.
+
+A fixed share ("the worst 10 %") flags 10 % of every clean set. Here the tail is read where outliers have little say
+(between the highest 20 % and 5 % of the scores), continued by a generalised Pareto law, and only what lies beyond it
+is flagged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+# The tail is read at these shares, each half of the one before, as Pickands' estimator wants. Up to about 2.5 % of
+# outliers leave the last one nearly where it was.
+SHARES = (0.2, 0.1, 0.05)
+# Shape of the tail. 0 is exponential, and the lightest that natural measurements are granted; at 1 the mean is
+# infinite, beyond which hardly anything would be flagged. Between, the estimate is followed, with most of its
+# standard error on top: Pickands' has 1.8 / sqrt(rows beyond the last share) where the tail is exponential.
+LIGHTEST, HEAVIEST = 0.0, 1.0
+SHAPE_ERROR = 1.3
+# Scores bounded by their making (an isolation forest's) or Gaussian have lighter tails: -0.15 to -0.25 at these shares.
+BOUNDED = -0.25
+# Expected number of rows flagged in a clean set whose tail is as read, whatever its size.
+EXPECTED_FALSE = 0.5
+# Under this many rows the shape cannot be read from quantiles; a moderately heavy tail is then assumed.
+FEWEST_FOR_SHAPE = 400
+ASSUMED_SHAPE = 0.3
+
+
+def tail_probability(score: Float, lightest: float = LIGHTEST) -> Float:
+    """(n,) chance that a row of the score's own law scores at least as high.
+
+    Inside the bulk (below the highest 5 %) the empirical share; beyond, the generalised Pareto continuation through the
+    quantiles at `SHARES` (Pickands 1975, Annals of Statistics 3). NaN scores get 1. Cannot see outliers that make up
+    more than about 5 % of the rows: they are then the tail.
+
+    >>> p = tail_probability(np.r_[np.random.default_rng(0).exponential(size=2000), 40.0])
+    >>> bool(p[-1] < 1e-5), bool(p[:-1].min() > 1e-5)
+    (True, True)
+    """
+    score = np.asarray(score, np.float64)
+    p = np.ones(len(score))
+    known = np.isfinite(score)
+    x = score[known]
+    if len(x) < 2:
+        return p
+    order = np.sort(x)
+    p_known = (len(x) - np.searchsorted(order, x, side="left")) / len(x)  # share of rows at least as high
+    q1, q2, q3 = np.quantile(x, [1 - share for share in SHARES])
+    first, second = q2 - q1, q3 - q2
+    step = max(second, first)
+    if step > 0:
+        shape = ASSUMED_SHAPE
+        if len(x) >= FEWEST_FOR_SHAPE and first > 0 and second > 0:
+            error = SHAPE_ERROR / np.sqrt(SHARES[-1] * len(x))
+            shape = float(np.clip(np.log2(second / first) + error, lightest, HEAVIEST))
+        if abs(shape) < 1e-3:
+            shape = 1e-3  # the exponential limit, without its own formula
+        # the next halving of the share adds step * 2**shape; the scale follows from that
+        scale = step * shape * 2**shape / (2**shape - 1)
+        beyond = x > q3
+        base = np.maximum(1 + shape * (x[beyond] - q3) / scale, 0.0)  # 0: past the end of a bounded tail
+        with np.errstate(divide="ignore"):
+            p_known[beyond] = SHARES[-1] * np.where(base > 0, base ** (-1 / shape), 0.0)
+    p[known] = p_known
+    return p
+
+
+def beyond_tail(score: Float, tests: int = 1, lightest: float = LIGHTEST) -> Bool:
+    """(n,) scores beyond the continued tail: `EXPECTED_FALSE` / `tests` rows are expected in a clean set of any size.
+
+    A score that is the same in more than 95 % of the rows has no tail to read; then nothing is flagged.
+
+    >>> beyond_tail(np.r_[np.linspace(0, 1, 500), 30.0]).nonzero()[0].tolist()
+    [500]
+    >>> bool(beyond_tail(np.zeros(50)).any())
+    False
+    """
+    p = tail_probability(score, lightest)
+    n = max(int(np.isfinite(score).sum()), 1)
+    finite = score[np.isfinite(score)]
+    if not len(finite) or np.quantile(finite, 1 - SHARES[0]) == np.quantile(finite, 1 - SHARES[-1]):
+        return np.zeros(len(score), bool)
+    return p <= EXPECTED_FALSE / (n * tests)
