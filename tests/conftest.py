@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,44 @@ def memory() -> Callable[..., Dataset]:
             fingerprint="",
             classes=classes,
             y=np.array(codes, np.int64),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def in_memory() -> Callable[..., Dataset]:
+    """`in_memory(y, images=..., table=..., content=...)`: a labelled data set made of arrays, no file behind it."""
+
+    def make(
+        y: Sequence[int],
+        *,
+        images: np.ndarray | None = None,
+        table: Mapping[str, object] | None = None,
+        content: Sequence[str] = (),
+        classes: Sequence[str] | None = None,
+        contributor: str | None = None,
+    ) -> Dataset:
+        codes = np.asarray(y, np.int64)
+        names = tuple(classes or (f"class{c}" for c in range(int(codes.max()) + 1)))
+        label = [names[c] if c >= 0 else None for c in codes]
+        columns = pa.table({**(table or {}), "label": pa.array(label, pa.string())})
+        n = len(codes)
+        return Dataset(
+            path="memory",
+            format="memory",
+            modality="image" if images is not None else "table",
+            task="classification",
+            columns=Columns(content=tuple(content), label=("label",), contributor=contributor),
+            table=columns,
+            images=images,
+            row=np.arange(n),
+            key=tuple(str(i) for i in range(n)),
+            digest=np.zeros((n, 32), np.uint8),
+            records=n,
+            fingerprint="",
+            classes=names,
+            y=codes,
         )
 
     return make
