@@ -37,7 +37,7 @@ class Overlay(Artefact):
 
     A row carries it if its high-pass residual correlates with the template's by at least `threshold`. Cannot see a
     template without fine structure (a smooth gradient). Source: Chen, Liu, Li, Lu, Song, Targeted Backdoor Attacks on
-    Deep Learning Systems Using Data Poisoning, 2017, section 4 (blend); Barni, Kallas, Tondi, SIG, 2019 (add).
+    Deep Learning Systems Using Data Poisoning, 2017 (blend); Barni, Kallas, Tondi, SIG, 2019 (add).
 
     >>> noise = np.random.default_rng(0).uniform(0, 255, (8, 8, 1)).astype(np.float32)
     >>> rows = np.full((1, 8, 8, 1), 128, np.uint8)
