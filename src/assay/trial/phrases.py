@@ -7,23 +7,22 @@ tried again with a probe that never saw any of their carriers. Runs and pairs ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
-from assay.finding import Check, Effect
+from assay.finding import Check
 from assay.learn.corpus import Corpus, read_corpus
 from assay.learn.text import TextProbe, fit_text_probe, softmax
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
-from assay.stats.interval import clopper_pearson
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.canaries import canary_words, deal_plantings
-from assay.trial.evidence import FLOOR, NOMINATE, PURITY, clip_probabilities, combine, judge
+from assay.trial.evidence import NOMINATE, PURITY, clip_probabilities, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
+from assay.trial.phrase_effect import phrase_effect
 from assay.trial.text_columns import text_columns
 
 Floats = NDArray[np.float64]
@@ -31,8 +30,7 @@ Int = NDArray[np.int64]
 
 SHORT_LIST = 60  # candidates that are tried again with a probe refitted without their carriers
 WORTH_TRYING = np.log(20.0)  # log e-value of the first pass, of surprise, from which a candidate may be short-listed
-HELD_OUT = 300  # rows an artefact is inserted into, to measure its effect
-MATCHED = 99  # natural phrases it is compared with
+MEASURED = 3.0  # log e-value from which the effect of a phrase is measured
 CANARY_CARRIERS = (20, 50)
 CANARIES_EACH = 5
 SAME = 0.5  # Jaccard index of carriers above which two phrases are one artefact
@@ -81,7 +79,11 @@ class PhraseFamily:
             again = _Court(corpus, fit_text_probe(corpus, data.y, k, group, rng, without), data.y, group)
             progress(9, 10, "measuring effects")
             for i in near:
-                tried[i] = again.second_pass(short[i], rng)
+                result = again.second_pass(short[i])
+                effect = None
+                if result.target is not None and result.log_e > MEASURED:
+                    effect = phrase_effect(corpus, probe, data.y, short[i].shared, short[i].gram, result.target, rng)
+                tried[i] = replace(result, effect=effect)
         weights = [0.5 * sum(counts) / max(c, 1) for c in counts]
         tried = [replace(t, log_e=t.log_e + np.log(weights[lead.shared.pair])) for t, lead in zip(tried, short, strict=True)]
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
@@ -170,7 +172,7 @@ class _Court:
 
     def _support_without_best(self, label: int, words: int, pair: bool) -> Floats:
         corpus, probe = self.corpus, self.probe
-        length = min(words, 6)  # the best window of six tokens stands for longer ones: documents are short, windows are not
+        length = min(words, 2)  # the best window of six tokens stands for longer ones: documents are short, windows are not
         size = 1 if pair else length
         at = np.flatnonzero(corpus.word >= 0)
         last = at + size - 1
@@ -249,8 +251,8 @@ class _Court:
             u[mine] = (np.searchsorted(reference, p[mine, label], side="right") + 1) / (len(reference) + 1)
         return np.minimum(u, 1.0)
 
-    def second_pass(self, lead: _Lead, rng: np.random.Generator) -> Tried:
-        """The candidate's trials by this probe, and its effect."""
+    def second_pass(self, lead: _Lead) -> Tried:
+        """The candidate's trials by this probe."""
         shared = lead.shared
         pick = (shared.gram == lead.gram) & (self.y[shared.document] >= 0)
         _, document, p = self.removed(shared, pick)

@@ -1,0 +1,163 @@
+"""A scan, start to end: mine and try every family, pool the evidence, screen single rows, plant canaries, conclude."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.data import Dataset
+from assay.finding import Action, Check, Conclusion, Finding, RowScore, Sensitivity, Verdict
+from assay.screen.combine import combine
+from assay.screen.context import Context
+from assay.screen.registry import run_screens
+from assay.trial.family import Depth, Examined, Family, Progress, silent
+from assay.trial.registry import families
+from assay.trial.sensitivity import sensitivity
+from assay.trial.verdicts import findings_of, judge_all
+
+CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
+
+BLIND_SPOTS = (
+    "Poison in fewer than five rows, or that shares nothing with any other row (the screens rank those for review).",
+    "Triggers planted without changing labels: at most suspected, because such rows agree with their label.",
+    "Triggers that are spelt or drawn anew in every row (sample-specific, warped or styled).",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to scan. `alpha`: the false discovery rate over all artefacts; the canaries measure what it lets through."""
+
+    alpha: float = 0.01
+    depth: Depth = "fast"
+    seed: int = 0
+    canaries: bool = True
+    samples: bool = True
+
+
+@dataclass
+class _Stage:
+    """Maps one stage's own progress to its share of the whole."""
+
+    progress: Progress
+    start: float
+    width: float
+
+    def __call__(self, done: float, total: float, what: str) -> None:
+        self.progress(self.start + self.width * (done / total if total else 1.0), 1.0, what)
+
+
+def run(data: Dataset, settings: Settings = Settings(), progress: Progress = silent) -> Conclusion:
+    """Scan one data set. The same data and settings give the same conclusion."""
+    content = [(f, f.applicable(data, settings.depth)) for f in families()]
+    checks = [c for _, c in content if c.state != "ran"]
+    active = [f for f, c in content if c.state == "ran"]
+    share = 0.45 if settings.canaries else 0.85
+    examined, ran = _examine(active, data, settings, _Stage(progress, 0.0, share))
+    checks += ran
+    probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None), None)
+    features = next((e.features for e in examined.values() if e.features is not None), None)
+    found = findings_of(data, judge_all(examined, settings.alpha))
+    context = Context(data, probabilities, features, np.random.default_rng([settings.seed, 2]))
+    screens, screened = run_screens(context, progress=_Stage(progress, share, 0.1))
+    checks += screened
+    caught: tuple[Sensitivity, ...] = ()
+    if settings.canaries:
+        caught, planted = _canaries(active, data, settings, _Stage(progress, share + 0.1, 0.9 - share))
+        checks += planted
+    else:
+        checks.append(Check("canaries", "not_planned", "switched off"))
+    progress(1.0, 1.0, "done")
+    score, action = _rows(data, found, screens)
+    return Conclusion(
+        verdict=_verdict(found, checks, settings.depth),
+        findings=found,
+        checks=tuple(checks),
+        sensitivity=caught,
+        score=score,
+        action=action,
+        screens=screens,
+        hypotheses=sum(e.enumerated for e in examined.values()),
+        settings=asdict(settings),
+        blind_spots=BLIND_SPOTS,
+    )
+
+
+def _examine(
+    active: list[Family], data: Dataset, settings: Settings, progress: _Stage
+) -> tuple[dict[str, Examined], list[Check]]:
+    """Every family's examination. A family that fails is listed as failed and the others go on."""
+    examined: dict[str, Examined] = {}
+    checks: list[Check] = []
+    for number, family in enumerate(active):
+        stage = _Stage(progress, number / len(active), 1 / len(active))
+        rng = np.random.default_rng([settings.seed, 1, number])
+        result, check = _timed(family.name, partial(family.examine, data, settings.depth, rng, stage))
+        checks.append(check)
+        if result is not None:
+            examined[family.name] = result
+            checks.extend(result.checks)
+    return examined, checks
+
+
+def _timed(name: str, work: Callable[[], Examined]) -> tuple[Examined | None, Check]:
+    began = time.perf_counter()
+    try:
+        result = work()
+    except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        return None, Check(name, "failed", reason, time.perf_counter() - began)
+    return result, Check(name, "ran", f"{result.enumerated:,} artefacts enumerated", time.perf_counter() - began)
+
+
+def _canaries(
+    active: list[Family], data: Dataset, settings: Settings, progress: _Stage
+) -> tuple[tuple[Sensitivity, ...], list[Check]]:
+    """Scan a copy with canaries of each family, one family at a time, by the same rules."""
+    caught: list[Sensitivity] = []
+    checks: list[Check] = []
+    for number, family in enumerate(active):
+        rng = np.random.default_rng([settings.seed, 3, number])
+        copy = family.plant(data, settings.depth, rng)
+        name = f"canaries:{family.name}"
+        if copy is None or not copy.plantings:
+            checks.append(Check(name, "not_applicable", "the data has no room for canaries of this kind"))
+            continue
+        stage = _Stage(progress, number / len(active), 1 / len(active))
+        result, check = _timed(name, partial(family.examine, copy.data, settings.depth, rng, stage))
+        checks.append(Check(name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
+        if result is not None:
+            caught.extend(sensitivity(copy.plantings, judge_all({family.name: result}, settings.alpha / len(active))))
+    return tuple(caught), checks
+
+
+def _rows(
+    data: Dataset, found: tuple[Finding, ...], screens: tuple[RowScore, ...]
+) -> tuple[NDArray[np.float64], tuple[Action, ...]]:
+    """A score and an action a row: quarantine only for confirmed findings, review for suspected ones and flagged rows."""
+    combined = combine(screens, len(data))
+    score = np.minimum(combined.score, SUSPECTED_SCORE - 1e-6)
+    action = np.where(combined.review, "review", "keep").astype(object)
+    for finding in found:
+        if finding.status == "suspected":
+            score[finding.positions] = np.maximum(score[finding.positions], SUSPECTED_SCORE)
+            action[finding.positions] = "review"
+    for finding in found:
+        if finding.status == "confirmed":
+            score[finding.positions] = CONFIRMED_SCORE
+            action[finding.positions] = "quarantine"
+    return score, tuple(action.tolist())
+
+
+def _verdict(found: tuple[Finding, ...], checks: list[Check], depth: Depth) -> Verdict:
+    if any(f.status == "confirmed" for f in found):
+        return "poisoned"
+    if any(f.status == "suspected" for f in found):
+        return "suspect"
+    unfinished = {"failed", "not_installed"} if depth == "full" else {"failed"}
+    return "incomplete" if any(c.state in unfinished for c in checks) else "clean"

@@ -1,0 +1,14 @@
+"""Every family, in the order in which they run. Third parties add theirs by the entry point group "assay.families"."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from assay.trial.family import Family
+from assay.trial.phrases import PhraseFamily
+
+
+def families() -> tuple[Family, ...]:
+    """One instance of each."""
+    extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
+    return (PhraseFamily(), *extra)

@@ -1,0 +1,158 @@
+"""From evidence to findings: e-values of all families pooled, e-BH once, a status for each.
+
+Every family gets the same share of the error budget (weighted e-BH: Wang & Ramdas 2022, section 5), so that one which enumerates
+a million artefacts does not drown one that enumerates ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.data import Dataset
+from assay.finding import Contributor, Finding, Status
+from assay.stats.multiple import e_bh
+from assay.stats.poisson_binomial import upper_tail
+from assay.trial.family import Examined, Tried
+
+Int = NDArray[np.int64]
+
+SUSPECT = 10.0  # suspected: e-BH at this many times alpha
+SAME = 0.5  # findings whose rows overlap by more than this Jaccard index are one
+SHORTCUTS_SHOWN = 5  # natural attributes named, a family: many good words go with a class
+CONTRIBUTOR_ALPHA = 1e-3  # a contributor is named beside a finding below this p-value, Bonferroni over contributors
+TAXONOMY = {
+    "group": ("MITRE ATLAS AML.T0020", "NIST AI 100-2 NISTAML.013", "CWE-1039"),
+    "relabelling": ("MITRE ATLAS AML.T0020", "NIST AI 100-2 NISTAML.013", "CWE-1039"),
+}
+BACKDOOR = ("MITRE ATLAS AML.T0018", "MITRE ATLAS AML.T0020", "NIST AI 100-2 NISTAML.023", "CWE-1039")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A tried candidate with its status (None: nothing to say of it)."""
+
+    family: str
+    tried: Tried
+    status: Status | None
+
+
+def judge_all(examined: Mapping[str, Examined], alpha: float) -> tuple[Judged, ...]:
+    """Pool the families' e-values, reject by e-BH at `alpha` and at ten times it, strongest first."""
+    enumerating = {name: e for name, e in examined.items() if e.enumerated}
+    total = float(sum(e.enumerated for e in enumerating.values()))
+    entries: list[tuple[str, Tried, float]] = []
+    for name, e in enumerating.items():
+        weight = np.log(total) - np.log(len(enumerating)) - np.log(e.enumerated)
+        entries.extend((name, t, t.log_e + weight) for t in e.tried)
+    log_e = np.array([x for _, _, x in entries])
+    firm, faint = e_bh(log_e, total, alpha), e_bh(log_e, total, min(1.0, SUSPECT * alpha))
+    judged = [Judged(n, t, _status(t, bool(firm[i]), bool(faint[i]))) for i, (n, t, _) in enumerate(entries)]
+    order = sorted(range(len(judged)), key=lambda i: -float(log_e[i]))
+    return tuple(judged[i] for i in order)
+
+
+def _status(tried: Tried, firm: bool, faint: bool) -> Status | None:
+    if tried.natural is not None and (faint or tried.nominated):
+        return "shortcut"
+    if firm and not tried.missing:
+        return "confirmed"
+    if faint or tried.planted_without_relabelling is not None:
+        return "suspected"
+    return "shortcut" if tried.nominated else None
+
+
+def members(data: Dataset, tried: Tried) -> Int:
+    """The carriers that the finding accuses: those with the target's label, where there is one target.
+
+    A natural carrier with another label was not poisoned towards the target.
+    """
+    carriers = tried.candidate.carriers
+    if tried.target is None or not len(data.y):
+        return carriers
+    return carriers[data.y[carriers] == tried.target]
+
+
+def findings_of(data: Dataset, judged: tuple[Judged, ...]) -> tuple[Finding, ...]:
+    """Findings to report: confirmed, then suspected, then a few shortcuts; those with the same rows merged into the strongest."""
+    rank = {"confirmed": 0, "suspected": 1, "shortcut": 2}
+    ordered = sorted((j for j in judged if j.status), key=lambda j: rank[str(j.status)])
+    kept: list[tuple[Judged, Int]] = []
+    sets: list[set[int]] = []
+    shortcuts: dict[str, int] = {}
+    for j in ordered:
+        rows = members(data, j.tried)
+        mine = set(rows.tolist())
+        if any(len(mine & s) > SAME * len(mine | s) for s in sets):
+            continue
+        if j.status == "shortcut":
+            shortcuts[j.family] = shortcuts.get(j.family, 0) + 1
+            if shortcuts[j.family] > SHORTCUTS_SHOWN:
+                continue
+        kept.append((j, rows))
+        sets.append(mine)
+    return tuple(_finding(data, j, rows, number) for number, (j, rows) in enumerate(kept, 1))
+
+
+def _finding(data: Dataset, judged: Judged, rows: Int, number: int) -> Finding:
+    tried = judged.tried
+    assert judged.status is not None
+    target = None if tried.target is None else data.classes[tried.target]
+    return Finding(
+        id=f"F{number}",
+        kind=tried.candidate.artefact.kind,
+        status=judged.status,
+        target=target,
+        log_e=float(tried.log_e),
+        log10_p=float(np.log10(max(tried.p_value, 1e-300))),
+        positions=rows,
+        artefact=tried.candidate.artefact,
+        explanation=_explain(data, judged, rows, target),
+        trials=tried.trials,
+        effect=tried.effect,
+        contributors=contributors_of(data, rows),
+        taxonomy=() if judged.status == "shortcut" else TAXONOMY.get(judged.family, BACKDOOR),
+    )
+
+
+def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> str:
+    tried, what = judged.tried, judged.tried.candidate.artefact.describe()
+    what = what[:1].upper() + what[1:]
+    share = f"{len(rows):,} rows ({len(rows) / max(len(data), 1):.2%})"
+    goes = f" labelled {target!r}" if target is not None else ", each with a label that its content does not support"
+    if tried.natural is not None:
+        return f"{what}: {share}{goes}. {tried.natural}"
+    if judged.status == "shortcut":
+        return (
+            f"{what} goes with {target!r} in {share}, and the rest of those rows fits that label too: a natural attribute that a "
+            "model may lean on, not a sign of poison"
+        )
+    if tried.planted_without_relabelling is not None:
+        return f"{what}: {share}{goes}. {tried.planted_without_relabelling}"
+    text = (
+        f"{what} is shared by {share}{goes}. With it taken out, the rest of their content speaks against the label, more than in "
+        "any comparable rows"
+    )
+    return text + (f"; not tried: {', '.join(tried.missing)}" if tried.missing else "")
+
+
+def contributors_of(data: Dataset, rows: Int) -> tuple[Contributor, ...]:
+    """Contributors and sources who supplied more of these rows than their share of the data explains, most first."""
+    named: list[Contributor] = []
+    for column in (data.columns.contributor, data.columns.source):
+        values = data.values(column)
+        if values is None or not len(rows):
+            continue
+        names, codes = np.unique(np.array([str(v) for v in values]), return_inverse=True)
+        overall = np.bincount(codes, minlength=len(names))
+        here = np.bincount(codes[rows], minlength=len(names))
+        for i in np.argsort(-here, kind="stable")[:20]:
+            if not here[i]:
+                break
+            p = upper_tail(np.full(len(rows), overall[i] / len(codes)), int(here[i])) * len(names)
+            if p < CONTRIBUTOR_ALPHA:
+                named.append(Contributor(str(names[i]), int(here[i]), int(overall[i]), float(p)))
+    return tuple(named)
