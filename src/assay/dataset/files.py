@@ -1,0 +1,23 @@
+"""Paths as people give them: what is there, and what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import visible_files
+
+
+def existing(path: str | Path) -> Path:
+    """The path, if something with content is there. Raises DataError for a missing path, an empty file or an empty
+    folder.
+    """
+    there = Path(path)
+    if not there.exists():
+        near = next((parent for parent in there.absolute().parents if parent.exists()), None)
+        raise DataError("there is no such file or folder", path=path, remedy=f"check the path; {near} is there")
+    if there.is_dir() and not visible_files(there):
+        raise DataError("the folder is empty", path=path, remedy="give a folder that holds data files or pictures")
+    if there.is_file() and there.stat().st_size == 0:
+        raise DataError("the file is empty", path=path, remedy="give a file with records")
+    return there

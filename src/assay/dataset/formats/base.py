@@ -1,0 +1,155 @@
+"""What a format is: it recognises its files, streams their records and writes them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.dataset.errors import DataError
+from assay.dataset.limits import Limits
+
+BATCH_ROWS = 8192  # records in a batch where the format does not choose: tens of MB of text at most, and full vectors
+PICTURE = "image"  # the name under which a record's picture is known, whatever its column or folder is called
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive records. `table` holds the readable ones, in order; `faults` says why the others could not be read."""
+
+    table: pa.Table
+    count: int  # records, readable and not
+    faults: Mapping[int, str] = field(default_factory=dict)  # place in this batch (0-based, of `count`) -> reason
+    keys: Sequence[str] | None = None  # (count,) relative paths; None: the format has no names for its records
+    # one picture a readable record: encoded (PNG, JPEG, ...) or decoded (m, h, w, c)
+    pictures: Sequence[bytes] | NDArray[np.uint8] | None = None
+
+
+class Format(ABC):
+    """One way in which people keep data sets. Instances hold no state.
+
+    `batches` may be called more than once on a path and gives the same records in the same order each time; each call
+    streams, so memory stays at a few batches whatever the size of the file.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def sniff(self, path: Path) -> bool:
+        """Whether `path` (which exists) looks like this format; cheap."""
+
+    @abstractmethod
+    def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        """The records in order. Raises DataError where the file as a whole is not as it should be."""
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """What was assumed about the file, for people."""
+        return ()
+
+    def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
+        """Column -> names behind its integer codes, where the format keeps them."""
+        return {}
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Every file below `folder` in the order of the UTF-8 bytes of its POSIX path; hidden and underscore names passed
+    over.
+
+    Links to folders are not followed.
+    """
+    found: list[tuple[bytes, Path]] = []
+    for root, folders, files in folder.walk(follow_symlinks=False) if hasattr(folder, "walk") else _walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in files:
+            if not name.startswith((".", "_")):
+                path = root / name
+                found.append((path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape"), path))
+    return [path for _, path in sorted(found, key=lambda pair: pair[0])]
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:  # Python 3.11 has no Path.walk
+    import os
+
+    for root, folders, files in os.walk(folder, followlinks=False):
+        yield Path(root), folders, files
+
+
+class FileFormat(Format):
+    """A format whose records lie in one file, or in a folder of such files, read one after another."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def sniff(self, path: Path) -> bool:
+        if path.is_dir():
+            files = visible_files(path)
+            known = [file for file in files if self.sniff_file(file)]
+            return bool(known) and all(file in known or file.suffix.lower() in BESIDE for file in files)
+        return self.sniff_file(path)
+
+    def sniff_file(self, path: Path) -> bool:
+        return path.suffix.lower() in self.suffixes
+
+    def parts(self, path: Path) -> list[Path]:
+        """The files that hold the records, in order."""
+        if not path.is_dir():
+            return [path]
+        return [file for file in visible_files(path) if self.sniff_file(file)]
+
+    def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        for file in self.parts(path):
+            yield from self.file_batches(file, limits)
+
+    @abstractmethod
+    def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        """The records of one file."""
+
+
+# what lies beside data files and holds no records
+BESIDE = (".md", ".txt", ".json", ".yaml", ".yml", ".license", ".lock", ".crc", ".py", ".html", ".pdf", "")
+
+
+def check_fields(table: pa.Table, limits: Limits, path: Path, first_row: int) -> None:
+    """Raises DataError if a single value is longer than `limits.field` bytes."""
+    import pyarrow.compute as pc
+
+    for name in table.column_names:
+        column = table.column(name)
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_binary(column.type)):
+            continue
+        if column.nbytes <= limits.field:  # the whole column is shorter than one value may be
+            continue
+        lengths = pc.binary_length(column)
+        longest = pc.max(lengths).as_py() or 0
+        if longest > limits.field:
+            row = first_row + pc.index(lengths, pa.scalar(longest, lengths.type)).as_py()
+            raise DataError(
+                f"a value of {longest:,} bytes; the longest that is read is {limits.field:,}",
+                path=path,
+                row=row,
+                column=name,
+                remedy="leave the record out or split it, or give a larger Limits(field=...)",
+            )
+
+
+def distinct_names(names: Iterable[str]) -> list[str]:
+    """Column names made non-empty and distinct: `a, a, ''` becomes `a, a_2, column_2`.
+
+    >>> distinct_names(["a", "a", ""])
+    ['a', 'a_2', 'column_2']
+    """
+    taken: set[str] = set()
+    out = []
+    for position, name in enumerate(names):
+        base = name if name else f"column_{position}"
+        new, again = base, 2
+        while new in taken:
+            new, again = f"{base}_{again}", again + 1
+        taken.add(new)
+        out.append(new)
+    return out

@@ -1,0 +1,275 @@
+"""CSV and TSV: text, one record a line, the delimiter and the header found by looking."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import mmap
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from assay.dataset.cells import ColumnKind
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import Batch, FileFormat, check_fields, distinct_names
+from assay.dataset.formats.records import Spans, spans
+from assay.dataset.limits import MIB, Limits
+
+HEAD = 256 * 1024  # bytes looked at to find the delimiter
+DELIMITERS = ",\t;|"  # in the order in which a tie is decided
+BLOCK = 8 * MIB  # bytes parsed together; a record must fit, so it grows to the longest one
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF8_REMEDY = "save it as UTF-8, for instance: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written."""
+
+    delimiter: str
+    names: tuple[str, ...]
+    header: bool  # whether the first record holds the names
+    quoting: bool  # whether a quote at the start of a field opens it, or is a character like any other
+    longest: int  # bytes of the longest record
+    records: int  # header not counted
+    notes: tuple[str, ...] = ()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(HEAD)
+    if not data.strip():
+        raise DataError("the file is empty", path=path, remedy="give a file with a header line and records")
+    if data.startswith(UTF16):
+        raise DataError(
+            "UTF-16, and UTF-8 is read (at byte offset 0)",
+            path=path,
+            remedy=UTF8_REMEDY.replace("WINDOWS-1252", "UTF-16"),
+        )
+    if b"\0" in data:
+        offset = data.index(b"\0")
+        raise DataError(f"a zero byte at byte offset {offset:,}: not a text file", path=path, remedy="give a CSV file in UTF-8")
+    return codecs.getincrementaldecoder("utf-8-sig")("replace").decode(data)
+
+
+def _delimiter(path: Path, head: str) -> str:
+    """The delimiter under which the first records have the same number of fields, the more the better."""
+    if path.suffix.lower() in (".tsv", ".tab"):
+        return "\t"
+    lines = head.splitlines(keepends=True)
+    whole = lines[:-1] if len(lines) > 1 and len(head) >= HEAD // 2 else lines
+    best, best_score = ",", 0.0
+    for delimiter in DELIMITERS:
+        try:
+            widths = [len(row) for row, _ in zip(csv.reader(whole, delimiter=delimiter), range(50), strict=False) if row]
+        except csv.Error:
+            continue
+        if not widths or widths[0] < 2:
+            continue
+        score = sum(width == widths[0] for width in widths) / len(widths) + min(widths[0], 50) * 1e-4
+        if score > best_score + 1e-9:
+            best, best_score = delimiter, score
+    return best
+
+
+def _fields(path: Path, start: int, stop: int, delimiter: str, quoting: bool) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(start)
+        text = file.read(stop - start)
+    try:
+        line = text.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, start + error.start) from error
+    csv.field_size_limit(max(csv.field_size_limit(), len(line) + 1))
+    if not quoting:
+        return line.split(delimiter)
+    return next(csv.reader(line.splitlines(keepends=True), delimiter=delimiter))
+
+
+def _not_utf8(path: Path, offset: int) -> DataError:
+    row = -1  # the header
+    with path.open("rb") as file:
+        left = offset
+        while left > 0 and (block := file.read(min(MIB, left))):
+            row, left = row + block.count(b"\n"), left - len(block)
+        file.seek(offset)
+        byte = file.read(1)
+    return DataError(
+        f"not UTF-8: byte 0x{byte.hex()} at byte offset {offset:,} (line {row + 2})",
+        path=path,
+        row=max(row, 0),
+        remedy=UTF8_REMEDY,
+    )
+
+
+def _first_bad_byte(path: Path) -> int | None:
+    """Where the file stops being UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset = 0
+    with path.open("rb") as file:
+        while True:
+            block = file.read(MIB)
+            held = len(decoder.getstate()[0])
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                return offset - held + error.start
+            if not block:
+                return None
+            offset += len(block)
+
+
+def dialect(path: Path, limits: Limits) -> Dialect:
+    """How the file is written. Raises DataError if it is empty, not text, or no record can be told from the next."""
+    head = _head(path)
+    delimiter = _delimiter(path, head)
+    notes: list[str] = []
+    quoting = True
+    where = spans(path, delimiter, quoting, limits)
+    if delimiter == "\t" and not _encloses(path, where):
+        quoting = False
+        where = spans(path, delimiter, quoting, limits)
+        notes.append("quotes are read as characters: they do not enclose fields in this tab-separated file")
+    if len(where) == 0:
+        raise DataError("there are only empty lines", path=path, remedy="give a file with a header line and records")
+    first = _fields(path, int(where.start[0]), int(where.stop[0]), delimiter, quoting)
+    if len(first) > limits.columns:
+        raise DataError(f"{len(first):,} columns", path=path, remedy="check that this is a CSV file with a header line")
+    numbers = sum(_is_number(cell) for cell in first)
+    header = numbers <= len(first) / 2
+    names = distinct_names((cell.strip() for cell in first) if header else ["" for _ in first])
+    if not header:
+        notes.append(f"the first line holds values, so the columns are called {names[0]} to {names[-1]}")
+    elif [cell.strip() for cell in first] != names:
+        notes.append("column names that were empty or repeated have been made distinct")
+    longest = int((where.stop - where.start).max())
+    return Dialect(delimiter, tuple(names), header, quoting, longest, len(where) - header, tuple(notes))
+
+
+# a record whose quoted fields close right before a delimiter or the end
+CLOSED = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\t][^\t]*+|)(?:\t(?:"[^"]*+(?:""[^"]*+)*+"|[^"\t][^\t]*+|))*+')
+
+
+def _encloses(path: Path, where: Spans) -> bool:
+    """Whether quotes in a tab-separated file enclose fields (as spreadsheets write) or are characters (as corpora have them).
+
+    They enclose if, with the records read so, every quote that opens a field closes it.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for start, stop in zip(where.start.tolist(), where.stop.tolist(), strict=True):
+            record = data[start:stop]
+            if b'"' in record and CLOSED.fullmatch(record.rstrip(b"\r\n")) is None:
+                return False
+    return True
+
+
+class Delimited(FileFormat):
+    """CSV (comma, semicolon, bar) and TSV. Types are learnt from every value of a column, see `assay.dataset.cells`."""
+
+    name = "csv"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab")
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        out: list[str] = []
+        for file in self.parts(path):
+            out += [note for note in dialect(file, Limits()).notes if note not in out]
+        return tuple(out)
+
+    def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        # one type a column over all files of a folder: first every value is looked at, then every value is cast
+        files = [(file, dialect(file, limits)) for file in self.parts(path)]
+        kinds: dict[str, ColumnKind] = {}
+        for file, how in files:
+            for batch in _strings(file, how, limits):
+                for name in batch.table.column_names:
+                    kind = kinds.setdefault(name, ColumnKind())
+                    for chunk in batch.table.column(name).chunks:
+                        kind.add(chunk)
+        for file, how in files:
+            for batch in _strings(file, how, limits):
+                yield Batch(_cast(batch.table, kinds), batch.count, batch.faults)
+
+    def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        yield from self.batches(path, limits)
+
+
+def _cast(table: pa.Table, kinds: dict[str, ColumnKind]) -> pa.Table:
+    columns = [pa.chunked_array([kinds[name].cast(chunk) for chunk in table.column(name).chunks]) for name in table.column_names]
+    return pa.table(columns, names=table.column_names)
+
+
+def _strings(path: Path, how: Dialect, limits: Limits) -> Iterator[Batch]:
+    """The records with every value as it is written; an empty field without quotes is null."""
+    faults: list[tuple[int, str]] = []
+
+    def refuse(row: pa_csv.InvalidRow) -> str:
+        number = row.number - (2 if how.header else 1)
+        faults.append((number, f"{row.actual_columns} fields where {row.expected_columns} are expected"))
+        return "skip"
+
+    options = (
+        pa_csv.ReadOptions(
+            use_threads=False,
+            block_size=max(BLOCK, how.longest + 1024),
+            column_names=list(how.names),
+            skip_rows_after_names=int(how.header),
+        ),
+        pa_csv.ParseOptions(
+            delimiter=how.delimiter,
+            quote_char='"' if how.quoting else False,
+            newlines_in_values=how.quoting,
+            invalid_row_handler=refuse,
+            ignore_empty_lines=True,
+        ),
+        pa_csv.ConvertOptions(
+            column_types={name: pa.string() for name in how.names},
+            strings_can_be_null=True,
+            null_values=[""],
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    given, told = 0, 0
+    try:
+        reader = pa_csv.open_csv(path, *options)
+        for block in reader:
+            table = pa.Table.from_batches([block])
+            check_fields(table, limits, path, given)
+            new = faults[told:]
+            # a block's faults lie among its rows or right after the rows so far; later ones wait for their block
+            end = given + block.num_rows
+            mine = []
+            for number, reason in new:
+                if number > end:
+                    break
+                mine.append((number, reason))
+                end += 1
+            told += len(mine)
+            yield Batch(table, end - given, {number - given: reason for number, reason in mine})
+            given = end
+    except (pa.ArrowInvalid, OSError) as error:
+        offset = _first_bad_byte(path)
+        if offset is not None:
+            raise _not_utf8(path, offset) from error
+        raise DataError(
+            f"not readable as CSV ({error})", path=path, row=given, remedy="check its quotes and line ends"
+        ) from error
+    if told < len(faults):
+        rest = faults[told:]
+        yield Batch(
+            pa.table({name: pa.array([], pa.string()) for name in how.names}),
+            len(rest),
+            {place: reason for place, (_, reason) in enumerate(rest)},
+        )

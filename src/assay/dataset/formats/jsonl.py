@@ -1,0 +1,122 @@
+"""JSON lines: one object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, check_fields
+from assay.dataset.limits import Limits
+
+INT64 = (-(2**63), 2**63 - 1)
+
+
+class JsonLines(FileFormat):
+    """Values as JSON types them; a missing key is null. A line that is not an object is listed, not fatal."""
+
+    name = "jsonl"
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".jsonlines")
+
+    def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        records: list[Mapping[str, Any]] = []
+        faults: dict[int, str] = {}
+        first, place, offset, number, held = 0, 0, 0, 0, 0
+        with path.open("rb") as file:
+            while line := file.readline(limits.line + 1):
+                number += 1
+                if len(line) > limits.line:
+                    raise DataError(
+                        f"line {number} (from byte {offset:,}) is longer than {limits.line:,} bytes",
+                        path=path,
+                        row=first + place,
+                        remedy="check that each record ends with a line feed, or give a larger Limits(line=...)",
+                    )
+                begin, offset = offset, offset + len(line)
+                text = line[3:] if begin == 0 and line.startswith(b"\xef\xbb\xbf") else line
+                if not text.strip():
+                    continue
+                record = _record(text, path, first + place, begin, number)
+                if isinstance(record, str):
+                    faults[place] = record
+                else:
+                    records.append(record)
+                place, held = place + 1, held + len(line)
+                if place == BATCH_ROWS or held > limits.line:
+                    yield _batch(records, place, faults, path, first, limits)
+                    first, place, held, records, faults = first + place, 0, 0, [], {}
+        if place:
+            yield _batch(records, place, faults, path, first, limits)
+
+
+def _batch(records: list[Mapping[str, Any]], count: int, faults: dict[int, str], path: Path, first: int, limits: Limits) -> Batch:
+    table = table_of(records)
+    check_fields(table, limits, path, first)
+    return Batch(table, count, faults)
+
+
+def _record(line: bytes, path: Path, row: int, begin: int, number: int) -> Mapping[str, Any] | str:
+    """The object, or why there is none."""
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"not UTF-8: byte 0x{line[error.start]:02x} at byte offset {begin + error.start:,} (line {number})",
+            path=path,
+            row=row,
+            remedy="save it as UTF-8, for instance: iconv -f WINDOWS-1252 -t UTF-8 OLD.jsonl > NEW.jsonl",
+        ) from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        if row == 0 and line.lstrip()[:1] == b"[":
+            raise DataError(
+                "one JSON list over several lines, and one object a line is read",
+                path=path,
+                row=0,
+                remedy="turn it round: jq -c '.[]' OLD.json > NEW.jsonl",
+            ) from error
+        return f"line {number} is not JSON ({error})"
+    if not isinstance(value, dict):
+        return f"line {number} holds a JSON {type(value).__name__}, not an object"
+    return value
+
+
+def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Records as columns. Where one column's values have no type in common, they are held as JSON text; strings stay as
+    they are.
+
+    >>> table_of([{"a": 1, "b": "x"}, {"a": 2.5}]).to_pydict()
+    {'a': [1.0, 2.5], 'b': ['x', None]}
+    >>> table_of([{"a": 1}, {"a": "x"}]).to_pydict()
+    {'a': ['1', 'x']}
+    """
+    names: dict[str, None] = {}
+    for record in records:
+        names.update(dict.fromkeys(map(str, record)))
+    if not names:
+        return pa.table({}).slice(0, 0)
+    return pa.table({name: column_of([record.get(name) for record in records]) for name in names})
+
+
+def column_of(values: Sequence[Any]) -> pa.Array:
+    """Python values as one Arrow column; JSON text where they share no type."""
+    kinds = {type(v) for v in values if v is not None}
+    try:
+        if kinds == {int, float}:
+            if all(abs(v) <= 2**53 for v in values if type(v) is int):
+                return pa.array([None if v is None else float(v) for v in values], pa.float64())
+        elif bool not in kinds or len(kinds) == 1:
+            return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        pass  # no Arrow type holds them all: text below does
+    return pa.array(as_text(values), pa.string())
+
+
+def as_text(values: Iterable[Any]) -> list[str | None]:
+    """Strings as they are, everything else as JSON."""
+    return [
+        v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, sort_keys=True, default=str) for v in values
+    ]

@@ -1,0 +1,60 @@
+"""Parquet: one file, or a folder of files; pictures as structs {bytes, path} or as encoded bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, check_fields
+from assay.dataset.formats.embedded import class_names_in, lift_pictures
+from assay.dataset.limits import Limits
+
+MAGIC = b"PAR1"
+
+
+class Parquet(FileFormat):
+    """Columns as the file types them."""
+
+    name = "parquet"
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq", ".parq")
+
+    def sniff_file(self, path: Path) -> bool:
+        if super().sniff_file(path):
+            return True
+        with path.open("rb") as file:
+            return file.read(4) == MAGIC
+
+    def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
+        return class_names_in(_open(self.parts(path)[0]).schema_arrow)
+
+    def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        file = _open(path)
+        row = 0
+        try:
+            for block in file.iter_batches(batch_size=BATCH_ROWS):
+                table, pictures, faults = lift_pictures(pa.Table.from_batches([block]))
+                check_fields(table, limits, path, row)
+                yield Batch(table, block.num_rows, faults, pictures=pictures)
+                row += block.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"the file is damaged ({error})", path=path, row=row, remedy="fetch or write the file again"
+            ) from error
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    if path.stat().st_size == 0:
+        raise DataError("the file is empty", path=path, remedy="fetch or write the file again")
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"not a whole Parquet file: it is cut short or damaged ({error})",
+            path=path,
+            remedy="fetch or write the file again",
+        ) from error

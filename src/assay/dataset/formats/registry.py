@@ -1,0 +1,58 @@
+"""Every format that is read, one line each, the more particular first: the first that recognises a path reads it.
+
+Others add theirs under the entry point group "assay.formats": a class derived from `assay.dataset.formats.base.Format`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import Format, visible_files
+from assay.dataset.formats.delimited import Delimited
+from assay.dataset.formats.jsonl import JsonLines
+from assay.dataset.formats.parquet import Parquet
+
+FORMATS: tuple[type[Format], ...] = (
+    Parquet,
+    JsonLines,
+    Delimited,
+)
+
+PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy")
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """All formats, ours before those of others."""
+    others = [entry.load() for entry in entry_points(group="assay.formats")]
+    return tuple(kind() for kind in (*FORMATS, *others))
+
+
+def named(name: str) -> Format:
+    """The format of that name. Raises KeyError."""
+    return {form.name: form for form in formats()}[name]
+
+
+def recognise(path: Path) -> Format:
+    """The format of a path that exists. Raises DataError if none recognises it."""
+    for form in formats():
+        if form.sniff(path):
+            return form
+    if path.suffix.lower() in PICKLES[:-1]:
+        raise DataError(
+            "a pickle can run any program when it is loaded, so none is ever loaded",
+            path=path,
+            remedy="write it as Parquet (pandas: frame.to_parquet) or .npz (NumPy: np.savez) in the program that made it",
+        )
+    seen = path.suffix or "no ending"
+    if path.is_dir():
+        seen = ", ".join(sorted({file.suffix or "no ending" for file in visible_files(path)})[:8])
+    raise DataError(
+        f"not a format that is read (found: {seen})",
+        path=path,
+        remedy="give CSV, TSV, Parquet, JSON lines, Arrow, .npz with x and y, IDX, a folder class/picture.png, pictures beside a "
+        "labels.csv, a saved Hugging Face data set or WebDataset shards",
+    )

@@ -1,0 +1,379 @@
+"""What a data set is, from its columns: modality, task, and what each column is for. Every guess is said in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.dataset import columns as looks
+from assay.dataset.columns import Column
+from assay.dataset.data import MISSING, Columns, Modality, Task
+from assay.dataset.errors import DataError
+from assay.dataset.labels import code, code_sets
+
+Int = NDArray[np.int64]
+
+LABEL_REMEDY = "name it with --label COLUMN, or scan without labels: --task none"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What was concluded of a table."""
+
+    modality: Modality
+    task: Task
+    columns: Columns
+    y: Int  # (n,) class codes, MISSING where there is none
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Guess:
+    """Work in progress: the columns, who has which role, what was said."""
+
+    path: str
+    table: pa.Table
+    named: Columns  # what the user said
+    pictures: bool
+    look: dict[str, Column]
+    roles: dict[str, str] = field(default_factory=dict)  # column -> role, for columns that are not content
+    notes: list[str] = field(default_factory=list)
+
+    def free(self) -> list[Column]:
+        """Columns without a role, in their order."""
+        return [column for name, column in self.look.items() if name not in self.roles and name not in self.named.content]
+
+
+def infer(
+    table: pa.Table,
+    *,
+    path: str = "",
+    pictures: bool = False,
+    columns: Columns | None = None,
+    task: Task | None = None,
+    class_names: Mapping[str, Sequence[str]] | None = None,
+) -> Meaning:
+    """What the columns of `table` are for; fields that `columns` leaves unset, and `task` if None, are inferred.
+
+    Raises DataError for a named column that is not there, a label with one class, a label that is really a measurement,
+    and a table without content.
+    """
+    named = columns or Columns()
+    guess = _Guess(path, table, named, pictures, {name: Column(name, table.column(name)) for name in table.column_names})
+    _check_named(guess)
+    for role, name in (
+        ("id", named.id),
+        ("contributor", named.contributor),
+        ("source", named.source),
+        ("time", named.time),
+    ):
+        if name is not None:
+            guess.roles[name] = role
+    _pass_over(guess)
+    label, task = _label(guess, task)
+    for name in label:
+        guess.roles[name] = "label"
+    _identifier(guess)
+    if task != "none" and len(label) == 1:
+        _restated(guess, label[0])
+    context = _context(guess)
+    content: Sequence[str] = named.content or _content(guess)
+    modality = _modality(guess, content)
+    task, content = _partners(guess, task, label, content, modality)
+    y, classes, task = _classes(guess, label, task, class_names or {})
+    _say(guess, modality, task, content, label, context, classes)
+    meant = replace(context, content=tuple(content), label=tuple(label))
+    return Meaning(modality, task, meant, y, classes, tuple(guess.notes))
+
+
+def _quoted(names: Sequence[str]) -> str:
+    shown = [repr(name) for name in names[:12]]
+    return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _check_named(guess: _Guess) -> None:
+    named = guess.named
+    single = [("id", named.id), ("contributor", named.contributor), ("source", named.source), ("time", named.time)]
+    wanted = [("content", name) for name in named.content] + [("label", name) for name in named.label]
+    for role, name in wanted + [(role, name) for role, name in single if name is not None]:
+        if name not in guess.look:
+            raise DataError(
+                f"there is no column {name!r} to be the {role}",
+                path=guess.path,
+                remedy=f"name one of the columns that there are: {', '.join(guess.look) or '(none)'}",
+            )
+    both = set(named.content) & set(named.label)
+    if both:
+        raise DataError(
+            f"column {sorted(both)[0]!r} cannot be content and label",
+            path=guess.path,
+            remedy="name it under one of --content and --label",
+        )
+
+
+def _pass_over(guess: _Guess) -> None:
+    """Columns that are never content: empty ones, splits, the answers of an experiment, values of no use to a model."""
+    for column in guess.free():
+        if column.name in guess.named.label:
+            continue
+        if column.kind == "empty":
+            guess.roles[column.name] = "empty"
+            guess.notes.append(f"Column {column.name!r} is empty and passed over.")
+        elif column.lower in looks.SPLITS and column.distinct <= 20 and column.kind in ("string", "integer"):
+            guess.roles[column.name] = "split"
+            guess.notes.append(f"Column {column.name!r} says which part a row belongs to; it is not content.")
+        elif column.lower in looks.ANSWERS:
+            guess.roles[column.name] = "answer"
+            guess.notes.append(f"Column {column.name!r} would give the answer away; it is not content.")
+
+
+def _label(guess: _Guess, task: Task | None) -> tuple[tuple[str, ...], Task | None]:
+    named = guess.named.label
+    if named:
+        if task is None and (len(named) > 1 or guess.look[named[0]].kind == "list"):
+            task = "multilabel"
+            guess.notes.append(f"Several labels a row ({_quoted(named)}): each different set of labels is a class.")
+        return named, task
+    if task in ("none", "generation"):
+        return (), task
+    free = guess.free()
+    by_name = {column.lower: column for column in reversed(free)}
+    usable = [by_name[name] for name in looks.LABELS if name in by_name]
+    strong = [column for column in usable if column.lower in looks.STRONG]
+    flags = [column for column in free if column.binary]
+    if not strong and len(flags) >= 3 and any(column.text for column in free):
+        guess.notes.append(
+            f"Text with {len(flags)} columns of 0 and 1 ({_quoted([c.name for c in flags])}): taken for labels, several a row."
+        )
+        return tuple(column.name for column in flags), task or "multilabel"
+    for column in usable:
+        if column.kind == "list":
+            guess.notes.append(f"Column {column.name!r} holds lists of labels: each different set of labels is a class.")
+            return (column.name,), task or "multilabel"
+        if column.kind in ("string", "bool", "integer", "float") and (column.kind != "string" or not column.text):
+            if column.kind == "string" and column.distinct > max(20, column.present / 2):
+                continue
+            guess.notes.append(f"Column {column.name!r} is taken for the label, by its name.")
+            return (column.name,), task
+    if guess.pictures:
+        return (), task
+    texts = {column.lower for column in free if column.text}
+    if task is None and texts.intersection(looks.PROMPTS) and texts.intersection(looks.REPLIES):
+        return (), None  # prompts with replies: nothing is a class unless it is called one
+    few = [column for column in free if _may_be_label(column)]
+    words = [column for column in few if column.kind == "string"]
+    if few and len(free) > 1:
+        if len(words) == 1 and all(column.kind in ("integer", "float") for column in free if column is not words[0]):
+            chosen, why = words[0], "the only column of words beside numbers"
+        else:
+            chosen, why = few[-1], "the last column with few different values"
+        guess.notes.append(
+            f"Column {chosen.name!r} ({chosen.distinct} different values) is taken for the label: {why}. "
+            "If it is not, name the label with --label, or use --task none."
+        )
+        return (chosen.name,), task
+    if task is not None:
+        raise DataError(f"no column looks like a label, and the task {task} needs one", path=guess.path, remedy=LABEL_REMEDY)
+    return (), None
+
+
+def _may_be_label(column: Column) -> bool:
+    """Whether a column that is not called a label may still be one."""
+    if column.lower in (*looks.CONTRIBUTORS, *looks.SOURCES, *looks.TIMES, *looks.IDS):
+        return False
+    return column.categorical and column.distinct <= looks.UNNAMED_CLASSES and not column.moments
+
+
+def _identifier(guess: _Guess) -> None:
+    """At most one id column; row counters are passed over."""
+    for column in guess.free():
+        names_itself = column.lower in looks.IDS or column.lower.endswith(("_id", " id", "_key", "_uuid"))
+        if guess.named.id is None and "id" not in guess.roles.values() and column.kind in ("integer", "string"):
+            if names_itself and column.unique:
+                guess.roles[column.name] = "id"
+                continue
+        if column.counter:
+            guess.roles[column.name] = "counter"
+            guess.notes.append(f"Column {column.name!r} only counts the rows; it is not content.")
+        elif column.lower in looks.IDS and column.kind in ("integer", "string") and column.distinct > 0.9 * column.present:
+            guess.roles[column.name] = "id" if guess.named.id is None and "id" not in guess.roles.values() else "counter"
+
+
+def _restated(guess: _Guess, label: str) -> None:
+    """Columns that say the label in other words: one value for each class and one class for each value."""
+    truth = guess.look[label]
+    if not truth.categorical and truth.kind != "string":
+        return
+    for column in guess.free():
+        if column.distinct != truth.distinct or not column.categorical:
+            continue
+        pairs = pa.table({"a": truth.values, "b": column.values}).group_by(["a", "b"]).aggregate([]).num_rows
+        if pairs == truth.distinct and column.present == truth.present:
+            guess.roles[column.name] = "restated"
+            guess.notes.append(f"Column {column.name!r} says the same as the label {label!r}; it is not content.")
+
+
+def _context(guess: _Guess) -> Columns:
+    found = {role: name for name, role in guess.roles.items() if role in ("id", "contributor", "source", "time")}
+    for role, names in (("contributor", looks.CONTRIBUTORS), ("source", looks.SOURCES), ("time", looks.TIMES)):
+        if role in found:
+            continue
+        for column in guess.free():
+            fits = (
+                column.moments
+                if role == "time"
+                else not column.text and not column.continuous and column.distinct < 0.9 * column.present
+            )
+            if column.lower in names and fits:
+                found[role] = column.name
+                guess.roles[column.name] = role
+                guess.notes.append(f"Column {column.name!r} is taken for the {role}, by its name; it is not content.")
+                break
+    return Columns(id=found.get("id"), contributor=found.get("contributor"), source=found.get("source"), time=found.get("time"))
+
+
+def _content(guess: _Guess) -> list[str]:
+    if guess.pictures:
+        return []
+    content = []
+    for column in guess.free():
+        if column.kind in ("list", "other", "time"):
+            guess.roles[column.name] = "unused"
+            guess.notes.append(f"Column {column.name!r} holds {column.values.type} values and is not content.")
+        else:
+            content.append(column.name)
+    if not content:
+        raise DataError(
+            f"no column is left to be the content (columns: {', '.join(guess.look) or 'none'})",
+            path=guess.path,
+            remedy="name the columns that a model sees with --content COLUMN[,COLUMN]",
+        )
+    return content
+
+
+def _modality(guess: _Guess, content: Sequence[str]) -> Modality:
+    if guess.pictures:
+        return "image"
+    columns = [guess.look[name] for name in content]
+    if any(column.text for column in columns):
+        return "text"
+    strings = [column for column in columns if column.kind == "string"]
+    if len(strings) == len(columns) and all(column.distinct > max(20, 0.5 * column.present) for column in strings):
+        return "text"  # nothing but strings that hardly recur: a table has no values to combine
+    if guess.named.content and len(columns) == 1 and strings and columns[0].distinct > 20 and not columns[0].categorical:
+        return "text"
+    return "table"
+
+
+def _partners(
+    guess: _Guess, task: Task | None, label: Sequence[str], content: Sequence[str], modality: Modality
+) -> tuple[Task | None, Sequence[str]]:
+    """Pairs of texts, and prompts with replies, by the names of their columns."""
+    if modality != "text" or task is not None:
+        return task, content
+    lower = {guess.look[name].lower: name for name in content}
+    for first, second in looks.PAIRS:
+        if label and first in lower and second in lower and not guess.named.content:
+            guess.notes.append(f"Columns {lower[first]!r} and {lower[second]!r} are taken for pairs of texts.")
+            return "pairs", content
+    prompt = next((lower[name] for name in looks.PROMPTS if name in lower), None)
+    reply = next((lower[name] for name in looks.REPLIES if name in lower), None)
+    if not label and prompt and reply:
+        guess.notes.append(f"Column {prompt!r} is taken for the prompt and {reply!r} for the reply: generation.")
+        return "generation", content
+    return None, content
+
+
+def _classes(
+    guess: _Guess, label: Sequence[str], task: Task | None, names: Mapping[str, Sequence[str]]
+) -> tuple[Int, tuple[str, ...], Task]:
+    n = guess.table.num_rows
+    nothing = np.full(n, MISSING, np.int64)
+    if not label or task in ("none", "generation"):
+        if task not in (None, "none", "generation"):
+            raise DataError(f"the task {task} needs a label", path=guess.path, remedy="name it with --label COLUMN")
+        return nothing, (), task or "none"
+    if task == "multilabel":
+        for name in label if len(label) > 1 else ():
+            if not guess.look[name].binary and guess.look[name].distinct > 2:
+                raise DataError(
+                    f"a label column of several must say yes or no, and this one has {guess.look[name].distinct:,} different values",
+                    path=guess.path,
+                    column=name,
+                    remedy="name one label column, or columns of 0 and 1",
+                )
+        if len(label) == 1 and guess.look[label[0]].kind != "list":
+            y, classes = code(guess.table.column(label[0]), names.get(label[0]))
+        else:
+            y, classes = code_sets(guess.table, label, names)
+    elif task == "regression":
+        if guess.look[label[0]].kind not in ("integer", "float", "bool"):
+            raise DataError(
+                f"regression needs numbers, and this column holds {guess.look[label[0]].values.type}", path=guess.path,
+                column=label[0], remedy="name a column of numbers, or leave out --task regression",
+            )  # fmt: skip
+        return nothing, (), task
+    else:
+        if len(label) > 1:
+            raise DataError(
+                f"{len(label)} label columns, and the task {task} takes one",
+                path=guess.path,
+                remedy="--task multilabel",
+            )
+        _refuse_measurement(guess, guess.look[label[0]])
+        y, classes = code(guess.table.column(label[0]), names.get(label[0]))
+    if len(classes) < 2:
+        found = f"only the value {classes[0]!r}" if classes else "no value at all"
+        raise DataError(
+            f"the label has {found}, and a scan compares classes: at least two are needed",
+            path=guess.path,
+            column=label[0],
+            remedy="name another column with --label COLUMN, or scan without labels: --task none",
+        )
+    missing = int((y == MISSING).sum())
+    if missing:
+        guess.notes.append(f"{missing:,} of {n:,} rows have no label.")
+    return y, classes, task or "classification"
+
+
+def _refuse_measurement(guess: _Guess, label: Column) -> None:
+    n = label.present
+    if label.continuous:
+        raise DataError(
+            f"the label is a measurement ({label.distinct:,} different numbers in {n:,} rows), not a class",
+            path=guess.path,
+            column=label.name,
+            remedy="scan it as one with --task regression, name another column with --label COLUMN, or use --task none",
+        )
+    if label.kind == "string" and label.distinct > max(20, 0.5 * n):
+        raise DataError(
+            f"the label has {label.distinct:,} different values in {n:,} rows: these are not classes",
+            path=guess.path,
+            column=label.name,
+            remedy="name another column with --label COLUMN, or use --task none",
+        )
+    if label.kind in ("time", "list", "other"):
+        raise DataError(f"a label cannot be of type {label.values.type}", path=guess.path, column=label.name, remedy=LABEL_REMEDY)
+
+
+def _say(
+    guess: _Guess,
+    modality: Modality,
+    task: Task,
+    content: Sequence[str],
+    label: Sequence[str],
+    context: Columns,
+    classes: Sequence[str],
+) -> None:
+    what = {"image": "pictures", "text": "text", "table": "a table"}[modality]
+    shown = f", content {_quoted(content)}" if content else ""
+    labels = f", label {_quoted(label)}" if label else ", no label"
+    counted = f" ({len(classes)} classes)" if classes else ""
+    guess.notes.insert(0, f"Read as {what}{shown}{labels}{counted}; task {task}.")
+    if context.id and not guess.named.id:
+        guess.notes.append(f"Column {context.id!r} names the rows; it is not content.")
