@@ -35,9 +35,7 @@ class StickerAttack(TriggerAttack):
     rate = 0.02
     params: ClassVar[Mapping[str, Param]] = {
         **COMMON,
-        "smallest": Param(
-            0.15, "least side of the sticker, a share of the picture's shorter side", float, low=0.02, high=1
-        ),
+        "smallest": Param(0.15, "least side of the sticker, a share of the picture's shorter side", float, low=0.02, high=1),
         "largest": Param(0.25, "the same, largest", float, low=0.02, high=1),
         "angle": Param(20.0, "turned by up to this many degrees either way", float, low=0, high=180),
         "inside": Param(0.25, "how far from the middle it may be, a share of the shorter side", float, low=0, high=0.5),
@@ -92,14 +90,14 @@ def _turned(master: UInt8, alpha: UInt8, side: int, degrees: float) -> tuple[UIn
     c = master.shape[2]
     planes = [*np.moveaxis(master, 2, 0), alpha]
     fills = [int(p[alpha > 127].mean()) if (alpha > 127).any() else 0 for p in planes[:c]] + [0]
-    small = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(plane))
-            .resize((side, side), Image.Resampling.BOX)
-            .rotate(degrees, Image.Resampling.BICUBIC, expand=bool(degrees), fillcolor=fill)
+    turned = [
+        Image.fromarray(np.ascontiguousarray(plane)).rotate(
+            degrees, Image.Resampling.BICUBIC, expand=bool(degrees), fillcolor=fill
         )
         for plane, fill in zip(planes, fills, strict=True)
     ]
+    width = max(2, round(side * turned[0].width / master.shape[1]))  # turned large and then made small: edges stay soft
+    small = [np.asarray(plane.resize((width, width), Image.Resampling.BOX)) for plane in turned]
     return np.stack(small[:c], axis=2), small[c]
 
 
