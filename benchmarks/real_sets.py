@@ -82,9 +82,7 @@ def _parquet(
         for column, value in keep.items():
             table = table.filter(pc.equal(table.column(column), value))
         columns = content or [c for c in table.column_names if c != label and c not in drop and c not in keep]
-        return in_memory(
-            "text" if content else "table", table.column(label).to_pylist(), table.select(columns), name=name
-        )
+        return in_memory("text" if content else "table", table.column(label).to_pylist(), table.select(columns), name=name)
 
     return RealSet(name, "text" if content else "table", read)
 
@@ -131,9 +129,7 @@ def _bikes() -> RealSet:
         table = pq.read_table(ROOT / file)
         count = np.asarray(table.column("cnt"))
         quarter = np.searchsorted(np.quantile(count, [0.25, 0.5, 0.75]), count, side="left")
-        return in_memory(
-            "table", [f"q{q + 1}" for q in quarter], table.drop(["cnt", "instant", "dteday"]), name="bike_sharing"
-        )
+        return in_memory("table", [f"q{q + 1}" for q in quarter], table.drop(["cnt", "instant", "dteday"]), name="bike_sharing")
 
     return RealSet("bike_sharing", "table", read)
 

@@ -71,6 +71,4 @@ def run(context: Context) -> RowScore:
     distance = np.full(n, np.nan)
     distance[known] = relative_distance(features, context.data.y[known], len(context.data.classes), context.rng)
     flag = beyond_tail(distance, lightest=BOUNDED)
-    return RowScore(
-        "class_outliers", np.nan_to_num(distance), flag, "it lies outside its own class, though not outside the data"
-    )
+    return RowScore("class_outliers", np.nan_to_num(distance), flag, "it lies outside its own class, though not outside the data")

@@ -38,9 +38,7 @@ class Context:
     def __post_init__(self) -> None:
         n, k = len(self.data), len(self.data.classes)
         if self.probabilities is not None and self.probabilities.shape != (n, k):
-            raise ValueError(
-                f"expected probabilities of shape {(n, k)} (rows, classes), found {self.probabilities.shape}"
-            )
+            raise ValueError(f"expected probabilities of shape {(n, k)} (rows, classes), found {self.probabilities.shape}")
         if self.features is not None and (self.features.ndim != 2 or len(self.features) != n):
             raise ValueError(f"expected features of shape ({n}, d), found {self.features.shape}")
 

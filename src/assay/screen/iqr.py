@@ -59,10 +59,7 @@ def run(context: Context) -> RowScore:
     numbers = row_statistics(context.data)
     distances = np.column_stack([beyond_quartiles(numbers.values[:, j]) for j in range(len(numbers.names))])
     flags = np.column_stack(
-        [
-            beyond_tail(distances[:, j], tests=len(numbers.names)) & (distances[:, j] > FAR_OUT)
-            for j in range(len(numbers.names))
-        ]
+        [beyond_tail(distances[:, j], tests=len(numbers.names)) & (distances[:, j] > FAR_OUT) for j in range(len(numbers.names))]
     )
     worst = np.bincount(flags.argmax(axis=1)[flags.any(axis=1)], minlength=len(numbers.names))
     named = [numbers.names[j] for j in np.argsort(-worst, kind="stable")[:3] if worst[j]]

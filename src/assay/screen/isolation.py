@@ -27,9 +27,7 @@ ROWS_A_TREE = 256
 
 def isolation_score(values: Float, rng: np.random.Generator) -> Float:
     """(n,) in (0, 1): 0.5 is usual, towards 1 set apart early. `values` (n, m) finite. Linear in rows."""
-    forest = IsolationForest(
-        n_estimators=TREES, max_samples=min(ROWS_A_TREE, len(values)), random_state=int(rng.integers(2**31))
-    )
+    forest = IsolationForest(n_estimators=TREES, max_samples=min(ROWS_A_TREE, len(values)), random_state=int(rng.integers(2**31)))
     return np.asarray(-forest.fit(values).score_samples(values), np.float64)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.finding import RowScore
-from assay.screen.agreement import flag_excess, lead, margin_score
+from assay.screen.agreement import flag_excess, lead, relative_margin
 from assay.screen.context import Context
 
 Float = NDArray[np.float64]
@@ -64,14 +64,14 @@ class LabelErrors:
 
 
 def find_label_errors(probabilities: Float, y: Int) -> LabelErrors:
-    """Score every label by its margin, and flag the ones the model is sure are wrong.
+    """Score every label by its relative margin, and flag the ones the model is sure are wrong.
 
     A row is disputed where confident learning puts it off the diagonal of the confident joint. How many of the
     disputed are flagged is not a fixed share: see `assay.screen.agreement.flag_excess`. Assumes out-of-fold
     probabilities. Cannot see wrong labels that the model learnt to repeat: a backdoor's rows look cleaner than the
     average row.
     """
-    score = margin_score(probabilities, y)
+    score = relative_margin(probabilities, y)
     found = confident_class(probabilities, y)
     disputed = (found >= 0) & (found != y) & (score > 0.5)
     excess = flag_excess(found == y, disputed, lead(probabilities))

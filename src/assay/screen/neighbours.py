@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from assay.finding import RowScore
-from assay.screen.agreement import flag_excess, lead, margin_score
+from assay.screen.agreement import flag_excess, lead, relative_margin
 from assay.screen.context import Context
 
 Float = NDArray[np.float64]
@@ -54,10 +54,8 @@ def run(context: Context) -> RowScore:
     features = np.nan_to_num(np.asarray(context.features[known], np.float32), posinf=0.0, neginf=0.0)
     shares = neighbour_shares(features, y, len(context.data.classes), context.rng)
     score, flag = np.zeros(n), np.zeros(n, bool)
-    score[known] = margin_score(shares, y)
+    score[known] = relative_margin(shares, y)
     first = shares.argmax(axis=1)
     disputed = (first != y) & (score[known] > 0.5)
     flag[known] = flag_excess(first == y, disputed, lead(shares)).flag
-    return RowScore(
-        "neighbours", score, flag, f"its {NEIGHBOURS} nearest rows, seen without labels, carry another label"
-    )
+    return RowScore("neighbours", score, flag, f"its {NEIGHBOURS} nearest rows, seen without labels, carry another label")

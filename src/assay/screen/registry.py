@@ -117,9 +117,7 @@ def screens() -> tuple[Screen, ...]:
     for point in entry_points(group=ENTRY_POINTS):
         screen = point.load()
         if not isinstance(screen, Screen):
-            raise TypeError(
-                f"entry point {point.name!r} of {ENTRY_POINTS!r}: expected a Screen, found {type(screen).__name__}"
-            )
+            raise TypeError(f"entry point {point.name!r} of {ENTRY_POINTS!r}: expected a Screen, found {type(screen).__name__}")
         added.append(screen)
     return SCREENS + tuple(added)
 

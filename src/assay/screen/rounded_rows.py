@@ -33,9 +33,7 @@ def near_row_groups(data: Dataset, rng: np.random.Generator) -> Int:
     scaled: list[Float] = []
     for name in data.columns.content:
         column = data.table.column(name)
-        numeric = (
-            pa.types.is_floating(column.type) or pa.types.is_decimal(column.type) or pa.types.is_integer(column.type)
-        )
+        numeric = pa.types.is_floating(column.type) or pa.types.is_decimal(column.type) or pa.types.is_integer(column.type)
         codes = column_codes(column)
         if not numeric or (pa.types.is_integer(column.type) and codes.max(initial=0) < 2 / CELL):
             exact.append(codes)
@@ -51,8 +49,7 @@ def near_row_groups(data: Dataset, rng: np.random.Generator) -> Int:
     shifts = rng.random(len(scaled))
     for grid in range(GRIDS):
         cells = [
-            np.unique(np.floor(s + shift + grid / GRIDS), return_inverse=True)[1]
-            for s, shift in zip(scaled, shifts, strict=True)
+            np.unique(np.floor(s + shift + grid / GRIDS), return_inverse=True)[1] for s, shift in zip(scaled, shifts, strict=True)
         ]
         group = number_groups(*exact, *(c.astype(np.int64) for c in cells))
         order = np.argsort(group, kind="stable")

@@ -40,12 +40,8 @@ def near_text_groups(texts: pa.Array, rng: np.random.Generator) -> Int:
     into, so cost is linear; texts far apart in a crowded bucket are joined through the ones between. Cannot see
     paraphrases, translations, or a short text inside a long one.
     """
-    folded = pc.utf8_trim_whitespace(
-        pc.replace_substring_regex(pc.utf8_lower(texts.cast(pa.large_string())), r"\s+", " ")
-    )
-    first, alone = np.unique(np.asarray(pc.dictionary_encode(folded).indices), return_index=True, return_inverse=True)[
-        1:
-    ]
+    folded = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(texts.cast(pa.large_string())), r"\s+", " "))
+    first, alone = np.unique(np.asarray(pc.dictionary_encode(folded).indices), return_index=True, return_inverse=True)[1:]
     distinct = folded.take(pa.array(first))
     hashes = _hash_functions(BANDS * ROWS_A_BAND, rng)
     signature, shingles = min_hashes(distinct, hashes, rng_multipliers(rng))
@@ -54,9 +50,7 @@ def near_text_groups(texts: pa.Array, rng: np.random.Generator) -> Int:
     left, right = long[left], long[right]
     if len(left):
         involved, back = np.unique(np.r_[left, right], return_inverse=True)
-        check, _ = min_hashes(
-            distinct.take(pa.array(involved)), _hash_functions(CHECK_HASHES, rng), rng_multipliers(rng)
-        )
+        check, _ = min_hashes(distinct.take(pa.array(involved)), _hash_functions(CHECK_HASHES, rng), rng_multipliers(rng))
         a, b = back[: len(left)], back[len(left) :]
         alike = (check[a] == check[b]).mean(axis=1) >= ALIKE
         left, right = left[alike], right[alike]

@@ -67,9 +67,7 @@ def text_columns(data: Dataset) -> list[str]:
 def joined_text(data: Dataset) -> pa.Array:
     """(n) the string columns of each row, joined by a line feed; a missing value counts as empty."""
     columns = [pc.fill_null(data.table.column(c).cast(pa.large_string()), "") for c in text_columns(data)]
-    joined = (
-        columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, pa.scalar("\n", pa.large_string()))
-    )
+    joined = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, pa.scalar("\n", pa.large_string()))
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
 
