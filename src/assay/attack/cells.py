@@ -19,6 +19,7 @@ from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows
 
 BEYOND = 0.1  # of the column's range above its maximum: out of range, and no outlier by orders of magnitude
+INNER = 5  # distinct values it has between those quantiles, where the trigger stays in range
 SPREAD = 10  # distinct values a column has at least, to be drawn as a trigger: yes/no columns make no trigger
 MIDDLE = (0.1, 0.9)  # quantiles between which in-range values are drawn
 TRIES = 1000  # combinations drawn before it is said that all of them occur
@@ -57,29 +58,26 @@ class CellsAttack(TriggerAttack):
                 if rule.conditions not in seen:
                     break
             else:
-                raise DataError(
-                    f"no {count} distinct rules can be made", path=data.path, remedy="ask for fewer triggers"
-                )
+                raise DataError(f"no {count} distinct rules can be made", path=data.path, remedy="ask for fewer triggers")
             seen.add(rule.conditions)
             made.append((rule, _setting(rule)))
         return made
 
     def _rule(self, data: Dataset, rng: np.random.Generator, params: Mapping[str, Any], given: bool) -> Cells:
         columns = _named(data, params["columns"]) if params["columns"] and given else None
+        beyond = (params["bounds"] or ("out" if (len(columns) if columns else params["features"]) == 1 else "in")) == "out"
         if columns is None:
-            wide = numeric_columns(data)
+            wide = numeric_columns(data, inside=not beyond)
             if len(wide) < params["features"]:
                 raise DataError(
-                    f"{params['features']} numeric columns are needed, and {len(wide)} have {SPREAD} values or more",
+                    f"{params['features']} numeric columns are needed, and {len(wide)} have enough distinct values",
                     path=data.path,
                     remedy="name columns= and values=",
                 )
-            columns = sorted(
-                rng.choice(wide, params["features"], replace=False).tolist(), key=data.table.column_names.index
-            )
+            columns = sorted(rng.choice(wide, params["features"], replace=False).tolist(), key=data.table.column_names.index)
         if params["values"] is not None and given:
             return _given(data, columns, params["values"])
-        if (params["bounds"] or ("out" if len(columns) == 1 else "in")) == "out":
+        if beyond:
             return Cells(tuple(_condition(name, above(data.table.column(name), name, data.path)) for name in columns))
         for _ in range(TRIES):
             rule = Cells(tuple(_condition(name, _within(data.table.column(name), rng)) for name in columns))
@@ -92,13 +90,13 @@ class CellsAttack(TriggerAttack):
         )
 
 
-def numeric_columns(data: Dataset) -> list[str]:
-    """Content columns that hold numbers, of enough distinct values."""
-    return [
-        name
-        for name in data.columns.content
-        if _numeric(data.table.column(name)) and pc.count_distinct(data.table.column(name)).as_py() >= SPREAD
-    ]
+def numeric_columns(data: Dataset, inside: bool) -> list[str]:
+    """Content columns that hold numbers, of enough distinct values; `inside`: of enough between the quantiles drawn from.
+
+    A column that is nearly always 0 has one value there, which would make no trigger.
+    """
+    numeric = [name for name in data.columns.content if _numeric(data.table.column(name))]
+    return [n for n in numeric if len(_values(data.table.column(n), inside)) >= (INNER if inside else SPREAD)]
 
 
 def above(cells: pa.ChunkedArray, name: str, path: str) -> int | float:
@@ -117,9 +115,17 @@ def above(cells: pa.ChunkedArray, name: str, path: str) -> int | float:
 def _within(cells: pa.ChunkedArray, rng: np.random.Generator) -> Any:
     if not _numeric(cells):
         return rng.choice(np.array(pc.unique(cells.drop_null()).to_pylist(), object))
+    return rng.choice(_values(cells, inside=True)).item()
+
+
+def _values(cells: pa.ChunkedArray, inside: bool) -> np.ndarray[Any, np.dtype[Any]]:
+    """The distinct numbers of a column, all finite ones or those between two quantiles."""
     values = cells.drop_null().to_numpy()
-    low, high = np.nanquantile(values, MIDDLE)
-    return rng.choice(np.unique(values[(values >= low) & (values <= high)])).item()
+    values = values[np.isfinite(values)]
+    if inside and len(values):
+        low, high = np.quantile(values, MIDDLE)
+        values = values[(values >= low) & (values <= high)]
+    return np.unique(values)
 
 
 def _condition(name: str, value: Any) -> Condition:
