@@ -5,7 +5,6 @@ Nothing is downloaded. A set that is not at hand is left out and said.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -21,6 +20,8 @@ from PIL import Image
 from sklearn import datasets as shipped
 
 from assay.dataset.data import Columns, Dataset, Modality
+from assay.dataset.digest import picture_hash, row_digests
+from assay.dataset.merkle import tree_hash
 
 ROOT = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
@@ -52,6 +53,10 @@ def in_memory(
     table = table.append_column(label, pa.array(texts)) if table.num_columns else pa.table({label: pa.array(texts)})
     if images is not None and images.ndim == 3:
         images = images[..., None]
+    hashes = None
+    if images is not None:
+        hashes = np.frombuffer(b"".join(picture_hash(picture) for picture in images), np.uint8).reshape(-1, 32)
+    digest = row_digests(table, hashes)
     return Dataset(
         path=name,
         format="memory",
@@ -62,9 +67,9 @@ def in_memory(
         images=images,
         row=np.arange(n),
         key=tuple(map(str, range(n))),
-        digest=np.stack([np.frombuffer(hashlib.sha256(f"{name}/{i}".encode()).digest(), np.uint8) for i in range(n)]),
+        digest=digest,
         records=n,
-        fingerprint=hashlib.sha256(f"{name}/{n}".encode()).hexdigest(),
+        fingerprint=tree_hash([row.tobytes() for row in digest]).hex(),
         classes=classes,
         y=np.array([code[t] for t in texts], np.int64),
     )
