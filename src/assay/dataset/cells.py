@@ -79,7 +79,7 @@ class ColumnKind:
         numbers = _as_int(values) if self.kind != "float" else None
         if numbers is not None:
             bounds = pc.min_max(numbers)
-            self.wide = self.wide or not (-EXACT <= bounds["min"].as_py() and bounds["max"].as_py() <= EXACT)
+            self.wide = self.wide or max(-bounds["min"].as_py(), bounds["max"].as_py()) > EXACT
             self.kind = "int"
             return True
         if _as_float(values) is None:

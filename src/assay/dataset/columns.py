@@ -16,74 +16,41 @@ Kind = Literal["empty", "bool", "integer", "float", "string", "time", "list", "o
 
 # Names that people give to labels, the plainest first: the first of these that is there is taken.
 LABELS = (
-    "label", "labels", "target", "class", "y", "category", "sentiment", "income", "outcome", "species", "diagnosis", "survived",
-    "churn", "fraud", "spam", "toxic", "is_fraud", "is_spam", "is_toxic", "is_phishing", "fine_label", "coarse_label", "label_name",
-    "class_name", "class_label", "true_label", "answer_label", "ground_truth", "gold", "intent", "topic", "emotion", "result", "default",
-    "digit", "quality",
+    "label", "labels", "target", "class", "y", "category", "sentiment", "income", "outcome", "species", "diagnosis",
+    "survived", "churn", "fraud", "spam", "toxic", "is_fraud", "is_spam", "is_toxic", "is_phishing", "fine_label",
+    "coarse_label", "label_name", "class_name", "class_label", "true_label", "answer_label", "ground_truth", "gold",
+    "intent", "topic", "emotion", "result", "default", "digit", "quality",
 )  # fmt: skip
 STRONG = LABELS[:7]  # names that mean nothing but a label
 IDS = (
-    "id",
-    "key",
-    "uid",
-    "uuid",
-    "guid",
-    "index",
-    "idx",
-    "rowid",
-    "row_id",
-    "sample_id",
-    "record_id",
-    "item_id",
+    "id", "key", "uid", "uuid", "guid", "index", "idx", "rowid", "row_id", "sample_id", "record_id", "item_id",
     "unnamed: 0",
-    "no",
-)
+)  # fmt: skip
 CONTRIBUTORS = (
-    "contributor", "contributor_id", "annotator", "annotator_id", "worker", "worker_id", "labeler", "labeller", "labeled_by",
-    "labelled_by", "rater", "rater_id", "submitter", "submitted_by", "uploader", "uploaded_by", "added_by", "created_by", "user_id",
-    "username", "user_name", "client", "client_id", "vendor",
+    "contributor", "contributor_id", "annotator", "annotator_id", "worker", "worker_id", "labeler", "labeller",
+    "labeled_by", "labelled_by", "rater", "rater_id", "submitter", "submitted_by", "uploader", "uploaded_by",
+    "added_by", "created_by", "user_id", "username", "user_name", "client", "client_id", "vendor",
 )  # fmt: skip
 SOURCES = (
-    "source",
-    "source_id",
-    "domain",
-    "origin",
-    "provenance",
-    "site",
-    "dataset",
-    "crawl",
-    "feed",
-    "publisher",
-    "batch",
-    "batch_id",
-)
-TIMES = (
-    "time", "timestamp", "date", "datetime", "created", "created_at", "added_at", "date_utc", "time_utc", "submitted_at", "uploaded_at",
-    "updated_at", "ingested_at", "collected_at", "published_at", "published", "when",
+    "source", "source_id", "domain", "origin", "provenance", "site", "dataset", "crawl", "feed", "publisher",
+    "batch", "batch_id",
 )  # fmt: skip
+TIMES = (
+    "time", "timestamp", "date", "datetime", "created", "created_at", "added_at", "date_utc", "time_utc",
+    "submitted_at", "uploaded_at", "updated_at", "ingested_at", "collected_at", "published_at", "published", "when",
+)  # fmt: skip
+# which part of the data set a row belongs to: not content
 SPLITS = (
-    "split",
-    "fold",
-    "subset",
-    "partition",
-    "part",
-    "set",
-    "usage",
-)  # which part of the data set a row belongs to: not content
+    "split", "fold", "subset", "partition", "part", "set", "usage",
+)  # fmt: skip
+# the truth of an experiment: never content
 ANSWERS = (
-    "poisoned",
-    "is_poisoned",
-    "backdoored",
-    "is_backdoored",
-    "is_poison",
-)  # the truth of an experiment: never content
+    "poisoned", "is_poisoned", "backdoored", "is_backdoored", "is_poison",
+)  # fmt: skip
 PAIRS = (
-    ("premise", "hypothesis"),
-    ("sentence1", "sentence2"),
-    ("text1", "text2"),
-    ("question1", "question2"),
+    ("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"), ("question1", "question2"),
     ("question", "sentence"),
-)
+)  # fmt: skip
 PROMPTS = ("instruction", "prompt", "question", "query", "input", "source_text")
 REPLIES = ("output", "response", "completion", "answer", "reply", "target_text", "chosen")
 

@@ -193,15 +193,14 @@ def _identifier(guess: _Guess) -> None:
     """At most one id column; row counters are passed over."""
     for column in guess.free():
         names_itself = column.lower in looks.IDS or column.lower.endswith(("_id", " id", "_key", "_uuid"))
-        if guess.named.id is None and "id" not in guess.roles.values() and column.kind in ("integer", "string"):
-            if names_itself and column.unique:
-                guess.roles[column.name] = "id"
-                continue
-        if column.counter:
+        free = guess.named.id is None and "id" not in guess.roles.values() and column.kind in ("integer", "string")
+        if free and names_itself and column.unique:
+            guess.roles[column.name] = "id"
+        elif column.counter:
             guess.roles[column.name] = "counter"
             guess.notes.append(f"Column {column.name!r} only counts the rows; it is not content.")
         elif column.lower in looks.IDS and column.kind in ("integer", "string") and column.distinct > 0.9 * column.present:
-            guess.roles[column.name] = "id" if guess.named.id is None and "id" not in guess.roles.values() else "counter"
+            guess.roles[column.name] = "id" if free else "counter"
 
 
 def _restated(guess: _Guess, label: str) -> None:
@@ -300,9 +299,10 @@ def _classes(
         return nothing, (), task or "none"
     if task == "multilabel":
         for name in label if len(label) > 1 else ():
-            if not guess.look[name].binary and guess.look[name].distinct > 2:
+            look = guess.look[name]
+            if not look.binary and look.distinct > 2:
                 raise DataError(
-                    f"a label column of several must say yes or no, and this one has {guess.look[name].distinct:,} different values",
+                    f"a label column of several must say yes or no, and this one has {look.distinct:,} different values",
                     path=guess.path,
                     column=name,
                     remedy="name one label column, or columns of 0 and 1",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,12 @@ from assay.dataset.formats.base import Batch
 from assay.dataset.formats.registry import recognise
 from assay.dataset.infer import infer
 from assay.dataset.limits import LIMITS, Limits, Progress, silent
+from assay.dataset.memory import in_memory
 from assay.dataset.merkle import tree_hash
+from assay.dataset.pictures import Album, Survey, hashes_of
+
+Int = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
 
 MANY = 5  # duplicate ids shown by name in a note
 
@@ -30,24 +36,36 @@ class _Records:
     """What has been read so far."""
 
     tables: list[pa.Table] = field(default_factory=list)
-    rows: list[NDArray[np.int64]] = field(default_factory=list)
+    rows: list[Int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pixels: list[UInt8] = field(default_factory=list)
     count: int = 0
     named: bool = False  # the format names its records
 
     def add(self, batch: Batch) -> None:
         keys = batch.keys
         self.named = self.named or keys is not None
-        good = [place for place in range(batch.count) if place not in batch.faults] if batch.faults else range(batch.count)
+        good = _readable(batch)
         self.rows.append(np.asarray(good, np.int64) + self.count)
         if keys is not None:
             self.keys += [keys[place] for place in good]
         for place, reason in sorted(batch.faults.items()):
             key = keys[place] if keys is not None else str(self.count + place)
             self.unreadable.append(Unreadable(self.count + place, key, reason))
-        self.tables.append(batch.table)
+        self.notes += [note for note in batch.notes if note not in self.notes]
+        if batch.table.num_columns:
+            self.tables.append(batch.table)
+        if isinstance(batch.pictures, np.ndarray):
+            self.pixels.append(batch.pictures)
         self.count += batch.count
+
+
+def _readable(batch: Batch) -> Sequence[int]:
+    if not batch.faults:
+        return range(batch.count)
+    return [place for place in range(batch.count) if place not in batch.faults]
 
 
 def read(
@@ -62,35 +80,110 @@ def read(
 
     What `columns` leaves unset and a `task` of None are inferred; `notes` of the result say how. Records that cannot be
     read keep their number and are listed in `unreadable`. Raises DataError where the request or the data as a whole is
-    wrong.
+    wrong. The whole data set is held in memory: pictures once, as (n, h, w, c) bytes.
     """
     say = progress or silent
-    path = existing(source)
+    wanted = _Wanted(columns, task, limits)
+    if not isinstance(source, str | PathLike):
+        batches, what, class_names = in_memory(source)
+        return _read(lambda: iter(batches), what, "memory", class_names, wanted, say)
+    path = existing(fspath(source))
     form = recognise(path)
-    records = _Records()
-    for batch in form.batches(path, limits):
-        records.add(batch)
-        say(records.count, 0, "reading")
-    return _dataset(records, str(path), form.name, form.notes(path), form.class_names(path), columns, task, limits)
+    return _read(lambda: form.batches(path, limits), str(path), form.name, form.class_names(path), wanted, say)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    columns: Columns | None
+    task: Task | None
+    limits: Limits
+
+
+def _read(
+    batches: Callable[[], Iterator[Batch]],
+    path: str,
+    form: str,
+    class_names: Mapping[str, Sequence[str]],
+    wanted: _Wanted,
+    say: Progress,
+) -> Dataset:
+    records, survey, encoded = _Records(), Survey(), 0
+    for batch in batches():
+        if batch.pictures is None or isinstance(batch.pictures, np.ndarray):
+            records.add(batch)
+        else:  # encoded pictures are measured first and decoded in a second pass, so that one copy is ever held
+            encoded += batch.count
+            for data in batch.pictures:
+                survey.add(data, wanted.limits)
+        say(encoded or records.count, 0, "looking at pictures" if encoded else "reading")
+    images, hashes = None, None
+    if encoded:
+        album = Album(survey, wanted.limits)
+        for batch in batches():
+            records.add(_decoded(batch, album))
+            say(records.count, encoded, "reading pictures")
+        records.notes += survey.notes(wanted.limits)
+        images, hashes = album.pixels, album.hashes
+    elif records.pixels:
+        images = _stacked(records.pixels, path)
+        hashes = hashes_of(images)
+    _refuse_ruins(records, path, wanted.limits)
+    return _dataset(records, images, hashes, path, form, class_names, wanted)
+
+
+def _decoded(batch: Batch, album: Album) -> Batch:
+    """The batch without the records whose pictures cannot be decoded."""
+    if batch.pictures is None or isinstance(batch.pictures, np.ndarray):
+        return batch
+    faults = album.add(batch.pictures)
+    if not faults:
+        return batch
+    good = _readable(batch)
+    table = batch.table
+    if table.num_columns:
+        table = table.filter(pa.array([place not in faults for place in range(len(good))], pa.bool_()))
+    return replace(batch, table=table, faults={**batch.faults, **{good[place]: why for place, why in faults.items()}})
+
+
+def _stacked(pixels: Sequence[UInt8], path: str) -> UInt8:
+    if len(pixels) == 1:
+        return pixels[0]
+    shapes = sorted({part.shape[1:] for part in pixels})
+    if len(shapes) > 1:
+        raise DataError(
+            f"pictures of different shapes in its parts: {', '.join(map(str, shapes))}",
+            path=path,
+            remedy="scan the parts one by one, or bring them to one size",
+        )
+    return np.concatenate(pixels)
 
 
 def _dataset(
     records: _Records,
+    images: UInt8 | None,
+    hashes: UInt8 | None,
     path: str,
     form: str,
-    notes: Iterable[str],
-    class_names: Any,
-    columns: Columns | None,
-    task: Task | None,
-    limits: Limits,
+    class_names: Mapping[str, Sequence[str]],
+    wanted: _Wanted,
 ) -> Dataset:
-    _refuse_ruins(records, path, limits)
-    table = one_table(records.tables)
     row = np.concatenate(records.rows)
-    digest = row_digests(table)
-    said = list(notes)
-    meaning = infer(table, path=path, columns=columns, task=task, class_names=class_names)
-    said = list(meaning.notes) + said
+    table = one_table(records.tables)
+    if images is None and table.num_columns == 0:
+        raise DataError("the records have no columns", path=path, remedy="give records with named values")
+    try:
+        digest = row_digests(table, hashes)
+    except TypeError as error:
+        raise DataError(str(error), path=path, remedy="leave that column out, or store it as text or numbers") from error
+    meaning = infer(
+        table,
+        path=path,
+        pictures=images is not None,
+        columns=wanted.columns,
+        task=wanted.task,
+        class_names=class_names,
+    )
+    said = [*meaning.notes, *records.notes]
     table = _no_missing_text(table, meaning.columns.content, meaning.modality, said)
     keys = tuple(records.keys) if records.named else _keys(table, meaning.columns.id, row, said)
     if records.unreadable:
@@ -104,7 +197,7 @@ def _dataset(
         task=meaning.task,
         columns=meaning.columns,
         table=table,
-        images=None,
+        images=images,
         row=row,
         key=keys,
         digest=digest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class Batch:
     keys: Sequence[str] | None = None  # (count,) relative paths; None: the format has no names for its records
     # one picture a readable record: encoded (PNG, JPEG, ...) or decoded (m, h, w, c)
     pictures: Sequence[bytes] | NDArray[np.uint8] | None = None
+    notes: Sequence[str] = ()  # what was assumed or passed over, for people; said once however many batches say it
 
 
 class Format(ABC):
@@ -48,36 +50,25 @@ class Format(ABC):
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         """The records in order. Raises DataError where the file as a whole is not as it should be."""
 
-    def notes(self, path: Path) -> tuple[str, ...]:
-        """What was assumed about the file, for people."""
-        return ()
-
     def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
         """Column -> names behind its integer codes, where the format keeps them."""
         return {}
 
 
-def visible_files(folder: Path) -> list[Path]:
+def visible_files(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[Path]:
     """Every file below `folder` in the order of the UTF-8 bytes of its POSIX path; hidden and underscore names passed
     over.
 
     Links to folders are not followed.
     """
     found: list[tuple[bytes, Path]] = []
-    for root, folders, files in folder.walk(follow_symlinks=False) if hasattr(folder, "walk") else _walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+    for root, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = [name for name in folders if not name.startswith(hidden)]
         for name in files:
-            if not name.startswith((".", "_")):
-                path = root / name
+            if not name.startswith(hidden):
+                path = Path(root, name)
                 found.append((path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape"), path))
     return [path for _, path in sorted(found, key=lambda pair: pair[0])]
-
-
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:  # Python 3.11 has no Path.walk
-    import os
-
-    for root, folders, files in os.walk(folder, followlinks=False):
-        yield Path(root), folders, files
 
 
 class FileFormat(Format):
@@ -88,8 +79,8 @@ class FileFormat(Format):
     def sniff(self, path: Path) -> bool:
         if path.is_dir():
             files = visible_files(path)
-            known = [file for file in files if self.sniff_file(file)]
-            return bool(known) and all(file in known or file.suffix.lower() in BESIDE for file in files)
+            suffixes = {file.suffix.lower() for file in files}
+            return bool(suffixes.intersection(self.suffixes)) and suffixes <= {*self.suffixes, *BESIDE}
         return self.sniff_file(path)
 
     def sniff_file(self, path: Path) -> bool:
@@ -99,7 +90,7 @@ class FileFormat(Format):
         """The files that hold the records, in order."""
         if not path.is_dir():
             return [path]
-        return [file for file in visible_files(path) if self.sniff_file(file)]
+        return [file for file in visible_files(path) if file.suffix.lower() in self.suffixes]
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         for file in self.parts(path):

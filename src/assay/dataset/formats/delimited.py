@@ -164,7 +164,8 @@ CLOSED = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\t][^\t]*+|)(?:\t(?:"[^"]*+(
 
 
 def _encloses(path: Path, where: Spans) -> bool:
-    """Whether quotes in a tab-separated file enclose fields (as spreadsheets write) or are characters (as corpora have them).
+    """Whether quotes in a tab-separated file enclose fields (as spreadsheets write) or are characters (as corpora have
+    them).
 
     They enclose if, with the records read so, every quote that opens a field closes it.
     """
@@ -182,12 +183,6 @@ class Delimited(FileFormat):
     name = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab")
 
-    def notes(self, path: Path) -> tuple[str, ...]:
-        out: list[str] = []
-        for file in self.parts(path):
-            out += [note for note in dialect(file, Limits()).notes if note not in out]
-        return tuple(out)
-
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         # one type a column over all files of a folder: first every value is looked at, then every value is cast
         files = [(file, dialect(file, limits)) for file in self.parts(path)]
@@ -200,7 +195,7 @@ class Delimited(FileFormat):
                         kind.add(chunk)
         for file, how in files:
             for batch in _strings(file, how, limits):
-                yield Batch(_cast(batch.table, kinds), batch.count, batch.faults)
+                yield Batch(_cast(batch.table, kinds), batch.count, batch.faults, notes=how.notes)
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         yield from self.batches(path, limits)

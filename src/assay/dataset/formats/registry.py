@@ -12,13 +12,17 @@ from pathlib import Path
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Format, visible_files
 from assay.dataset.formats.delimited import Delimited
+from assay.dataset.formats.image_folder import ImageFolder
 from assay.dataset.formats.jsonl import JsonLines
+from assay.dataset.formats.npz import Npz
 from assay.dataset.formats.parquet import Parquet
 
 FORMATS: tuple[type[Format], ...] = (
     Parquet,
     JsonLines,
     Delimited,
+    Npz,
+    ImageFolder,
 )
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy")

@@ -1,0 +1,81 @@
+"""NumPy archives: `x` (pictures, a matrix or texts) and `y`, or one such pair a split; never with pickled objects."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.arrays import Parts, batch_of
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import Batch, FileFormat
+from assay.dataset.limits import Limits
+
+X = ("x", "images", "image", "data", "features")
+Y = ("y", "labels", "label", "target", "targets")
+
+
+class Npz(FileFormat):
+    """Other arrays of the same length become columns under their names."""
+
+    name = "npz"
+    suffixes: ClassVar[tuple[str, ...]] = (".npz",)
+
+    def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        arrays = _arrays(path)
+        pairs = _pairs(arrays, path)
+        rest = [name for name in arrays if not any(name in parts.used for _, parts in pairs)]
+        notes = [f"Arrays without one value a record are passed over: {', '.join(rest)}."] if rest else []
+        for split, parts in pairs:
+            yield replace(batch_of(parts, str(path), split), notes=notes)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+        if "pickle" in str(error).lower():
+            raise DataError(
+                "holds Python objects, which would have to be unpickled, and a pickle can run any program",
+                path=path,
+                remedy="save arrays of numbers or strings: np.savez(path, x=x.astype(np.uint8), y=y.astype(str))",
+            ) from error
+        raise DataError(f"not a whole .npz file ({error})", path=path, remedy="fetch or write the file again") from error
+
+
+def _pairs(arrays: Mapping[str, NDArray[Any]], path: Path) -> list[tuple[str | None, Parts]]:
+    """(split or None, arrays): one pair `x` and `y`, or `x_train` and `y_train`, `x_test` and `y_test`, by split name."""
+    lower = {name.lower(): name for name in arrays}
+    for x in X:
+        if x in lower:
+            y = next((lower[name] for name in Y if name in lower and name != x), None)
+            return [(None, _parts(arrays, lower[x], y))]
+    splits = sorted(name[2:] for name in lower if name.startswith("x_"))
+    if splits:
+        return [(split, _parts(arrays, lower[f"x_{split}"], lower.get(f"y_{split}"), f"_{split}")) for split in splits]
+    raise DataError(
+        f"no array called x (arrays: {', '.join(arrays) or 'none'})",
+        path=path,
+        remedy="save the records as x and their labels as y: np.savez(path, x=x, y=y)",
+    )
+
+
+def _parts(arrays: Mapping[str, NDArray[Any]], x: str, y: str | None, ending: str = "") -> Parts:
+    n = len(arrays[x]) if arrays[x].ndim else 0
+    others = {
+        name.removesuffix(ending): array
+        for name, array in arrays.items()
+        if name not in (x, y)
+        and array.ndim == 1
+        and len(array) == n
+        and name.endswith(ending)
+        and not name.startswith(("x_", "y_"))
+    }
+    used = (x, *([y] if y else []), *(name + ending for name in others))
+    return Parts(arrays[x], None if y is None else arrays[y], others, used)
