@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -68,7 +68,7 @@ def run(data: Dataset, settings: Settings = Settings(), progress: Progress = sil
     checks += screened
     caught: tuple[Sensitivity, ...] = ()
     if settings.canaries:
-        caught, planted = _canaries(active, data, settings, _Stage(progress, share + 0.1, 0.9 - share))
+        caught, planted = _canaries(active, data, examined, settings, _Stage(progress, share + 0.1, 0.9 - share))
         checks += planted
     else:
         checks.append(Check("canaries", "not_planned", "switched off"))
@@ -116,9 +116,12 @@ def _timed(name: str, work: Callable[[], Examined]) -> tuple[Examined | None, Ch
 
 
 def _canaries(
-    active: list[Family], data: Dataset, settings: Settings, progress: _Stage
+    active: list[Family], data: Dataset, examined: dict[str, Examined], settings: Settings, progress: _Stage
 ) -> tuple[tuple[Sensitivity, ...], list[Check]]:
-    """Scan a copy with canaries of each family, one family at a time, by the same rules."""
+    """Scan a copy with canaries of each family, one family at a time, by the same rules.
+
+    A copy may be a sample of the rows; its canaries are held to the number of artefacts enumerated in the whole.
+    """
     caught: list[Sensitivity] = []
     checks: list[Check] = []
     for number, family in enumerate(active):
@@ -132,6 +135,8 @@ def _canaries(
         result, check = _timed(name, partial(family.examine, copy.data, settings.depth, rng, stage))
         checks.append(Check(name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
         if result is not None:
+            whole = examined[family.name].enumerated if family.name in examined else 0
+            result = replace(result, enumerated=max(result.enumerated, whole))
             caught.extend(sensitivity(copy.plantings, judge_all({family.name: result}, settings.alpha / len(active))))
     return tuple(caught), checks
 

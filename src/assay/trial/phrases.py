@@ -1,8 +1,8 @@
 """The family of phrases: every shared run or pair of words, on trial in text.
 
-Every phrase that the miner enumerates is tried on all rows, vectorised, by the additive probe; those that come near conviction are
-tried again with a probe that never saw any of their carriers. Runs and pairs are two sub-families with half of the error budget each
-(weighted e-BH), so that the many pairs do not drown the runs.
+Every phrase that the miner enumerates is tried on all rows, vectorised, by the additive probe; those that come near
+conviction are tried again with a probe that never saw any of their carriers. Runs and pairs are two sub-families with half of
+the error budget each (weighted e-BH), so that the many pairs do not drown the runs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ Int = NDArray[np.int64]
 SHORT_LIST = 60  # candidates that are tried again with a probe refitted without their carriers
 WORTH_TRYING = np.log(20.0)  # log e-value of the first pass, of surprise, from which a candidate may be short-listed
 MEASURED = 3.0  # log e-value from which the effect of a phrase is measured
+WINDOW = 2  # words: what a natural phrase says for a label lies mostly in two of its words, so that is what the others lose
+CANARY_ROWS = 30_000  # canaries go into a sample of at most so many rows: power is a matter of carriers, not of the rest
 CANARY_CARRIERS = (20, 50)
 CANARIES_EACH = 5
 SAME = 0.5  # Jaccard index of carriers above which two phrases are one artefact
@@ -93,6 +95,8 @@ class PhraseFamily:
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         """One rare word a canary, each with its own target and rows, at each number of carriers."""
+        if len(data) > CANARY_ROWS:
+            data = data.subset(np.sort(rng.choice(len(data), CANARY_ROWS, replace=False)))
         column = max(text_columns(data), key=lambda c: sum(len(v or "") for v in data.table.column(c).to_pylist()[:200]))
         texts = data.table.column(column).to_pylist()
         y = data.y.copy()
@@ -165,15 +169,13 @@ class _Court:
 
     def matched(self, label: int, words: int, pair: bool) -> Floats:
         """(n,) every document's support for `label` with its own most supporting part of that size removed."""
-        key = (label, words, pair)
+        key = (label, 1 if pair else min(words, WINDOW), pair)
         if key not in self._matched:
-            self._matched[key] = self._support_without_best(label, words, pair)
+            self._matched[key] = self._support_without_best(*key)
         return self._matched[key]
 
-    def _support_without_best(self, label: int, words: int, pair: bool) -> Floats:
+    def _support_without_best(self, label: int, size: int, pair: bool) -> Floats:
         corpus, probe = self.corpus, self.probe
-        length = min(words, 2)  # the best window of six tokens stands for longer ones: documents are short, windows are not
-        size = 1 if pair else length
         at = np.flatnonzero(corpus.word >= 0)
         last = at + size - 1
         fits = last < len(corpus.word)
@@ -198,7 +200,7 @@ class _Court:
 
     def reference(self, label: int, words: int, pair: bool) -> Floats:
         """Sorted matched support among all rows labelled so."""
-        key = (label, words, pair)
+        key = (label, 1 if pair else min(words, WINDOW), pair)
         if key not in self._reference:
             self._reference[key] = np.sort(self.matched(label, words, pair)[self.y == label])
         return self._reference[key]
