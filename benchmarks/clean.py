@@ -8,8 +8,9 @@ the same data, though cells of one set overlap. Variants: as it is; 5 % of the r
 on 10 %; pictures with a half-transparent logo on 5 %, or a border on 10 %; tables with -999 for a missing number in 5
 % of a column. All of them at random, whatever the label. Done cells stand in --out, a JSON line each, and are
 skipped; an interrupted run goes on where it was. Cells go round the sets, so that a short run sees all. A cell passes
-if the verdict is clean and no row is quarantined. Cells of a set are not independent; the interval over cells is for
-reading, the list by set is what counts.
+if the verdict is clean and no row is quarantined; one in which no family of artefacts could be examined is not
+counted, and done again in the next run. Cells of a set are not independent: the list by set is what counts, the interval
+over all cells is for reading.
 """
 
 from __future__ import annotations

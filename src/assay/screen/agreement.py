@@ -38,9 +38,9 @@ def relative_margin(probabilities: Float, y: Int) -> Float:
     """(n,) in [0, 1], the more suspicious the higher: rival / (own + rival), where own is the probability of the row's
     label and rival the highest of another class.
 
-    0.5 where they tie. With two classes one minus self-confidence, and in the order of the normalised margin (Northcutt,
-    Jiang and Chuang 2021, JAIR 70, section 3); with more it is fairer to rows of which the judge is unsure: AUROC for 5 %
-    flips .982 against .962 on GTSRB, .768 against .731 on CIFAR-10.
+    0.5 where they tie. With two classes one minus self-confidence, and in the order of the normalised margin
+    (Northcutt, Jiang and Chuang 2021, JAIR 70, section 3); with more it is fairer to rows of which the judge is
+    unsure: AUROC for 5 % flips .982 against .962 on GTSRB, .768 against .731 on CIFAR-10.
 
     >>> relative_margin(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1])).round(2).tolist()
     [0.1, 0.9]

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from assay.finding import RowScore
 from assay.screen.context import Context
 from assay.screen.statistics import finite_or
-from assay.screen.tail import BOUNDED, beyond_tail
+from assay.screen.tail import beyond_tail
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -70,5 +70,5 @@ def run(context: Context) -> RowScore:
     features = finite_or(features, np.zeros(features.shape[1]))
     distance = np.full(n, np.nan)
     distance[known] = relative_distance(features, context.data.y[known], len(context.data.classes), context.rng)
-    flag = beyond_tail(distance, lightest=BOUNDED)
+    flag = beyond_tail(distance)
     return RowScore("class_outliers", np.nan_to_num(distance), flag, "it lies outside its own class, though not outside the data")

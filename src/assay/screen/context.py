@@ -7,13 +7,14 @@ listed with its reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import MISSING, Dataset
-from assay.screen.statistics import row_statistics
+from assay.screen.statistics import Statistics, row_statistics
 
 Need = Literal["labels", "probabilities", "features", "content", "numbers"]
 
@@ -42,6 +43,11 @@ class Context:
         if self.features is not None and (self.features.ndim != 2 or len(self.features) != n):
             raise ValueError(f"expected features of shape ({n}, d), found {self.features.shape}")
 
+    @cached_property
+    def numbers(self) -> Statistics:
+        """The plain numbers of each row (`row_statistics`), read once for all screens."""
+        return row_statistics(self.data)
+
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """(n,) which rows have a class label."""
@@ -63,6 +69,6 @@ def lacks(need: Need, context: Context) -> str | None:
         return "needs label-free features, and none were made"
     if need == "content" and data.images is None and not data.columns.content:
         return "needs content, and there is neither a picture nor a content column"
-    if need == "numbers" and not row_statistics(data).names:
+    if need == "numbers" and not context.numbers.names:
         return "needs numbers: no numeric column here has more than one value"
     return None

@@ -13,6 +13,8 @@ Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
+# Largest group number on the way: below the largest 64-bit integer.
+MOST_NUMBERS = 2**62
 # In a group of copies the usual label stands only if it has at least this share of the labels; else all are in doubt.
 CLEAR_MAJORITY = 2 / 3
 # The highest score a row gets for being a copy alone; a copy whose label is in doubt scores above.
@@ -28,11 +30,24 @@ def number_groups(*codes: Int) -> Int:
     >>> number_groups(np.array([5, 5, 7]), np.array([1, 1, 1])).tolist()
     [0, 0, 1]
     """
+    n = len(codes[0])
     together = np.unique(codes[0], return_inverse=True)[1].astype(np.int64)
+    groups = int(together.max(initial=-1)) + 1
+    bound = groups  # the numbers in `together` are below this; they are made dense again before it overflows
     for code in codes[1:]:
-        part = np.unique(code, return_inverse=True)[1].astype(np.int64)
-        together = np.unique(together * (part.max(initial=0) + 1) + part, return_inverse=True)[1].astype(np.int64)
-    return together
+        if groups == n:
+            break
+        low = int(code.min(initial=0))
+        width = int(code.max(initial=0)) - low + 1
+        if width > MOST_NUMBERS // max(n, 1):
+            code, low = np.unique(code, return_inverse=True)[1].astype(np.int64), 0
+            width = int(code.max(initial=-1)) + 1
+        if bound > MOST_NUMBERS // max(width, 1):
+            together = np.unique(together, return_inverse=True)[1].astype(np.int64)
+            bound = groups = int(together.max(initial=-1)) + 1
+        together = together * width + (code - low)
+        bound *= width
+    return np.unique(together, return_inverse=True)[1].astype(np.int64)
 
 
 def join_pairs(n: int, left: Int, right: Int) -> Int:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from assay.finding import RowScore
 from assay.screen.context import Context
-from assay.screen.statistics import row_statistics
 from assay.screen.tail import beyond_tail
 
 Float = NDArray[np.float64]
@@ -56,7 +55,7 @@ def run(context: Context) -> RowScore:
     """The screen: a row's score is its worst column; a column's values are flagged past the fence and past its own
     tail.
     """
-    numbers = row_statistics(context.data)
+    numbers = context.numbers
     distances = np.column_stack([beyond_quartiles(numbers.values[:, j]) for j in range(len(numbers.names))])
     flags = np.column_stack(
         [beyond_tail(distances[:, j], tests=len(numbers.names)) & (distances[:, j] > FAR_OUT) for j in range(len(numbers.names))]

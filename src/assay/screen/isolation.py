@@ -15,7 +15,7 @@ from sklearn.ensemble import IsolationForest
 from assay.dataset.data import Dataset
 from assay.finding import RowScore
 from assay.screen.context import Context
-from assay.screen.statistics import finite_or, row_statistics, text_columns
+from assay.screen.statistics import Statistics, finite_or, row_statistics, text_columns
 from assay.screen.tail import BOUNDED, beyond_tail
 
 Float = NDArray[np.float64]
@@ -31,10 +31,10 @@ def isolation_score(values: Float, rng: np.random.Generator) -> Float:
     return np.asarray(-forest.fit(values).score_samples(values), np.float64)
 
 
-def table_values(data: Dataset) -> Float:
+def table_values(data: Dataset, read: Statistics | None = None) -> Float:
     """(n, m) a table's numbers, missing ones at the median and infinite ones just past the range, with a column that
     says which were missing or infinite; and for each categorical column the surprise of its value, -ln of its share."""
-    numbers = row_statistics(data).values
+    numbers = (row_statistics(data) if read is None else read).values
     columns: list[Float] = []
     for j in range(numbers.shape[1]):
         column = numbers[:, j]
@@ -64,7 +64,7 @@ def run(context: Context) -> RowScore:
     numbers.
     """
     if context.data.modality == "table" or context.features is None:
-        values = table_values(context.data)
+        values = table_values(context.data, context.numbers)
         where = "its values together are"
     else:
         features = np.asarray(context.features, np.float64)

@@ -18,6 +18,9 @@ NEIGHBOURS = 15
 # Rows that may vote. More are sampled from, so that cost is linear in rows: 10,000 keep each class of a 100-class set
 # at 100.
 VOTERS = 10_000
+# Distances computed in all: past 100,000 rows fewer may vote, down to 1,000.
+DISTANCES = 1_000_000_000
+FEWEST_VOTERS = 1_000
 # Rows asked at a time: bounds the distance matrix at about 80 MB.
 BLOCK = 1_000
 # Added to each class's votes before they become shares (Krichevsky-Trofimov), so that no share is 0 or 1.
@@ -29,7 +32,8 @@ def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: n
     rows.
     """
     n = len(features)
-    voters = np.sort(rng.choice(n, VOTERS, replace=False)) if n > VOTERS else np.arange(n)
+    most = min(VOTERS, max(DISTANCES // n, FEWEST_VOTERS))
+    voters = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
     count = min(NEIGHBOURS, len(voters) - 1)
     index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(features[voters])
     shares = np.empty((n, classes))

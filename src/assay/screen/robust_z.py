@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from assay.finding import RowScore
 from assay.screen.context import Context
-from assay.screen.statistics import row_statistics
 from assay.screen.tail import beyond_tail
 
 Float = NDArray[np.float64]
@@ -55,7 +54,7 @@ def _skew(x: Float) -> float:
 
 def run(context: Context) -> RowScore:
     """The screen: a row's score is its worst column; the flag is read on the whole column's own tail."""
-    numbers = row_statistics(context.data)
+    numbers = context.numbers
     count = len(numbers.names)
     z = np.column_stack([robust_z(numbers.values[:, j]) for j in range(count)])
     flags = np.column_stack([beyond_tail(z[:, j], tests=count) & (z[:, j] > LEAST) for j in range(count)])

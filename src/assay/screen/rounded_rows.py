@@ -19,6 +19,8 @@ CELL = 0.01
 # Grids: the first shifted at random, so that nobody can place rows across its borders; each next by an equal part of
 # a cell. Two rows at a distance of d cells in one column are parted by all g grids with probability at most d**g.
 GRIDS = 3
+# Cells are numbered up to here; farther values share the last.
+FARTHEST = 2.0**52
 # A column that is constant but for rarities has no range; then a cell is this share of its largest magnitude.
 FLAT_CELL = 1e-4
 
@@ -49,9 +51,10 @@ def near_row_groups(data: Dataset, rng: np.random.Generator) -> Int:
     shifts = rng.random(len(scaled))
     for grid in range(GRIDS):
         cells = [
-            np.unique(np.floor(s + shift + grid / GRIDS), return_inverse=True)[1] for s, shift in zip(scaled, shifts, strict=True)
+            np.floor(np.clip(s + shift + grid / GRIDS, -FARTHEST, FARTHEST)).astype(np.int64)
+            for s, shift in zip(scaled, shifts, strict=True)
         ]
-        group = number_groups(*exact, *(c.astype(np.int64) for c in cells))
+        group = number_groups(*exact, *cells)
         order = np.argsort(group, kind="stable")
         together = group[order[:-1]] == group[order[1:]]
         left.append(order[:-1][together])

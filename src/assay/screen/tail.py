@@ -7,6 +7,8 @@ is flagged.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,24 +51,43 @@ def tail_probability(score: Float, lightest: float = LIGHTEST) -> Float:
         return p
     order = np.sort(x)
     p_known = (len(x) - np.searchsorted(order, x, side="left")) / len(x)  # share of rows at least as high
-    q1, q2, q3 = np.quantile(x, [1 - share for share in SHARES])
-    first, second = q2 - q1, q3 - q2
-    step = max(second, first)
-    if step > 0:
-        shape = ASSUMED_SHAPE
-        if len(x) >= FEWEST_FOR_SHAPE and first > 0 and second > 0:
-            error = SHAPE_ERROR / np.sqrt(SHARES[-1] * len(x))
-            shape = float(np.clip(np.log2(second / first) + error, lightest, HEAVIEST))
-        if abs(shape) < 1e-3:
-            shape = 1e-3  # the exponential limit, without its own formula
-        # the next halving of the share adds step * 2**shape; the scale follows from that
-        scale = step * shape * 2**shape / (2**shape - 1)
-        beyond = x > q3
-        base = np.maximum(1 + shape * (x[beyond] - q3) / scale, 0.0)  # 0: past the end of a bounded tail
-        with np.errstate(divide="ignore"):
-            p_known[beyond] = SHARES[-1] * np.where(base > 0, base ** (-1 / shape), 0.0)
+    tail = _read_tail(x, lightest)
+    if tail is not None:
+        beyond = x > tail.start
+        p_known[beyond] = tail.probability(x[beyond])
     p[known] = p_known
     return p
+
+
+@dataclass(frozen=True)
+class _Tail:
+    """A generalised Pareto continuation beyond `start`, where the highest `SHARES[-1]` of the scores begin."""
+
+    start: float
+    scale: float
+    shape: float
+
+    def probability(self, x: Float) -> Float:
+        base = np.maximum(1 + self.shape * (x - self.start) / self.scale, 0.0)  # 0: past the end of a bounded tail
+        with np.errstate(divide="ignore"):
+            return np.asarray(SHARES[-1] * np.where(base > 0, base ** (-1 / self.shape), 0.0), np.float64)
+
+
+def _read_tail(x: Float, lightest: float) -> _Tail | None:
+    """The tail of finite scores, or None where the quantiles it is read from are all the same."""
+    q1, q2, q3 = np.quantile(x, [1 - share for share in SHARES])
+    first, second = float(q2 - q1), float(q3 - q2)
+    step = max(second, first)
+    if step <= 0:
+        return None
+    shape = ASSUMED_SHAPE
+    if len(x) >= FEWEST_FOR_SHAPE and first > 0 and second > 0:
+        error = SHAPE_ERROR / np.sqrt(SHARES[-1] * len(x))
+        shape = float(np.clip(np.log2(second / first) + error, lightest, HEAVIEST))
+    if abs(shape) < 1e-3:
+        shape = 1e-3  # the exponential limit, without its own formula
+    # the next halving of the share adds step * 2**shape; the scale follows from that
+    return _Tail(float(q3), step * shape * 2**shape / (2**shape - 1), shape)
 
 
 def beyond_tail(score: Float, tests: int = 1, lightest: float = LIGHTEST) -> Bool:
@@ -79,9 +100,13 @@ def beyond_tail(score: Float, tests: int = 1, lightest: float = LIGHTEST) -> Boo
     >>> bool(beyond_tail(np.zeros(50)).any())
     False
     """
-    p = tail_probability(score, lightest)
-    n = max(int(np.isfinite(score).sum()), 1)
-    finite = score[np.isfinite(score)]
-    if not len(finite) or np.quantile(finite, 1 - SHARES[0]) == np.quantile(finite, 1 - SHARES[-1]):
-        return np.zeros(len(score), bool)
-    return p <= EXPECTED_FALSE / (n * tests)
+    flag = np.zeros(len(score), bool)
+    known = np.isfinite(score)
+    x = score[known]
+    tail = _read_tail(x, lightest) if len(x) > 1 else None
+    if tail is not None:
+        beyond = x > tail.start
+        found = np.zeros(len(x), bool)
+        found[beyond] = tail.probability(x[beyond]) <= EXPECTED_FALSE / (len(x) * tests)
+        flag[known] = found
+    return flag
