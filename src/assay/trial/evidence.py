@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import mannwhitneyu
+from scipy.stats import chi2, mannwhitneyu
 
 from assay.finding import TrialResult
 from assay.mine.candidate import Candidate
 from assay.stats.poisson_binomial import upper_tail
-from assay.stats.ranks import conformal_ranks, log_bets, log_mixture
+from assay.stats.ranks import KAPPAS, log_mixture, log_order_ratios
 from assay.trial.family import Tried
 
 Floats = NDArray[np.float64]
@@ -79,34 +79,33 @@ def surprise(p: Floats, y: Int, votes: Floats | None = None) -> Surprise:
 def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None) -> Contradiction:
     """Whether `carriers` (a,), their support for their own label with the artefact removed, stand low among `others` (b,).
 
-    `others`: support for the same label in the other rows of that label, each with its own most supporting part removed.
+    `others`: support for the same label in the other rows of that label, each with its own most supporting part removed. `votes` as in
+    `surprise`; the e-value is raised to their mean.
     """
     if not len(carriers) or not len(others):
         return Contradiction(0.0, 1.0)
-    votes = np.ones(len(carriers)) if votes is None else votes
-    bets = log_bets(conformal_ranks(carriers, others))
-    log_e = float(log_mixture((votes[:, None] * bets).sum(0)))
-    p = float(mannwhitneyu(carriers, others, alternative="less").pvalue)
-    return Contradiction(log_e, p)
+    weight = 1.0 if votes is None else float(votes.mean())
+    log_e = weight * float(log_mixture(log_order_ratios(carriers, others)))
+    return Contradiction(log_e, float(mannwhitneyu(carriers, others, alternative="less").pvalue))
 
 
-def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats | None = None) -> Contradiction:
-    """Contradiction over carriers of any label, each ranked among the other rows of its own label (all-to-all, untargeted)."""
-    votes = np.ones(len(y)) if votes is None else votes
-    sums, ranks = np.zeros(log_bets(np.ones(1)).shape[1]), []
+def pooled_contradiction(
+    p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats | None = None
+) -> Contradiction:
+    """Contradiction over carriers of any label, each ranked among the other rows of its own label (all-to-all, untargeted).
+
+    Given the labels the classes are independent, so their likelihood ratios multiply; the p-value is Fisher's combination.
+    """
+    weight = 1.0 if votes is None else float(votes.mean())
+    sums, logs = np.zeros(len(KAPPAS)), []
     for label in np.unique(y):
-        mine = np.flatnonzero(y == label)
-        reference = others(int(label))
-        if not len(reference):
-            continue
-        u = conformal_ranks(p[mine, label], reference)
-        sums = sums + (votes[mine, None] * log_bets(u)).sum(0)
-        ranks.append(u)
-    if not ranks:
+        mine, reference = p[y == label, label], others(int(label))
+        if len(reference):
+            sums = sums + log_order_ratios(mine, reference)
+            logs.append(np.log(max(mannwhitneyu(mine, reference, alternative="less").pvalue, 1e-300)))
+    if not logs:
         return Contradiction(0.0, 1.0)
-    u = np.concatenate(ranks)
-    grid = (np.arange(1000) + 0.5) / 1000
-    return Contradiction(float(log_mixture(sums)), float(mannwhitneyu(u, grid, alternative="less").pvalue))
+    return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))
 
 
 def combine(targeted: Floats, untargeted: float) -> float:
