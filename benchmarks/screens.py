@@ -205,7 +205,7 @@ def copies() -> None:
         )
         if data.modality == "text":
             texts += joined_text(data).to_pylist()
-    many = pa.array([f"{texts[i]} {i % 977}" for i in rng.integers(0, len(texts), 100_000)])
+    many = pa.array([f"{texts[i]} {j}" for j, i in enumerate(rng.integers(0, len(texts), 100_000))])
     data = real_sets.in_memory("text", rng.integers(0, 2, len(many)), pa.table({"text": many}))
     started = time.perf_counter()
     near_groups(data, rng)
