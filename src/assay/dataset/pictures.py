@@ -84,6 +84,13 @@ def decode(data: bytes, limits: Limits) -> UInt8:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
+def encode_png(pixels: UInt8) -> bytes:
+    """A picture (h, w, 1 or 3) as a PNG file."""
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)).save(out, "PNG")
+    return out.getvalue()
+
+
 def resize(pixels: UInt8, height: int, width: int) -> UInt8:
     """(height, width, c): bilinear, averaging where it shrinks."""
     if pixels.shape[:2] == (height, width):

@@ -20,6 +20,7 @@ from assay.dataset.files import existing
 from assay.dataset.formats.base import Batch
 from assay.dataset.formats.registry import recognise
 from assay.dataset.infer import infer
+from assay.dataset.keys import row_keys
 from assay.dataset.limits import LIMITS, Limits, Progress, silent
 from assay.dataset.memory import in_memory
 from assay.dataset.merkle import tree_hash
@@ -27,8 +28,6 @@ from assay.dataset.pictures import Album, Survey, hashes_of
 
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
-
-MANY = 5  # duplicate ids shown by name in a note
 
 
 @dataclass
@@ -185,7 +184,7 @@ def _dataset(
     )
     said = [*meaning.notes, *records.notes]
     table = _no_missing_text(table, meaning.columns.content, meaning.modality, said)
-    keys = tuple(records.keys) if records.named else _keys(table, meaning.columns.id, row, said)
+    keys = tuple(records.keys) if records.named else row_keys(table, meaning.columns.id, row, said)
     if records.unreadable:
         said.append(
             f"{len(records.unreadable):,} of {records.count:,} records could not be read; they are listed and keep their numbers."
@@ -229,28 +228,6 @@ def _refuse_ruins(records: _Records, path: str, limits: Limits) -> None:
             row=bad[0].row,
             remedy="check that this is the right file in the right format, or mend those records",
         )
-
-
-def _keys(table: pa.Table, column: str | None, row: NDArray[np.int64], said: list[str]) -> tuple[str, ...]:
-    """Row names: the id column, made distinct by the row number where it repeats; without one, the row numbers."""
-    if column is None:
-        return tuple(map(str, row.tolist()))
-    names = [None if v is None else str(v) for v in table.column(column).to_pylist()]
-    seen: dict[str, int] = {}
-    for name in names:
-        if name is not None:
-            seen[name] = seen.get(name, 0) + 1
-    repeated = [name for name, count in seen.items() if count > 1]
-    absent = names.count(None)
-    if repeated or absent:
-        shown = ", ".join(map(repr, repeated[:MANY])) + (", ..." if len(repeated) > MANY else "")
-        parts = [f"{len(repeated):,} ids occur more than once ({shown})"] if repeated else []
-        parts += [f"{absent:,} rows have no id"] if absent else []
-        said.append(f"In the id column {column!r} {' and '.join(parts)}; their keys are made distinct by the row number.")
-    return tuple(
-        str(number) if name is None else f"{name}#{number}" if seen[name] > 1 else name
-        for name, number in zip(names, row.tolist(), strict=True)
-    )
 
 
 def _no_missing_text(table: pa.Table, content: Iterable[str], modality: str, said: list[str]) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -13,10 +13,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assay.dataset.edits import Edit
 from assay.dataset.errors import DataError
 from assay.dataset.limits import Limits
 
+UInt8 = NDArray[np.uint8]
+Int = NDArray[np.int64]
+
 BATCH_ROWS = 8192  # records in a batch where the format does not choose: tens of MB of text at most, and full vectors
+OTHER_FORMAT = "convert it to Parquet, JSON lines or CSV first"
 PICTURE = "image"  # the name under which a record's picture is known, whatever its column or folder is called
 
 
@@ -31,6 +36,15 @@ class Batch:
     # one picture a readable record: encoded (PNG, JPEG, ...) or decoded (m, h, w, c)
     pictures: Sequence[bytes] | NDArray[np.uint8] | None = None
     notes: Sequence[str] = ()  # what was assumed or passed over, for people; said once however many batches say it
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where records went: `row` (n,) the record number each was given, in a format that orders them itself (None: as
+    they were), and their keys in the order in which they were given (None: no names)."""
+
+    row: Int | None = None
+    key: tuple[str, ...] | None = None
 
 
 class Format(ABC):
@@ -49,6 +63,16 @@ class Format(ABC):
     @abstractmethod
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         """The records in order. Raises DataError where the file as a whole is not as it should be."""
+
+    def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
+        """What to change so that the records numbered `drop` (sorted, distinct) are gone, and how many records there
+        are.
+        """
+        raise DataError(f"records cannot be taken out of the format {self.name}", path=path, remedy=OTHER_FORMAT)
+
+    def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
+        """Writes records to `out`, which is not there yet. Every record is encoded alike."""
+        raise DataError(f"the format {self.name} cannot be written", path=out, remedy=OTHER_FORMAT)
 
     def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
         """Column -> names behind its integer codes, where the format keeps them."""
@@ -95,6 +119,21 @@ class FileFormat(Format):
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         for file in self.parts(path):
             yield from self.file_batches(file, limits)
+
+    def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
+        edits: list[Edit] = []
+        first = 0
+        for file in self.parts(path):
+            count, edit = self.file_without(file, limits)
+            here = drop[(drop >= first) & (drop < first + count)] - first
+            if len(here):
+                edits.append(edit(here))
+            first += count
+        return edits, first
+
+    def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
+        """(records in the file, what to change to take some of them out)."""
+        raise DataError(f"records cannot be taken out of the format {self.name}", path=path, remedy=OTHER_FORMAT)
 
     @abstractmethod
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:

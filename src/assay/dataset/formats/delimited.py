@@ -6,7 +6,7 @@ import codecs
 import csv
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,8 +15,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from assay.dataset.cells import ColumnKind
+from assay.dataset.edits import Cut, Edit, runs
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import Batch, FileFormat, check_fields, distinct_names
+from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_names
+from assay.dataset.formats.jsonl import flat
 from assay.dataset.formats.records import Spans, spans
 from assay.dataset.limits import MIB, Limits
 
@@ -199,6 +201,19 @@ class Delimited(FileFormat):
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         yield from self.batches(path, limits)
+
+    def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
+        how = dialect(path, limits)
+        where = spans(path, how.delimiter, how.quoting, limits)
+        start, stop = where.start[int(how.header) :], where.stop[int(how.header) :]
+        return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
+
+    def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
+        if images is not None:
+            raise DataError("a CSV file cannot hold pictures", path=out, remedy="write Parquet or a folder of pictures")
+        delimiter = "\t" if out.suffix.lower() in (".tsv", ".tab") else ","
+        pa_csv.write_csv(flat(table), out, pa_csv.WriteOptions(delimiter=delimiter))
+        return Layout()
 
 
 def _cast(table: pa.Table, kinds: dict[str, ColumnKind]) -> pa.Table:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.dataset.formats.base import PICTURE
+from assay.dataset.pictures import encode_png
 
 # first bytes of the encoded pictures that Pillow is asked to read: PNG, JPEG, GIF, BMP, WebP (RIFF), TIFF, PNM
 PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"P5", b"P6")
@@ -65,3 +70,12 @@ def class_names_of(features: object) -> Mapping[str, Sequence[str]]:
         for name, feature in features.items()
         if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list)
     }
+
+
+def with_pictures(table: pa.Table, images: NDArray[np.uint8] | None) -> pa.Table:
+    """The table with a first column "image" of structs {bytes, path}, every picture a PNG; as it is without pictures."""
+    if images is None:
+        return table
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    encoded = pa.array([{"bytes": encode_png(pixels), "path": None} for pixels in images], kind)
+    return pa.table({PICTURE: encoded, **{name: table.column(name) for name in table.column_names}})

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pyarrow as pa
 
 from assay.dataset.cells import typed
-from assay.dataset.formats.base import Batch, Format, visible_files
+from assay.dataset.edits import Edit, Gone
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, visible_files
 from assay.dataset.limits import Limits
-from assay.dataset.pictures import SUFFIXES
+from assay.dataset.pictures import SUFFIXES, encode_png
 
 READ_TOGETHER = 256  # encoded pictures held at a time: a few MB, or some 100 MB of large photographs
 SPLITS = ("train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing", "holdout", "unlabeled")
+NAME = 16  # hexadecimal digits of the content in a file name: 64 bits
 HIDDEN = (".", "__MACOSX")
 
 
@@ -41,6 +46,23 @@ def _below(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return parts
 
 
+def folder_name(value: object, out: Path) -> str:
+    """A class or split as the name of a folder. Raises DataError for a name that would lead elsewhere."""
+    name = str(value)
+    if not name or name in (".", "..") or "/" in name or "\0" in name or name.startswith(HIDDEN):
+        raise DataError(f"the class {name!r} cannot be the name of a folder", path=out, remedy="write Parquet, or rename it")
+    return name
+
+
+def free_name(stem: str, taken: set[str]) -> str:
+    """`stem`.png, or with -2, -3, ... where a picture of the same content is there already."""
+    name, again = f"{stem}.png", 2
+    while name in taken:
+        name, again = f"{stem}-{again}.png", again + 1
+    taken.add(name)
+    return name
+
+
 class ImageFolder(Format):
     """The class of a picture is the name of its folder (the topmost, below a split); class names that are all whole
     numbers are numbers, as they would be in a CSV file."""
@@ -60,6 +82,37 @@ class ImageFolder(Format):
             some = files[start : start + READ_TOGETHER]
             table = columns.slice(start, len(some)) if columns.num_columns else pa.table({})
             yield Batch(table, len(some), {}, keys[start : start + len(some)], [file.read_bytes() for file in some], notes)
+
+    def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
+        files = picture_files(path)
+        return [Gone(files[i]) for i in drop.tolist() if 0 <= i < len(files)], len(files)
+
+    def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
+        """PNG files under [split/]class/, each named after its content, so that neither name nor order tells its past."""
+        if images is None:
+            raise DataError("there are no pictures", path=out, remedy="write Parquet, JSON lines or CSV")
+        rest = [name for name in table.column_names if name not in ("label", "split")]
+        if rest or "label" not in table.column_names:
+            raise DataError(
+                f"folders hold a class and a split for each picture, not the columns {', '.join(rest) or '(no label)'}",
+                path=out,
+                remedy="write Parquet, or leave those columns out",
+            )
+        splits = table.column("split").to_pylist() if "split" in table.column_names else None
+        labels = table.column("label").to_pylist()
+        taken: set[str] = set()
+        keys = []
+        for i, pixels in enumerate(images):
+            data = encode_png(pixels)
+            above = [folder_name(value, out) for value in ([splits[i]] if splits else []) + [labels[i]] if value is not None]
+            key = free_name("/".join([*above, sha256(data).hexdigest()[:NAME]]), taken)
+            (out / key).parent.mkdir(parents=True, exist_ok=True)
+            (out / key).write_bytes(data)
+            keys.append(key)
+        order = np.array(sorted(range(len(keys)), key=lambda i: keys[i].encode()), np.int64)
+        row = np.empty(len(keys), np.int64)
+        row[order] = np.arange(len(keys))
+        return Layout(row, tuple(keys))
 
     def _columns(self, keys: list[str]) -> pa.Table:
         parts = _below([PurePosixPath(key).parts for key in keys])

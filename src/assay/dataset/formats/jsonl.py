@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
+from assay.dataset.edits import Cut, Edit, runs
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, check_fields
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields
 from assay.dataset.limits import Limits
 
-INT64 = (-(2**63), 2**63 - 1)
+BOM = b"\xef\xbb\xbf"
 
 
 class JsonLines(FileFormat):
@@ -37,7 +39,7 @@ class JsonLines(FileFormat):
                         remedy="check that each record ends with a line feed, or give a larger Limits(line=...)",
                     )
                 begin, offset = offset, offset + len(line)
-                text = line[3:] if begin == 0 and line.startswith(b"\xef\xbb\xbf") else line
+                text = line[3:] if begin == 0 and line.startswith(BOM) else line
                 if not text.strip():
                     continue
                 record = _record(text, path, first + place, begin, number)
@@ -51,6 +53,26 @@ class JsonLines(FileFormat):
                     first, place, held, records, faults = first + place, 0, 0, [], {}
         if place:
             yield _batch(records, place, faults, path, first, limits)
+
+    def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
+        starts, stops, offset = [], [], 0
+        with path.open("rb") as file:
+            for line in file:
+                if line.removeprefix(BOM if offset == 0 else b"").strip():
+                    starts.append(offset + (3 if offset == 0 and line.startswith(BOM) else 0))
+                    stops.append(offset + len(line))
+                offset += len(line)
+        start, stop = np.array(starts, np.int64), np.array(stops, np.int64)
+        return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
+
+    def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
+        if images is not None:
+            raise DataError("JSON lines cannot hold pictures", path=out, remedy="write Parquet or a folder of pictures")
+        with out.open("w", encoding="utf-8", newline="\n") as file:
+            for block in table.to_batches(max_chunksize=BATCH_ROWS):
+                for record in block.to_pylist():
+                    file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+        return Layout()
 
 
 def _batch(records: list[Mapping[str, Any]], count: int, faults: dict[int, str], path: Path, first: int, limits: Limits) -> Batch:
@@ -120,3 +142,12 @@ def as_text(values: Iterable[Any]) -> list[str | None]:
     return [
         v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, sort_keys=True, default=str) for v in values
     ]
+
+
+def flat(table: pa.Table) -> pa.Table:
+    """The table with lists, structs and bytes as JSON text, for formats that have only values."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+            text = pa.array(as_text(table.column(i).to_pylist()), pa.string())
+            table = table.set_column(i, field.name, text)
+    return table

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.arrays import Parts, batch_of
+from assay.dataset.edits import Edit, Rewritten
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import Batch, FileFormat
+from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8
 from assay.dataset.limits import Limits
 
 X = ("x", "images", "image", "data", "features")
@@ -33,6 +35,57 @@ class Npz(FileFormat):
         notes = [f"Arrays without one value a record are passed over: {', '.join(rest)}."] if rest else []
         for split, parts in pairs:
             yield replace(batch_of(parts, str(path), split), notes=notes)
+
+    def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
+        arrays = _arrays(path)
+        pairs = _pairs(arrays, path)
+        count = sum(len(parts.x) for _, parts in pairs)
+        return count, lambda drop: Rewritten(path, lambda new: _filter(arrays, pairs, drop, new))
+
+    def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
+        """Pictures as `x`, the column "label" as `y`, other columns by their names; without pictures every column by
+        its name.
+        """
+        columns = {name: _array(table.column(name), name, out) for name in table.column_names}
+        if images is not None:
+            columns = {"x": images, **columns}
+        elif all(f"x{i}" in columns for i in range(len(columns) - ("label" in columns))):
+            width = len(columns) - ("label" in columns)
+            columns = {"x": np.stack([columns.pop(f"x{i}") for i in range(width)], axis=1), **columns}
+        elif "text" in columns:
+            columns = {"x": columns.pop("text"), **columns}
+        else:
+            raise DataError("an .npz file holds pictures, a matrix or texts", path=out, remedy="write Parquet, JSON lines or CSV")
+        if "label" in columns:
+            columns["y"] = columns.pop("label")
+        with out.open("wb") as file:
+            np.savez(file, allow_pickle=False, **columns)
+        return Layout()
+
+
+def _array(column: pa.ChunkedArray, name: str, out: Path) -> NDArray[Any]:
+    values = column.to_numpy() if not pa.types.is_string(column.type) else np.asarray(column.to_pylist())
+    if values.dtype.kind not in "biufU" or column.null_count:
+        raise DataError(
+            f"column {name!r} has missing values or a type that an .npz file cannot hold", path=out, remedy="write Parquet"
+        )
+    return values
+
+
+def _filter(arrays: Mapping[str, NDArray[Any]], pairs: list[tuple[str | None, Parts]], drop: Int, new: Path) -> None:
+    kept = dict(arrays)
+    first = 0
+    for _, parts in pairs:
+        n = len(parts.x)
+        keep = np.ones(n, np.bool_)
+        keep[drop[(drop >= first) & (drop < first + n)] - first] = False
+        for name, array in arrays.items():  # whatever has one entry a record, used or not, loses the same ones
+            beside = name in parts.used or (len(pairs) == 1 and array.ndim and len(array) == n)
+            if beside:
+                kept[name] = array[keep]
+        first += n
+    with new.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **kept)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

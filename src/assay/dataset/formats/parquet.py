@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assay.dataset.edits import Edit, Rewritten
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, check_fields
-from assay.dataset.formats.embedded import class_names_in, lift_pictures
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields
+from assay.dataset.formats.embedded import class_names_in, lift_pictures, with_pictures
 from assay.dataset.limits import Limits
 
 MAGIC = b"PAR1"
@@ -45,6 +47,29 @@ class Parquet(FileFormat):
             raise DataError(
                 f"the file is damaged ({error})", path=path, row=row, remedy="fetch or write the file again"
             ) from error
+
+    def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
+        count = _open(path).metadata.num_rows
+        return count, lambda drop: Rewritten(path, lambda new: _filter(path, new, drop))
+
+    def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
+        pq.write_table(with_pictures(table, images), out)
+        return Layout()
+
+
+def _filter(path: Path, new: Path, drop: Int) -> None:
+    """The same file without some rows: its row groups, schema, metadata and compression kept."""
+    old = _open(path)
+    groups = old.metadata.num_row_groups
+    codec = old.metadata.row_group(0).column(0).compression if groups and old.metadata.num_columns else "SNAPPY"
+    keep = np.ones(old.metadata.num_rows, np.bool_)
+    keep[drop] = False
+    first = 0
+    with pq.ParquetWriter(new, old.schema_arrow, compression="NONE" if codec == "UNCOMPRESSED" else codec) as writer:
+        for group in range(groups):
+            table = old.read_row_group(group)
+            writer.write_table(table.filter(pa.array(keep[first : first + table.num_rows])))
+            first += table.num_rows
 
 
 def _open(path: Path) -> pq.ParquetFile:

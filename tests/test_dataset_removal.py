@@ -1,0 +1,175 @@
+"""Copies without some records: what stays is untouched, what is taken out comes back to the last byte."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from assay.dataset.errors import DataError
+from assay.dataset.read import read
+from assay.dataset.removal import copy_without, kept_in, restore
+
+N = 40
+
+
+def table() -> pa.Table:
+    words = ["plain", 'with "quotes"', "two\nlines", "comma, and more", ""]
+    return pa.table(
+        {
+            "text": [f"{words[i % 5]} number {i}" for i in range(N)],
+            "score": [i / 7 for i in range(N)],
+            "label": [i % 2 for i in range(N)],
+        }
+    )
+
+
+def as_csv(folder: Path) -> Path:
+    pa_csv.write_csv(table(), folder / "a.csv")
+    return folder / "a.csv"
+
+
+def as_csv_folder(folder: Path) -> Path:
+    (folder / "many").mkdir()
+    for part in range(4):
+        pa_csv.write_csv(table().slice(part * 10, 10), folder / "many" / f"{part}.csv")
+    (folder / "many" / "README.md").write_text("about\n")
+    return folder / "many"
+
+
+def as_jsonl(folder: Path) -> Path:
+    lines = [json.dumps(row) + "\n" for row in table().to_pylist()]
+    lines.insert(3, "\n")
+    (folder / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + "".join(lines).encode().rstrip(b"\n"))
+    return folder / "a.jsonl"
+
+
+def as_parquet(folder: Path) -> Path:
+    pq.write_table(table(), folder / "a.parquet", row_group_size=7, compression="zstd")
+    return folder / "a.parquet"
+
+
+def as_npz(folder: Path) -> Path:
+    digits = load_digits()
+    who = np.array(["ann", "bob"] * (N // 2))
+    np.savez(folder / "a.npz", x=digits.images[:N].astype(np.uint8), y=digits.target[:N], contributor=who, about=np.arange(3))
+    return folder / "a.npz"
+
+
+def as_pictures(folder: Path) -> Path:
+    digits = load_digits()
+    for i in range(N):
+        place = folder / "pictures" / str(digits.target[i])
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((digits.images[i] * 15).astype(np.uint8)).save(place / f"{i}.png")
+    (folder / "pictures" / "notes.txt").write_text("kept\n")
+    return folder / "pictures"
+
+
+FORMATS: list[Callable[[Path], Path]] = [as_csv, as_csv_folder, as_jsonl, as_parquet, as_npz, as_pictures]
+
+
+def content(path: Path) -> dict[str, bytes]:
+    if path.is_file():
+        return {"": path.read_bytes()}
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_the_rest_stays_and_the_removed_comes_back(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    path = make(tmp_path)
+    before, was = read(path), content(path)
+    drop = np.array([0, 1, 12, 13, 25, N - 1])
+    out = tmp_path / f"clean{path.suffix}"
+    removal = copy_without(path, out, drop, records=before.records, fingerprint=before.fingerprint)
+    after = read(out)
+    assert content(path) == was
+    assert after.records == N - len(drop)
+    assert np.array_equal(after.digest, np.delete(before.digest, drop, axis=0))
+    assert removal.kept_in == kept_in(out)
+    assert json.loads((kept_in(out) / "manifest.json").read_text())["removed"] == drop.tolist()
+    restore(out)
+    assert content(out) == was
+    assert not kept_in(out).exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted({path.name, out.name})
+
+
+@pytest.mark.parametrize("make", [as_csv, as_jsonl])
+def test_untouched_records_keep_their_bytes(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    path = make(tmp_path)
+    out = tmp_path / f"clean{path.suffix}"
+    copy_without(path, out, [N - 1])
+    assert path.read_bytes().startswith(out.read_bytes())
+
+
+cells = st.text(alphabet='ab,;"\n\r\té ', max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(cells, cells), min_size=2, max_size=12), st.data())
+def test_any_csv_can_be_cut_and_mended(rows: list[tuple[str, str]], data: st.DataObject) -> None:
+    text = io.StringIO()
+    ending = data.draw(st.sampled_from(["\n", "\r\n"]))
+    bare = any("\r" in cell for row in rows for cell in row)  # Python's writer leaves a lone CR without quotes
+    style = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
+    csv.writer(text, lineterminator=ending, quoting=style).writerows([("a", "b"), *rows])
+    drop = sorted(data.draw(st.sets(st.integers(0, len(rows) - 1), max_size=len(rows) - 1)))
+    with tempfile.TemporaryDirectory() as name:
+        path, out = Path(name, "a.csv"), Path(name, "b.csv")
+        path.write_bytes(text.getvalue().encode())
+        copy_without(path, out, drop, records=len(rows))
+        with out.open(newline="", encoding="utf-8") as file:
+            left = [tuple(row) for row in csv.reader(file) if row]
+        assert left == [("a", "b"), *(row for i, row in enumerate(rows) if i not in drop)]
+        restore(out)
+        assert out.read_bytes() == path.read_bytes()
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = as_csv(tmp_path)
+    (tmp_path / "out.csv").write_text("mine")
+    with pytest.raises(DataError, match=r"out\.csv: is there already.*Remedy: give another name"):
+        copy_without(path, tmp_path / "out.csv", [1])
+    assert (tmp_path / "out.csv").read_text() == "mine"
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("assay.dataset.removal.shutil.copyfileobj", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        copy_without(path, tmp_path / "new.csv", [1])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "out.csv"]
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    path = as_csv(tmp_path)
+    with pytest.raises(DataError, match="40 records, where there were 41: it has changed"):
+        copy_without(path, tmp_path / "b.csv", [1], records=41)
+    with pytest.raises(DataError, match="no record 40: they are numbered 0 to 39"):
+        copy_without(path, tmp_path / "b.csv", [40])
+    with pytest.raises(DataError, match="all 40 records would be removed"):
+        copy_without(path, tmp_path / "b.csv", range(40))
+    with pytest.raises(DataError, match="nothing is kept of it"):
+        restore(path)
+
+
+def test_a_changed_copy_is_not_restored(tmp_path: Path) -> None:
+    path, out = as_csv(tmp_path), tmp_path / "b.csv"
+    copy_without(path, out, [1, 5])
+    out.write_bytes(out.read_bytes() + b"x,1,1\n")
+    with pytest.raises(DataError, match="has been changed since records were removed"):
+        restore(out)
+    assert kept_in(out).is_dir()
