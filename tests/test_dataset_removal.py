@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import struct
+import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.feather as pa_feather
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -79,7 +83,72 @@ def as_pictures(folder: Path) -> Path:
     return folder / "pictures"
 
 
-FORMATS: list[Callable[[Path], Path]] = [as_csv, as_csv_folder, as_jsonl, as_parquet, as_npz, as_pictures]
+def as_feather(folder: Path) -> Path:
+    pa_feather.write_feather(table(), str(folder / "a.feather"), chunksize=9)
+    return folder / "a.feather"
+
+
+def as_arrow_stream(folder: Path) -> Path:
+    with pa.OSFile(str(folder / "a.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table().schema) as writer:
+        writer.write_table(table(), max_chunksize=11)
+    return folder / "a.arrow"
+
+
+def as_hugging_face(folder: Path) -> Path:
+    datasets = pytest.importorskip("datasets")
+    parts = {"test": datasets.Dataset(table().slice(0, 15)), "train": datasets.Dataset(table().slice(15))}
+    datasets.DatasetDict(parts).save_to_disk(folder / "saved", num_shards={"test": 1, "train": 3})
+    return folder / "saved"
+
+
+def as_idx(folder: Path) -> Path:
+    digits = load_digits()
+    place = folder / "idx"
+    place.mkdir()
+    for name, array in (("images-idx3", digits.images[:N].astype(np.uint8)), ("labels-idx1", digits.target[:N].astype(np.uint8))):
+        head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+        (place / f"train-{name}-ubyte").write_bytes(head + array.tobytes())
+    return place
+
+
+def as_idx_gz(folder: Path) -> Path:
+    place = as_idx(folder)
+    for file in list(place.iterdir()):
+        (place / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    return place
+
+
+def as_labelled(folder: Path) -> Path:
+    digits = load_digits()
+    place = folder / "labelled"
+    (place / "images").mkdir(parents=True)
+    lines = ["name,label,contributor"]
+    for i in range(N):
+        Image.fromarray((digits.images[i] * 15).astype(np.uint8)).save(place / "images" / f"p{i}.png")
+        lines.append(f"p{i},{digits.target[i]},{'ann' if i % 3 else 'bob'}")
+    (place / "labels.csv").write_text("\n".join(lines) + "\n")
+    return place
+
+
+def as_tar(folder: Path) -> Path:
+    digits = load_digits()
+    with tarfile.open(folder / "shard-0.tar", "w") as shard:
+        for i in range(N):
+            picture = io.BytesIO()
+            Image.fromarray((digits.images[i] * 15).astype(np.uint8)).save(picture, "PNG")
+            long = "long/" * 30 if i == 12 else ""  # a name that needs an extended header
+            extra = json.dumps({"contributor": "ann" if i % 3 else "bob"}).encode()
+            for ending, data in (("png", picture.getvalue()), ("cls", str(digits.target[i]).encode()), ("json", extra)):
+                member = tarfile.TarInfo(f"{long}{i:04d}.{ending}")
+                member.size = len(data)
+                shard.addfile(member, io.BytesIO(data))
+    return folder / "shard-0.tar"
+
+
+TABLES: list[Callable[[Path], Path]] = [as_csv, as_csv_folder, as_jsonl, as_parquet, as_feather, as_arrow_stream, as_hugging_face]
+PICTURES: list[Callable[[Path], Path]] = [as_npz, as_pictures, as_idx, as_idx_gz, as_labelled, as_tar]
+FORMATS = TABLES + PICTURES
 
 
 def content(path: Path) -> dict[str, bytes]:

@@ -10,18 +10,28 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from assay.dataset.errors import DataError
+from assay.dataset.formats.arrow import Arrow
 from assay.dataset.formats.base import Format, visible_files
 from assay.dataset.formats.delimited import Delimited
+from assay.dataset.formats.hugging_face import HuggingFace
+from assay.dataset.formats.idx import Idx
 from assay.dataset.formats.image_folder import ImageFolder
 from assay.dataset.formats.jsonl import JsonLines
+from assay.dataset.formats.labelled_images import LabelledImages
 from assay.dataset.formats.npz import Npz
 from assay.dataset.formats.parquet import Parquet
+from assay.dataset.formats.webdataset import WebDataset
 
 FORMATS: tuple[type[Format], ...] = (
+    HuggingFace,
     Parquet,
     JsonLines,
     Delimited,
+    Arrow,
     Npz,
+    Idx,
+    WebDataset,
+    LabelledImages,
     ImageFolder,
 )
 

@@ -1,0 +1,158 @@
+"""Pictures beside a table: one CSV (labels.csv, train.csv, metadata.csv, ...) in the folder names each picture in a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from assay.dataset.edits import Edit, Gone
+from assay.dataset.errors import DataError
+from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8
+from assay.dataset.formats.delimited import Delimited
+from assay.dataset.formats.image_folder import NAME, READ_TOGETHER, free_name, picture_files
+from assay.dataset.formats.jsonl import flat
+from assay.dataset.limits import LIMITS, Limits
+from assay.dataset.pictures import SUFFIXES, encode_png
+
+FOLDERS = ("", "images", "imgs", "train", "data", "pictures", "img")  # where pictures lie, below the table's folder
+ENDINGS = ("", *SUFFIXES)  # a table may leave the ending out
+LOOK = 20  # names tried to tell which column names the pictures
+FILE = "file"  # the column's name in what we write
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The table of a folder of pictures: its column of file names, and where the pictures are."""
+
+    path: Path
+    column: str
+    folder: str
+    ending: str
+
+
+class LabelledImages(Format):
+    """A record is a line of the table, in its order. The file name is the record's key; the other columns are its own."""
+
+    name = "labelled_images"
+
+    def sniff(self, path: Path) -> bool:
+        return path.is_dir() and _sheet(path) is not None
+
+    def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        sheet = _found(path)
+        listed = 0
+        seen: set[str] = set()
+        for block in Delimited().batches(sheet.path, limits):
+            names = block.table.column(sheet.column).to_pylist()
+            rest = block.table.drop_columns([sheet.column])
+            good = [place for place in range(block.count) if place not in block.faults]
+            every: list[str] = [f"(line of record {listed + place})" for place in range(block.count)]
+            for place, name in zip(good, names, strict=True):
+                every[place] = "" if name is None else _key(sheet, name)
+            for start in range(0, block.count, READ_TOGETHER):
+                stop = min(start + READ_TOGETHER, block.count)
+                faults = {place - start: why for place, why in block.faults.items() if start <= place < stop}
+                here, data = [], []
+                for position, place in enumerate(good):
+                    if start <= place < stop:
+                        found = _bytes(path, every[place])
+                        if isinstance(found, str):
+                            faults[place - start] = found
+                        else:
+                            here.append(position)
+                            data.append(found)
+                seen.update(every[start:stop])
+                table = rest.take(pa.array(here, pa.int64())) if rest.num_columns else pa.table({})
+                yield Batch(table, stop - start, faults, every[start:stop], data, block.notes)
+            listed += block.count
+        others = sum(file.relative_to(path).as_posix() not in seen for file in picture_files(path))
+        if others:
+            note = f"{others:,} pictures in the folder are not named in {sheet.path.name} and are passed over."
+            yield Batch(pa.table({}), 0, pictures=[], notes=(note,))
+
+    def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
+        sheet = _found(path)
+        count, cut = Delimited().file_without(sheet.path, limits)
+        keys: list[str] = []
+        for batch in self.batches(path, limits):
+            keys += batch.keys or ()
+        dropped = {i for i in drop.tolist() if i < count}
+        kept = {key for i, key in enumerate(keys) if i not in dropped}
+        gone = sorted({keys[i] for i in dropped} - kept)  # a picture that another line names too stays
+        files = [path / key for key in gone if _inside(key) and (path / key).is_file()]
+        return ([cut(drop)] if len(drop) else []) + [Gone(file) for file in files], count
+
+    def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
+        if images is None:
+            raise DataError("there are no pictures", path=out, remedy="write Parquet, JSON lines or CSV")
+        (out / "images").mkdir(parents=True)
+        taken: set[str] = set()
+        keys = []
+        for pixels in images:
+            data = encode_png(pixels)
+            key = free_name(f"images/{sha256(data).hexdigest()[:NAME]}", taken)
+            (out / key).write_bytes(data)
+            keys.append(key)
+        columns = {name: table.column(name) for name in table.column_names}
+        pa_csv.write_csv(
+            flat(pa.table({FILE if FILE not in columns else "picture": pa.array(keys, pa.string()), **columns})),
+            out / "labels.csv",
+        )
+        return Layout(None, tuple(keys))
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(name) and not path.is_absolute() and ".." not in path.parts
+
+
+def _key(sheet: Sheet, name: object) -> str:
+    return PurePosixPath(sheet.folder, str(name).strip().replace("\\", "/") + sheet.ending).as_posix()
+
+
+def _bytes(path: Path, key: str) -> bytes | str:
+    """The encoded picture, or why there is none."""
+    if not _inside(key):
+        return f"{key!r} leads out of the folder" if key else "no picture is named"
+    try:
+        return (path / key).read_bytes()
+    except OSError as error:
+        return f"cannot be opened ({error.strerror or error})"
+
+
+def _found(path: Path) -> Sheet:
+    sheet = _sheet(path)
+    if sheet is None:
+        raise DataError(
+            "no table names the pictures", path=path, remedy="put a labels.csv with a column of file names beside them"
+        )
+    return sheet
+
+
+def _sheet(path: Path) -> Sheet | None:
+    tables = sorted(
+        (file for file in path.iterdir() if file.suffix.lower() in Delimited.suffixes), key=lambda file: file.name.encode()
+    )
+    if not tables or not picture_files(path):
+        return None
+    for table in tables:
+        try:
+            first = next(Delimited().batches(table, LIMITS), None)
+        except DataError:
+            continue  # another file in the folder, which is no table of pictures
+        if first is None:
+            continue
+        for column in first.table.column_names:
+            names = [str(v).strip() for v in first.table.column(column).slice(0, LOOK).to_pylist() if v is not None]
+            names = [name for name in names if _inside(name)]
+            for folder in FOLDERS:
+                for ending in ENDINGS:
+                    there = sum((path / folder / (name + ending)).is_file() for name in names)
+                    if names and there > len(names) / 2:
+                        return Sheet(table, column, folder, ending)
+    return None
