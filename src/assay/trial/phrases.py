@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
-from assay.finding import Check
+from assay.finding import Check, TrialResult
 from assay.learn.corpus import Corpus, read_corpus
 from assay.learn.text import TextProbe, fit_text_probe, softmax
 from assay.mine.candidate import Candidate
@@ -23,6 +23,7 @@ from assay.trial.canaries import canary_words, deal_plantings
 from assay.trial.evidence import NOMINATE, PURITY, clip_probabilities, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
 from assay.trial.phrase_effect import phrase_effect
+from assay.trial.placement import PLACELESS, placement, pure_phrases
 from assay.trial.text_columns import text_columns
 
 Floats = NDArray[np.float64]
@@ -62,6 +63,7 @@ class PhraseFamily:
         court = _Court(corpus, probe, data.y, group)
         progress(4, 10, "trying shared phrases")
         leads: list[_Lead] = []
+        dropped_in: list[Tried] = []
         counts = [0, 0]
         pairs = shared_pairs(corpus)
         everything = [*shared_runs(corpus), *([pairs] if pairs is not None else [])]
@@ -69,6 +71,7 @@ class PhraseFamily:
             progress(4 + 3 * done / len(everything), 10, "trying shared phrases")
             counts[shared.pair] += len(shared)
             leads.extend(court.first_pass(shared))
+            dropped_in.extend([] if shared.pair else _dropped_in(corpus, shared, data.y, k))
         short = _distinct(sorted(leads, key=lambda lead: -lead.log_e))[:SHORT_LIST]
         tried = [lead.tried(corpus) for lead in short]
         near = [i for i, t in enumerate(tried) if t.log_e > 0]
@@ -88,6 +91,7 @@ class PhraseFamily:
                 tried[i] = replace(result, effect=effect)
         weights = [0.5 * sum(counts) / max(c, 1) for c in counts]
         tried = [replace(t, log_e=t.log_e + np.log(weights[lead.shared.pair])) for t, lead in zip(tried, short, strict=True)]
+        tried += dropped_in
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
         notes = (f"{corpus.cut} texts were longer than was read",) if corpus.cut else ()
         progress(10, 10, "phrases tried")
@@ -267,6 +271,22 @@ class _Court:
         candidate = Candidate(shared.phrase(self.corpus, lead.gram), np.sort(document))
         votes = _votes(np.zeros(len(document), np.int64), self.group[document])
         return judge(candidate, p, self.y[document], others, votes=votes)
+
+
+def _dropped_in(corpus: Corpus, shared: Shared, y: Int, k: int) -> list[Tried]:
+    """Phrases of one label that stand at random places: planted, perhaps, in rows whose labels were left alone."""
+    found = []
+    for gram, label in zip(*pure_phrases(shared, y, k), strict=True):
+        company = placement(corpus, shared, int(gram))
+        if company < PLACELESS:
+            candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))
+            trial = TrialResult("placement", "ran", detail=f"log Bayes factor {company:.2f} a row for having neighbours of its own")
+            words = (
+                "It stands at random places, without the neighbours that a natural phrase has, and under one label only. "
+                "The labels fit the content, so rows alone cannot prove poison"
+            )
+            found.append(Tried(candidate, int(label), -np.inf, 1.0, (trial,), planted_without_relabelling=words))
+    return found
 
 
 def _votes(gram: Int, group: Int) -> Floats:
