@@ -25,8 +25,12 @@ class Arrow(FileFormat):
     suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather", ".ipc", ".arrows")
 
     def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
-        with pa.memory_map(str(self.parts(path)[0])) as source:
-            return class_names_in(_reader(source, path)[0])
+        first = self.parts(path)[0]
+        try:
+            with pa.memory_map(str(first)) as source:
+                return class_names_in(_reader(source, first)[0])
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(first, error, 0) from error
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         row = 0

@@ -131,6 +131,9 @@ def spans(path: Path, delimiter: str, quoting: bool, limits: Limits) -> Spans:
     stop_all = np.concatenate(stops) if stops else np.zeros(0, np.int64)
     if len(start_all) > len(stop_all):  # a quote left open at the end
         stop_all = np.append(stop_all, path.stat().st_size)
+    over = np.flatnonzero(stop_all - start_all > limits.line)
+    if len(over):
+        raise too_long(path, int(start_all[over[0]]), limits)
     blank = _blank(path, start_all, stop_all)
     return Spans(start_all[~blank], stop_all[~blank])
 
