@@ -1,0 +1,106 @@
+"""The Python door: `assay.scan`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from assay.dataset.data import Columns, Task
+from assay.dataset.errors import DataError
+from assay.report.report import Report
+from assay.trial.family import Depth, Progress, silent
+
+if TYPE_CHECKING:
+    from assay.pipeline import Settings
+
+__all__ = ["Report", "scan"]
+
+Names = str | Sequence[str] | None
+
+
+def scan(
+    source: Any,
+    *,
+    content: Names = None,
+    label: Names = None,
+    id: str | None = None,
+    contributor: str | None = None,
+    source_column: str | None = None,
+    time: str | None = None,
+    task: Task | None = None,
+    trusted: str | Path | None = None,
+    since: str | Path | None = None,
+    alpha: float = 0.01,
+    depth: Depth = "fast",
+    seed: int = 0,
+    engine: Literal["local", "ray"] = "local",
+    samples: bool = True,
+    canaries: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Find poison in a data set: what rows share, the evidence on it, and what this scan would have caught.
+
+    A finding is confirmed only by two experiments at a false discovery rate of `alpha` for their stated nulls; a clean
+    data set is left untouched in as many scans as docs/evidence says, measured.
+
+    `source`: a path (image folder, CSV, Parquet, JSONL, Arrow, Hugging Face, WebDataset, IDX, npz), or a pandas,
+    polars, pyarrow, NumPy, Hugging Face or torch data set. Columns are inferred and said in the report's notes; name
+    them with `content` (what a model sees), `label`, `id`, `contributor`, `source_column`, `time`. `trusted`: rows
+    known to be good. `since`: the folder of an earlier report on the same data, to which only new rows are added.
+    `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
+    `progress(done, total, what)` is called now and then.
+
+    Cannot see what shares nothing with any other row, and what `report.blind_spots` names. Raises
+    `assay.dataset.errors.DataError` with a remedy where the request or the data is wrong.
+
+        >>> import assay
+        >>> report = assay.scan("reviews.csv")                       # doctest: +SKIP
+        >>> torch.utils.data.Subset(data, report.keep)               # doctest: +SKIP
+    """
+    from assay.dataset.read import read
+    from assay.pipeline import run
+
+    settings = _settings(
+        alpha=alpha,
+        depth=depth,
+        seed=seed,
+        trusted=trusted,
+        since=since,
+        engine=engine,
+        samples=samples,
+        canaries=canaries,
+    )
+    columns = Columns(names(content), names(label), id, contributor, source_column, time)
+    progress = progress or silent
+    progress(0.0, 1.0, "reading")
+    data = read(source, columns=columns, task=task)
+    return Report(data, run(data, settings, progress))
+
+
+def _settings(**asked: Any) -> Settings:
+    """The pipeline's settings; DataError for one that is out of range, or that this version cannot honour."""
+    from assay.pipeline import Settings
+
+    alpha, depth = asked["alpha"], asked["depth"]
+    if not 0 < alpha <= 0.1:
+        raise DataError(f"alpha is a false discovery rate over 0 and at most 0.1; got {alpha}", remedy="leave it at 0.01")
+    if depth not in ("fast", "full"):
+        raise DataError(f"no depth {depth!r}", remedy="choose fast or full")
+    known = {f.name for f in fields(Settings)}
+    for name, nothing in (("trusted", None), ("since", None), ("engine", "local")):
+        if name not in known and asked.pop(name) != nothing:
+            raise DataError(f"this version cannot scan with {name}", remedy=f"leave {name} out")
+    return Settings(**asked)
+
+
+def names(value: Names) -> tuple[str, ...]:
+    """Column names, given as one, several, or none.
+
+    >>> names("text"), names(["subject", "body"]), names(None)
+    (('text',), ('subject', 'body'), ())
+    """
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,111 @@
+"""The command line. One thin file a command; this one lists them and turns every error into one message and an exit
+code.
+
+Exit codes: 0 nothing to report; 1 a finding reaches --fail-on; 2 the request or the data is wrong; 3 a planned check,
+or the program itself, did not complete; 130 stopped by Ctrl-C; 143 stopped by SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import typer
+
+from assay.cli import scan
+
+OK, FOUND, WRONG, INCOMPLETE, STOPPED, TERMINATED = 0, 1, 2, 3, 130, 143
+
+EPILOG = "Add --debug anywhere to see the traceback of an error. Commands in full: docs/commands.md"
+
+app = typer.Typer(
+    name="assay",
+    help="Finds poison in training data, proves it, and hands over the trigger.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+for command in (scan,):
+    command.add(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from assay import __version__
+
+        typer.echo(f"assay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Finds poison in training data, proves it, and hands over the trigger."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; the exit code. No error shows a traceback unless --debug is among the arguments."""
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return _run(arguments, debug)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        code = app(args=arguments, standalone_mode=False, prog_name="assay")
+        return code if isinstance(code, int) else OK
+    except (KeyboardInterrupt, typer.Abort):
+        _say("stopped; nothing was left half-written")
+        return STOPPED
+    except _Terminated:
+        return TERMINATED
+    except Exception as error:  # the one place where every error becomes a message
+        if debug:
+            raise
+        return _message(error)
+
+
+def _message(error: Exception) -> int:
+    from assay.dataset.errors import DataError
+
+    show = getattr(error, "show", None)
+    if callable(show) and hasattr(error, "exit_code"):  # typer's own: an unknown option, a missing argument
+        show()
+        return WRONG
+    if isinstance(error, DataError):
+        _say(str(error))
+        return WRONG
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"{place}{error.strerror or error}")
+        return WRONG
+    if isinstance(error, MemoryError):
+        _say("out of memory. Remedy: scan a part of the rows, or use a machine with more memory")
+        return INCOMPLETE
+    _say(f"this is a fault in Assay: {type(error).__name__}: {error}. Run again with --debug and report what it prints")
+    return INCOMPLETE
+
+
+def _say(text: str) -> None:
+    print(f"assay: {text}", file=sys.stderr)
+
+
+class _Terminated(BaseException):
+    """SIGTERM, raised so that temporary files are removed on the way out."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise _Terminated

@@ -1,0 +1,148 @@
+"""assay scan"""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from assay.report.report import Report
+
+
+HELP = """Find poison in a data set and write a report.
+
+PATH is an image folder (class/file.png), images beside a labels.csv, a CSV, Parquet, JSONL or Arrow file or a folder \
+of them, a saved Hugging Face data set, WebDataset shards, IDX, or an .npz with x and y. Nothing is ever changed in it.
+
+Exit code: 0 nothing found; 1 a finding reaches --fail-on; 2 the request or the data is wrong; 3 a planned check did \
+not complete.
+"""
+
+
+class Depth(StrEnum):
+    fast = "fast"
+    full = "full"
+
+
+class Engine(StrEnum):
+    local = "local"
+    ray = "ray"
+
+
+class FailOn(StrEnum):
+    confirmed = "confirmed"
+    suspected = "suspected"
+    never = "never"
+
+
+class Task(StrEnum):
+    classification = "classification"
+    multilabel = "multilabel"
+    regression = "regression"
+    pairs = "pairs"
+    generation = "generation"
+    none = "none"
+
+
+def add(app: typer.Typer) -> None:
+    app.command("scan", help=HELP, short_help="Find poison in a data set and write a report.")(scan)
+
+
+def scan(
+    path: Path = typer.Argument(help="The data: a file, or a folder."),
+    content: str | None = typer.Option(None, help="Columns that a model sees, comma-separated.", rich_help_panel="Columns"),
+    label: str | None = typer.Option(None, help="Label columns, comma-separated.", rich_help_panel="Columns"),
+    id: str | None = typer.Option(None, help="Column that names a row.", rich_help_panel="Columns"),
+    contributor: str | None = typer.Option(None, help="Column that says who added a row.", rich_help_panel="Columns"),
+    source: str | None = typer.Option(None, help="Column that says where a row is from.", rich_help_panel="Columns"),
+    time: str | None = typer.Option(None, help="Column that says when a row was added.", rich_help_panel="Columns"),
+    task: Task | None = typer.Option(None, help="What is learnt from it; inferred if not given.", rich_help_panel="Columns"),
+    trusted: Path | None = typer.Option(None, help="Rows known to be good, in the same format."),
+    since: Path | None = typer.Option(None, help="An earlier report on this data: only new rows are added to it."),
+    alpha: float = typer.Option(0.01, help="False discovery rate over all artefacts, for their stated nulls."),
+    depth: Depth = typer.Option(Depth.fast, help="fast, or full: every check, and a missing one is exit 3."),
+    seed: int = typer.Option(0, help="The same data, settings and seed give the same report."),
+    engine: Engine = typer.Option(Engine.local, help="Where batches run."),
+    no_samples: bool = typer.Option(False, "--no-samples", help="Keep content, triggers too, out of every output."),
+    no_canaries: bool = typer.Option(False, "--no-canaries", help="Do not measure what this scan would have caught: about half the time."),
+    out: Path | None = typer.Option(None, help="Folder of the report. Default: NAME.assay here."),
+    format: str = typer.Option("json,html,sarif", help="What to write beside rows.parquet."),
+    fail_on: FailOn = typer.Option(FailOn.suspected, help="The weakest finding that makes the exit code 1."),
+) -> int:
+    """Scan, write the report, print it, and return the exit code."""
+    from assay import api
+    from assay.cli.progress import progress_bar
+    from assay.dataset.errors import DataError
+    from assay.report import folder
+    from assay.report.report import FORMATS
+
+    formats = listed(format)
+    unknown = [f for f in formats if f not in FORMATS]
+    if unknown:
+        raise DataError(f"--format: no format {unknown[0]!r}", remedy=f"choose among {', '.join(FORMATS)}")
+    if not path.exists():
+        raise DataError("there is no such file or folder", path=path, remedy="check the path")
+    out = out or folder.default_folder(path, Path.cwd())
+    folder.check_writable(out, path)
+    with progress_bar() as progress:
+        report = api.scan(
+            path,
+            content=listed(content),
+            label=listed(label),
+            id=id,
+            contributor=contributor,
+            source_column=source,
+            time=time,
+            task=None if task is None else task.value,
+            trusted=trusted,
+            since=since,
+            alpha=alpha,
+            depth=depth.value,
+            seed=seed,
+            engine=engine.value,
+            samples=not no_samples,
+            canaries=not no_canaries,
+            progress=progress,
+        )
+        report.write(out, formats)
+    show(report, path, out)
+    return report.exit_code(fail_on.value)
+
+
+def show(report: Report, path: Path, out: Path) -> None:
+    """Print a report, where it lies, and the next commands to type."""
+    from rich.console import Console
+
+    from assay.report.terminal import render
+
+    assert report.data is not None
+    html = out / "report.html"
+    place = str(html if html.exists() else out)
+    Console().print(render(report.data, report.conclusion, next_steps(report, path, out), place))
+
+
+def next_steps(report: Report, path: Path, out: Path) -> tuple[str, ...]:
+    """The commands that follow from this verdict, ready to paste."""
+    data, folder = shlex.quote(str(path)), shlex.quote(str(out))
+    steps = []
+    if len(report.quarantined):
+        clean = path.with_name(f"{path.stem}.clean{path.suffix}")
+        steps.append(f"assay clean {data} --report {folder} --out {shlex.quote(str(clean))}")
+    involved = [f for f in report.findings if f.status != "shortcut" and len(f.positions)]
+    if involved and report.data is not None:
+        steps.append(f"assay explain {folder} {int(report.data.row[involved[0].positions[0]])}")
+    if report.verdict in ("clean", "incomplete") and report.conclusion.settings.get("depth") == "fast":
+        steps.append(f"assay scan {data} --depth full")
+    return tuple(steps)
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """
+    >>> listed("subject, body"), listed(None)
+    (('subject', 'body'), ())
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()

@@ -1,0 +1,1 @@
+"""pytest plugin: `assert_clean`."""
