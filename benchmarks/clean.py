@@ -121,9 +121,7 @@ def bordered(data: Dataset, rng: np.random.Generator) -> Dataset:
     marked = np.flatnonzero(rng.random(len(data)) < 0.1)
     inner = images[marked, edge:-edge, edge:-edge].copy()
     images[marked] = 0
-    images[marked[:, None, None], np.arange(edge, images.shape[1] - edge)[:, None], np.arange(edge, images.shape[2] - edge)] = (
-        inner
-    )
+    images[marked[:, None, None], np.arange(edge, images.shape[1] - edge)[:, None], np.arange(edge, images.shape[2] - edge)] = inner
     return rebuilt(data, images=images)
 
 
@@ -311,7 +309,10 @@ def main() -> int:
             flush=True,
         )
         until = time.monotonic() + 60 * asked.minutes
+        torn = asked.out.exists() and not asked.out.read_bytes().endswith(b"\n") and asked.out.stat().st_size > 0
         with asked.out.open("a") as file:
+            if torn:
+                file.write("\n")  # the next line must not hang on a half-written one
             for number, cell in enumerate(left):
                 if time.monotonic() > until:
                     print(f"time is up; {len(left) - number} cells left")

@@ -146,9 +146,7 @@ def test_near_copies_of_table_rows(memory: Make) -> None:
 
 
 def test_another_seed_gives_the_same_groups_of_exact_and_other_hashes() -> None:
-    texts = pa.array(
-        [*documents(200, np.random.default_rng(7)), "twice told tale of the twin", "twice told tale of the twin"]
-    )
+    texts = pa.array([*documents(200, np.random.default_rng(7)), "twice told tale of the twin", "twice told tale of the twin"])
     for seed in range(3):
         group = near_text_groups(texts, np.random.default_rng(seed))
         assert group[-1] == group[-2]

@@ -68,9 +68,7 @@ def test_a_column_of_zeros_does_not_make_outliers_of_the_rest() -> None:
     assert not robust_deviation(column).any()
 
 
-@pytest.mark.parametrize(
-    "law", [lambda r: r.normal(size=3_000), lambda r: r.exponential(size=3_000), lambda r: r.standard_t(3, 3_000)]
-)
+@pytest.mark.parametrize("law", [lambda r: r.normal(size=3_000), lambda r: r.exponential(size=3_000), lambda r: r.standard_t(3, 3_000)])
 def test_false_flags_stay_near_one_a_set(law: Callable[[np.random.Generator], np.ndarray]) -> None:
     """EXPECTED_FALSE = 0.5 rows a clean set where the tail is read right; 100 sets, the mean known to +- 0.3."""
     rng = np.random.default_rng(4)

@@ -49,15 +49,9 @@ def test_a_screen_that_fails_is_listed_and_the_others_run(memory: Make) -> None:
 @pytest.mark.parametrize("modality", ["table", "image"])
 def test_the_same_seed_gives_the_same_scores(memory: Make, modality: str) -> None:
     digits = load_digits()
-    content = (
-        (digits.images * 15).astype(np.uint8)
-        if modality == "image"
-        else {"a": digits.data[:, 20], "b": digits.data[:, 30]}
-    )
+    content = (digits.images * 15).astype(np.uint8) if modality == "image" else {"a": digits.data[:, 20], "b": digits.data[:, 30]}
     data = memory(modality, content, digits.target)
-    runs = [
-        run_screens(Context(data, None, digits.data.astype(np.float32), np.random.default_rng(3)))[0] for _ in range(2)
-    ]
+    runs = [run_screens(Context(data, None, digits.data.astype(np.float32), np.random.default_rng(3)))[0] for _ in range(2)]
     assert len(runs[0]) == 7
     for a, b in zip(*runs, strict=True):
         assert np.array_equal(a.score, b.score)
