@@ -125,6 +125,11 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
     goes = f" labelled {target!r}" if target is not None else ", each with a label that its content does not support"
     if tried.natural is not None:
         return f"{what}: {share}{goes}. {tried.natural}"
+    if judged.status == "shortcut" and _against(tried):
+        return (
+            f"{what} goes with {target or 'labels'!r} in {share}; the rest of those rows speaks against the label, but too faintly to "
+            "suspect poison among so many artefacts"
+        )
     if judged.status == "shortcut":
         return (
             f"{what} goes with {target!r} in {share}, and the rest of those rows fits that label too: a natural attribute that a "
@@ -137,6 +142,11 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
         "any comparable rows"
     )
     return text + (f"; not tried: {', '.join(tried.missing)}" if tried.missing else "")
+
+
+def _against(tried: Tried) -> bool:
+    """Whether contradiction speaks for poison at all."""
+    return any(t.name == "contradiction" and (t.log_e or 0.0) > 1.0 for t in tried.trials)
 
 
 def contributors_of(data: Dataset, rows: Int) -> tuple[Contributor, ...]:
