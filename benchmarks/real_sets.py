@@ -75,9 +75,7 @@ def in_memory(
     )
 
 
-def _parquet(
-    name: str, file: str, label: str, content: list[str] | None = None, drop: tuple[str, ...] = (), **keep: Any
-) -> RealSet:
+def _parquet(name: str, file: str, label: str, content: list[str] | None = None, drop: tuple[str, ...] = (), **keep: Any) -> RealSet:
     """`content` given: texts; not given: a table of every column but `label` and `drop`. `keep`: column=value to
     filter on.
     """

@@ -156,9 +156,7 @@ def patch_features(images: np.ndarray, rng: np.random.Generator, filters: int = 
     x = images.astype(np.float32)
     n, size = len(x), 6
     places = rng.integers(0, x.shape[1] - size + 1, (20_000, 2))
-    patches = np.stack(
-        [x[i, a : a + size, b : b + size].ravel() for i, (a, b) in zip(rng.integers(0, n, 20_000), places, strict=True)]
-    )
+    patches = np.stack([x[i, a : a + size, b : b + size].ravel() for i, (a, b) in zip(rng.integers(0, n, 20_000), places, strict=True)])
 
     def level(p: np.ndarray) -> np.ndarray:
         return (p - p.mean(1, keepdims=True)) / np.sqrt(p.var(1, keepdims=True) + 10)
