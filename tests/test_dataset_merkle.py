@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from assay.dataset.merkle import leaf_hash, node_hash, tree_hash
 
 # github.com/google/certificate-transparency, merkle tree tests: the inputs and the root after each of them
-LEAVES = [
-    bytes.fromhex(x) for x in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
-]
+LEAVES = [bytes.fromhex(x) for x in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")]
 ROOTS = [
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
     "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",

@@ -12,10 +12,10 @@ import pytest
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.dataset.write import write_as
-from test_dataset_removal import FORMATS, as_csv, as_csv_folder, as_hugging_face, as_pictures
+from test_dataset_removal import FORMATS, as_csv, as_hugging_face, as_pictures
 
-# what lay in several files is written into one
-MAKERS: list[Callable[[Path], Path]] = [make for make in FORMATS if make not in (as_csv_folder, as_hugging_face)]
+# saved splits are written as one, with their column
+MAKERS: list[Callable[[Path], Path]] = [make for make in FORMATS if make is not as_hugging_face]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -56,3 +56,19 @@ def test_writing_refuses_what_is_there(tmp_path: Path) -> None:
         write_as(read(path), path)
     with pytest.raises(DataError, match=r"the folder it should lie in is not there.*mkdir -p"):
         write_as(read(path), tmp_path / "no" / "out.csv")
+
+
+def test_a_name_by_which_it_would_not_be_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the ending '.txt' is not one of the format csv.*ends in \.csv"):
+        write_as(read(as_csv(tmp_path)), tmp_path / "out.txt")
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_saved_splits_become_one_with_their_column(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    data = read(as_hugging_face(tmp_path))
+    written = write_as(data, tmp_path / "out")
+    assert np.array_equal(read(written.path).digest, data.digest)
+    again = datasets.load_from_disk(str(written.path))
+    assert again.num_rows == len(data)
+    assert set(again["split"]) == {"test", "train"}

@@ -73,9 +73,7 @@ def to_arrow(array: NDArray[Any], name: str, path: str) -> pa.Array:
     try:
         return pa.array(array.tolist() if array.dtype.kind in "OU" else np.ascontiguousarray(array))
     except (pa.ArrowException, TypeError) as error:
-        raise DataError(
-            f"array {name!r} of type {array.dtype} cannot be a column", path=path, remedy="give numbers or strings"
-        ) from error
+        raise DataError(f"array {name!r} of type {array.dtype} cannot be a column", path=path, remedy="give numbers or strings") from error
 
 
 def pictures(x: NDArray[Any], path: str) -> NDArray[np.uint8]:
@@ -100,9 +98,7 @@ def pictures(x: NDArray[Any], path: str) -> NDArray[np.uint8]:
     if x.dtype == np.bool_:
         return x.astype(np.uint8) * np.uint8(255)
     if x.dtype.kind not in "iuf" or not np.isfinite(x).all():
-        raise DataError(
-            f"pictures of type {x.dtype}, or with values that are not finite", path=path, remedy="give uint8 pictures"
-        )
+        raise DataError(f"pictures of type {x.dtype}, or with values that are not finite", path=path, remedy="give uint8 pictures")
     low, high = float(x.min(initial=0)), float(x.max(initial=0))
     if low >= 0 and high <= 1 and x.dtype.kind == "f":
         return np.rint(x * 255).astype(np.uint8)

@@ -28,9 +28,7 @@ def one_table(tables: Sequence[pa.Table]) -> pa.Table:
     names = dict.fromkeys(name for table in tables for name in table.column_names)
     columns = {}
     for name in names:
-        parts = [
-            table.select([name]) if name in table.column_names else pa.table({name: pa.nulls(table.num_rows)}) for table in tables
-        ]
+        parts = [table.select([name]) if name in table.column_names else pa.table({name: pa.nulls(table.num_rows)}) for table in tables]
         try:
             columns[name] = pa.concat_tables(parts, promote_options="permissive").column(name)
         except (pa.ArrowTypeError, pa.ArrowInvalid):

@@ -69,7 +69,7 @@ class ColumnKind:
         clean = _trimmed(values)
         if clean.null_count == len(clean) or self._number(clean):
             return
-        boolean = self.kind in ("empty", "bool") and pc.all(pc.is_in(clean, BOOLEAN)).as_py()
+        boolean = self.kind in ("empty", "bool") and pc.all(pc.is_in(clean.drop_null(), BOOLEAN)).as_py()
         self.kind = "bool" if boolean else "text"
 
     def _number(self, values: pa.Array) -> bool:

@@ -153,9 +153,7 @@ class Column:
         """Zeros and ones, or true and false."""
         if self.kind == "bool":
             return True
-        return (
-            self.kind in ("integer", "float") and self.distinct <= 2 and set(pc.unique(self.values).to_pylist()) <= {0, 1, None}
-        )
+        return self.kind in ("integer", "float") and self.distinct <= 2 and set(pc.unique(self.values).to_pylist()) <= {0, 1, None}
 
     @cached_property
     def unique(self) -> bool:

@@ -206,9 +206,7 @@ def _texts(tag: str, array: pa.Array, present: NDArray[np.bool_] | None) -> Enco
         binary = binary.fill_null(b"")
     _, offset_buffer, data_buffer = binary.buffers()
     offsets = (
-        np.frombuffer(offset_buffer, np.int64)[binary.offset : binary.offset + len(binary) + 1]
-        if len(binary)
-        else np.zeros(1, np.int64)
+        np.frombuffer(offset_buffer, np.int64)[binary.offset : binary.offset + len(binary) + 1] if len(binary) else np.zeros(1, np.int64)
     )
     data = memoryview(data_buffer) if data_buffer is not None else b""
     return Encoded(_head(tag, np.diff(offsets)), (data, offsets), present)
@@ -272,11 +270,7 @@ def _lists(array: pa.Array, present: NDArray[np.bool_] | None) -> Encoded:
     if pa.types.is_map(array.type):
         array = array.cast(pa.list_(pa.struct([("key", array.type.key_type), ("value", array.type.item_type)])))
     if present is not None:  # what lies under a null must not be read as its items
-        array = (
-            pc.if_else(pa.array(present), array, pa.scalar([], array.type))
-            if not pa.types.is_fixed_size_list(array.type)
-            else array
-        )
+        array = pc.if_else(pa.array(present), array, pa.scalar([], array.type)) if not pa.types.is_fixed_size_list(array.type) else array
     lengths = np.asarray(pc.list_value_length(array).fill_null(0)).astype(np.int64)
     if present is not None:
         lengths = np.where(present, lengths, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import visible_files
+from assay.dataset.formats.base import visible_names
 
 
 def existing(path: str | Path) -> Path:
@@ -16,7 +16,7 @@ def existing(path: str | Path) -> Path:
     if not there.exists():
         near = next((parent for parent in there.absolute().parents if parent.exists()), None)
         raise DataError("there is no such file or folder", path=path, remedy=f"check the path; {near} is there")
-    if there.is_dir() and not visible_files(there, (".",)):
+    if there.is_dir() and not visible_names(there, (".",)):
         raise DataError("the folder is empty", path=path, remedy="give a folder that holds data files or pictures")
     if there.is_file() and there.stat().st_size == 0:
         raise DataError("the file is empty", path=path, remedy="give a file with records")

@@ -224,9 +224,7 @@ def _context(guess: _Guess) -> Columns:
             continue
         for column in guess.free():
             fits = (
-                column.moments
-                if role == "time"
-                else not column.text and not column.continuous and column.distinct < 0.9 * column.present
+                column.moments if role == "time" else not column.text and not column.continuous and column.distinct < 0.9 * column.present
             )
             if column.lower in names and fits:
                 found[role] = column.name

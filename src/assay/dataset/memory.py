@@ -122,18 +122,14 @@ def _of_items(items: Sequence[Any], path: str) -> Batch:
     if isinstance(first, Mapping):
         return _of_table(table_of([{k: _plain(v) for k, v in item.items()} for item in items]))
     if not (isinstance(first, tuple | list) and len(first) >= 2):
-        raise DataError(
-            f"its items are {type(first).__name__}, and (content, label) is expected", path=path, remedy=f"give {ACCEPTED}"
-        )
+        raise DataError(f"its items are {type(first).__name__}, and (content, label) is expected", path=path, remedy=f"give {ACCEPTED}")
     labels = [_plain(item[1]) for item in items]
     if isinstance(first[0], str):
         return Batch(pa.table({"text": column_of([item[0] for item in items]), "label": column_of(labels)}), len(items))
     arrays = [_pixels(item[0]) for item in items]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
-        raise DataError(
-            f"pictures of {len(shapes)} different shapes", path=path, remedy="resize them to one size (torchvision: v2.Resize)"
-        )
+        raise DataError(f"pictures of {len(shapes)} different shapes", path=path, remedy="resize them to one size (torchvision: v2.Resize)")
     return batch_of(Parts(np.stack(arrays), np.asarray(labels)), path)
 
 

@@ -145,9 +145,7 @@ class Survey:
             why = "so that all of them fit in memory" if self.shrunk else "the commonest size"
             if not self.shrunk and self.sizes.most_common(1)[0][1] < COMMON * self.count:
                 why = "the median size"
-            said.append(
-                f"{other:,} of {self.count:,} pictures have another size than {width} x {height} ({why}) and are resized to it."
-            )
+            said.append(f"{other:,} of {self.count:,} pictures have another size than {width} x {height} ({why}) and are resized to it.")
         grey = sum(count for mode, count in self.modes.items() if mode in GREY)
         if grey and channels == 3:
             said.append(f"{grey:,} of {self.count:,} pictures are grey and are held in three equal channels.")

@@ -87,8 +87,12 @@ def read(
         batches, what, class_names = in_memory(source)
         return _read(lambda: iter(batches), what, "memory", class_names, wanted, say)
     path = existing(fspath(source))
-    form = recognise(path)
-    return _read(lambda: form.batches(path, limits), str(path), form.name, form.class_names(path), wanted, say)
+    try:
+        form = recognise(path)
+        return _read(lambda: form.batches(path, limits), str(path), form.name, form.class_names(path), wanted, say)
+    except OSError as error:
+        where = error.filename or path
+        raise DataError(f"cannot be read ({error.strerror or error})", path=where, remedy="check that you may read it") from error
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def _read(
             encoded += batch.count
             for data in batch.pictures:
                 survey.add(data, wanted.limits)
-        say(encoded or records.count, 0, "looking at pictures" if encoded else "reading")
+        say(encoded or records.count, batch.total, "looking at pictures" if encoded else "reading")
     images, hashes = None, None
     if encoded:
         album = Album(survey, wanted.limits)
@@ -186,9 +190,7 @@ def _dataset(
     table = _no_missing_text(table, meaning.columns.content, meaning.modality, said)
     keys = tuple(records.keys) if records.named else row_keys(table, meaning.columns.id, row, said)
     if records.unreadable:
-        said.append(
-            f"{len(records.unreadable):,} of {records.count:,} records could not be read; they are listed and keep their numbers."
-        )
+        said.append(f"{len(records.unreadable):,} of {records.count:,} records could not be read; they are listed and keep their numbers.")
     return Dataset(
         path=path,
         format=form,

@@ -160,9 +160,7 @@ def _move(source: BinaryIO, target: BinaryIO, count: int) -> None:
     while count > 0:
         block = source.read(min(BLOCK, count))
         if not block:
-            raise DataError(
-                "ends before it should", path=getattr(source, "name", None), remedy="do not change it while it is copied"
-            )
+            raise DataError("ends before it should", path=getattr(source, "name", None), remedy="do not change it while it is copied")
         target.write(block)
         count -= len(block)
 
@@ -207,9 +205,7 @@ def _manifest(target: Path, aside: Path) -> dict[str, Any]:
             "nothing is kept of it, so nothing can be put back", path=target, remedy=f"bring back {aside.name} beside it"
         ) from error
     except ValueError as error:
-        raise DataError(
-            f"the manifest is damaged ({error})", path=aside / "manifest.json", remedy="bring back the manifest"
-        ) from error
+        raise DataError(f"the manifest is damaged ({error})", path=aside / "manifest.json", remedy="bring back the manifest") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise DataError(f"not a manifest of the schema {SCHEMA}", path=aside / "manifest.json", remedy="bring back the manifest")
     for entry in manifest["files"]:  # the manifest is data: it must not lead out of the folder

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from assay.dataset.atomic import whole
 from assay.dataset.data import MISSING, Dataset
 from assay.dataset.errors import DataError
+from assay.dataset.formats.base import FileFormat, Format
 from assay.dataset.formats.registry import named
 from assay.dataset.keys import row_keys
 from assay.dataset.labels import JOIN, NO_LABEL, code, code_sets
@@ -50,7 +51,7 @@ def write_as(data: Dataset, out: str | Path, form: str | None = None) -> Written
         raise DataError(f"there is no format called {name!r}", path=target, remedy="leave the format out") from error
     table = with_labels(data)
     with whole(target) as (new,):
-        layout = writer.write(table, data.images, new)
+        layout = writer.write(table, data.images, _file(writer, data, new))
     n = len(data)
     row = np.arange(n, dtype=np.int64) if layout.row is None else layout.row
     key = layout.key if layout.key is not None else row_keys(table, data.columns.id, row, [])
@@ -60,6 +61,21 @@ def write_as(data: Dataset, out: str | Path, form: str | None = None) -> Written
     if data.unreadable:
         notes.append(f"{len(data.unreadable):,} records that could not be read are left out.")
     return Written(target, name, row, key, tuple(notes))
+
+
+def _file(writer: Format, data: Dataset, new: Path) -> Path:
+    """The file to write: in a folder of its own where the data set was a folder of files. Raises DataError for an ending
+    by which the file would not be known again."""
+    if not isinstance(writer, FileFormat) or new.suffix.lower() in writer.suffixes:
+        return new
+    if Path(data.path).is_dir():
+        new.mkdir()
+        return new / f"data{writer.suffixes[0]}"
+    raise DataError(
+        f"the ending {new.suffix!r} is not one of the format {writer.name}",
+        path=new.name,
+        remedy=f"give a name that ends in {writer.suffixes[0]}",
+    )
 
 
 def with_labels(data: Dataset) -> pa.Table:
@@ -83,10 +99,7 @@ def with_labels(data: Dataset) -> pa.Table:
             known.setdefault(names[c], values[position])
     now = [names[c] if c != MISSING else None for c in codes.tolist()]
     want = [data.classes[c] if c != MISSING else None for c in data.y.tolist()]
-    new = [
-        value if was == be else known.get(be, be) if be is not None else None
-        for value, was, be in zip(values, now, want, strict=True)
-    ]
+    new = [value if was == be else known.get(be, be) if be is not None else None for value, was, be in zip(values, now, want, strict=True)]
     return _set(table, label[0], new)
 
 

@@ -35,6 +35,7 @@ class Batch:
     keys: Sequence[str] | None = None  # (count,) relative paths; None: the format has no names for its records
     # one picture a readable record: encoded (PNG, JPEG, ...) or decoded (m, h, w, c)
     pictures: Sequence[bytes] | NDArray[np.uint8] | None = None
+    total: int = 0  # records in the whole data set, where the format knows: for a progress bar
     notes: Sequence[str] = ()  # what was assumed or passed over, for people; said once however many batches say it
 
 
@@ -79,20 +80,29 @@ class Format(ABC):
         return {}
 
 
-def visible_files(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[Path]:
-    """Every file below `folder` in the order of the UTF-8 bytes of its POSIX path; hidden and underscore names passed
-    over.
+def visible_names(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[str]:
+    """The POSIX path, relative to `folder`, of every file below it, in the order of its UTF-8 bytes.
 
-    Links to folders are not followed.
+    Files and folders whose name has a hidden beginning are passed over; links to folders are not followed.
     """
-    found: list[tuple[bytes, Path]] = []
-    for root, folders, files in os.walk(folder, followlinks=False):
+    base = os.fspath(folder)
+    found: list[str] = []
+    for root, folders, files in os.walk(base, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(hidden)]
-        for name in files:
-            if not name.startswith(hidden):
-                path = Path(root, name)
-                found.append((path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape"), path))
-    return [path for _, path in sorted(found, key=lambda pair: pair[0])]
+        above = os.path.relpath(root, base).replace(os.sep, "/")
+        above = "" if above == "." else above + "/"
+        found += [above + name for name in files if not name.startswith(hidden)]
+    return sorted(found, key=lambda name: name.encode("utf-8", "surrogateescape"))
+
+
+def visible_files(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[Path]:
+    """The same as paths."""
+    return [folder / name for name in visible_names(folder, hidden)]
+
+
+def suffix(name: str) -> str:
+    """The ending of a file name in lower case, dot included."""
+    return os.path.splitext(name)[1].lower()
 
 
 class FileFormat(Format):
@@ -102,8 +112,7 @@ class FileFormat(Format):
 
     def sniff(self, path: Path) -> bool:
         if path.is_dir():
-            files = visible_files(path)
-            suffixes = {file.suffix.lower() for file in files}
+            suffixes = {suffix(name) for name in visible_names(path)}
             return bool(suffixes.intersection(self.suffixes)) and suffixes <= {*self.suffixes, *BESIDE}
         return self.sniff_file(path)
 

@@ -23,6 +23,7 @@ from assay.dataset.formats.records import Spans, spans
 from assay.dataset.limits import MIB, Limits
 
 HEAD = 256 * 1024  # bytes looked at to find the delimiter
+NO_DELIMITER = "\x1f"  # of a file with one column: its text may hold commas, and never holds this
 DELIMITERS = ",\t;|"  # in the order in which a tie is decided
 BLOCK = 8 * MIB  # bytes parsed together; a record must fit, so it grows to the longest one
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -73,7 +74,7 @@ def _delimiter(path: Path, head: str) -> str:
         return "\t"
     lines = head.splitlines(keepends=True)
     whole = lines[:-1] if len(lines) > 1 and len(head) >= HEAD // 2 else lines
-    best, best_score = ",", 0.0
+    best, best_score = NO_DELIMITER, 0.0
     for delimiter in DELIMITERS:
         try:
             widths = [len(row) for row, _ in zip(csv.reader(whole, delimiter=delimiter), range(50), strict=False) if row]
@@ -188,6 +189,7 @@ class Delimited(FileFormat):
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         # one type a column over all files of a folder: first every value is looked at, then every value is cast
         files = [(file, dialect(file, limits)) for file in self.parts(path)]
+        total = sum(how.records for _, how in files)
         kinds: dict[str, ColumnKind] = {}
         for file, how in files:
             for batch in _strings(file, how, limits):
@@ -197,7 +199,7 @@ class Delimited(FileFormat):
                         kind.add(chunk)
         for file, how in files:
             for batch in _strings(file, how, limits):
-                yield Batch(_cast(batch.table, kinds), batch.count, batch.faults, notes=how.notes)
+                yield Batch(_cast(batch.table, kinds), batch.count, batch.faults, total=total, notes=how.notes)
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         yield from self.batches(path, limits)
@@ -273,9 +275,7 @@ def _strings(path: Path, how: Dialect, limits: Limits) -> Iterator[Batch]:
         offset = _first_bad_byte(path)
         if offset is not None:
             raise _not_utf8(path, offset) from error
-        raise DataError(
-            f"not readable as CSV ({error})", path=path, row=given, remedy="check its quotes and line ends"
-        ) from error
+        raise DataError(f"not readable as CSV ({error})", path=path, row=given, remedy="check its quotes and line ends") from error
     if told < len(faults):
         rest = faults[told:]
         yield Batch(

@@ -134,24 +134,18 @@ def _splits(path: Path) -> list[tuple[str | None, Path]]:
     names = sorted(str(name) for name in _json(path / DICT).get("splits", []))
     for name in names:
         if Path(name).name != name or not (path / name / STATE).is_file():
-            raise DataError(
-                f"the split {name!r} is not there", path=path / DICT, remedy="save the data set again with save_to_disk"
-            )
+            raise DataError(f"the split {name!r} is not there", path=path / DICT, remedy="save the data set again with save_to_disk")
     return [(name, path / name) for name in names]
 
 
 def _shards(folder: Path) -> list[Path]:
     state = _json(folder / STATE)
     if state.get("_indices_data_files") or state.get("_indices_files"):
-        raise DataError(
-            "saved with an index over its rows", path=folder, remedy="call flatten_indices() and then save_to_disk() again"
-        )
+        raise DataError("saved with an index over its rows", path=folder, remedy="call flatten_indices() and then save_to_disk() again")
     names = [str(entry.get("filename")) for entry in state.get("_data_files", [])]
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
-            raise DataError(
-                f"the data file {name!r} is not there", path=folder / STATE, remedy="fetch or save the data set again"
-            )
+            raise DataError(f"the data file {name!r} is not there", path=folder / STATE, remedy="fetch or save the data set again")
     return [folder / name for name in names]
 
 

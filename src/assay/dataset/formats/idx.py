@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from assay.dataset.arrays import Parts, batch_of
 from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, visible_files
+from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, visible_files, visible_names
 from assay.dataset.limits import Limits
 
 NAME = re.compile(r"^(?P<split>.*?)[-_.]?(?P<what>images|labels)[-._]idx(?P<dims>[1-4])[-._]ubyte(?P<gz>\.gz)?$")
@@ -48,7 +48,7 @@ class Idx(Format):
         if path.is_file():
             found = NAME.match(path.name)
             return found is not None and found["what"] == "images"
-        return any(self.sniff(file) for file in visible_files(path))
+        return any((found := NAME.match(name.rsplit("/", 1)[-1])) and found["what"] == "images" for name in visible_names(path))
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         pairs = _pairs(path)
@@ -56,13 +56,9 @@ class Idx(Format):
             x = _array(pair.images)
             y = None if pair.labels is None else _array(pair.labels)
             if y is not None and len(y) != len(x):
-                raise DataError(
-                    f"{len(y):,} labels for {len(x):,} pictures", path=pair.labels, remedy="give the labels of these pictures"
-                )
+                raise DataError(f"{len(y):,} labels for {len(x):,} pictures", path=pair.labels, remedy="give the labels of these pictures")
             notes = () if y is not None else (f"There are no labels beside {pair.images.name}.",)
-            batch = batch_of(
-                Parts(x, None if y is None else y.astype(np.int64)), str(pair.images), pair.split if len(pairs) > 1 else None
-            )
+            batch = batch_of(Parts(x, None if y is None else y.astype(np.int64)), str(pair.images), pair.split if len(pairs) > 1 else None)
             yield replace(batch, notes=notes)
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
@@ -83,9 +79,7 @@ class Idx(Format):
         labels = np.asarray(table.column("label").to_numpy()) if "label" in table.column_names else None
         bytes_only = labels is None or (labels.dtype.kind in "iu" and labels.min(initial=0) >= 0 and labels.max(initial=0) <= 255)
         if images is None or images.shape[3] != 1 or rest or not bytes_only:
-            raise DataError(
-                "IDX holds grey pictures and labels from 0 to 255, nothing else", path=out, remedy="write .npz or Parquet"
-            )
+            raise DataError("IDX holds grey pictures and labels from 0 to 255, nothing else", path=out, remedy="write .npz or Parquet")
         out.mkdir()
         splits = np.asarray(table.column("split").to_pylist() if "split" in table.column_names else ["train"] * len(images))
         row = np.empty(len(images), np.int64)

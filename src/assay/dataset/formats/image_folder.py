@@ -12,7 +12,7 @@ import pyarrow as pa
 from assay.dataset.cells import typed
 from assay.dataset.edits import Edit, Gone
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, visible_files
+from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, suffix, visible_names
 from assay.dataset.limits import Limits
 from assay.dataset.pictures import SUFFIXES, encode_png
 
@@ -22,9 +22,17 @@ NAME = 16  # hexadecimal digits of the content in a file name: 64 bits
 HIDDEN = (".", "__MACOSX")
 
 
-def picture_files(folder: Path) -> list[Path]:
+def picture_names(folder: Path) -> list[str]:
     """Every picture below a folder, by the UTF-8 bytes of its POSIX path."""
-    return [file for file in visible_files(folder, HIDDEN) if file.suffix.lower() in SUFFIXES]
+    return [name for name in visible_names(folder, HIDDEN) if suffix(name) in SUFFIXES]
+
+
+def picture_bytes(folder: Path, name: str) -> bytes | str:
+    """The encoded picture, or why there is none."""
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        return f"cannot be opened ({error.strerror or error})"
 
 
 def place(parts: tuple[str, ...], split: bool) -> tuple[str | None, str | None]:
@@ -70,22 +78,25 @@ class ImageFolder(Format):
     name = "image_folder"
 
     def sniff(self, path: Path) -> bool:
-        return path.is_dir() and bool(picture_files(path))
+        return path.is_dir() and bool(picture_names(path))
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
-        files = picture_files(path)
-        keys = [file.relative_to(path).as_posix() for file in files]
+        keys = picture_names(path)
         columns = self._columns(keys)
-        others = len(visible_files(path, HIDDEN)) - len(files)
+        others = len(visible_names(path, HIDDEN)) - len(keys)
         notes = [f"{others:,} files in the folder are not pictures by their names and are passed over."] if others else []
-        for start in range(0, len(files), READ_TOGETHER):
-            some = files[start : start + READ_TOGETHER]
-            table = columns.slice(start, len(some)) if columns.num_columns else pa.table({})
-            yield Batch(table, len(some), {}, keys[start : start + len(some)], [file.read_bytes() for file in some], notes)
+        for start in range(0, len(keys), READ_TOGETHER):
+            some = keys[start : start + READ_TOGETHER]
+            found = [picture_bytes(path, key) for key in some]
+            faults = {place: data for place, data in enumerate(found) if isinstance(data, str)}
+            here = [start + place for place in range(len(some)) if place not in faults]
+            table = columns.take(pa.array(here, pa.int64())) if columns.num_columns else pa.table({})
+            pictures = [data for data in found if isinstance(data, bytes)]
+            yield Batch(table, len(some), faults, some, pictures, len(keys), notes)
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
-        files = picture_files(path)
-        return [Gone(files[i]) for i in drop.tolist() if 0 <= i < len(files)], len(files)
+        files = picture_names(path)
+        return [Gone(path / files[i]) for i in drop.tolist() if 0 <= i < len(files)], len(files)
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         """PNG files under [split/]class/, each named after its content, so that neither name nor order tells its past."""

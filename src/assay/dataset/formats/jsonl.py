@@ -139,9 +139,7 @@ def column_of(values: Sequence[Any]) -> pa.Array:
 
 def as_text(values: Iterable[Any]) -> list[str | None]:
     """Strings as they are, everything else as JSON."""
-    return [
-        v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, sort_keys=True, default=str) for v in values
-    ]
+    return [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False, sort_keys=True, default=str) for v in values]
 
 
 def flat(table: pa.Table) -> pa.Table:

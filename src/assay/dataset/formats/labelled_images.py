@@ -14,7 +14,7 @@ from assay.dataset.edits import Edit, Gone
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8
 from assay.dataset.formats.delimited import Delimited
-from assay.dataset.formats.image_folder import NAME, READ_TOGETHER, free_name, picture_files
+from assay.dataset.formats.image_folder import NAME, READ_TOGETHER, free_name, picture_bytes, picture_names
 from assay.dataset.formats.jsonl import flat
 from assay.dataset.limits import LIMITS, Limits
 from assay.dataset.pictures import SUFFIXES, encode_png
@@ -68,9 +68,9 @@ class LabelledImages(Format):
                             data.append(found)
                 seen.update(every[start:stop])
                 table = rest.take(pa.array(here, pa.int64())) if rest.num_columns else pa.table({})
-                yield Batch(table, stop - start, faults, every[start:stop], data, block.notes)
+                yield Batch(table, stop - start, faults, every[start:stop], data, block.total, block.notes)
             listed += block.count
-        others = sum(file.relative_to(path).as_posix() not in seen for file in picture_files(path))
+        others = sum(name not in seen for name in picture_names(path))
         if others:
             note = f"{others:,} pictures in the folder are not named in {sheet.path.name} and are passed over."
             yield Batch(pa.table({}), 0, pictures=[], notes=(note,))
@@ -119,26 +119,19 @@ def _bytes(path: Path, key: str) -> bytes | str:
     """The encoded picture, or why there is none."""
     if not _inside(key):
         return f"{key!r} leads out of the folder" if key else "no picture is named"
-    try:
-        return (path / key).read_bytes()
-    except OSError as error:
-        return f"cannot be opened ({error.strerror or error})"
+    return picture_bytes(path, key)
 
 
 def _found(path: Path) -> Sheet:
     sheet = _sheet(path)
     if sheet is None:
-        raise DataError(
-            "no table names the pictures", path=path, remedy="put a labels.csv with a column of file names beside them"
-        )
+        raise DataError("no table names the pictures", path=path, remedy="put a labels.csv with a column of file names beside them")
     return sheet
 
 
 def _sheet(path: Path) -> Sheet | None:
-    tables = sorted(
-        (file for file in path.iterdir() if file.suffix.lower() in Delimited.suffixes), key=lambda file: file.name.encode()
-    )
-    if not tables or not picture_files(path):
+    tables = sorted((file for file in path.iterdir() if file.suffix.lower() in Delimited.suffixes), key=lambda file: file.name.encode())
+    if not tables or not picture_names(path):
         return None
     for table in tables:
         try:

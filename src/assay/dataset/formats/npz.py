@@ -66,9 +66,7 @@ class Npz(FileFormat):
 def _array(column: pa.ChunkedArray, name: str, out: Path) -> NDArray[Any]:
     values = column.to_numpy() if not pa.types.is_string(column.type) else np.asarray(column.to_pylist())
     if values.dtype.kind not in "biufU" or column.null_count:
-        raise DataError(
-            f"column {name!r} has missing values or a type that an .npz file cannot hold", path=out, remedy="write Parquet"
-        )
+        raise DataError(f"column {name!r} has missing values or a type that an .npz file cannot hold", path=out, remedy="write Parquet")
     return values
 
 
@@ -124,11 +122,7 @@ def _parts(arrays: Mapping[str, NDArray[Any]], x: str, y: str | None, ending: st
     others = {
         name.removesuffix(ending): array
         for name, array in arrays.items()
-        if name not in (x, y)
-        and array.ndim == 1
-        and len(array) == n
-        and name.endswith(ending)
-        and not name.startswith(("x_", "y_"))
+        if name not in (x, y) and array.ndim == 1 and len(array) == n and name.endswith(ending) and not name.startswith(("x_", "y_"))
     }
     used = (x, *([y] if y else []), *(name + ending for name in others))
     return Parts(arrays[x], None if y is None else arrays[y], others, used)

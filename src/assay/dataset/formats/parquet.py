@@ -44,9 +44,7 @@ class Parquet(FileFormat):
                 yield Batch(table, block.num_rows, faults, pictures=pictures)
                 row += block.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"the file is damaged ({error})", path=path, row=row, remedy="fetch or write the file again"
-            ) from error
+            raise DataError(f"the file is damaged ({error})", path=path, row=row, remedy="fetch or write the file again") from error
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         count = _open(path).metadata.num_rows

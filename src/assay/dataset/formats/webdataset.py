@@ -20,13 +20,14 @@ import pyarrow as pa
 from assay.dataset.cells import typed
 from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import BESIDE, Batch, FileFormat, Int, Layout, UInt8, visible_files
+from assay.dataset.formats.base import BESIDE, Batch, FileFormat, Int, Layout, UInt8, suffix, visible_files, visible_names
 from assay.dataset.formats.image_folder import READ_TOGETHER
 from assay.dataset.formats.jsonl import table_of
 from assay.dataset.limits import Limits
 from assay.dataset.pictures import SUFFIXES, encode_png
 
 BLOCK = 512  # a tar file is made of these
+SHARDS = (".tar", ".tgz", ".tar.gz")
 TEXTS = ("txt", "text", "caption")
 LABELS = ("cls", "cls2", "label", "index")
 
@@ -49,14 +50,14 @@ class WebDataset(FileFormat):
     suffixes: ClassVar[tuple[str, ...]] = (".tar", ".tgz")
 
     def sniff_file(self, path: Path) -> bool:
-        return super().sniff_file(path) or path.name.lower().endswith(".tar.gz")
+        return path.name.lower().endswith(SHARDS)
 
     def sniff(self, path: Path) -> bool:
         if path.is_file():
             return self.sniff_file(path)
-        files = visible_files(path)
-        shards = [file for file in files if self.sniff_file(file)]
-        return bool(shards) and all(file in shards or file.suffix.lower() in BESIDE for file in files)
+        names = visible_names(path)
+        shards = [name for name in names if name.lower().endswith(SHARDS)]
+        return bool(shards) and all(name in shards or suffix(name) in BESIDE for name in names)
 
     def parts(self, path: Path) -> list[Path]:
         return [file for file in visible_files(path) if self.sniff_file(file)] if path.is_dir() else [path]
