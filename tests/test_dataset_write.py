@@ -72,3 +72,11 @@ def test_saved_splits_become_one_with_their_column(tmp_path: Path) -> None:
     again = datasets.load_from_disk(str(written.path))
     assert again.num_rows == len(data)
     assert set(again["split"]) == {"test", "train"}
+
+
+def test_pictures_without_classes_lie_side_by_side(tmp_path: Path) -> None:
+    data = read(as_pictures(tmp_path), task="none")
+    flat = replace(data, table=data.table.drop_columns(["label"]))
+    written = write_as(flat, tmp_path / "out")
+    assert all("/" not in key for key in written.key)
+    assert read(written.path).task == "none"

@@ -73,7 +73,7 @@ class Format(ABC):
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         """Writes records to `out`, which is not there yet. Every record is encoded alike."""
-        raise DataError(f"the format {self.name} cannot be written", path=out, remedy=OTHER_FORMAT)
+        raise DataError(f"the format {self.name} cannot be written", path=out.name, remedy=OTHER_FORMAT)
 
     def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
         """Column -> names behind its integer codes, where the format keeps them."""

@@ -212,7 +212,7 @@ class Delimited(FileFormat):
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None:
-            raise DataError("a CSV file cannot hold pictures", path=out, remedy="write Parquet or a folder of pictures")
+            raise DataError("a CSV file cannot hold pictures", path=out.name, remedy="write Parquet or a folder of pictures")
         delimiter = "\t" if out.suffix.lower() in (".tsv", ".tab") else ","
         pa_csv.write_csv(flat(table), out, pa_csv.WriteOptions(delimiter=delimiter))
         return Layout()

@@ -79,7 +79,7 @@ class Idx(Format):
         labels = np.asarray(table.column("label").to_numpy()) if "label" in table.column_names else None
         bytes_only = labels is None or (labels.dtype.kind in "iu" and labels.min(initial=0) >= 0 and labels.max(initial=0) <= 255)
         if images is None or images.shape[3] != 1 or rest or not bytes_only:
-            raise DataError("IDX holds grey pictures and labels from 0 to 255, nothing else", path=out, remedy="write .npz or Parquet")
+            raise DataError("IDX holds grey pictures and labels from 0 to 255, nothing else", path=out.name, remedy="write .npz or Parquet")
         out.mkdir()
         splits = np.asarray(table.column("split").to_pylist() if "split" in table.column_names else ["train"] * len(images))
         row = np.empty(len(images), np.int64)

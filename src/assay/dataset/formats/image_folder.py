@@ -58,7 +58,7 @@ def folder_name(value: object, out: Path) -> str:
     """A class or split as the name of a folder. Raises DataError for a name that would lead elsewhere."""
     name = str(value)
     if not name or name in (".", "..") or "/" in name or "\0" in name or name.startswith(HIDDEN):
-        raise DataError(f"the class {name!r} cannot be the name of a folder", path=out, remedy="write Parquet, or rename it")
+        raise DataError(f"the class {name!r} cannot be the name of a folder", path=out.name, remedy="write Parquet, or rename it")
     return name
 
 
@@ -101,16 +101,16 @@ class ImageFolder(Format):
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         """PNG files under [split/]class/, each named after its content, so that neither name nor order tells its past."""
         if images is None:
-            raise DataError("there are no pictures", path=out, remedy="write Parquet, JSON lines or CSV")
+            raise DataError("there are no pictures", path=out.name, remedy="write Parquet, JSON lines or CSV")
         rest = [name for name in table.column_names if name not in ("label", "split")]
-        if rest or "label" not in table.column_names:
+        if rest:
             raise DataError(
-                f"folders hold a class and a split for each picture, not the columns {', '.join(rest) or '(no label)'}",
-                path=out,
+                f"folders hold a class and a split for each picture, not the columns {', '.join(rest)}",
+                path=out.name,
                 remedy="write Parquet, or leave those columns out",
             )
         splits = table.column("split").to_pylist() if "split" in table.column_names else None
-        labels = table.column("label").to_pylist()
+        labels = table.column("label").to_pylist() if "label" in table.column_names else [None] * len(images)
         taken: set[str] = set()
         keys = []
         for i, pixels in enumerate(images):

@@ -67,7 +67,7 @@ class JsonLines(FileFormat):
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None:
-            raise DataError("JSON lines cannot hold pictures", path=out, remedy="write Parquet or a folder of pictures")
+            raise DataError("JSON lines cannot hold pictures", path=out.name, remedy="write Parquet or a folder of pictures")
         with out.open("w", encoding="utf-8", newline="\n") as file:
             for block in table.to_batches(max_chunksize=BATCH_ROWS):
                 for record in block.to_pylist():

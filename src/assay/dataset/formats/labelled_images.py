@@ -89,7 +89,7 @@ class LabelledImages(Format):
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is None:
-            raise DataError("there are no pictures", path=out, remedy="write Parquet, JSON lines or CSV")
+            raise DataError("there are no pictures", path=out.name, remedy="write Parquet, JSON lines or CSV")
         (out / "images").mkdir(parents=True)
         taken: set[str] = set()
         keys = []

@@ -55,7 +55,7 @@ class Npz(FileFormat):
         elif "text" in columns:
             columns = {"x": columns.pop("text"), **columns}
         else:
-            raise DataError("an .npz file holds pictures, a matrix or texts", path=out, remedy="write Parquet, JSON lines or CSV")
+            raise DataError("an .npz file holds pictures, a matrix or texts", path=out.name, remedy="write Parquet, JSON lines or CSV")
         if "label" in columns:
             columns["y"] = columns.pop("label")
         with out.open("wb") as file:
@@ -66,7 +66,9 @@ class Npz(FileFormat):
 def _array(column: pa.ChunkedArray, name: str, out: Path) -> NDArray[Any]:
     values = column.to_numpy() if not pa.types.is_string(column.type) else np.asarray(column.to_pylist())
     if values.dtype.kind not in "biufU" or column.null_count:
-        raise DataError(f"column {name!r} has missing values or a type that an .npz file cannot hold", path=out, remedy="write Parquet")
+        raise DataError(
+            f"column {name!r} has missing values or a type that an .npz file cannot hold", path=out.name, remedy="write Parquet"
+        )
     return values
 
 
