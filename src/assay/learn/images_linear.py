@@ -1,0 +1,82 @@
+"""The probe of a machine without torch: softmax regression on random convolution patches, with a ridge.
+
+59 % of CIFAR-10 and 75 % of GTSRB (by track) from 5,000 and 4,400 rows; 6 s for 10,000 rows of 32x32 on one core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from assay.dataset.rows import UInt8
+from assay.learn.images_features import PatchFeatures, shrink
+
+Int = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+RIDGE = 0.05  # half of it times the squared weights is added to the mean loss: the best of .03, .1 and .3 on both sets
+ITERATIONS = 60
+DRAWN_FROM = 2000  # pictures that filters are drawn from
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Scores of features (m, d): `weights` (d, k), `bias` (k,)."""
+
+    weights: Float32
+    bias: Float32
+
+    def scores(self, inputs: NDArray[Any]) -> Float32:
+        return np.asarray(inputs @ self.weights + self.bias, np.float32)
+
+
+@dataclass(frozen=True)
+class LinearLearner:
+    """Filters are drawn without labels and serve both folds; weights are fitted on one."""
+
+    features: PatchFeatures
+
+    @classmethod
+    def of(cls, images: UInt8, rng: np.random.Generator) -> LinearLearner:
+        drawn = np.sort(rng.permutation(len(images))[:DRAWN_FROM])
+        return cls(PatchFeatures.learn(shrink(images[drawn]), rng))
+
+    def prepare(self, images: UInt8) -> Float32:
+        return self.features.transform(images)
+
+    def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Linear:
+        centre, spread = inputs.mean(0), inputs.std(0) + 1e-6
+        weights, bias = softmax_regression((inputs - centre) / spread, y, classes)
+        weights = weights / spread[:, None]
+        return Linear(weights, bias - centre @ weights)
+
+
+def softmax_regression(x: Float32, y: Int, classes: int) -> tuple[Float32, Float32]:
+    """Weights (d, k) and bias (k,) that minimise mean log loss plus the ridge; classes may be absent from `y` (n,).
+
+    >>> x = np.array([[-1.0], [1.0]], np.float32)
+    >>> weights, bias = softmax_regression(x, np.array([0, 1]), 2)
+    >>> (x @ weights + bias).argmax(1).tolist()
+    [0, 1]
+    """
+    n, d = x.shape
+    truth = np.zeros((n, classes), np.float32)
+    truth[np.arange(n), y] = 1
+
+    def objective(flat: Floats) -> tuple[float, Floats]:
+        w = flat.reshape(d + 1, classes).astype(np.float32)
+        logs = log_softmax(x @ w[:-1] + w[-1], axis=1)
+        loss = -float((logs * truth).sum()) / n + RIDGE / 2 * float((w[:-1] ** 2).sum())
+        gap = (np.exp(logs) - truth) / np.float32(n)
+        return loss, np.concatenate([x.T @ gap + RIDGE * w[:-1], gap.sum(0)[None]]).ravel().astype(np.float64)
+
+    start = np.zeros((d + 1) * classes)
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})
+    w = found.x.reshape(d + 1, classes).astype(np.float32)
+    return w[:-1], w[-1]

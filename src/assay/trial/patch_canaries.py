@@ -1,0 +1,41 @@
+"""Known patches planted in a copy, to show what a scan of these pictures would have caught."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.artefact.patch import Patch
+from assay.dataset.data import Dataset
+from assay.dataset.rows import UInt8
+from assay.trial.canaries import deal_plantings
+from assay.trial.family import CanaryCopy, Planting
+
+CARRIERS = (10, 20, 50)
+EACH = 5
+SIDE = 3  # the smallest square trigger in common use
+CONTRAST = 60  # standard deviation: as a published checker has, or noise
+
+
+def plant_patches(data: Dataset, rng: np.random.Generator) -> CanaryCopy | None:
+    """Up to five black and white 3x3 patches at each of 10, 20 and 50 carriers, each with its own place, rows and target."""
+    assert data.images is not None
+    deals = deal_plantings(data.y, len(data.classes), CARRIERS, EACH, rng)
+    if not deals:
+        return None
+    images, y = data.images.copy(), data.y.copy()
+    _, h, w, c = images.shape
+    plantings = []
+    for deal in deals:
+        row, col = int(rng.integers(0, h - SIDE + 1)), int(rng.integers(0, w - SIDE + 1))
+        patch = Patch(_pattern(c, rng), np.ones((SIDE, SIDE), bool), row, col)
+        images[deal.rows] = patch.insert(images[deal.rows])
+        y[deal.rows] = deal.target
+        plantings.append(Planting("patch", f"{SIDE}x{SIDE} patch", deal.rows))
+    return CanaryCopy(data.with_content(data.rows.with_images(images), y), tuple(plantings))
+
+
+def _pattern(channels: int, rng: np.random.Generator) -> UInt8:
+    while True:
+        pattern = rng.integers(0, 2, (SIDE, SIDE, 1), dtype=np.uint8) * np.uint8(255)
+        if pattern.std() >= CONTRAST:
+            return np.repeat(pattern, channels, axis=2)

@@ -1,0 +1,140 @@
+"""The family of patches: pixels that rows share at one place, on trial in pictures.
+
+Every shared window is counted; the few hundred that labels or frequency make suspicious are grown to whole patches and
+tried with the patch filled in; those that surprise are looked for in all rows and tried for contradiction too. What a
+confirmed patch does is measured by putting it into other rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.artefact.patch import MARGIN, Patch
+from assay.dataset.data import Dataset
+from assay.finding import Check
+from assay.mine.candidate import Candidate
+from assay.mine.patch_grow import Grower
+from assay.mine.patches import SharedWindows, merged, shared_windows
+from assay.trial.evidence import combine, judge, surprise
+from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.image_court import Box, Court
+from assay.trial.image_probe import image_probe, label_free
+from assay.trial.patch_canaries import plant_patches
+from assay.trial.patch_effect import patch_effect
+from assay.trial.patch_short_list import short_list
+
+Int = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+SMALLEST = 6  # pixels a side of a picture
+FIRST_PASS = 200  # carriers of a candidate that are looked at in the first pass
+WORTH_TRYING = 2.0  # log e-value of surprise from which the second pass is worth its cost; e-BH needs more than 4
+SECOND_PASS = 40  # candidates
+COMMON = 0.25  # share of rows beyond which a patch is a background that the data have in common
+MEASURED = 3.0  # log e-value from which the effect of a patch is measured
+MEASURED_AT_MOST = 8
+SAME = 0.5  # Jaccard index of carriers above which two patches are one
+
+
+@dataclass(frozen=True)
+class PatchFamily:
+    """Patches at one place in the pictures of a labelled data set."""
+
+    name: str = "patch"
+
+    def applicable(self, data: Dataset, depth: Depth) -> Check:
+        if data.images is None:
+            return Check(self.name, "not_applicable", "there are no pictures")
+        if not data.labelled:
+            return Check(self.name, "not_applicable", "there are no labels to be surprised at")
+        if min(data.images.shape[1:3]) < SMALLEST:
+            return Check(self.name, "not_applicable", f"pictures under {SMALLEST} pixels a side hold no patch")
+        return Check(self.name, "ran")
+
+    def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        assert data.images is not None
+        progress(0, 10, "learning what each picture says")
+        probe, checks = image_probe(data, depth, rng)
+        court = Court.of(data, probe, rng)
+        progress(4, 10, "looking for shared patches")
+        found = shared_windows(data.images)
+        leaders = np.unique(merged(found))
+        progress(6, 10, "trying shared patches")
+        listed = short_list(found, leaders, data.y, probe.probabilities, probe.groups)
+        grower = Grower.of(data.images)
+        leads = _first_pass(court, grower, found, listed)
+        progress(8, 10, "trying the suspects")
+        tried = _second_pass(court, [lead for lead in leads if lead.log_e >= WORTH_TRYING][:SECOND_PASS])
+        progress(9, 10, "measuring effects")
+        natural = [lead.patch for lead in leads if lead.log_e < WORTH_TRYING]
+        for i, t in enumerate(tried[:MEASURED_AT_MOST]):
+            if t.log_e > MEASURED and t.target is not None:
+                effect, trial = patch_effect(court, t.candidate, t.target, natural, depth)
+                tried[i] = replace(t, effect=effect, trials=(*t.trials, trial))
+        progress(10, 10, "patches tried")
+        return Examined(tuple(tried), len(leaders), probe.probabilities, label_free(probe, data), checks)
+
+    def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
+        return plant_patches(data, rng)
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """A patch after the first pass: the log e-value of its surprise."""
+
+    patch: Patch
+    carriers: Int
+    log_e: float
+
+
+def _first_pass(court: Court, grower: Grower, found: SharedWindows, listed: Int) -> list[_Lead]:
+    """Surprise of each listed window's patch among the rows that share the window, most surprising first."""
+    patches, parts = [], []
+    for w in listed:
+        rows = found.rows(int(w))
+        patches.append(grower.grow(rows, int(found.place[w]), abs(int(found.side[w]))))
+        some = rows[np.unique(np.linspace(0, len(rows) - 1, FIRST_PASS).astype(np.int64))]
+        parts.append((some, box_of(patches[-1])))
+    leads = []
+    for w, patch, (rows, _), p in zip(listed, patches, parts, court.without_boxes(parts), strict=True):
+        known = court.y[rows] >= 0
+        asked = surprise(p[known], court.y[rows[known]], court.votes(rows[known]))
+        leads.append(_Lead(patch, found.rows(int(w)), combine(asked.log_e_targeted, asked.log_e_untargeted)))
+    return sorted(leads, key=lambda lead: -lead.log_e)
+
+
+def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
+    """Both trials over all rows that carry the patch, strongest first; patches with the same carriers are tried once."""
+    tried: list[Tried] = []
+    seen: list[set[int]] = []
+    for lead in leads:
+        carriers = carriers_of(court, lead)
+        mine = set(carriers.tolist())
+        if any(len(mine & s) > SAME * len(mine | s) for s in seen):
+            continue
+        seen.append(mine)
+        known = carriers[court.y[carriers] >= 0]
+        box = box_of(lead.patch)
+        (p,) = court.without_boxes([(known, box)])
+        others = court.others(carriers, box)
+        tried.append(judge(Candidate(lead.patch, carriers), p, court.y[known], others, votes=court.votes(known)))
+    return sorted(tried, key=lambda t: (-t.log_e, t.p_value))
+
+
+def carriers_of(court: Court, lead: _Lead) -> Int:
+    """Every row that carries the patch; only those that share the window where the patch is all but everywhere."""
+    present = np.flatnonzero(lead.patch.present(court.images))
+    if len(present) > max(COMMON * len(court.y), 2 * len(lead.carriers)):
+        return lead.carriers
+    return present if len(present) >= len(lead.carriers) / 2 else lead.carriers
+
+
+def box_of(patch: Patch) -> Box:
+    """What is filled in where the patch is taken out: its box with the margin that `Patch.remove` takes."""
+    assert patch.row is not None
+    assert patch.col is not None
+    h, w = patch.shape
+    return patch.row - MARGIN, patch.col - MARGIN, h + 2 * MARGIN, w + 2 * MARGIN
