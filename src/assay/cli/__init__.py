@@ -34,7 +34,7 @@ for command in (scan,):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from assay import __version__
+        from assay.version import __version__
 
         typer.echo(f"assay {__version__}")
         raise typer.Exit

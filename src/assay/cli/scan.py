@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,35 +108,21 @@ def scan(
             progress=progress,
         )
         report.write(out, formats)
-    show(report, path, out)
+    show(report, out)
     return report.exit_code(fail_on.value)
 
 
-def show(report: Report, path: Path, out: Path) -> None:
+def show(report: Report, out: Path) -> None:
     """Print a report, where it lies, and the next commands to type."""
     from rich.console import Console
 
+    from assay.report.steps import next_steps
     from assay.report.terminal import render
 
     assert report.data is not None
     html = out / "report.html"
     place = str(html if html.exists() else out)
-    Console().print(render(report.data, report.conclusion, next_steps(report, path, out), place))
-
-
-def next_steps(report: Report, path: Path, out: Path) -> tuple[str, ...]:
-    """The commands that follow from this verdict, ready to paste."""
-    data, folder = shlex.quote(str(path)), shlex.quote(str(out))
-    steps = []
-    if len(report.quarantined):
-        clean = path.with_name(f"{path.stem}.clean{path.suffix}")
-        steps.append(f"assay clean {data} --report {folder} --out {shlex.quote(str(clean))}")
-    involved = [f for f in report.findings if f.status != "shortcut" and len(f.positions)]
-    if involved and report.data is not None:
-        steps.append(f"assay explain {folder} {int(report.data.row[involved[0].positions[0]])}")
-    if report.verdict in ("clean", "incomplete") and report.conclusion.settings.get("depth") == "fast":
-        steps.append(f"assay scan {data} --depth full")
-    return tuple(steps)
+    Console().print(render(report.data, report.conclusion, next_steps(report.data, report.conclusion, out), place))
 
 
 def listed(text: str | None) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from assay import __version__
 from assay.dataset.data import MISSING, Dataset
 from assay.finding import Check, Conclusion, Finding, RowScore, Sensitivity, TrialResult
 from assay.report.rows import by_strength
 from assay.report.withheld import artefact_json, without_content
+from assay.version import __version__
 
 SCHEMA = "assay.report/1"
 MOST_ROWS = 10_000  # row numbers a finding lists in JSON; rows.parquet has them all

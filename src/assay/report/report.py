@@ -143,8 +143,10 @@ class Report:
         }
         if "html" in formats:
             from assay.report.html import html
+            from assay.report.steps import next_steps
 
-            files[place.HTML] = lambda p: _text(p, html(data, self.conclusion))
+            steps = next_steps(data, self.conclusion, Path(out))
+            files[place.HTML] = lambda p: _text(p, html(data, self.conclusion, steps))
         if "sarif" in formats:
             from assay.report.sarif import sarif
 

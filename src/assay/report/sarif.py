@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from assay import __version__
 from assay.dataset.data import Dataset
 from assay.finding import Check, Conclusion, Finding
 from assay.report import words
 from assay.report.json import e_value, jsonable, number
 from assay.report.rows import by_strength
 from assay.report.withheld import artefact_digest, description, without_content
+from assay.version import __version__
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS = {"confirmed": "error", "suspected": "warning", "shortcut": "note"}
@@ -51,7 +51,6 @@ def sarif(data: Dataset, conclusion: Conclusion) -> dict[str, Any]:
                     "driver": {
                         "name": "Assay",
                         "semanticVersion": __version__,
-                        "informationUri": "https://example.invalid/assay",
                         "rules": [_rule(rule) for rule in rules],
                     }
                 },
@@ -97,7 +96,6 @@ def _result(finding: Finding, data: Dataset, samples: bool, rules: list[str]) ->
         "message": {"text": f"{words.count(len(finding.positions), 'row')} share {what}{drawn}. {finding.explanation}".strip()},
         "locations": [_location(uri) for uri in _files(finding, data)],
         "partialFingerprints": {"artefact/v1": artefact_digest(finding)},
-        "taxa": [],
         "properties": jsonable(
             {
                 "finding": finding.id,

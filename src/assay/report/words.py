@@ -21,6 +21,8 @@ STATES = {
     "failed": "failed",
 }
 
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 TRIALS = {  # name -> (the question, how it was put)
     "surprise": (
         "Do the labels surprise?",
@@ -45,6 +47,11 @@ TRIALS = {  # name -> (the question, how it was put)
         "The artefact was put into rows that never carried it, and a model trained on this data was asked again. "
         "Natural artefacts of the same kind and size were put in for comparison. This measures the effect; it does "
         "not convict.",
+    ),
+    "placement": (
+        "Does it keep the company that a natural phrase keeps?",
+        "A natural phrase has its own neighbours; one that was dropped in has those that random places have. Labels are not "
+        "read. This carries no error guarantee, and nothing is confirmed by it.",
     ),
     "siblings": (
         "Is it one of a natural family?",
@@ -110,7 +117,7 @@ def odds(log_e: float) -> str:
     """An e-value (natural log) as a bet: what one unit staked on chance being the explanation would have paid.
 
     >>> odds(0.0), odds(9.3), odds(45.0), odds(-3.0)
-    ('1 to 1', '11,000 to 1', '10^19 to 1', 'less than 1 to 1')
+    ('1 to 1', '11,000 to 1', '10¹⁹ to 1', 'less than 1 to 1')
     """
     if math.isnan(log_e):
         return "unknown"
@@ -120,7 +127,7 @@ def odds(log_e: float) -> str:
         return "without bound"
     power = log_e / math.log(10)
     if power >= 6:
-        return f"10^{math.floor(power)} to 1"
+        return f"10{str(math.floor(power)).translate(RAISED)} to 1"
     value = math.exp(log_e)
     return f"{float(f'{value:.2g}'):,.0f} to 1"
 
