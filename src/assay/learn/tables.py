@@ -1,0 +1,167 @@
+"""A probe for tables that can be asked about any row with any of its columns taken out.
+
+Cross-fitted gradient-boosted trees, trained on every row twice: as it is, and with cells made missing at random. So one probe
+answers "what does the rest of this row say" for whatever columns an artefact stands in, by making them missing: no refit a column.
+Measured on Adult, held out: within .003 in AUROC of a probe refitted without the column, within .005 for three columns.
+
+It cannot be asked about single values that share a column with themselves, nor see what needs more than a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from assay.learn.columns import Bools, Coded, Floats, alike
+
+Int = NDArray[np.int64]
+
+FOLDS = 2  # a row is judged by the other half; a third fold gains .001 in AUROC on Adult for half as much time again
+FOLDS_SMALL, SMALL = 3, 5_000  # below SMALL rows a half is too little to learn from
+TRAIN_AT_MOST = 200_000  # rows, over all folds: peak memory near 1 GB at 20 columns, and a minute's work on one core
+MASKED = 0.25  # of the cells of the second copy; .4 is no better on Adult
+TREES, TREES_IN_ALL, TREES_FEWEST = 60, 600, 15  # rounds; trees over all classes in all; rounds at least
+RATE = 0.1
+LEAF, LEAF_SHARE = 20, 0.01  # rows a leaf holds at least, fewer (this share of the rows) in small sets
+OWN_CODE, BUCKETS = 200, 50  # categories with a code of their own (the frequent); the rest share buckets: 255 levels is the most
+BATCH = 100_000  # rows predicted at once
+
+
+@dataclass(frozen=True)
+class TableProbe:
+    """Boosted trees, one model a fold; row i is only ever judged by `models[fold[i]]`, which never saw it or its equals."""
+
+    models: tuple[HistGradientBoostingClassifier, ...]
+    fold: Int
+    cells: Floats  # (n, d) as the models see them: rare categories in buckets
+    k: int
+    temperature: float
+    trained_on: int
+
+    def probabilities(self) -> Floats:
+        """(n, k) out-of-fold, of whole rows."""
+        return self.without(np.arange(len(self.fold)), np.zeros((1, self.cells.shape[1]), bool))
+
+    def without(self, rows: Int, columns: Bools) -> Floats:
+        """(m, k) out-of-fold, of these rows with some columns taken out: `columns` (m, d), or (1, d) for all alike."""
+        out = np.empty((len(rows), self.k))
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            gone = columns if len(columns) == 1 else columns[start : start + BATCH]
+            cells = np.where(gone, np.nan, self.cells[part])
+            out[start : start + BATCH] = self.judge(cells, self.fold[part])
+        return out
+
+    def judge(self, cells: Floats, fold: Int) -> Floats:
+        """(m, k) probabilities of any rows (m, d) by the models of the folds named (m,)."""
+        out = np.empty((len(cells), self.k))
+        for number, model in enumerate(self.models):
+            mine = fold == number
+            if mine.any():
+                out[mine] = _all_classes(model, cells[mine], self.k)
+        return _sharpened(out, self.temperature)
+
+
+def fit_table_probe(coded: Coded, y: Int, k: int, rng: np.random.Generator, leave_out: Bools | None = None) -> TableProbe:
+    """Learns y (n,) codes (negative: missing, judged but not learnt from) from the other folds' rows.
+
+    At most `TRAIN_AT_MOST` rows are learnt from, drawn at random. Rows equal in every cell share a fold. `leave_out` (n,) rows
+    to be judged, not learnt from: the carriers of what is on trial.
+    """
+    cells = _bucketed(coded)
+    folds = FOLDS_SMALL if len(y) < SMALL else FOLDS
+    fold = _folds(alike(coded), y, folds, rng)
+    learn = y >= 0
+    if leave_out is not None:
+        learn &= ~leave_out
+    usable = np.flatnonzero(learn)
+    if len(usable) > TRAIN_AT_MOST:
+        usable = np.sort(rng.choice(usable, TRAIN_AT_MOST, replace=False))
+    models = []
+    for number in range(folds):
+        mine = usable[fold[usable] != number]
+        if len(np.unique(y[mine])) < 2:
+            mine = usable  # one class alone outside the fold: nothing can be learnt otherwise, and the trial then says little
+        models.append(_fit(cells[mine], y[mine], ~coded.numeric, k, rng))
+    probe = TableProbe(tuple(models), fold, cells, k, 1.0, len(usable))
+    return TableProbe(tuple(models), fold, cells, k, _temperature(probe, y, rng), len(usable))
+
+
+def _fit(cells: Floats, y: Int, categorical: Bools, k: int, rng: np.random.Generator) -> HistGradientBoostingClassifier:
+    copy = cells.copy()
+    copy[rng.random(copy.shape) < MASKED] = np.nan
+    per_round = 1 if k == 2 else k
+    model = HistGradientBoostingClassifier(
+        max_iter=int(np.clip(TREES_IN_ALL // per_round, TREES_FEWEST, TREES)),
+        learning_rate=RATE,
+        min_samples_leaf=int(np.clip(LEAF_SHARE * len(y), 5, LEAF)),
+        early_stopping=False,
+        categorical_features=categorical,
+        random_state=int(rng.integers(2**31)),
+    )
+    return model.fit(np.vstack([cells, copy]), np.concatenate([y, y]))
+
+
+def _bucketed(coded: Coded) -> Floats:
+    """The cells with rare categories in shared buckets: codes are by falling frequency, so the frequent keep their own."""
+    cells = coded.cells.copy()
+    for j in np.flatnonzero(~coded.numeric):
+        rare = cells[:, j] >= OWN_CODE
+        cells[rare, j] = OWN_CODE + cells[rare, j] % BUCKETS
+    return cells
+
+
+def _folds(group: Int, y: Int, folds: int, rng: np.random.Generator) -> Int:
+    """(n,) fold numbers: equal rows together, each class spread evenly over the folds."""
+    _, first = np.unique(group, return_index=True)
+    shuffled = rng.permutation(len(first))
+    by_class = shuffled[np.argsort(y[first[shuffled]], kind="stable")]
+    of_group = np.empty(len(first), np.int64)
+    of_group[by_class] = np.arange(len(first)) % folds
+    return np.asarray(of_group[np.searchsorted(group[first], group)])
+
+
+def _all_classes(model: HistGradientBoostingClassifier, cells: Floats, k: int) -> Floats:
+    seen = np.asarray(model.classes_, np.int64)
+    p = model.predict_proba(cells)
+    if len(seen) == k:
+        return np.asarray(p)
+    out = np.full((len(cells), k), 1e-6)
+    out[:, seen] = p
+    return out / out.sum(1, keepdims=True)
+
+
+def _sharpened(p: Floats, temperature: float) -> Floats:
+    if temperature == 1.0:
+        return p
+    p = np.maximum(p, 1e-12) ** (1 / temperature)
+    return p / p.sum(1, keepdims=True)
+
+
+def _temperature(probe: TableProbe, y: Int, rng: np.random.Generator) -> float:
+    """The one number that makes the out-of-fold probabilities say what they mean, by log loss over whole and masked rows."""
+    rows = np.flatnonzero(y >= 0)
+    if len(rows) > 20_000:
+        rows = np.sort(rng.choice(rows, 20_000, replace=False))
+    gone = rng.random((len(rows), probe.cells.shape[1])) < MASKED * (rng.random((len(rows), 1)) < 0.5)
+    p = np.maximum(probe.without(rows, gone), 1e-12)
+    right = np.arange(len(rows)), y[rows]
+
+    def loss(log_t: float) -> float:
+        return float(-np.log(np.maximum(_sharpened(p, np.exp(log_t))[right], 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-0.7, 1.6), method="bounded").x))
+
+
+def shares(probe: TableProbe, rows: Int, label: int) -> Iterator[tuple[int, Floats]]:
+    """(column, (m,) support for `label` with that one column taken out), column by column."""
+    d = probe.cells.shape[1]
+    for j in range(d):
+        gone = np.zeros((1, d), bool)
+        gone[0, j] = True
+        yield j, probe.without(rows, gone)[:, label]
