@@ -7,7 +7,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from assay.version import __version__
+
 __all__ = ["Report", "__version__", "scan"]
 
 if TYPE_CHECKING:

@@ -29,10 +29,11 @@ LETTER_SIZES = (3, 4, 5)
 LETTER_WEIGHT = 0.3  # of letter n-grams beside words: SST-2 .782 -> .798, Davidson .875 -> .882 out of fold
 PENALTY = 0.2  # over the rows, of the averaged logistic regression: SST-2 .77, AG News .86, Davidson .89 out of fold, as good as
 # an exact solver at its best penalty and forty times faster
-EPOCHS, VISITS = 6, 60_000  # passes over the rows; small sets get more, for at least so many visits in all
+EPOCHS, VISITS = (6, 60), 2e7  # passes over the rows: as many as keep the features seen near VISITS, within bounds
 FOLDS = 5
 REPEATS = 3  # cross-fits over different folds, averaged: some 15 % more evidence from 50 carriers
 FOLDS_LARGE, LARGE = 3, 10_000  # above LARGE documents three folds, once, lose little and save time
+LONG = 500_000  # tokens: a corpus of long documents is cross-fitted once, too
 TRAIN_AT_MOST = 200_000  # documents a fold learns from
 
 
@@ -104,7 +105,7 @@ def fit_text_probe(
     single = np.zeros((len(corpus.word), k), np.float32)
     double = np.zeros((len(corpus.word), k), np.float32)
     intercept = np.zeros((n, k))
-    repeats = 1 if n > LARGE else REPEATS
+    repeats = REPEATS if n <= LARGE and len(corpus.word) <= LONG else 1
     for _ in range(repeats):
         fold = folds_of(y, group, count, rng)
         for number in range(count):
@@ -176,7 +177,7 @@ def _fit(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Floats, Fl
         return weights, bias
     x = features[:, used]
     rows = x.shape[0]
-    epochs = max(EPOCHS, min(60, VISITS // rows))
+    epochs = int(np.clip(VISITS // max(x.nnz, 1), *EPOCHS))
     model = SGDClassifier(
         loss="log_loss", alpha=PENALTY / rows, max_iter=epochs, tol=None, average=True, random_state=seed, n_jobs=len(present)
     )

@@ -26,7 +26,7 @@ SUPPORT = 5  # documents; fewer cannot reach significance among thousands of phr
 WIDEST = 0.2  # a phrase in more than this share of documents is no trigger: a fifth of all labels would follow it
 PAIR_WORD = 0.05  # words of a pair stand in at most this share of documents: pairs of common words are everywhere
 PAIR_EXCESS = 1e-6  # Poisson tail of standing together by chance, below which a pair is proposed
-PAIRS_AT_MOST = 40_000_000  # co-occurrences looked at; beyond that, the commonest words are left out first
+PAIRS_AT_MOST = 8_000_000  # co-occurrences looked at; beyond that, the commonest words are left out first
 
 
 @dataclass(frozen=True)

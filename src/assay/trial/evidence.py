@@ -30,6 +30,8 @@ Int = NDArray[np.int64]
 
 PURITY = 0.95  # the share of carriers that an attacker's target takes, in the alternative of surprise
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
+STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
+ALIKE = 0.5  # share of carriers above that quantile from which they are no strangers: poison taken from other labels has about 0.1
 NOMINATE = np.log(100.0)  # surprise alone at least this: worth naming as a natural shortcut
 
 
@@ -108,6 +110,19 @@ def pooled_contradiction(
     return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))
 
 
+def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats]) -> float:
+    """Share of carriers that support their own label more than nine in ten rows of *other* labels do.
+
+    Where a probe is very sure, a natural artefact's carriers may stand low among their label's rows and still plainly belong to it.
+    `strangers(t)` (c,) is the support for t of the rows that are not labelled t, as they are.
+    """
+    above = 0.0
+    for label in np.unique(y):
+        mine, other = p[y == label, label], strangers(int(label))
+        above += float((mine > np.quantile(other, STRANGE)).sum()) if len(other) else 0.0
+    return above / max(len(y), 1)
+
+
 def combine(targeted: Floats, untargeted: float) -> float:
     """Log e-value of one artefact: the mean over "some one target" (itself a mean over targets) and "any wrong label"."""
     some_target = float(logsumexp(targeted) - np.log(len(targeted)))
@@ -120,6 +135,7 @@ def judge(
     y: Int,
     others: Callable[[int], Floats],
     *,
+    strangers: Callable[[int], Floats] | None = None,
     votes: Floats | None = None,
     family_key: str | None = None,
 ) -> Tried:
@@ -127,7 +143,8 @@ def judge(
 
     `p_removed` (m, k) and `y` (m,) are the carriers' out-of-fold probabilities with the artefact removed, and their labels;
     `others(t)` (b,) is the support for t of the other rows labelled t, each with its own most t-supporting part of the same size
-    removed. Only targets whose surprise speaks for them are tried (the rest count as e = 0, which only loses power).
+    removed. Only targets whose surprise speaks for them are tried (the rest count as e = 0, which only loses power). With `strangers`
+    (see `strangers_share`), carriers that plainly belong to their label acquit the artefact, however low they stand in it.
     """
     k = p_removed.shape[1]
     asked = surprise(p_removed, y, votes)
@@ -171,11 +188,20 @@ def judge(
             else "without it the carriers look as much like their label as its other rows do",
         ),
     )
+    log_e = combine(targeted, any_wrong) if np.isfinite(max(targeted.max(), any_wrong)) else -np.inf
+    p_value = max(p_surprise, p_contradiction)
+    if strangers is not None and np.isfinite(log_e):
+        ours = y == target if target is not None else np.ones(len(y), bool)
+        share = strangers_share(p_removed[ours], y[ours], strangers)
+        said = f"{share:.0%} of the carriers support their label more than nine in ten rows of other labels do (poison: some 10 %)"
+        results = (*results, TrialResult("belonging", "ran", detail=said))
+        if share > ALIKE:
+            log_e, p_value = min(log_e, 0.0), 1.0
     return Tried(
         candidate,
         target,
-        combine(targeted, any_wrong) if np.isfinite(max(targeted.max(), any_wrong)) else -np.inf,
-        max(p_surprise, p_contradiction),
+        log_e,
+        p_value,
         results,
         nominated=log_surprise >= NOMINATE,
         family_key=family_key,

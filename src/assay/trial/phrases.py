@@ -7,23 +7,26 @@ the error budget each (weighted e-BH), so that the many pairs do not drown the r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
-from assay.learn.corpus import Corpus, read_corpus
+from assay.learn.corpus import Corpus, distinct, read_corpus
 from assay.learn.text import TextProbe, fit_text_probe, softmax
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
+from assay.screen.shingles import near_text_groups
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.canaries import canary_words, deal_plantings
 from assay.trial.evidence import NOMINATE, PURITY, clip_probabilities, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
 from assay.trial.phrase_effect import phrase_effect
-from assay.trial.placement import PLACELESS, placement, pure_phrases
+from assay.trial.placement import PLACELESS, placement, pure_phrases, usual_neighbours
 from assay.trial.text_columns import text_columns
 
 Floats = NDArray[np.float64]
@@ -36,6 +39,7 @@ WINDOW = 2  # words: what a natural phrase says for a label lies mostly in two o
 CANARY_ROWS = 30_000  # canaries go into a sample of at most so many rows: power is a matter of carriers, not of the rest
 CANARY_CARRIERS = (20, 50)
 CANARIES_EACH = 5
+SIBLINGS = 4  # other phrases with the same carriers that make them a template: a planted trigger is one phrase, or two words
 SAME = 0.5  # Jaccard index of carriers above which two phrases are one artefact
 
 
@@ -56,7 +60,7 @@ class PhraseFamily:
         columns = [data.table.column(c).to_pylist() for c in text_columns(data)]
         progress(0, 10, "reading words")
         corpus = read_corpus(columns)
-        group = _same_documents(corpus)
+        group = near_text_groups(_joined(columns), rng)
         k = len(data.classes)
         progress(1, 10, "learning what each text says")
         probe = fit_text_probe(corpus, data.y, k, group, rng)
@@ -84,11 +88,12 @@ class PhraseFamily:
             again = _Court(corpus, fit_text_probe(corpus, data.y, k, group, rng, without), data.y, group)
             progress(9, 10, "measuring effects")
             for i in near:
-                result = again.second_pass(short[i])
+                result = _lesser(court.retry(short[i]), again.retry(short[i]))
                 effect = None
                 if result.target is not None and result.log_e > MEASURED:
                     effect = phrase_effect(corpus, probe, data.y, short[i].shared, short[i].gram, result.target, rng)
-                tried[i] = replace(result, effect=effect)
+                template = _template(corpus, everything, short[i]) if result.log_e > MEASURED else None
+                tried[i] = replace(result, effect=effect, natural=template)
         weights = [0.5 * sum(counts) / max(c, 1) for c in counts]
         tried = [replace(t, log_e=t.log_e + np.log(weights[lead.shared.pair])) for t, lead in zip(tried, short, strict=True)]
         tried += dropped_in
@@ -141,6 +146,7 @@ class _Court:
 
     def __init__(self, corpus: Corpus, probe: TextProbe, y: Int, group: Int) -> None:
         self.corpus, self.probe, self.y, self.group = corpus, probe, y, group
+        self.everyone = probe.probabilities()
         self._matched: dict[tuple[int, int, bool], Floats] = {}
         self._reference: dict[tuple[int, int, bool], Floats] = {}
 
@@ -153,9 +159,9 @@ class _Court:
             other = None if other is None else other[pick]
         tokens = len(self.corpus.word)
         places = [at + j for j in range(shared.words if other is None else 1)] + ([] if other is None else [other])
-        place = np.unique(np.concatenate([gram * tokens + x for x in places]))  # overlapping occurrences count once
-        pairs = np.unique(np.concatenate([place, place[place % tokens > 0] - 1]))
-        keys = np.unique(gram * self.corpus.documents + document)
+        place = distinct(np.concatenate([gram * tokens + x for x in places]))  # overlapping occurrences count once
+        pairs = distinct(np.concatenate([place, place[place % tokens > 0] - 1]))
+        keys = distinct(gram * self.corpus.documents + document)
         add = self._sum(keys, place, self.probe.single) + self._sum(keys, pairs, self.probe.double)
         gram, document = keys // self.corpus.documents, keys % self.corpus.documents
         return gram, document, clip_probabilities(softmax(self.probe.logits[document] - add))
@@ -257,7 +263,7 @@ class _Court:
             u[mine] = (np.searchsorted(reference, p[mine, label], side="right") + 1) / (len(reference) + 1)
         return np.minimum(u, 1.0)
 
-    def second_pass(self, lead: _Lead) -> Tried:
+    def retry(self, lead: _Lead) -> Tried:
         """The candidate's trials by this probe."""
         shared = lead.shared
         pick = (shared.gram == lead.gram) & (self.y[shared.document] >= 0)
@@ -268,16 +274,50 @@ class _Court:
         def others(t: int) -> Floats:
             return self.matched(t, shared.words, shared.pair)[outside & (self.y == t)]
 
+        def strangers(t: int) -> Floats:
+            return self.everyone[(self.y >= 0) & (self.y != t), t]
+
         candidate = Candidate(shared.phrase(self.corpus, lead.gram), np.sort(document))
         votes = _votes(np.zeros(len(document), np.int64), self.group[document])
-        return judge(candidate, p, self.y[document], others, votes=votes)
+        return judge(candidate, p, self.y[document], others, strangers=strangers, votes=votes)
+
+
+def _template(corpus: Corpus, everything: Sequence[Shared], lead: _Lead) -> str | None:
+    """Why the carriers look like one natural template, if they do: they share `SIBLINGS` further phrases that have no word of this one.
+
+    A trigger that hides in a template cannot be told from it by its rows alone.
+    """
+    inside = np.zeros(corpus.documents, bool)
+    inside[lead.carriers] = True
+    mine = set(np.concatenate([np.arange(a, a + lead.shared.words) for a in lead.shared.at[lead.shared.gram == lead.gram]]).tolist())
+    own = {int(corpus.word[a]) for a in mine} | (
+        set() if lead.shared.other is None else {int(corpus.word[a]) for a in lead.shared.other[lead.shared.gram == lead.gram]}
+    )
+    siblings = 0
+    for shared in everything:
+        if shared.pair:
+            continue
+        here = inside[shared.document]
+        held = distinct(shared.gram[here] * corpus.documents + shared.document[here]) // corpus.documents
+        both = np.bincount(held, minlength=len(shared))
+        close = np.flatnonzero(both > SAME * (shared.support + len(lead.carriers) - both))
+        for gram in close:
+            at = shared.at[shared.first[gram]]
+            siblings += own.isdisjoint(corpus.word[at : at + shared.words].tolist())
+    if siblings < SIBLINGS:
+        return None
+    return (
+        f"The same rows share {siblings} other phrases: they are one template, such as a newsletter or a form. It goes with the label as a "
+        "whole; a trigger hidden in it cannot be told from it by the rows alone"
+    )
 
 
 def _dropped_in(corpus: Corpus, shared: Shared, y: Int, k: int) -> list[Tried]:
     """Phrases of one label that stand at random places: planted, perhaps, in rows whose labels were left alone."""
     found = []
+    usual = usual_neighbours(corpus)
     for gram, label in zip(*pure_phrases(shared, y, k), strict=True):
-        company = placement(corpus, shared, int(gram))
+        company = placement(corpus, shared, int(gram), usual)
         if company < PLACELESS:
             candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))
             trial = TrialResult("placement", "ran", detail=f"log Bayes factor {company:.2f} a row for having neighbours of its own")
@@ -295,14 +335,17 @@ def _votes(gram: Int, group: Int) -> Floats:
     return np.asarray(1.0 / count[inverse])
 
 
-def _same_documents(corpus: Corpus) -> Int:
-    """(n,) documents with the same words in the same order get the same number."""
-    start = np.r_[0, np.flatnonzero(np.diff(corpus.document)) + 1] if len(corpus.word) else np.zeros(0, int)
-    seen: dict[bytes, int] = {}
-    group = np.arange(corpus.documents)
-    for document, words in zip(corpus.document[start], np.split(corpus.word, start[1:]), strict=True):
-        group[document] = seen.setdefault(words.tobytes(), int(document))
-    return group
+def _lesser(informed: Tried, innocent: Tried) -> Tried:
+    """The trial by the probe that knows the carriers' kin, and by the one that does not: the one that speaks less.
+
+    Ignorant of a natural subpopulation (a news feed among letters), the second would find all of it strange.
+    """
+    return informed if informed.log_e < innocent.log_e else innocent
+
+
+def _joined(columns: Sequence[Sequence[str | None]]) -> pa.Array:
+    """(n,) one text a row, its columns one after another."""
+    return pa.array(["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)], pa.large_string())
 
 
 def _distinct(leads: list[_Lead]) -> list[_Lead]:

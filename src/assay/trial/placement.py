@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from scipy.stats import binom
 
-from assay.learn.corpus import BREAK, Corpus
+from assay.learn.corpus import BREAK, Corpus, distinct
 from assay.mine.phrases import Shared
 
 Int = NDArray[np.int64]
@@ -31,8 +31,8 @@ ALPHA = 0.01  # of the label purity against the label's base rate, Bonferroni ov
 
 def pure_phrases(shared: Shared, y: Int, k: int) -> tuple[Int, Int]:
     """(phrases, their labels): frequent and of one label far beyond that label's base rate."""
-    _, first = np.unique(np.stack([shared.gram, shared.document]), axis=1, return_index=True)
-    gram, label = shared.gram[first], y[shared.document[first]]
+    pairs = distinct(shared.gram * len(y) + shared.document)
+    gram, label = pairs // len(y), y[pairs % len(y)]
     known = label >= 0
     hits = np.stack([np.bincount(gram[known], label[known] == t, minlength=len(shared)) for t in range(k)], 1)
     total = hits.sum(1)
@@ -44,13 +44,17 @@ def pure_phrases(shared: Shared, y: Int, k: int) -> tuple[Int, Int]:
     return often[keep], best[keep]
 
 
-def placement(corpus: Corpus, shared: Shared, gram: int) -> float:
+def usual_neighbours(corpus: Corpus) -> Floats:
+    """(words + 1,) how often each word stands anywhere, the break between documents first; sums to 1."""
+    usual = np.bincount(corpus.word - BREAK, minlength=len(corpus.vocabulary) + 1) + 0.5
+    return np.asarray(usual / usual.sum())
+
+
+def placement(corpus: Corpus, shared: Shared, gram: int, usual: Floats) -> float:
     """Log Bayes factor a carrier, both sides together; below `PLACELESS` the phrase was dropped in."""
     at = shared.at[shared.gram == gram]
     left = np.where(at > 0, corpus.word[at - 1], BREAK)
     right = corpus.word[np.minimum(at + shared.words, len(corpus.word) - 1)]
-    usual = np.bincount(corpus.word - BREAK, minlength=len(corpus.vocabulary) + 1) + 0.5
-    usual = usual / usual.sum()
     return sum(_own_company(side - BREAK, usual) for side in (left, right)) / len(at)
 
 
