@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.finding import Conclusion
@@ -48,6 +48,7 @@ def test_what_the_contract_names_is_there():
     assert document["sensitivity"][0]["interval"] == [0.478, 1.0]
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.floats(), st.floats(max_value=0))
 def test_no_nan_and_no_infinity_leaves(log_e, log10_p):
     report = text_report()

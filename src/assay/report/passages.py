@@ -12,6 +12,7 @@ from assay.dataset.rows import Rows
 
 AROUND = 110  # characters kept on each side of what is marked
 LONGEST = 600  # characters of an excerpt in all
+WORD = 15  # characters that an excerpt is shortened by at most, so that it does not cut a word
 DIFF_LIMIT = 4_000  # tokens compared at most: difflib is quadratic
 
 Span = tuple[int, int]
@@ -83,9 +84,10 @@ def excerpt(text: str, spans: list[Span], around: int = AROUND, longest: int = L
     for number, (a, b) in enumerate(spans):
         if a < end or used > longest:
             continue
-        start = max(end, a - around)
+        start = _snap(text, max(end, a - around), a, end)
         cut = start > end
-        stop = min(len(text), b + around, spans[number + 1][0] if number + 1 < len(spans) else len(text))
+        following = spans[number + 1][0] if number + 1 < len(spans) else len(text)
+        stop = _snap(text, min(len(text), b + around, following), b, following)
         pieces.append(Piece(text[start:a], cut=cut))
         pieces.append(Piece(text[a : min(b, a + longest)], marked=True))
         pieces.append(Piece(text[b:stop]))
@@ -93,3 +95,16 @@ def excerpt(text: str, spans: list[Span], around: int = AROUND, longest: int = L
         end = stop
     pieces = [p for p in pieces if p.text or p.cut]
     return [*pieces, Piece("", cut=True)] if end < len(text) else pieces
+
+
+def _snap(text: str, at: int, inner: int, limit: int) -> int:
+    """A cut moved towards `inner`, to the next space within WORD characters; a place at the very `limit` stays."""
+    if at == limit:
+        return at
+    step = 1 if inner > at else -1
+    for place in range(at, max(0, min(len(text) - 1, at + step * WORD)), step):
+        if place == inner:
+            break
+        if text[place if step > 0 else place - 1].isspace():
+            return place
+    return at

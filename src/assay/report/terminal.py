@@ -114,7 +114,7 @@ def _shortcuts(conclusion: Conclusion) -> Text:
 
 
 def _screens(conclusion: Conclusion) -> Text:
-    lines = [f"\n  {s.name}: {words.count(int(s.flag.sum()), 'row')} ({s.reason})" for s in conclusion.screens if s.flag.any()]
+    lines = [f"\n  {s.name}: {words.count(int(s.flag.sum()), 'row')}: {s.reason}" for s in conclusion.screens if s.flag.any()]
     return Text.assemble(("Worth a look", "bold"), (" (ordinary data trouble, no verdict)", "dim"), *lines)
 
 

@@ -53,6 +53,11 @@ TRIALS = {  # name -> (the question, how it was put)
         "A natural phrase has its own neighbours; one that was dropped in has those that random places have. Labels are not "
         "read. This carries no error guarantee, and nothing is confirmed by it.",
     ),
+    "belonging": (
+        "Do its rows belong among the rows of their label?",
+        "Each carrier's support for its label was compared with that of rows with other labels. Relabelled rows are like "
+        "any rows of other labels: a tenth of them lie in the top tenth.",
+    ),
     "siblings": (
         "Is it one of a natural family?",
         "Whether other values of the same column, or like artefacts, pass the same trials.",
