@@ -1,7 +1,8 @@
 """A probe for text that can be asked about any part of a document.
 
-A cross-fitted linear model on hashed word 1- and 2-grams and the letter 3- to 5-grams inside words. Being additive, it knows what each token contributed, so "what does the
-rest of this document say" costs a subtraction, not a new prediction: the scan asks it about every shared phrase at once.
+A cross-fitted linear model on hashed word 1- and 2-grams and the letter 3- to 5-grams inside words. Being additive, it knows what
+each token contributed, so "what does the rest of this document say" costs a subtraction, not a new prediction: the scan asks it
+about every shared phrase at once.
 
 It judges word choice and neighbours only: meaning that lies in longer order or in style is beyond it.
 """

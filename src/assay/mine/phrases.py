@@ -96,7 +96,7 @@ def shared_pairs(corpus: Corpus, support: int = SUPPORT) -> Shared | None:
     at, word, document = at[index], word[index], distinct // len(corpus.vocabulary)
     frequency = np.bincount(word, minlength=len(corpus.vocabulary))
     usable = (frequency >= support) & (frequency <= max(support, PAIR_WORD * corpus.documents))
-    at, word, document, ceiling = _affordable(at, word, document, frequency, usable)
+    at, word, document = _affordable(at, word, document, frequency, usable)
     left, right = _within(document, corpus.documents)
     if not len(left):
         return None
@@ -125,14 +125,14 @@ def shared_pairs(corpus: Corpus, support: int = SUPPORT) -> Shared | None:
 
 def _affordable(
     at: Int, word: Int, document: Int, frequency: Int, usable: NDArray[np.bool_]
-) -> tuple[Int, Int, Int, int]:
+) -> tuple[Int, Int, Int]:
     """The occurrences of usable words, dropping the commonest words until the pairs to look at are few enough."""
     ceiling = int(frequency[usable].max(initial=0))
     while True:
         keep = usable[word] & (frequency[word] <= ceiling)
         per_document = np.bincount(document[keep])
         if (per_document * (per_document - 1) // 2).sum() <= PAIRS_AT_MOST or ceiling <= SUPPORT:
-            return at[keep], word[keep], document[keep], ceiling
+            return at[keep], word[keep], document[keep]
         ceiling //= 2
 
 

@@ -170,7 +170,7 @@ def judge(
     p_surprise = upper_tail(chance, hits)
     p_contradiction = verdict.p_value if verdict else 1.0
     log_contradiction = verdict.log_e if verdict else 0.0
-    results = (
+    results: tuple[TrialResult, ...] = (
         TrialResult(
             "surprise",
             "ran",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from assay.trial.cells import CellsFamily
 from assay.trial.family import Family
+from assay.trial.patches import PatchFamily
 from assay.trial.phrases import PhraseFamily
 
 
 def families() -> tuple[Family, ...]:
     """One instance of each."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
-    return (PhraseFamily(), *extra)
+    return (PatchFamily(), PhraseFamily(), CellsFamily(), *extra)
