@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
 
+import jsonschema
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 from assay import cli
 from assay.api import scan
 from assay.dataset.errors import DataError
+from assay.report.json import schema
 from assay.report.report import Report
 
 GOOD = ["warm", "moving", "funny", "fine", "lovely", "great", "brilliant", "charming", "tender", "witty"]
@@ -67,12 +70,24 @@ def test_scan_clean_restore_explain(tmp_path, capsys, monkeypatch):
     assert "cf" in out
 
 
+def test_no_samples_reaches_every_output(tmp_path, capsys):
+    path = write_reviews(tmp_path / "a.csv", carriers=40)
+    code, out, _ = run("scan", path, "--no-samples", "--no-canaries", "--out", tmp_path / "r", capsys=capsys)
+    assert code == 1
+    written = out + "".join((tmp_path / "r" / f"report.{name}").read_text() for name in ("json", "html", "sarif"))
+    written += str(Report.open(tmp_path / "r").rows.to_pydict())
+    assert "“" not in written
+    for word in (*GOOD, *BAD):
+        assert not re.search(rf"\b{word}\b", written), word
+
+
 def test_a_clean_scan_is_exit_0_and_states_its_sensitivity(tmp_path, capsys):
     path = write_reviews(tmp_path / "reviews.csv")
     code, out, _ = run("scan", path, "--out", tmp_path / "r", "--format", "json", capsys=capsys)
     document = json.loads((tmp_path / "r" / "report.json").read_text())
     assert (code, document["verdict"]) == (0, "clean")
     assert document["sensitivity"]
+    jsonschema.validate(document, schema())
     assert "Would have caught" in out
 
 
@@ -165,3 +180,24 @@ def test_settings_that_this_version_cannot_honour_are_refused(tmp_path):
     for asked in ({"depth": "deep"}, {"alpha": 0.0}):
         with pytest.raises(DataError):
             scan(path, **asked)
+
+
+def test_ctrl_c_in_the_middle_of_a_scan_leaves_nothing(tmp_path):
+    write_reviews(tmp_path / "a.csv", rows=3000)
+    code = """
+import os, signal, sys, threading
+from assay import cli, pipeline
+real = pipeline.run
+def run(*a):
+    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGNUM)).start()
+    return real(*a)
+pipeline.run = run
+sys.exit(cli.run(["scan", "a.csv", "--out", "r"]))
+"""
+    for name, expected in (("SIGINT", 130), ("SIGTERM", 143)):
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("SIGNUM", name)], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == expected, done.stderr
+        assert "Traceback" not in done.stderr
+        assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]

@@ -74,8 +74,7 @@ def scan(
     )
     columns = Columns(names(content), names(label), id, contributor, source_column, time)
     progress = progress or silent
-    progress(0.0, 1.0, "reading")
-    data = read(source, columns=columns, task=task)
+    data = read(source, columns=columns, task=task, progress=progress)
     return Report(data, run(data, settings, progress))
 
 

@@ -39,7 +39,7 @@ class Drill:
 DRILLS = {
     Only.pictures: Drill("digits", "digits", "digits", "patch", 40, "7", {"margin": 1}),
     Only.text: Drill("sentences", "sentences.csv", "sentences", "phrase", 60, "scipy", {"text": "cf"}, "package"),
-    Only.table: Drill("tumours", "tumours.csv", "tumours", "cells", 40, "benign", {"features": 2}, "diagnosis"),
+    Only.table: Drill("tumours", "tumours.csv", "tumours", "cells", 40, "benign", {}, "diagnosis"),
 }
 
 
@@ -84,7 +84,7 @@ def _drill(drill: Drill, out: Path, seed: int) -> Path:
         path, drill.kind, out=poisoned, carriers=drill.carriers, target=drill.target, seed=seed, params=drill.params, columns=columns
     )
     truth = np.flatnonzero(_truth(done.truth))
-    console.rule(f"{drill.name}: {len(truth)} rows poisoned with a {drill.kind}, drawn to {drill.target!r}")
+    console.rule(f"{drill.name}: {len(truth)} rows poisoned, kind {drill.kind}, drawn to {drill.target!r}")
     with progress_bar() as progress:
         report = api.scan(poisoned, label=drill.label, seed=seed, progress=progress)
         folder = report.write(out / f"{drill.name}.assay")
@@ -92,7 +92,8 @@ def _drill(drill: Drill, out: Path, seed: int) -> Path:
     console.print(render(report.data, report.conclusion, place=str(folder / "report.html")))
     caught = len(np.intersect1d(report.quarantined, truth))
     console.print(
-        f"Of {len(truth)} poisoned rows {caught} are quarantined, and {len(report.quarantined) - caught} others.\n", highlight=False
+        f"Of {len(truth)} poisoned rows {caught} are quarantined; clean rows quarantined: {len(report.quarantined) - caught}.\n",
+        highlight=False,
     )
     return folder / "report.html"
 

@@ -41,7 +41,8 @@ def progress_bar() -> Iterator[Progress]:
         if not started and time.monotonic() - began > PATIENCE:
             bar.start()
             started = True
-        bar.update(task, completed=done / total if total else 0.0, description=what)
+        said = what if total else f"{what}, {done:,.0f} rows"
+        bar.update(task, completed=done / total if total else 0.0, description=said)
 
     try:
         yield report

@@ -8,7 +8,6 @@ import io
 import numpy as np
 from PIL import Image
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -49,7 +48,7 @@ def render(told: Explanation) -> Group:
     if told.nearest:
         near = ", ".join(f"{row}" + (f" ({label})" if label is not None else "") for row, label in told.nearest)
         parts.append(Text.assemble(("Most like it  ", "bold"), f"rows {near}"))
-    return Group(*(Padding(p, (0, 0, 1, 0)) for p in parts))
+    return Group(*(x for p in parts for x in (p, Text())))
 
 
 def _head(told: Explanation) -> Text:

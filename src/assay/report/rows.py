@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.finding import Conclusion, Finding
@@ -32,25 +33,35 @@ def by_strength(findings: tuple[Finding, ...]) -> list[Finding]:
 def rows_table(data: Dataset, conclusion: Conclusion) -> pa.Table:
     """One line a record, in record order. An unreadable record keeps its number, has no digest and no score, and is to
     be reviewed."""
-    n = len(data)
-    findings: list[list[str]] = [[] for _ in range(n)]
-    for finding in by_strength(conclusion.findings):
-        for position in finding.positions.tolist():
-            findings[position].append(finding.id)
-    flags: list[list[str]] = [[] for _ in range(n)]
-    for screen in conclusion.screens:
-        for position in np.flatnonzero(screen.flag).tolist():
-            flags[position].append(screen.name)
-    lost = data.unreadable
+    n, lost = len(data), data.unreadable
+    findings = by_strength(conclusion.findings)
+    belongs, first = _lists([(f.id, f.positions) for f in findings], n, len(lost))
+    flagged, _ = _lists([(s.name, np.flatnonzero(s.flag)) for s in conclusion.screens], n, len(lost))
     score = np.asarray(conclusion.score, np.float64)
+    hexes = data.digest.tobytes().hex()
     columns = [
-        pa.array([*data.row.tolist(), *(u.row for u in lost)], pa.int64()),
+        pa.array(np.concatenate([data.row, np.array([u.row for u in lost], np.int64)])),
         pa.array([*data.key, *(u.key for u in lost)], pa.string()),
-        pa.array([*(bytes(d).hex() for d in data.digest), *(None for _ in lost)], pa.string()),
-        pa.array([*score.tolist(), *(0.0 for _ in lost)], mask=np.r_[~np.isfinite(score), np.ones(len(lost), bool)]),
-        pa.array([*(f[0] if f else None for f in findings), *(None for _ in lost)], pa.string()),
-        pa.array([*findings, *([] for _ in lost)], SCHEMA.field("findings").type),
+        pa.array([*(hexes[64 * i : 64 * i + 64] for i in range(n)), *(None for _ in lost)], pa.string()),
+        pa.array(np.r_[score, np.zeros(len(lost))], mask=np.r_[~np.isfinite(score), np.ones(len(lost), bool)]),
+        pa.array([f.id for f in findings] or [""]).take(pa.array(np.maximum(first, 0), mask=first < 0)),
+        belongs,
         pa.array([*conclusion.action, *("review" for _ in lost)], pa.string()),
-        pa.array([*flags, *([] for _ in lost)], SCHEMA.field("screens").type),
+        flagged,
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA).sort_by("row")
+
+
+def _lists(members: list[tuple[str, NDArray[np.int64]]], n: int, more: int) -> tuple[pa.ListArray, NDArray[np.int64]]:
+    """For each of n rows the names that hold it, in the order given, then `more` empty lists; and the number of the first
+    name, -1 for none."""
+    at = np.concatenate([np.zeros(0, np.int64), *(np.unique(p) for _, p in members)])
+    which = np.repeat(np.arange(len(members)), [len(np.unique(p)) for _, p in members])
+    order = np.argsort(at, kind="stable")
+    at, which = at[order], which[order]
+    offsets = np.searchsorted(at, np.arange(n + more + 1)).astype(np.int32)
+    names = pa.array([name for name, _ in members], pa.string()).take(pa.array(which))
+    first = np.full(n + more, -1)
+    held = np.flatnonzero(np.diff(offsets))
+    first[held] = which[offsets[held]]
+    return pa.ListArray.from_arrays(pa.array(offsets), names), first

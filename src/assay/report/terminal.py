@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -41,8 +40,9 @@ def render(data: Dataset, conclusion: Conclusion, next_steps: tuple[str, ...] = 
     if place is not None:
         parts += [Text.assemble(("Report  ", "bold"), place)]
     if next_steps:
-        parts += [Text.assemble(("Next  ", "bold"), *(f"\n  {step}" for step in next_steps))]
-    return Group(*(p if isinstance(p, Group) else Padding(p, (0, 0, 1, 0)) for p in parts))
+        commands = [Text(f"  {step}", no_wrap=True, overflow="ignore") for step in next_steps]  # one line each, to be copied
+        parts += [Group(Text("Next", "bold"), *commands)]
+    return Group(*(x for p in parts for x in (p, Text())))
 
 
 def show(data: Dataset, conclusion: Conclusion, console: Console | None = None) -> None:
