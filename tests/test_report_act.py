@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from assay.report.explained import drawn, render
 from assay.report.nearest import nearest
 from assay.report.pictures import thumbnail
 from assay.report.report import Report
+from assay.report.steps import next_steps
 from report_examples import image_report, text_report
 
 
@@ -82,6 +84,17 @@ def test_explain_withholds_content(scanned):
     assert told.content is None
     assert "withheld" in console.file.getvalue()
     assert "“cf”" not in console.file.getvalue()
+
+
+@pytest.mark.parametrize(("path", "copy"), [("a/reviews.csv", "a/reviews.clean.csv"), ("my data", "'my data.clean'"), (".", "/x.clean")])
+def test_the_next_commands_can_be_pasted(tmp_path, monkeypatch, path, copy):
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path / "x")
+    (tmp_path / "x" / "my data").mkdir()
+    report = text_report()
+    steps = next_steps(replace(report.data, path=path), report.conclusion, Path("r"))
+    assert steps[0].endswith(copy)
+    assert steps[1] == "assay explain r 8"
 
 
 def test_a_row_that_is_not_there(scanned):

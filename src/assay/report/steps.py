@@ -17,7 +17,7 @@ def next_steps(data: Dataset, conclusion: Conclusion, folder: Path) -> tuple[str
     quarantined = "quarantine" in conclusion.action
     if data.format == MEMORY:
         return ("kept = torch.utils.data.Subset(data, report.keep)",) if quarantined else ()
-    path = Path(data.path)
+    path = Path(data.path) if Path(data.path).name not in ("", "..") else Path(data.path).resolve()
     source, report = shlex.quote(data.path), shlex.quote(str(folder))
     steps = []
     if quarantined:
