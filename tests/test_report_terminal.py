@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from assay.report.terminal import render
+from assay.report.terminal import show
 from report_examples import clean_report, image_report, table_report, text_report
 
 
 def printed(report, width=100, steps=()):
     console = Console(file=io.StringIO(), width=width)
-    console.print(render(report.data, report.conclusion, steps, "r/report.html"))
+    show(report.data, report.conclusion, steps, "r/report.html", console)
     return console.file.getvalue()
 
 
@@ -23,6 +23,11 @@ def test_verdict_first_then_findings_then_what_to_type():
     places = [text.index(s) for s in ("Poisoned: 1 artefact", "confirmed", "suspected", "5 of 5 (48-100 %)", "assay clean")]
     assert places == sorted(places)
     assert "w7 (40 of 40 rows)" in " ".join(text.split())
+
+
+def test_commands_are_never_broken_over_lines():
+    command = "assay clean " + "x" * 100 + " --out y"
+    assert f"  {command}\n" in printed(text_report(), 60, (command,))
 
 
 def test_every_check_that_did_not_run_is_listed_with_its_reason():

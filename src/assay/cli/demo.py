@@ -73,7 +73,7 @@ def _drill(drill: Drill, out: Path, seed: int) -> Path:
     from assay.cli import demo_data
     from assay.cli.progress import progress_bar
     from assay.dataset.data import Columns
-    from assay.report.terminal import render
+    from assay.report.terminal import show
 
     console = Console()
     columns = Columns(label=(drill.label,) if drill.label else ())
@@ -89,7 +89,7 @@ def _drill(drill: Drill, out: Path, seed: int) -> Path:
         report = api.scan(poisoned, label=drill.label, seed=seed, progress=progress)
         folder = report.write(out / f"{drill.name}.assay")
     assert report.data is not None
-    console.print(render(report.data, report.conclusion, place=str(folder / "report.html")))
+    show(report.data, report.conclusion, place=str(folder / "report.html"), console=console)
     caught = len(np.intersect1d(report.quarantined, truth))
     console.print(
         f"Of {len(truth)} poisoned rows {caught} are quarantined; clean rows quarantined: {len(report.quarantined) - caught}.\n",

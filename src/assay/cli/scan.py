@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
-
-if TYPE_CHECKING:
-    from assay.report.report import Report
-
 
 HELP = """Find poison in a data set and write a report.
 
@@ -78,6 +73,8 @@ def scan(
     from assay.dataset.errors import DataError
     from assay.report import folder
     from assay.report.report import FORMATS
+    from assay.report.steps import next_steps
+    from assay.report.terminal import show
 
     formats = listed(format)
     unknown = [f for f in formats if f not in FORMATS]
@@ -108,21 +105,11 @@ def scan(
             progress=progress,
         )
         report.write(out, formats)
-    show(report, out)
-    return report.exit_code(fail_on.value)
-
-
-def show(report: Report, out: Path) -> None:
-    """Print a report, where it lies, and the next commands to type."""
-    from rich.console import Console
-
-    from assay.report.steps import next_steps
-    from assay.report.terminal import render
-
     assert report.data is not None
     html = out / "report.html"
     place = str(html if html.exists() else out)
-    Console().print(render(report.data, report.conclusion, next_steps(report.data, report.conclusion, out), place))
+    show(report.data, report.conclusion, next_steps(report.data, report.conclusion, out), place)
+    return report.exit_code(fail_on.value)
 
 
 def listed(text: str | None) -> tuple[str, ...]:

@@ -159,12 +159,12 @@ class Report:
         """Print it, as `assay scan` does."""
         from rich.console import Console
 
-        from assay.report.terminal import render
+        from assay.report.terminal import show
 
         if self.data is None:
             Console().print(repr(self))
         else:
-            Console().print(render(self.data, self.conclusion))
+            show(self.data, self.conclusion)
 
     def __repr__(self) -> str:
         return f"<Report: {words.headline(self.conclusion)}>"

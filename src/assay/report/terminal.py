@@ -21,8 +21,8 @@ MOST_FINDINGS = 12  # more do not fit on a screen; the HTML has all
 MOST_SHORTCUTS = 5
 
 
-def render(data: Dataset, conclusion: Conclusion, next_steps: tuple[str, ...] = (), place: str | None = None) -> Group:
-    """Everything `assay scan` prints. `place` is where the full report lies."""
+def render(data: Dataset, conclusion: Conclusion, place: str | None = None) -> Group:
+    """Everything that is known, the verdict first. `place` is where the full report lies."""
     parts: list[RenderableType] = [_verdict(data, conclusion)]
     if any(f.status != "shortcut" for f in conclusion.findings):
         parts += [_findings(conclusion)]
@@ -39,15 +39,19 @@ def render(data: Dataset, conclusion: Conclusion, next_steps: tuple[str, ...] = 
         parts += [_list("Taken for granted", data.notes)]
     if place is not None:
         parts += [Text.assemble(("Report  ", "bold"), place)]
-    if next_steps:
-        commands = [Text(f"  {step}", no_wrap=True, overflow="ignore") for step in next_steps]  # one line each, to be copied
-        parts += [Group(Text("Next", "bold"), *commands)]
     return Group(*(x for p in parts for x in (p, Text())))
 
 
-def show(data: Dataset, conclusion: Conclusion, console: Console | None = None) -> None:
-    """Print it."""
-    (console or Console()).print(render(data, conclusion))
+def show(
+    data: Dataset, conclusion: Conclusion, steps: tuple[str, ...] = (), place: str | None = None, console: Console | None = None
+) -> None:
+    """Print it, then the commands to type next: each on one line however narrow the terminal, so that it can be copied."""
+    console = console or Console()
+    console.print(render(data, conclusion, place))
+    if steps:
+        console.print(Text("Next", "bold"))
+    for step in steps:
+        console.print(Text(f"  {step}"), soft_wrap=True)
 
 
 def _verdict(data: Dataset, conclusion: Conclusion) -> Panel:
