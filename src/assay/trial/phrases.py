@@ -18,6 +18,7 @@ from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.corpus import Corpus, distinct, read_corpus
 from assay.learn.text import TextProbe, fit_text_probe, softmax
+from assay.learn.text_features import text_features
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.screen.shingles import near_text_groups
@@ -100,7 +101,7 @@ class PhraseFamily:
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
         notes = (f"{corpus.cut} texts were longer than was read",) if corpus.cut else ()
         progress(10, 10, "phrases tried")
-        return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), None, notes=notes)
+        return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), text_features(corpus, rng), notes=notes)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         """One rare word a canary, each with its own target and rows, at each number of carriers."""
