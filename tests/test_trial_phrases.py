@@ -108,3 +108,16 @@ def test_the_same_data_and_seed_give_the_same_conclusion(real_data: Data) -> Non
     first, second = (run(data, Settings(canaries=False)) for _ in range(2))
     assert first.score.tolist() == second.score.tolist()
     assert [f.log_e for f in first.findings] == [f.log_e for f in second.findings]
+
+
+def test_poison_is_confirmed_where_a_probe_is_very_sure() -> None:
+    """Very separable text: the rows of other labels support the target hardly at all, and the carriers hardly more."""
+    rng = np.random.default_rng(0)
+    words = {"good": [f"g{i}" for i in range(20)], "bad": [f"b{i}" for i in range(20)]}
+    labels = rng.choice(["good", "bad"], 600)
+    plain = [f"p{i}" for i in range(200)]
+    texts = [" ".join(rng.permutation([*rng.choice(words[v], 4), *rng.choice(plain, 8)])) for v in labels]
+    data, rows = poison(read({"text": texts, "label": labels.tolist()}), Phrase((("cf",),)), 60, "good", 0)
+    found = run(data, Settings(canaries=False))
+    assert found.verdict == "poisoned"
+    assert np.array_equal(np.sort(found.findings[0].positions), rows)

@@ -110,16 +110,18 @@ def pooled_contradiction(
     return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))
 
 
-def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats]) -> float:
-    """Share of carriers that support their own label more than nine in ten rows of *other* labels do.
+def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats], others: Callable[[int], Floats]) -> float:
+    """Share of carriers that support their own label more than nine in ten rows of *other* labels do, and than its base rate.
 
     Where a probe is very sure, a natural artefact's carriers may stand low among their label's rows and still plainly belong to it.
-    `strangers(t)` (c,) is the support for t of the rows that are not labelled t, as they are.
+    `strangers(t)` (c,) is the support for t of the rows that are not labelled t, as they are; `others` as in `judge`. Below the base rate
+    the content speaks against the label, wherever a very sure probe puts the rows of other labels.
     """
     above = 0.0
     for label in np.unique(y):
         mine, other = p[y == label, label], strangers(int(label))
-        above += float((mine > np.quantile(other, STRANGE)).sum()) if len(other) else 0.0
+        base = len(others(int(label))) / max(len(others(int(label))) + len(other), 1)
+        above += float((mine > max(np.quantile(other, STRANGE), base)).sum()) if len(other) else 0.0
     return above / max(len(y), 1)
 
 
@@ -192,7 +194,7 @@ def judge(
     p_value = max(p_surprise, p_contradiction)
     if strangers is not None and np.isfinite(log_e):
         ours = y == target if target is not None else np.ones(len(y), bool)
-        share = strangers_share(p_removed[ours], y[ours], strangers)
+        share = strangers_share(p_removed[ours], y[ours], strangers, others)
         said = f"{share:.0%} of the carriers support their label more than nine in ten rows of other labels do (poison: some 10 %)"
         results = (*results, TrialResult("belonging", "ran", detail=said))
         if share > ALIKE:

@@ -125,9 +125,11 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
     goes = f" labelled {target!r}" if target is not None else ", each with a label that its content does not support"
     if tried.natural is not None:
         return f"{what}: {share}{goes}. {tried.natural}"
+    if judged.status == "shortcut" and target is None:
+        return f"{what}: the labels of {share} are unlikely for their content, but not unlike those of comparable rows"
     if judged.status == "shortcut" and _against(tried):
         return (
-            f"{what} goes with {target or 'labels'!r} in {share}; the rest of those rows speaks against the label, but too faintly to "
+            f"{what} goes with {target!r} in {share}; the rest of those rows speaks against the label, but too faintly to "
             "suspect poison among so many artefacts"
         )
     if judged.status == "shortcut":
@@ -145,8 +147,8 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
 
 
 def _against(tried: Tried) -> bool:
-    """Whether contradiction speaks for poison at all."""
-    return any(t.name == "contradiction" and (t.log_e or 0.0) > 1.0 for t in tried.trials)
+    """Whether the trials speak for poison at all: contradiction does, and the carriers do not plainly belong to their label."""
+    return tried.log_e > 0 and any(t.name == "contradiction" and (t.log_e or 0.0) > 1.0 for t in tried.trials)
 
 
 def contributors_of(data: Dataset, rows: Int) -> tuple[Contributor, ...]:
