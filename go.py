@@ -24,20 +24,20 @@ def main() -> int:
     parser.add_argument("what", choices=["demo", "test"])
     parser.add_argument("--venv", type=Path, default=HERE / ".venv")
     parser.add_argument("--extra", action="append", default=[])
-    parser.add_argument("rest", nargs="*", help="after --: arguments for the demo or for pytest")
-    chosen = parser.parse_args()
+    cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    chosen, rest = parser.parse_args(sys.argv[1:cut]), sys.argv[cut + 1 :]
     if sys.version_info < (3, 11):  # noqa: UP036 - people run this with whatever Python they have
         print(f"Assay needs Python 3.11 or newer; this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     extras = [*chosen.extra, *(["dev"] if chosen.what == "test" else [])]
     scripts = install(chosen.venv, extras)
     if chosen.what == "demo":
-        return run([scripts / "assay", "demo", *chosen.rest])
+        return run([scripts / "assay", "demo", *rest])
     for command in (
         ["ruff", "check", "."],
         ["mypy"],
         ["lint-imports", "--no-cache"],
-        ["pytest", *chosen.rest],
+        ["pytest", *rest],
     ):
         code = run([scripts / command[0], *command[1:]])
         if code:
