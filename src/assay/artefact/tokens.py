@@ -1,7 +1,7 @@
 """Tokens: the one way in which every room splits text.
 
-Lower-case runs of word characters (apostrophes inside kept), and runs of one other visible character ("..." is one token). Zero-width and other
-format characters count as visible, so that a hidden trigger is a token like any other.
+Lower-case runs of word characters (apostrophes inside kept), and runs of one other visible character ("..." is one token).
+Zero-width and other format characters count as visible, so that a hidden trigger is a token like any other.
 """
 
 from __future__ import annotations
