@@ -8,7 +8,7 @@ network. Both are calibrated by a temperature that is fitted on the fold that th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from assay.dataset.data import MISSING
 from assay.dataset.rows import UInt8
 from assay.learn.images_features import shrink
 from assay.learn.images_groups import near_duplicates
+from assay.learn.threads import in_parallel
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -41,6 +42,8 @@ class Model(Protocol):
 
 class Learner(Protocol):
     """A way to learn a label from pictures."""
+
+    side_by_side: ClassVar[bool]  # whether folds may be fitted in threads of their own; else the fit uses all cores itself
 
     def prepare(self, images: UInt8) -> NDArray[Any]:
         """What the model reads, (m, ...), of pictures (m, h, w, c) already shrunk; labels play no part."""
@@ -95,14 +98,17 @@ def cross_fit(images: UInt8, y: Int, classes: int, learner: Learner, rng: np.ran
     def inputs(rows: Int) -> NDArray[Any]:
         return held[rows] if held is not None else learner.prepare(small[rows])
 
-    models, scores = [], np.zeros((len(y), classes), np.float32)
-    for f in range(FOLDS):
+    def fitted(f: int) -> Model:
         train = np.flatnonzero((fold != f) & (y != MISSING))
         if not len(train):
             raise ValueError("too few labelled rows for two folds")
         if len(train) > TRAIN_AT_MOST:
             train = train[np.linspace(0, len(train) - 1, TRAIN_AT_MOST).astype(np.int64)]
-        models.append(learner.fit(inputs(train), y[train], classes))
+        return learner.fit(inputs(train), y[train], classes)
+
+    models = in_parallel(fitted, range(FOLDS)) if learner.side_by_side else [fitted(f) for f in range(FOLDS)]
+    scores = np.zeros((len(y), classes), np.float32)
+    for f in range(FOLDS):
         judged = np.flatnonzero(fold == f)
         for start in range(0, len(judged), CHUNK):
             some = judged[start : start + CHUNK]

@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from assay.dataset.rows import UInt8
+from assay.learn.threads import in_parallel
 
 Float32 = NDArray[np.float32]
 
@@ -82,7 +83,7 @@ class PatchFeatures:
 
     def transform(self, images: UInt8) -> Float32:
         """(n, 2 * k * regions) float32 of pictures (n, h, w, c) of the size that `learn` saw."""
-        parts = [self._chunk(images[i : i + CHUNK]) for i in range(0, len(images), CHUNK)]
+        parts = in_parallel(self._chunk, [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)])
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
     def _chunk(self, images: UInt8) -> Float32:

@@ -15,6 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from assay.dataset.rows import UInt8
+from assay.learn.threads import in_parallel
 
 Int = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -23,6 +24,7 @@ SIDE = 8  # pixels a side of a thumbnail
 LINKED = (0.95, 0.97, 0.985, 0.995)  # correlation that links two rows; stricter ones split groups that chained
 LARGEST = 0.02  # of all rows, or 30: a group above has chained through a whole class (hand-written ones do)
 ALL_PAIRS = 12_000  # rows up to which every pair is compared (2 s); above, neighbours along projections
+BLOCK = 500  # rows compared with the others at once
 PROJECTIONS = 4
 NEIGHBOURS = 600
 VOTE = 0.9  # the link among the carriers of one candidate
@@ -92,12 +94,12 @@ def _components(views: Float32, threshold: float) -> Int:
 
 
 def _pairs(views: Float32, threshold: float) -> tuple[Int, Int]:
-    lefts, rights = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for start in range(0, len(views), 1000):
-        left, right = np.nonzero(views[start : start + 1000] @ views[start:].T >= threshold)
-        lefts.append(left + start)
-        rights.append(right + start)
-    return np.concatenate(lefts), np.concatenate(rights)
+    def ahead(start: int) -> tuple[Int, Int]:
+        left, right = np.nonzero(views[start : start + BLOCK] @ views[start:].T >= threshold)
+        return left + start, right + start
+
+    found = in_parallel(ahead, range(0, len(views), BLOCK))
+    return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
 
 
 def _near_pairs(views: Float32, threshold: float) -> tuple[Int, Int]:

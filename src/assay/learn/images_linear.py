@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,15 @@ from scipy.special import log_softmax
 
 from assay.dataset.rows import UInt8
 from assay.learn.images_features import PatchFeatures, shrink
+from assay.learn.threads import in_parallel
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 RIDGE = 0.05  # half of it times the squared weights is added to the mean loss: the best of .03, .1 and .3 on both sets
-ITERATIONS = 60
+ITERATIONS = 30  # 60 gain .3 points at most
+CHUNK = 2000  # rows whose scores one thread computes at a time
 DRAWN_FROM = 2000  # pictures that filters are drawn from
 
 
@@ -33,7 +35,8 @@ class Linear:
     bias: Float32
 
     def scores(self, inputs: NDArray[Any]) -> Float32:
-        return np.asarray(inputs @ self.weights + self.bias, np.float32)
+        parts = [inputs[i : i + CHUNK] for i in range(0, len(inputs), CHUNK)]
+        return np.concatenate(in_parallel(lambda part: part @ self.weights + self.bias, parts))
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class LinearLearner:
     """Filters are drawn without labels and serve both folds; weights are fitted on one."""
 
     features: PatchFeatures
+    side_by_side: ClassVar[bool] = True
 
     @classmethod
     def of(cls, images: UInt8, rng: np.random.Generator) -> LinearLearner:

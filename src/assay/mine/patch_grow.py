@@ -53,10 +53,13 @@ class Grower:
         seed = np.zeros((h, w), bool)
         top, left = divmod(place, w)
         seed[top : top + side, left : left + side] = True
-        mask = _connected(shared & (chance < NEAR) | seed, seed)
+        telling = shared & (chance < NEAR)
+        if not (telling & seed).any():
+            telling |= seed
+        mask = _connected(telling, seed)
         mask |= shared & (hits >= 0.95 * m) & (chance < FAR)
         box = _box(mask)
-        mask[box] |= shared[box] & binary_dilation(mask, iterations=1)[box]
+        mask[box] |= shared[box] & binary_dilation(mask)[box]  # black on a black ground tells nothing, but is part of it
         if mask.sum() > LARGEST * h * w:
             mask, box = seed, _box(seed)
         pixels, inked = middle[box], mask[box]

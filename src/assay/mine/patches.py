@@ -8,7 +8,7 @@ in, or differ from row to row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.rows import UInt8
+from assay.learn.threads import in_parallel, workers
 from assay.mine.patch_windows import Windows, windows
 
 Int = NDArray[np.int64]
@@ -23,7 +24,7 @@ UInt64 = NDArray[np.uint64]
 
 SUPPORT = 5  # rows that share a window: fewer are left to the screens
 TABLE_BITS = 24  # 16 Mi cells of 2 bytes: 10,000 CIFAR-10 pictures fill a quarter; unshared windows are dropped exactly later
-CHUNK = 500  # pictures hashed at once: about 40 MiB of temporaries at 32x32
+CHUNK = 250  # pictures hashed at once: about 20 MiB of temporaries a thread at 32x32
 REMEMBER = 20_000_000  # pixels in all: above, windows are hashed twice rather than held (24 bytes each)
 SHARED = 0.5  # Jaccard index of carriers above which two windows are parts of one patch
 BANDS = 12  # pairs of min-hashes by which such windows meet: at a Jaccard index of .6 they miss once in 200
@@ -48,8 +49,8 @@ class WindowCounts:
 
     def add(self, images: UInt8) -> Self:
         """Count the windows of more pictures (n, h, w, c)."""
-        for start in range(0, len(images), CHUNK):
-            self.count(windows(images[start : start + CHUNK]))
+        for chunk in _hashed(images):
+            self.count(chunk)
         return self
 
     def count(self, found: Iterable[Windows]) -> None:
@@ -85,8 +86,7 @@ class WindowRows:
 
     def add(self, images: UInt8, first_row: int) -> Self:
         """Collect from pictures whose first is row `first_row` of the data set."""
-        starts = range(0, len(images), CHUNK)
-        return self.collect((windows(images[s : s + CHUNK]) for s in starts), [first_row + s for s in starts])
+        return self.collect(_hashed(images), range(first_row, first_row + len(images), CHUNK))
 
     def collect(self, chunks: Iterable[Iterable[Windows]], first_rows: Iterable[int]) -> Self:
         found = []
@@ -143,12 +143,17 @@ def shared_windows(images: UInt8, support: int = SUPPORT) -> SharedWindows:
     counts = WindowCounts.empty()
     if images[..., 0].size > REMEMBER:
         return WindowRows.empty(counts.add(images), support).add(images, 0).conclude()
-    starts = range(0, len(images), CHUNK)
-    chunks = []
-    for start in starts:
-        chunks.append(list(windows(images[start : start + CHUNK])))
-        counts.count(chunks[-1])
-    return WindowRows.empty(counts, support).collect(chunks, starts).conclude()
+    chunks = list(_hashed(images))
+    for chunk in chunks:
+        counts.count(chunk)
+    return WindowRows.empty(counts, support).collect(chunks, range(0, len(images), CHUNK)).conclude()
+
+
+def _hashed(images: UInt8) -> Iterator[list[Windows]]:
+    """The windows of each `CHUNK` pictures; as many chunks at once as there are threads."""
+    starts = list(range(0, len(images), CHUNK))
+    for i in range(0, len(starts), workers()):
+        yield from in_parallel(lambda s: list(windows(images[s : s + CHUNK])), starts[i : i + workers()])
 
 
 def merged(found: SharedWindows) -> Int:

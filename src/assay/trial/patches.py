@@ -17,7 +17,7 @@ from assay.dataset.data import Dataset
 from assay.finding import Check
 from assay.mine.candidate import Candidate
 from assay.mine.patch_grow import Grower
-from assay.mine.patches import SharedWindows, merged, shared_windows
+from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
 from assay.trial.evidence import combine, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.image_court import Box, Court
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 SMALLEST = 6  # pixels a side of a picture
 FIRST_PASS = 200  # carriers of a candidate that are looked at in the first pass
-WORTH_TRYING = 2.0  # log e-value of surprise from which the second pass is worth its cost; e-BH needs more than 4
+WORTH_TRYING = 4.0  # log e-value of surprise from which the second pass is worth its cost; e-BH needs more
 SECOND_PASS = 40  # candidates
 COMMON = 0.25  # share of rows beyond which a patch is a background that the data have in common
 MEASURED = 3.0  # log e-value from which the effect of a patch is measured
@@ -75,7 +75,7 @@ class PatchFamily:
                 effect, trial = patch_effect(court, t.candidate, t.target, natural, depth)
                 tried[i] = replace(t, effect=effect, trials=(*t.trials, trial))
         progress(10, 10, "patches tried")
-        return Examined(tuple(tried), len(leaders), probe.probabilities, label_free(probe, data), checks)
+        return Examined(tuple(tried), len(leaders), probe.probabilities, label_free(probe), checks)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return plant_patches(data, rng)
@@ -106,9 +106,31 @@ def _first_pass(court: Court, grower: Grower, found: SharedWindows, listed: Int)
     return sorted(leads, key=lambda lead: -lead.log_e)
 
 
+@dataclass(frozen=True)
+class _Case:
+    """A patch with all its carriers, and what the probe says of those that have a label once it is filled in."""
+
+    patch: Patch
+    carriers: Int
+    known: Int
+    p: Floats
+
+    def judged(self, court: Court, without: NDArray[np.bool_]) -> Tried:
+        """Both trials, leaving out the rows of `without` (n,), which a stronger patch explains."""
+        left = ~without[self.known]
+        known, p = self.known[left], self.p[left]
+        candidate = Candidate(self.patch, self.carriers[~without[self.carriers]])
+        y, votes = court.y[known], court.votes(known)
+        easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes)
+        if easy.log_e < WORTH_TRYING:
+            return easy
+        others = court.others(self.carriers, box_of(self.patch))
+        return judge(candidate, p, y, others, strangers=court.strangers, votes=votes)
+
+
 def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
-    """Both trials over all rows that carry the patch, strongest first; patches with the same carriers are tried once."""
-    tried: list[Tried] = []
+    """Both trials over all rows that carry the patch, strongest first; each row counts for the strongest patch alone."""
+    cases: list[_Case] = []
     seen: list[set[int]] = []
     for lead in leads:
         carriers = carriers_of(court, lead)
@@ -117,11 +139,23 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
             continue
         seen.append(mine)
         known = carriers[court.y[carriers] >= 0]
-        box = box_of(lead.patch)
-        (p,) = court.without_boxes([(known, box)])
-        others = court.others(carriers, box)
-        tried.append(judge(Candidate(lead.patch, carriers), p, court.y[known], others, votes=court.votes(known)))
-    return sorted(tried, key=lambda t: (-t.log_e, t.p_value))
+        (p,) = court.without_boxes([(known, box_of(lead.patch))])
+        cases.append(_Case(lead.patch, carriers, known, p))
+    explained = np.zeros(len(court.y), bool)
+    waiting = [(case.judged(court, explained), case) for case in cases]
+    tried: list[Tried] = []
+    while waiting:
+        waiting.sort(key=lambda pair: (-pair[0].log_e, pair[0].p_value))
+        best, case = waiting.pop(0)
+        if best.log_e > MEASURED and explained[best.candidate.carriers].any():
+            best = case.judged(court, explained)
+            if len(best.candidate.carriers) >= SUPPORT:
+                waiting.append((best, case))
+            continue
+        tried.append(best)
+        if best.log_e > MEASURED:
+            explained[best.candidate.carriers] = True
+    return tried
 
 
 def carriers_of(court: Court, lead: _Lead) -> Int:

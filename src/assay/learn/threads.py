@@ -1,0 +1,42 @@
+"""Work spread over this machine's cores with the same answer on any number of them.
+
+NumPy lets threads run side by side while it computes. Each piece of work is done by one thread with the linear algebra
+library held to that thread, so that floating sums are made in one order however many cores there are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST = 16  # threads: beyond, memory bandwidth is the limit
+
+
+def workers() -> int:
+    """How many threads to use: the cores this process may run on, or fewer where OMP_NUM_THREADS says so."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else (os.cpu_count() or 1)
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, MOST, int(wanted) if wanted.isdigit() and int(wanted) > 0 else MOST))
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """`work` of every item, in the order of the items.
+
+    >>> in_parallel(lambda x: x * x, [1, 2, 3])
+    [1, 4, 9]
+    """
+    listed = list(items)
+    count = min(workers(), len(listed))
+    with threadpool_limits(1):
+        if count <= 1:
+            return [work(item) for item in listed]
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(work, listed))
