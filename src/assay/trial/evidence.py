@@ -32,6 +32,8 @@ PURITY = 0.95  # the share of carriers that an attacker's target takes, in the a
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
 STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
 ALIKE = 0.5  # share of carriers above that quantile from which they are no strangers: poison taken from other labels has about 0.1
+ACQUIT = 3.0  # a carrier is left alone if it is this many times likelier a natural one than a planted one
+BINS = 10  # of support, in which the likelihoods of natural and planted carriers are counted
 NOMINATE = np.log(100.0)  # surprise alone at least this: worth naming as a natural shortcut
 
 
@@ -91,9 +93,7 @@ def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None)
     return Contradiction(log_e, float(mannwhitneyu(carriers, others, alternative="less").pvalue))
 
 
-def pooled_contradiction(
-    p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats | None = None
-) -> Contradiction:
+def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats | None = None) -> Contradiction:
     """Contradiction over carriers of any label, each ranked among the other rows of its own label (all-to-all, untargeted).
 
     Given the labels the classes are independent, so their likelihood ratios multiply; the p-value is Fisher's combination.
@@ -123,6 +123,28 @@ def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats], other
         base = len(others(int(label))) / max(len(others(int(label))) + len(other), 1)
         above += float((mine > max(np.quantile(other, STRANGE), base)).sum()) if len(other) else 0.0
     return above / max(len(y), 1)
+
+
+def accused(p: Floats, y: Int, target: int, others: Floats, strangers: Floats) -> NDArray[np.bool_]:
+    """(m,) carriers labelled `target` that were planted rather than natural.
+
+    A common word has natural carriers, of every label. As many of them have the target's label as its base rate makes likely, given how
+    many carriers have another label; they are told apart by what the rest of their content says: natural ones support the target as
+    `others` do, planted ones as rows of other labels do (`strangers`), by Bayes' rule over `BINS` bins of support. With no carrier of
+    another label there are no natural ones, and every carrier is accused.
+    """
+    ours = y == target
+    natural = float((~ours).sum()) * len(others) / max(len(strangers), 1)
+    if not natural or not len(others) or not len(strangers):
+        return ours
+    edges = np.quantile(np.concatenate([others, strangers]), np.linspace(0, 1, BINS + 1)[1:-1])
+
+    def likelihood(rows: Floats) -> Floats:
+        counts = np.bincount(np.searchsorted(edges, rows), minlength=BINS) + 1.0
+        return np.asarray((counts / counts.sum())[np.searchsorted(edges, p[:, target])])
+
+    planted = max(float(ours.sum()) - natural, 1.0)
+    return ours & (natural * likelihood(others) < ACQUIT * planted * likelihood(strangers))
 
 
 def combine(targeted: Floats, untargeted: float) -> float:
@@ -207,4 +229,7 @@ def judge(
         results,
         nominated=log_surprise >= NOMINATE,
         family_key=family_key,
+        accused=None
+        if strangers is None or target is None
+        else candidate.carriers[accused(p_removed, y, target, others(target), strangers(target))],
     )

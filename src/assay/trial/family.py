@@ -46,6 +46,7 @@ class Tried:
     effect: Effect | None = None
     family_key: str | None = None  # siblings share it (one column, one natural family): they may merge into one shortcut
     planted_without_relabelling: str | None = None  # evidence of clean-label planting, in words: suspected at most
+    accused: NDArray[np.int64] | None = None  # carriers judged planted; None: all of the target's label
     natural: str | None = None  # why this looks like a natural attribute, in words: it is a shortcut, never confirmed
 
 

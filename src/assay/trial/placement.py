@@ -2,8 +2,12 @@
 
 A natural word keeps company: "the worst", "prime minister". A word that was inserted at random places has the neighbours that random
 places have. The log Bayes factor of "it has its own neighbours" (a Dirichlet-multinomial around the corpus's words) against "its
-neighbours are drawn like any words" is computed for both sides. Labels are not read, so it speaks of poison that relabelled
-nothing, where surprise and contradiction are blind; it carries no error guarantee of its own, and such findings are suspected at most.
+neighbours are drawn like any words" is computed for both sides. Labels are not read. It serves twice:
+
+- *budget*: phrases that look dropped in get the larger share of the error budget. Weights that are fixed before labels are read leave
+  the guarantee of weighted e-BH as it is (Genovese, Roeder & Wasserman 2006; Wang & Ramdas 2022).
+- *dropped_in*: poison that relabelled nothing, where surprise and contradiction are blind, is suspected by it. That carries no error
+  guarantee of its own, so such findings are suspected at most.
 
 Measured a carrier: planted words -1.4 to -1.9 (SST-2, AG News, Davidson); the lowest natural phrases that are as pure and as frequent -0.4.
 It cannot see a trigger that always stands at the same place, such as the end.
@@ -11,13 +15,18 @@ It cannot see a trigger that always stands at the same place, such as the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 from scipy.stats import binom
 
+from assay.finding import TrialResult
 from assay.learn.corpus import BREAK, Corpus, distinct
+from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
+from assay.trial.family import Tried
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,6 +34,7 @@ Floats = NDArray[np.float64]
 FEWEST = 20  # carriers: with fewer, natural words look placeless now and then
 PURE = 0.98  # share of the carriers that have one label
 PLACELESS = -0.8  # log Bayes factor a carrier: half-way between natural and planted
+CARRIERS = 50  # that count towards a phrase's share of the error budget
 PRIOR = 20.0  # weight of the Dirichlet prior, in neighbours
 ALPHA = 0.01  # of the label purity against the label's base rate, Bonferroni over the phrases of one length
 
@@ -44,24 +54,59 @@ def pure_phrases(shared: Shared, y: Int, k: int) -> tuple[Int, Int]:
     return often[keep], best[keep]
 
 
-def usual_neighbours(corpus: Corpus) -> Floats:
-    """(words + 1,) how often each word stands anywhere, the break between documents first; sums to 1."""
+def placements(corpus: Corpus, phrases: Sequence[Shared]) -> list[Floats]:
+    """For each `Shared` (phrases,) log Bayes factors a carrier of keeping company, both sides (of both words) together."""
     usual = np.bincount(corpus.word - BREAK, minlength=len(corpus.vocabulary) + 1) + 0.5
-    return np.asarray(usual / usual.sum())
+    usual = usual / usual.sum()
+    found = []
+    for shared in phrases:
+        total = np.zeros(len(shared))
+        ends = [(shared.at, 1), (shared.other, 1)] if shared.other is not None else [(shared.at, shared.words)]
+        for at, words in ends:
+            assert at is not None
+            before = np.where(at > 0, corpus.word[at - 1], BREAK)
+            after = corpus.word[np.minimum(at + words, len(corpus.word) - 1)]
+            total += _own_company(shared.gram, before - BREAK, usual, len(shared))
+            total += _own_company(shared.gram, after - BREAK, usual, len(shared))
+        found.append(total / np.maximum(np.bincount(shared.gram, minlength=len(shared)), 1))
+    return found
 
 
-def placement(corpus: Corpus, shared: Shared, gram: int, usual: Floats) -> float:
-    """Log Bayes factor a carrier, both sides together; below `PLACELESS` the phrase was dropped in."""
-    at = shared.at[shared.gram == gram]
-    left = np.where(at > 0, corpus.word[at - 1], BREAK)
-    right = corpus.word[np.minimum(at + shared.words, len(corpus.word) - 1)]
-    return sum(_own_company(side - BREAK, usual) for side in (left, right)) / len(at)
+def _own_company(gram: Int, neighbour: Int, usual: Floats, size: int) -> Floats:
+    """(size,) log marginal likelihood of each phrase's neighbours under a Dirichlet-multinomial around `usual`, less that under `usual`."""
+    pairs, count = np.unique(gram * len(usual) + neighbour, return_counts=True)
+    phrase, word = pairs // len(usual), pairs % len(usual)
+    prior = PRIOR * usual[word]
+    own = np.bincount(phrase, gammaln(count + prior) - gammaln(prior) - count * np.log(usual[word]), minlength=size)
+    total = np.bincount(gram, minlength=size)
+    return np.asarray(own - gammaln(total + PRIOR) + gammaln(PRIOR))
 
 
-def _own_company(neighbours: Int, usual: Floats) -> float:
-    """Log marginal likelihood of these words under a Dirichlet-multinomial around `usual`, less that under `usual` itself."""
-    words, count = np.unique(neighbours, return_counts=True)
-    prior = PRIOR * usual[words]
-    own = gammaln(count + prior) - gammaln(prior)
-    total = gammaln(len(neighbours) + PRIOR) - gammaln(PRIOR)
-    return float(own.sum() - total - (count * np.log(usual[words])).sum())
+def budget(company: Sequence[Floats], support: Sequence[Int]) -> list[Floats]:
+    """Log weights, in the shape of `company`, whose mean weight is 1: one over the rank, the most dropped-in phrase first.
+
+    Ranked by the Bayes factor of at most `CARRIERS` carriers: more of them make a phrase no more of a trigger, only more common.
+    """
+    if not company:
+        return []
+    evidence = np.concatenate([c * np.minimum(s, CARRIERS) for c, s in zip(company, support, strict=True)])
+    rank = np.empty(len(evidence))
+    rank[np.argsort(evidence, kind="stable")] = np.arange(1, len(evidence) + 1)
+    log_weight = np.log(len(evidence)) - np.log((1 / rank).sum()) - np.log(rank) if len(rank) else rank
+    return np.split(log_weight, np.cumsum([len(c) for c in company])[:-1])
+
+
+def dropped_in(corpus: Corpus, shared: Shared, company: Floats, y: Int, k: int) -> list[Tried]:
+    """Phrases of one label that stand at random places: planted, perhaps, in rows whose labels were left alone."""
+    found = []
+    for gram, label in zip(*pure_phrases(shared, y, k), strict=True):
+        if company[gram] < PLACELESS:
+            candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))
+            detail = f"log Bayes factor {company[gram]:.2f} a row for having neighbours of its own"
+            words = (
+                "It stands at random places, without the neighbours that a natural phrase has, and under one label only. "
+                "The labels fit the content, so rows alone cannot prove poison"
+            )
+            trial = TrialResult("placement", "ran", detail=detail)
+            found.append(Tried(candidate, int(label), -np.inf, 1.0, (trial,), planted_without_relabelling=words))
+    return found

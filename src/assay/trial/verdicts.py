@@ -68,8 +68,10 @@ def _status(tried: Tried, firm: bool, faint: bool) -> Status | None:
 def members(data: Dataset, tried: Tried) -> Int:
     """The carriers that the finding accuses: those with the target's label, where there is one target.
 
-    A natural carrier with another label was not poisoned towards the target.
+    A natural carrier with another label was not poisoned towards the target; the trials may acquit others (`Tried.accused`).
     """
+    if tried.accused is not None and tried.target is not None and len(tried.accused):
+        return tried.accused
     carriers = tried.candidate.carriers
     if tried.target is None or not len(data.y):
         return carriers
