@@ -38,6 +38,7 @@ def scan(
     engine: Literal["local", "ray"] = "local",
     samples: bool = True,
     canaries: bool = True,
+    resume: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Find poison in a data set: what rows share, the evidence on it, and what this scan would have caught.
@@ -50,7 +51,8 @@ def scan(
     them with `content` (what a model sees), `label`, `id`, `contributor`, `source_column`, `time`. `trusted`: rows
     known to be good. `since`: the folder of an earlier report on the same data, to which only new rows are added.
     `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
-    `progress(done, total, what)` is called now and then.
+    `resume`: a folder of ours that keeps what is finished until the scan ends; after an interruption the same call goes
+    on from there. `progress(done, total, what)` is called now and then.
 
     Cannot see what shares nothing with any other row, and what `report.blind_spots` names. Raises
     `assay.dataset.errors.DataError` with a remedy where the request or the data is wrong.
@@ -61,6 +63,7 @@ def scan(
     """
     from assay.dataset.read import read
     from assay.pipeline import run
+    from assay.stages import Stages
 
     settings = _settings(
         alpha=alpha,
@@ -75,7 +78,10 @@ def scan(
     columns = Columns(names(content), names(label), id, contributor, source_column, time)
     progress = progress or silent
     data = read(source, columns=columns, task=task, progress=progress)
-    return Report(data, run(data, settings, progress))
+    stages = Stages(None if resume is None else Path(resume))
+    conclusion = run(data, settings, progress, stages)
+    stages.clear()
+    return Report(data, conclusion)
 
 
 def _settings(**asked: Any) -> Settings:

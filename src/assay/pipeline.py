@@ -15,6 +15,7 @@ from assay.finding import Action, Check, Conclusion, Finding, RowScore, Sensitiv
 from assay.screen.combine import combine
 from assay.screen.context import Context
 from assay.screen.registry import run_screens
+from assay.stages import NOWHERE, Stages, stage_key
 from assay.trial.family import Depth, Examined, Family, Progress, silent
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
@@ -52,13 +53,13 @@ class _Stage:
         self.progress(self.start + self.width * (done / total if total else 1.0), 1.0, what)
 
 
-def run(data: Dataset, settings: Settings = Settings(), progress: Progress = silent) -> Conclusion:
-    """Scan one data set. The same data and settings give the same conclusion."""
+def run(data: Dataset, settings: Settings = Settings(), progress: Progress = silent, stages: Stages = NOWHERE) -> Conclusion:
+    """Scan one data set. The same data and settings give the same conclusion. `stages` remembers what an interrupted scan finished."""
     content = [(f, f.applicable(data, settings.depth)) for f in families()]
     checks = [c for _, c in content if c.state != "ran"]
     active = [f for f, c in content if c.state == "ran"]
     share = 0.45 if settings.canaries else 0.85
-    examined, ran = _examine(active, data, settings, _Stage(progress, 0.0, share))
+    examined, ran = _examine(active, data, settings, _Stage(progress, 0.0, share), stages)
     checks += ran
     probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
@@ -68,7 +69,7 @@ def run(data: Dataset, settings: Settings = Settings(), progress: Progress = sil
     checks += screened
     caught: tuple[Sensitivity, ...] = ()
     if settings.canaries:
-        caught, planted = _canaries(active, data, examined, settings, _Stage(progress, share + 0.1, 0.9 - share))
+        caught, planted = _canaries(active, data, examined, settings, _Stage(progress, share + 0.1, 0.9 - share), stages)
         checks += planted
     else:
         checks.append(Check("canaries", "not_planned", "switched off"))
@@ -89,7 +90,7 @@ def run(data: Dataset, settings: Settings = Settings(), progress: Progress = sil
 
 
 def _examine(
-    active: list[Family], data: Dataset, settings: Settings, progress: _Stage
+    active: list[Family], data: Dataset, settings: Settings, progress: _Stage, stages: Stages
 ) -> tuple[dict[str, Examined], list[Check]]:
     """Every family's examination. A family that fails is listed as failed and the others go on."""
     examined: dict[str, Examined] = {}
@@ -97,7 +98,9 @@ def _examine(
     for number, family in enumerate(active):
         stage = _Stage(progress, number / len(active), 1 / len(active))
         rng = np.random.default_rng([settings.seed, 1, number])
-        result, check = _timed(family.name, partial(family.examine, data, settings.depth, rng, stage))
+        key = stage_key(data, family.name, depth=settings.depth, seed=settings.seed)
+        work = partial(family.examine, data, settings.depth, rng, stage)
+        result, check = _timed(family.name, partial(stages.get, key, work), stages.holds(key))
         checks.append(check)
         if result is not None:
             examined[family.name] = result
@@ -105,18 +108,19 @@ def _examine(
     return examined, checks
 
 
-def _timed(name: str, work: Callable[[], Examined]) -> tuple[Examined | None, Check]:
+def _timed(name: str, work: Callable[[], Examined], kept: bool) -> tuple[Examined | None, Check]:
     began = time.perf_counter()
     try:
         result = work()
     except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         return None, Check(name, "failed", reason, time.perf_counter() - began)
-    return result, Check(name, "ran", f"{result.enumerated:,} artefacts enumerated", time.perf_counter() - began)
+    said = f"{result.enumerated:,} artefacts enumerated" + (", before the scan was interrupted" if kept else "")
+    return result, Check(name, "ran", said, time.perf_counter() - began)
 
 
 def _canaries(
-    active: list[Family], data: Dataset, examined: dict[str, Examined], settings: Settings, progress: _Stage
+    active: list[Family], data: Dataset, examined: dict[str, Examined], settings: Settings, progress: _Stage, stages: Stages
 ) -> tuple[tuple[Sensitivity, ...], list[Check]]:
     """Scan a copy with canaries of each family, one family at a time, by the same rules.
 
@@ -132,7 +136,9 @@ def _canaries(
             checks.append(Check(name, "not_applicable", "the data has no room for canaries of this kind"))
             continue
         stage = _Stage(progress, number / len(active), 1 / len(active))
-        result, check = _timed(name, partial(family.examine, copy.data, settings.depth, rng, stage))
+        key = stage_key(data, name, depth=settings.depth, seed=settings.seed)
+        work = partial(family.examine, copy.data, settings.depth, rng, stage)
+        result, check = _timed(name, partial(stages.get, key, work), stages.holds(key))
         checks.append(Check(name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
         if result is not None:
             whole = examined[family.name].enumerated if family.name in examined else 0
@@ -141,9 +147,7 @@ def _canaries(
     return tuple(caught), checks
 
 
-def _rows(
-    data: Dataset, found: tuple[Finding, ...], screens: tuple[RowScore, ...]
-) -> tuple[NDArray[np.float64], tuple[Action, ...]]:
+def _rows(data: Dataset, found: tuple[Finding, ...], screens: tuple[RowScore, ...]) -> tuple[NDArray[np.float64], tuple[Action, ...]]:
     """A score and an action a row: quarantine only for confirmed findings, review for suspected ones and flagged rows."""
     combined = combine(screens, len(data))
     score = np.minimum(combined.score, SUSPECTED_SCORE - 1e-6)

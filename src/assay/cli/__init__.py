@@ -68,7 +68,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         code = app(args=arguments, standalone_mode=False, prog_name="assay")
         return code if isinstance(code, int) else OK
     except (KeyboardInterrupt, typer.Abort):
-        _say("stopped; nothing was left half-written")
+        _say("stopped; nothing was left half-written, and the same command goes on where a scan stopped")
         return STOPPED
     except _Terminated:
         return TERMINATED

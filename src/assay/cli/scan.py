@@ -102,6 +102,7 @@ def scan(
             engine=engine.value,
             samples=not no_samples,
             canaries=not no_canaries,
+            resume=folder.unfinished(out),
             progress=progress,
         )
         report.write(out, formats)

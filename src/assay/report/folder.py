@@ -41,6 +41,15 @@ def default_folder(source: Path, working: Path) -> Path:
     return (source.parent if inside else working) / f"{name}.assay"
 
 
+def unfinished(folder: Path) -> Path:
+    """Where a scan keeps what it has finished until its report is written: hidden, beside the report.
+
+    >>> unfinished(Path("out/reviews.assay")).as_posix()
+    'out/.reviews.assay.unfinished'
+    """
+    return folder.with_name(f".{folder.name}.unfinished")
+
+
 def check_writable(folder: Path, source: Path | None = None) -> None:
     """Raise DataError if a report may not be written at `folder`; called before a scan, so that none is in vain."""
     if source is not None and source.is_dir() and source.resolve() in (folder.resolve(), *folder.resolve().parents):
