@@ -65,7 +65,7 @@ def stage_key(data: Dataset, stage: str, **settings: Any) -> str:
     """A name for one stage of one scan; other data, columns, settings or versions give another.
 
     >>> from assay.dataset.read import read
-    >>> data = read({"text": ["so warm a film", "a dull one"], "label": ["x", "y"]})
+    >>> data = read({"text": [f"a film of {i} parts" for i in range(12)], "label": list("xyxyxyxyxyxy")})
     >>> stage_key(data, "phrase", seed=0) == stage_key(data, "phrase", seed=1)
     False
     """
