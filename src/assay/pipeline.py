@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from assay.trial.family import Depth, Examined, Family, Progress, silent
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
 from assay.trial.verdicts import findings_of, judge_all
+from assay.trial.views import View, views
 
 CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
 
@@ -59,17 +61,21 @@ def run(data: Dataset, settings: Settings = Settings(), progress: Progress = sil
     checks = [c for _, c in content if c.state != "ran"]
     active = [f for f, c in content if c.state == "ran"]
     share = 0.45 if settings.canaries else 0.85
-    examined, ran = _examine(active, data, settings, _Stage(progress, 0.0, share), stages)
+    seen, passed_over = views(data)
+    if passed_over:
+        named = ", ".join(passed_over[:10]) + (", ..." if len(passed_over) > 10 else "")
+        checks.append(Check("labels", "not_planned", f"labels on too few rows, or beyond the most common ones: {named}"))
+    examined, ran = _examine(active, seen, settings, _Stage(progress, 0.0, share), stages)
     checks += ran
-    probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None), None)
+    probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None and len(seen) == 1), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
-    found = findings_of(data, judge_all(examined, settings.alpha))
+    found = findings_of({f.name + v.suffix: v.data for f in active for v in seen}, judge_all(examined, settings.alpha))
     context = Context(data, probabilities, features, np.random.default_rng([settings.seed, 2]))
     screens, screened = run_screens(context, progress=_Stage(progress, share, 0.1))
     checks += screened
     caught: tuple[Sensitivity, ...] = ()
     if settings.canaries:
-        caught, planted = _canaries(active, data, examined, settings, _Stage(progress, share + 0.1, 0.9 - share), stages)
+        caught, planted = _canaries(active, seen[0], examined, settings, _Stage(progress, share + 0.1, 0.9 - share), stages)
         checks += planted
     else:
         checks.append(Check("canaries", "not_planned", "switched off"))
@@ -90,20 +96,21 @@ def run(data: Dataset, settings: Settings = Settings(), progress: Progress = sil
 
 
 def _examine(
-    active: list[Family], data: Dataset, settings: Settings, progress: _Stage, stages: Stages
+    active: list[Family], seen: tuple[View, ...], settings: Settings, progress: _Stage, stages: Stages
 ) -> tuple[dict[str, Examined], list[Check]]:
-    """Every family's examination. A family that fails is listed as failed and the others go on."""
+    """Every family's examination of every view. A family that fails is listed as failed and the others go on."""
     examined: dict[str, Examined] = {}
     checks: list[Check] = []
-    for number, family in enumerate(active):
-        stage = _Stage(progress, number / len(active), 1 / len(active))
+    for number, (view, family) in enumerate(product(seen, active)):
+        stage = _Stage(progress, number / len(active) / len(seen), 1 / len(active) / len(seen))
         rng = np.random.default_rng([settings.seed, 1, number])
-        key = stage_key(data, family.name, depth=settings.depth, seed=settings.seed)
-        work = partial(family.examine, data, settings.depth, rng, stage)
-        result, check = _timed(family.name, partial(stages.get, key, work), stages.holds(key))
+        name = family.name + view.suffix
+        key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
+        work = partial(family.examine, view.data, settings.depth, rng, stage)
+        result, check = _timed(name, partial(stages.get, key, work), stages.holds(key))
         checks.append(check)
         if result is not None:
-            examined[family.name] = result
+            examined[name] = result
             checks.extend(result.checks)
     return examined, checks
 
@@ -120,9 +127,9 @@ def _timed(name: str, work: Callable[[], Examined], kept: bool) -> tuple[Examine
 
 
 def _canaries(
-    active: list[Family], data: Dataset, examined: dict[str, Examined], settings: Settings, progress: _Stage, stages: Stages
+    active: list[Family], view: View, examined: dict[str, Examined], settings: Settings, progress: _Stage, stages: Stages
 ) -> tuple[tuple[Sensitivity, ...], list[Check]]:
-    """Scan a copy with canaries of each family, one family at a time, by the same rules.
+    """Scan a copy of one view with canaries of each family, one family at a time, by the same rules.
 
     A copy may be a sample of the rows; its canaries are held to the number of artefacts enumerated in the whole.
     """
@@ -130,20 +137,20 @@ def _canaries(
     checks: list[Check] = []
     for number, family in enumerate(active):
         rng = np.random.default_rng([settings.seed, 3, number])
-        copy = family.plant(data, settings.depth, rng)
-        name = f"canaries:{family.name}"
+        copy = family.plant(view.data, settings.depth, rng)
+        name = f"canaries:{family.name}{view.suffix}"
         if copy is None or not copy.plantings:
             checks.append(Check(name, "not_applicable", "the data has no room for canaries of this kind"))
             continue
         stage = _Stage(progress, number / len(active), 1 / len(active))
-        key = stage_key(data, name, depth=settings.depth, seed=settings.seed)
+        key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
         work = partial(family.examine, copy.data, settings.depth, rng, stage)
         result, check = _timed(name, partial(stages.get, key, work), stages.holds(key))
         checks.append(Check(name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
         if result is not None:
-            whole = examined[family.name].enumerated if family.name in examined else 0
+            whole = examined[family.name + view.suffix].enumerated if family.name + view.suffix in examined else 0
             result = replace(result, enumerated=max(result.enumerated, whole))
-            caught.extend(sensitivity(copy.plantings, judge_all({family.name: result}, settings.alpha / len(active))))
+            caught.extend(sensitivity(copy.plantings, judge_all({family.name: result}, settings.alpha / max(len(examined), 1))))
     return tuple(caught), checks
 
 

@@ -78,15 +78,18 @@ def members(data: Dataset, tried: Tried) -> Int:
     return carriers[data.y[carriers] == tried.target]
 
 
-def findings_of(data: Dataset, judged: tuple[Judged, ...]) -> tuple[Finding, ...]:
-    """Findings to report: confirmed, then suspected, then a few shortcuts; those with the same rows merged into the strongest."""
+def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tuple[Finding, ...]:
+    """Findings to report: confirmed, then suspected, then a few shortcuts; those with the same rows merged into the strongest.
+
+    `seen`: the data set as each family saw it.
+    """
     rank = {"confirmed": 0, "suspected": 1, "shortcut": 2}
     ordered = sorted((j for j in judged if j.status), key=lambda j: rank[str(j.status)])
     kept: list[tuple[Judged, Int]] = []
     sets: list[set[int]] = []
     shortcuts: dict[str, int] = {}
     for j in ordered:
-        rows = members(data, j.tried)
+        rows = members(seen[j.family], j.tried)
         mine = set(rows.tolist())
         if any(len(mine & s) > SAME * len(mine | s) for s in sets):
             continue
@@ -96,7 +99,7 @@ def findings_of(data: Dataset, judged: tuple[Judged, ...]) -> tuple[Finding, ...
                 continue
         kept.append((j, rows))
         sets.append(mine)
-    return tuple(_finding(data, j, rows, number) for number, (j, rows) in enumerate(kept, 1))
+    return tuple(_finding(seen[j.family], j, rows, number) for number, (j, rows) in enumerate(kept, 1))
 
 
 def _finding(data: Dataset, judged: Judged, rows: Int, number: int) -> Finding:
@@ -116,7 +119,7 @@ def _finding(data: Dataset, judged: Judged, rows: Int, number: int) -> Finding:
         trials=tried.trials,
         effect=tried.effect,
         contributors=contributors_of(data, rows),
-        taxonomy=() if judged.status == "shortcut" else TAXONOMY.get(judged.family, BACKDOOR),
+        taxonomy=() if judged.status == "shortcut" else TAXONOMY.get(judged.family.split("[")[0], BACKDOOR),
     )
 
 
