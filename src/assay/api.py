@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.dataset.data import Columns, Task
 from assay.dataset.errors import DataError
 from assay.report.report import Report
+from assay.report.since import earlier, tell_since
 from assay.trial.family import Depth, Progress, silent
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def scan(
     `source`: a path (image folder, CSV, Parquet, JSONL, Arrow, Hugging Face, WebDataset, IDX, npz), or a pandas,
     polars, pyarrow, NumPy, Hugging Face or torch data set. Columns are inferred and said in the report's notes; name
     them with `content` (what a model sees), `label`, `id`, `contributor`, `source_column`, `time`. `trusted`: rows
-    known to be good. `since`: the folder of an earlier report on the same data, to which only new rows are added.
+    known to be good, in any format; an artefact as usual among them is natural. `since`: the folder of an earlier report on
+    the same data, to which rows were only added: the report then says what came with them.
     `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
     `resume`: a folder of ours that keeps what is finished until the scan ends; after an interruption the same call goes
     on from there. `progress(done, total, what)` is called now and then.
@@ -65,22 +66,19 @@ def scan(
     from assay.pipeline import run
     from assay.stages import Stages
 
-    settings = _settings(
-        alpha=alpha,
-        depth=depth,
-        seed=seed,
-        trusted=trusted,
-        since=since,
-        engine=engine,
-        samples=samples,
-        canaries=canaries,
-    )
+    settings = _settings(alpha=alpha, depth=depth, seed=seed, engine=engine, samples=samples, canaries=canaries)
     columns = Columns(names(content), names(label), id, contributor, source_column, time)
     progress = progress or silent
     data = read(source, columns=columns, task=task, progress=progress)
+    before = None if since is None else earlier(Path(since), data)
+    good = None if trusted is None else read(trusted, columns=data.columns, task=data.task, progress=progress)
+    if good is not None and good.modality != data.modality:
+        raise DataError(f"the trusted rows hold {good.modality}, the data {data.modality}", remedy="give trusted rows of the same kind")
     stages = Stages(None if resume is None else Path(resume))
-    conclusion = run(data, settings, progress, stages)
+    conclusion = run(data, settings, progress, stages, good)
     stages.clear()
+    if before is not None:
+        data, conclusion = tell_since(data, conclusion, before)
     return Report(data, conclusion)
 
 
@@ -93,10 +91,8 @@ def _settings(**asked: Any) -> Settings:
         raise DataError(f"alpha is a false discovery rate over 0 and at most 0.1; got {alpha}", remedy="leave it at 0.01")
     if depth not in ("fast", "full"):
         raise DataError(f"no depth {depth!r}", remedy="choose fast or full")
-    known = {f.name for f in fields(Settings)}
-    for name, nothing in (("trusted", None), ("since", None), ("engine", "local")):
-        if name not in known and asked.pop(name) != nothing:
-            raise DataError(f"this version cannot scan with {name}", remedy=f"leave {name} out")
+    if asked.pop("engine") != "local":
+        raise DataError("this version cannot scan on a cluster", remedy="leave engine out")
     return Settings(**asked)
 
 

@@ -20,6 +20,7 @@ from assay.stages import NOWHERE, Stages, stage_key
 from assay.trial.family import Depth, Examined, Family, Progress, silent
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
+from assay.trial.trusted import hold_against
 from assay.trial.verdicts import findings_of, judge_all
 from assay.trial.views import View, views
 
@@ -55,8 +56,13 @@ class _Stage:
         self.progress(self.start + self.width * (done / total if total else 1.0), 1.0, what)
 
 
-def run(data: Dataset, settings: Settings = Settings(), progress: Progress = silent, stages: Stages = NOWHERE) -> Conclusion:
-    """Scan one data set. The same data and settings give the same conclusion. `stages` remembers what an interrupted scan finished."""
+def run(
+    data: Dataset, settings: Settings = Settings(), progress: Progress = silent, stages: Stages = NOWHERE, trusted: Dataset | None = None
+) -> Conclusion:
+    """Scan one data set. The same data and settings give the same conclusion.
+
+    `stages` remembers what an interrupted scan finished; `trusted` rows acquit what is as usual among them.
+    """
     content = [(f, f.applicable(data, settings.depth)) for f in families()]
     checks = [c for _, c in content if c.state != "ran"]
     active = [f for f, c in content if c.state == "ran"]
@@ -69,7 +75,13 @@ def run(data: Dataset, settings: Settings = Settings(), progress: Progress = sil
     checks += ran
     probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None and len(seen) == 1), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
-    found = findings_of({f.name + v.suffix: v.data for f in active for v in seen}, judge_all(examined, settings.alpha))
+    judged, by_name = judge_all(examined, settings.alpha), {f.name + v.suffix: v.data for f in active for v in seen}
+    if trusted is not None:
+        vouched = {v.suffix: v.data for v in views(trusted)[0]}
+        known = {f.name + v.suffix: vouched[v.suffix] for f in active for v in seen if v.suffix in vouched}
+        judged = hold_against(judged, by_name, known)
+        checks.append(Check("trusted rows", "ran", f"{len(trusted):,} rows known to be good"))
+    found = findings_of(by_name, judged)
     context = Context(data, probabilities, features, np.random.default_rng([settings.seed, 2]))
     screens, screened = run_screens(context, progress=_Stage(progress, share, 0.1))
     checks += screened
