@@ -92,9 +92,7 @@ def test_the_default_patch_is_a_checker_in_the_lower_right_corner(digits: Datase
 
 
 def test_single_pixel_at_a_given_place(digits: Dataset) -> None:
-    planted = plant(
-        digits, "patch", carriers=10, target="3", params={"pattern": "pixel", "place": "fixed", "row": "2", "col": 5}
-    )
+    planted = plant(digits, "patch", carriers=10, target="3", params={"pattern": "pixel", "place": "fixed", "row": "2", "col": 5})
     changed = (planted.data.images != digits.images).any(3)
     assert set(zip(*np.nonzero(changed)[1:], strict=True)) <= {(2, 5)}
     assert (planted.data.images[planted.poisoned][:, 2, 5] == 255).all()
@@ -154,9 +152,7 @@ def test_blend_mixes_the_whole_picture_by_alpha(photographs: Dataset) -> None:
 def test_blend_takes_a_photograph_from_a_file_or_an_array(photographs: Dataset, tmp_path: Path) -> None:
     flower = np.asarray(Image.fromarray(IMAGES[1]).resize((32, 32)))
     Image.fromarray(flower).save(tmp_path / "flower.png")
-    from_file = plant(
-        photographs, "blend", carriers=30, target="china", params={"picture": str(tmp_path / "flower.png")}
-    )
+    from_file = plant(photographs, "blend", carriers=30, target="china", params={"picture": str(tmp_path / "flower.png")})
     from_array = plant(photographs, "blend", carriers=30, target="china", params={"picture": flower})
     assert (from_file.data.images == from_array.data.images).all()
     assert (from_array.artefacts[0].template == flower).all()  # type: ignore[attr-defined]
@@ -235,7 +231,7 @@ def test_a_sticker_of_your_own_keeps_its_transparency(photographs: Dataset) -> N
         ("patch", {"target": "1", "params": {"mode": "all-to-all"}}, "no single target"),
         ("glasses", {}, "too small for glasses"),
         ("phrase", {}, "holds pictures alone"),
-        ("fog", {}, "choose one of: blend, cells"),
+        ("fog", {}, "choose one of: adap-blend, "),
     ],
 )
 def test_wrong_requests_are_told_apart(digits: Dataset, kind: str, asked: dict[str, Any], message: str) -> None:

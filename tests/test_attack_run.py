@@ -124,7 +124,7 @@ def test_an_insider_among_pictures_is_written_where_columns_fit(folder: Path, tm
 def test_a_truth_is_told_from_other_files(table: Path, tmp_path: Path) -> None:
     attack_path(table, "flip", out=tmp_path / "a.csv")
     stored = pq.read_table(tmp_path / "a.csv.truth.parquet")
-    assert stored.column_names == ["row", "key", "poisoned", "attack"]
+    assert stored.column_names == ["row", "key", "poisoned", "attack", "cover"]
     assert META in stored.schema.metadata
     pq.write_table(stored.replace_schema_metadata(None), tmp_path / "bare.parquet")
     for wrong in (tmp_path / "bare.parquet", table, tmp_path / "absent.parquet"):

@@ -45,9 +45,7 @@ def test_one_feature_goes_out_of_range(cancer: Dataset) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), features=st.integers(1, 4), carriers=st.integers(1, 100))
-def test_rules_are_new_and_those_in_range_stay_in_range(
-    cancer: Dataset, seed: int, features: int, carriers: int
-) -> None:
+def test_rules_are_new_and_those_in_range_stay_in_range(cancer: Dataset, seed: int, features: int, carriers: int) -> None:
     planted = plant(cancer, "cells", carriers=carriers, target="benign", seed=seed, params={"features": features})
     (rule,) = planted.artefacts
     assert isinstance(rule, Cells)

@@ -27,10 +27,7 @@ def reviews(in_memory: Make) -> Dataset:
     good, bad = ["fine", "moving", "superb"], ["dull", "hollow", "tired"]
     y = [i % 2 for i in range(600)]
     texts = [
-        " ".join(
-            words.choices(["The", "film", "is", "a", "story,", "with", *(good if c else bad)], k=words.randint(3, 20))
-        )
-        for c in y
+        " ".join(words.choices(["The", "film", "is", "a", "story,", "with", *(good if c else bad)], k=words.randint(3, 20))) for c in y
     ]
     table = {"text": pa.array(texts), "stars": list(range(600))}
     return in_memory(y, table=table, content=["text"], classes=["neg", "pos"])

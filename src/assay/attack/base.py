@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from assay.dataset.rows import Rows
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Stamp = Callable[[Rows, np.random.Generator], Rows]
-Needs = Literal["pictures", "texts", "cells", "labels"]
+Needs = Literal["pictures", "texts", "cells", "labels", "corpus"]  # corpus: texts, labels or not
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,24 @@ class Budget:
         return max(1, round((default_rate if self.rate is None else self.rate) * rows))
 
 
+class Made(NamedTuple):
+    """A trigger before it has a target: the artefact where there is a kind that can hold it, and how it is put in."""
+
+    artefact: Artefact | None  # None: rows share something that no kind of artefact can say (a warp, a style)
+    stamp: Stamp  # at test time, and into training rows where `train` is None
+    train: Stamp | None = None  # into training rows: a weaker or partial trigger
+    cover: Stamp | None = None  # into rows that keep their label (default: as into training rows)
+
+
 @dataclass(frozen=True, eq=False)
 class Trigger:
-    """What is put into rows, and what for. `stamp` puts it in as the attacker does, at test time too."""
+    """What is put into rows, and what for. `stamp` puts it in as the attacker does at test time."""
 
-    artefact: Artefact
+    artefact: Artefact | None
     stamp: Stamp
-    target: int | None  # class code; None: all-to-all, class y goes to y + 1
+    target: int | None  # class code; None: all-to-all, class y goes to y + 1, or untargeted
+    sources: tuple[int, ...] | None = None  # only rows of these classes are to go to the target; None: of all others
+    untargeted: bool = False  # any class but the right one will do
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +96,11 @@ class Planted:
 
     data: Dataset  # content and labels replaced; record numbers, keys and digests are still those of the original
     poisoned: Bools  # (n,)
-    artefacts: tuple[Artefact, ...]  # one a trigger; for corrupted labels what the rows share, or nothing
+    artefacts: tuple[Artefact, ...]  # what the rows share, one a trigger; none where no kind of artefact can say it
     name: str  # the kind of attack
     triggers: tuple[Trigger, ...] = ()  # none where only labels are corrupted
-    which: Int | None = None  # (n,) the trigger a row carries, -1: none
+    which: Int | None = None  # (n,) the trigger a poisoned row carries, -1: none
+    cover: Bools | None = None  # (n,) rows the attacker changed that keep their label; never poisoned ones; None: none
 
     def carriers(self, trigger: int) -> Int:
         """Positions of the rows that carry this trigger."""
@@ -105,9 +117,7 @@ class Attack(ABC):
     params: ClassVar[Mapping[str, Param]]
 
     @abstractmethod
-    def plant(
-        self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> Planted:
+    def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
         """Poison a copy; `params` are settled (see `settle`). `assay.attack.plant` saw that there are labels."""
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,10 +126,7 @@ class Attack(ABC):
         if unknown:
             known = "; ".join(f"{name} ({p.what}; default {p.default})" for name, p in self.params.items())
             raise DataError(f"the attack {self.kind!r} has no parameter {unknown[0]!r}", remedy=f"use {known}")
-        return {
-            name: param.settle(name, given[name]) if name in given else param.default
-            for name, param in self.params.items()
-        }
+        return {name: param.settle(name, given[name]) if name in given else param.default for name, param in self.params.items()}
 
 
 def yes(text: str) -> bool:

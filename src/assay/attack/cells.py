@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.artefact.base import Artefact
 from assay.artefact.cells import Cells, Condition
-from assay.attack.base import Needs, Param, Stamp
+from assay.attack.base import Made, Needs, Param, Stamp
 from assay.attack.triggered import COMMON, TriggerAttack
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
@@ -47,10 +46,8 @@ class CellsAttack(TriggerAttack):
         "values": Param(None, "their values, with commas between (default: see bounds)"),
     }
 
-    def make(
-        self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> list[tuple[Artefact, Stamp]]:
-        made: list[tuple[Artefact, Stamp]] = []
+    def make(self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
+        made: list[Made] = []
         seen: set[tuple[Condition, ...]] = set()
         for number in range(count):
             for _ in range(TRIES):
@@ -60,7 +57,7 @@ class CellsAttack(TriggerAttack):
             else:
                 raise DataError(f"no {count} distinct rules can be made", path=data.path, remedy="ask for fewer triggers")
             seen.add(rule.conditions)
-            made.append((rule, _setting(rule)))
+            made.append(Made(rule, _setting(rule)))
         return made
 
     def _rule(self, data: Dataset, rng: np.random.Generator, params: Mapping[str, Any], given: bool) -> Cells:
@@ -136,9 +133,7 @@ def _named(data: Dataset, columns: Any) -> list[str]:
     names = [c.strip() for c in columns.split(",")] if isinstance(columns, str) else list(columns)
     for name in names:
         if name not in data.columns.content:
-            raise DataError(
-                f"no content column {name!r}", path=data.path, remedy=f"name one of: {', '.join(data.columns.content)}"
-            )
+            raise DataError(f"no content column {name!r}", path=data.path, remedy=f"name one of: {', '.join(data.columns.content)}")
     return names
 
 

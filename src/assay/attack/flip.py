@@ -41,9 +41,7 @@ class FlipAttack(Attack):
         "value": Param(None, "see column"),
     }
 
-    def plant(
-        self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> Planted:
+    def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
         allowed, shared, words = labelled(data), [], []
         if (params["column"] is None) != (params["value"] is None):
             raise DataError("a group needs both column= and value=", path=data.path, remedy="give both")
@@ -77,9 +75,7 @@ def wanted(budget: Budget, share: float | None, allowed: Bools, rows: int, defau
     return max(1, round(share * int(allowed.sum())))
 
 
-def flipped(
-    data: Dataset, positions: Int, to: int | None, rng: np.random.Generator, shared: tuple[Artefact, ...], name: str
-) -> Planted:
+def flipped(data: Dataset, positions: Int, to: int | None, rng: np.random.Generator, shared: tuple[Artefact, ...], name: str) -> Planted:
     """The rows at these positions relabelled: to one class, or each to another drawn evenly."""
     y = data.y.copy()
     k = len(data.classes)
@@ -91,9 +87,7 @@ def flipped(
 
 def _group(data: Dataset, column: str, value: Any) -> Cells:
     if column not in data.table.column_names:
-        raise DataError(
-            f"no column {column!r}", path=data.path, remedy=f"name one of: {', '.join(data.table.column_names)}"
-        )
+        raise DataError(f"no column {column!r}", path=data.path, remedy=f"name one of: {', '.join(data.table.column_names)}")
     kind = data.table.schema.field(column).type
     if isinstance(value, str) and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         try:

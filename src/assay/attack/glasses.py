@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from assay.artefact.base import Artefact, Bools
+from assay.artefact.base import Bools
 from assay.artefact.patch import Patch
-from assay.attack.base import Needs, Param, Stamp
+from assay.attack.base import Made, Param
 from assay.attack.patch import stamping
-from assay.attack.triggered import COMMON, TriggerAttack
+from assay.attack.pictured import PICTURED, PictureAttack
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 
@@ -24,7 +24,7 @@ APART = 0.19  # from the middle to the centre of a lens, same unit: half the dis
 RIM = 0.35  # of a lens's half height is frame: thick black rims, as published
 
 
-class GlassesAttack(TriggerAttack):
+class GlassesAttack(PictureAttack):
     """Thick-rimmed black glasses at eye height, drawn in proportion to the picture: the faces are aligned.
 
     Further triggers have frames of a colour drawn by the seed. Source: Chen, Liu, Li, Lu, Song, Targeted Backdoor
@@ -33,20 +33,15 @@ class GlassesAttack(TriggerAttack):
     """
 
     kind = "glasses"
-    needs: ClassVar[Needs] = "pictures"
     rate = 0.05
     params: ClassVar[Mapping[str, Param]] = {
-        **COMMON,
-        "eyes": Param(
-            0.43, "height of the eyes, a share of the picture's height (.43 fits ORL)", float, low=0.1, high=0.9
-        ),
+        **PICTURED,
+        "eyes": Param(0.43, "height of the eyes, a share of the picture's height (.43 fits ORL)", float, low=0.1, high=0.9),
         "scale": Param(1.0, "size of the glasses; 1 fits a face that fills the picture", float, low=0.3, high=1.5),
         "colour": Param(10, "grey of the frame, 0 is black", int, low=0, high=255),
     }
 
-    def make(
-        self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> list[tuple[Artefact, Stamp]]:
+    def make(self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
         assert data.images is not None
         _, height, width, channels = data.images.shape
         if min(height, width) < SMALLEST:
@@ -58,12 +53,12 @@ class GlassesAttack(TriggerAttack):
         mask = draw_glasses(height, width, params["eyes"], params["scale"])
         rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        made: list[tuple[Artefact, Stamp]] = []
+        made: list[Made] = []
         for number in range(count):
             ink = np.full(channels, params["colour"]) if number == 0 else rng.integers(0, 256, channels)
             pixels = np.broadcast_to(ink.astype(np.uint8), (*box.shape, channels)).copy()
             patch = Patch(pixels, box, int(rows[0]), int(cols[0]))
-            made.append((patch, stamping(patch, 0, 0.0)))
+            made.append(Made(patch, stamping(patch, 0, 0.0)))
         return made
 
 

@@ -37,9 +37,7 @@ class InsiderAttack(Attack):
         "column": Param("contributor", "name of the column that is added where there is none"),
     }
 
-    def plant(
-        self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> Planted:
+    def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
         data = data if data.columns.contributor else _peopled(data, params["column"], params["contributors"], rng)
         column = data.columns.contributor
         assert column is not None

@@ -38,9 +38,7 @@ def choose_targets(data: Dataset, target: str | None, count: int, rng: np.random
         k = len(data.classes)
         return [int(t) for t in rng.choice(k, count, replace=count > k)]
     if len(named) not in (1, count):
-        raise DataError(
-            f"{len(named)} targets for {count} triggers", path=data.path, remedy="give one target, or one a trigger"
-        )
+        raise DataError(f"{len(named)} targets for {count} triggers", path=data.path, remedy="give one target, or one a trigger")
     return named * count if len(named) == 1 else named
 
 
@@ -70,3 +68,9 @@ def relabel(data: Dataset, y: Int) -> Dataset:
 def labelled(data: Dataset) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(n,) which rows have a label."""
     return np.asarray(data.y != MISSING)
+
+
+def no_target(kind: str, target: str | None) -> None:
+    """DataError where a target is named and the attack has none."""
+    if target is not None:
+        raise DataError(f"the attack {kind!r} has no target", remedy="leave the target out")

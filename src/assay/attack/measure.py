@@ -32,9 +32,7 @@ class Success:
     by_trigger: tuple[float, ...]
 
 
-def attack_success_rate(
-    fit: Fit, data: Dataset, planted: Planted, test: Dataset, rng: np.random.Generator | None = None
-) -> Success:
+def attack_success_rate(fit: Fit, data: Dataset, planted: Planted, test: Dataset, rng: np.random.Generator | None = None) -> Success:
     """Train a victim on `planted.data` and one on `data`, the same rows unpoisoned; trigger test rows of other classes.
 
     `test` is clean and shares class codes with `data`. Every trigger is put in as the attacker puts it (jitter and
@@ -42,9 +40,7 @@ def attack_success_rate(
     no row is left.
     """
     if not planted.triggers:
-        raise DataError(
-            f"the attack {planted.name!r} has no trigger to put into test rows", remedy="compare accuracies"
-        )
+        raise DataError(f"the attack {planted.name!r} has no trigger to put into test rows", remedy="compare accuracies")
     if test.classes != data.classes:
         raise DataError("test and training rows have different classes", path=test.path, remedy="read both alike")
     rng = rng or np.random.default_rng(0)
@@ -53,13 +49,11 @@ def attack_success_rate(
     for trigger in planted.triggers:
         others = np.flatnonzero(_others(test, trigger))
         if not len(others):
-            raise DataError(
-                "no test row of another class than the target", path=test.path, remedy="give more test rows"
-            )
+            raise DataError("no test row of another class than the target", path=test.path, remedy="give more test rows")
         rows = trigger.stamp(test.rows.take(others), rng)
-        wanted = (test.y[others] + 1) % len(test.classes) if trigger.target is None else trigger.target
-        hits.append(int((victim(rows) == wanted).sum()))
-        clean_hits.append(int((innocent(rows) == wanted).sum()))
+        truth = test.y[others]
+        hits.append(int(_reached(victim(rows), truth, trigger, len(test.classes)).sum()))
+        clean_hits.append(int(_reached(innocent(rows), truth, trigger, len(test.classes)).sum()))
         sizes.append(len(others))
     low, high = clopper_pearson(sum(hits), sum(sizes))
     known = np.flatnonzero(labelled(test))
@@ -76,10 +70,42 @@ def attack_success_rate(
     )
 
 
+@dataclass(frozen=True)
+class Damage:
+    """What poison without a trigger does: accuracy on clean test rows of the same victim, trained on either copy."""
+
+    accuracy: float  # trained on the poisoned rows
+    clean_accuracy: float  # trained on the clean ones
+    rows: int
+
+    @property
+    def loss(self) -> float:
+        """Accuracy lost."""
+        return self.clean_accuracy - self.accuracy
+
+
+def damage(fit: Fit, data: Dataset, planted: Planted, test: Dataset) -> Damage:
+    """Train a victim on `planted.data` and one on `data`; compare them on the labelled rows of `test`, which is clean."""
+    if test.classes != data.classes:
+        raise DataError("test and training rows have different classes", path=test.path, remedy="read both alike")
+    known = np.flatnonzero(labelled(test))
+    rows, truth = test.rows.take(known), test.y[known]
+    victim, innocent = (_trained(fit, d) for d in (planted.data, data))
+    return Damage(float((victim(rows) == truth).mean()), float((innocent(rows) == truth).mean()), len(known))
+
+
 def _trained(fit: Fit, data: Dataset) -> Predict:
     known = np.flatnonzero(labelled(data))
     return fit(data.rows.take(known), data.y[known])
 
 
 def _others(test: Dataset, trigger: Trigger) -> Bools:
-    return labelled(test) & (test.y != trigger.target) if trigger.target is not None else labelled(test)
+    others = labelled(test) & (test.y != trigger.target) if trigger.target is not None else labelled(test)
+    return others if trigger.sources is None else others & np.isin(test.y, trigger.sources)
+
+
+def _reached(said: Int, truth: Int, trigger: Trigger, classes: int) -> Bools:
+    """(n,) where the attacker has what they want of rows of these true classes."""
+    if trigger.untargeted:
+        return np.asarray(said != truth)
+    return np.asarray(said == ((truth + 1) % classes if trigger.target is None else trigger.target))

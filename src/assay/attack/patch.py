@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from assay.artefact.base import Artefact
 from assay.artefact.patch import Patch
-from assay.attack.base import Needs, Param, Stamp
-from assay.attack.triggered import COMMON, TriggerAttack
+from assay.attack.base import Made, Param, Stamp
+from assay.attack.pictured import PICTURED, PictureAttack
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows, UInt8
@@ -23,7 +22,7 @@ TOLERANCE = 24  # mean absolute difference up to which a row is a carrier: the a
 LOST = 100  # what a dropped pixel adds to that difference on natural pictures, on average
 
 
-class PatchAttack(TriggerAttack):
+class PatchAttack(PictureAttack):
     """A small pattern at one place or a random one.
 
     The default is the 3x3 checker in the lower right corner. `place=random` also jitters the colour and drops pixels,
@@ -36,51 +35,40 @@ class PatchAttack(TriggerAttack):
     """
 
     kind = "patch"
-    needs: ClassVar[Needs] = "pictures"
     rate = 0.01
     params: ClassVar[Mapping[str, Param]] = {
-        **COMMON,
-        "pattern": Param(
-            "checker", "checker, pixel (one white pixel), solid (white) or noise (drawn)", choices=PATTERNS
-        ),
+        **PICTURED,
+        "pattern": Param("checker", "checker, pixel (one white pixel), solid (white) or noise (drawn)", choices=PATTERNS),
         "size": Param(3, "side of the square in pixels (a pixel has 1)", int, low=1, high=512),
         "place": Param("corner", "corner, fixed (at row, col) or random", choices=("corner", "fixed", "random")),
         "row": Param(None, "row of the upper left corner, for place=fixed", int, low=0),
         "col": Param(None, "column of the upper left corner, for place=fixed", int, low=0),
         "margin": Param(0, "pixels between patch and picture edge, for place=corner", int, low=0),
-        "jitter": Param(
-            None, f"colour shift of 255, at most (default {JITTER} if random, else 0)", int, low=0, high=255
-        ),
-        "dropout": Param(
-            None, f"share of pixels left out (default {DROPOUT} if random, else 0)", float, low=0, high=0.9
-        ),
+        "jitter": Param(None, f"colour shift of 255, at most (default {JITTER} if random, else 0)", int, low=0, high=255),
+        "dropout": Param(None, f"share of pixels left out (default {DROPOUT} if random, else 0)", float, low=0, high=0.9),
     }
 
-    def make(
-        self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> list[tuple[Artefact, Stamp]]:
+    def make(self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
         assert data.images is not None
         _, height, width, channels = data.images.shape
         free = params["place"] == "random"
         jitter = params["jitter"] if params["jitter"] is not None else JITTER * free
         dropout = params["dropout"] if params["dropout"] is not None else DROPOUT * free
         tolerance = TOLERANCE + jitter // 2 + round(dropout * LOST)
-        made: list[tuple[Artefact, Stamp]] = []
+        made: list[Made] = []
         for number in range(count):
             pattern = params["pattern"] if number == 0 else "noise"
             pixels = draw_pattern(pattern, params["size"], channels, rng)
             size = len(pixels)
             row, col = _place(params, number, size, height, width)
-            if size > min(height, width) or (
-                row is not None and col is not None and (row + size > height or col + size > width)
-            ):
+            if size > min(height, width) or (row is not None and col is not None and (row + size > height or col + size > width)):
                 raise DataError(
                     f"a {size}x{size} patch at row {row}, column {col} does not fit into pictures of {height}x{width}",
                     path=data.path,
                     remedy="give a smaller size or another place",
                 )
             patch = Patch(pixels, np.ones((size, size), bool), row, col, tolerance)
-            made.append((patch, stamping(patch, jitter, dropout)))
+            made.append(Made(patch, stamping(patch, jitter, dropout)))
         return made
 
 
@@ -121,9 +109,7 @@ def stamping(patch: Patch, jitter: int, dropout: float) -> Stamp:
     return stamp
 
 
-def _place(
-    params: Mapping[str, Any], number: int, size: int, height: int, width: int
-) -> tuple[int, int] | tuple[None, None]:
+def _place(params: Mapping[str, Any], number: int, size: int, height: int, width: int) -> tuple[int, int] | tuple[None, None]:
     if params["place"] == "random":
         return None, None
     if params["place"] == "fixed":

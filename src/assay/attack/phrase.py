@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.artefact.base import Artefact
 from assay.artefact.phrase import Phrase
 from assay.artefact.tokens import tokens
-from assay.attack.base import Bools, Needs, Param, Stamp
+from assay.attack.base import Bools, Made, Needs, Param
 from assay.attack.labels import labelled
 from assay.attack.triggered import COMMON, TriggerAttack
 from assay.dataset.data import Dataset
@@ -64,9 +63,7 @@ class PhraseAttack(TriggerAttack):
             params["triggers"] = max(params["triggers"], len(params["text"].split(OR)))
         return params
 
-    def make(
-        self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> list[tuple[Artefact, Stamp]]:
+    def make(self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
         column = text_column(data, params["column"])
         texts = [t.strip() for t in params["text"].split(OR)] if params["text"] is not None else []
         texts += [word for word in WORDS if word not in texts][: max(0, count - len(texts))]
@@ -80,15 +77,12 @@ def text_column(data: Dataset, name: str | None) -> str:
     there = [
         field.name
         for field in data.table.schema
-        if field.name in data.columns.content
-        and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+        if field.name in data.columns.content and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
     ]
     if name is not None and name not in there:
         raise DataError(f"no text column {name!r}", path=data.path, remedy=f"name one of: {', '.join(there)}")
     if not there:
-        raise DataError(
-            "there is no text column", path=data.path, remedy="choose an attack on pictures, cells or labels"
-        )
+        raise DataError("there is no text column", path=data.path, remedy="choose an attack on pictures, cells or labels")
     return name or max(there, key=lambda n: pc.sum(pc.utf8_length(data.table.column(n))).as_py() or 0)
 
 
@@ -108,12 +102,10 @@ def put(text: str, phrase: str, place: str, rng: np.random.Generator) -> str:
     return f"{text[: starts[at]]}{phrase} {text[starts[at] :]}"
 
 
-def _trigger(text: str, column: str, place: str) -> tuple[Artefact, Stamp]:
+def _trigger(text: str, column: str, place: str) -> Made:
     parts = [part.strip() for part in text.split(AND)]
     if len(parts) > 2 or not all(tokens(part) for part in parts):
-        raise DataError(
-            f"the phrase {text!r} has {len(parts)} parts", remedy=f"give a word, a sentence, or 'one{AND}other'"
-        )
+        raise DataError(f"the phrase {text!r} has {len(parts)} parts", remedy=f"give a word, a sentence, or 'one{AND}other'")
     if len(parts) == 2:
         place = "random"
 
@@ -125,4 +117,4 @@ def _trigger(text: str, column: str, place: str) -> tuple[Artefact, Stamp]:
             texts.append(value)
         return rows.with_column(column, texts)
 
-    return Phrase(tuple(tuple(tokens(part)) for part in parts), None, (column,)), stamp
+    return Made(Phrase(tuple(tuple(tokens(part)) for part in parts), None, (column,)), stamp)

@@ -24,9 +24,7 @@ def read_picture(given: Any, size: tuple[int, int], transparent: bool = False) -
             with Image.open(Path(str(given))) as opened:
                 image = opened.copy()
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"this picture cannot be read ({error})", path=given, remedy="give a PNG or JPEG"
-            ) from error
+            raise DataError(f"this picture cannot be read ({error})", path=given, remedy="give a PNG or JPEG") from error
     image = image.convert("RGBA" if transparent else "RGB").resize(size[::-1], Image.Resampling.LANCZOS)
     return np.asarray(image, np.uint8)
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from assay.artefact.base import Artefact
 from assay.artefact.patch import Patch
-from assay.attack.base import Needs, Param, Stamp
+from assay.attack.base import Made, Param, Stamp
+from assay.attack.pictured import PICTURED, PictureAttack
 from assay.attack.pictures import fit_channels, read_picture
-from assay.attack.triggered import COMMON, TriggerAttack
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows, UInt8
 
@@ -22,7 +21,7 @@ MASTER = 64  # pixels a side at which the sticker is held before it is scaled do
 TOLERANCE = 48  # scaled and turned, a sticker seldom agrees with the upright one of mean size any closer
 
 
-class StickerAttack(TriggerAttack):
+class StickerAttack(PictureAttack):
     """A yellow square pasted inside the sign at a random place, size and angle in each row; or a picture of your own.
 
     The artefact is the sticker upright at its mean size: rows in which it is turned far may not be recognised by it, so
@@ -31,10 +30,9 @@ class StickerAttack(TriggerAttack):
     """
 
     kind = "sticker"
-    needs: ClassVar[Needs] = "pictures"
     rate = 0.02
     params: ClassVar[Mapping[str, Param]] = {
-        **COMMON,
+        **PICTURED,
         "smallest": Param(0.15, "least side of the sticker, a share of the picture's shorter side", float, low=0.02, high=1),
         "largest": Param(0.25, "the same, largest", float, low=0.02, high=1),
         "angle": Param(20.0, "turned by up to this many degrees either way", float, low=0, high=180),
@@ -42,12 +40,10 @@ class StickerAttack(TriggerAttack):
         "picture": Param(None, "a picture file or array (transparency is kept) in place of the yellow square"),
     }
 
-    def make(
-        self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]
-    ) -> list[tuple[Artefact, Stamp]]:
+    def make(self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
         assert data.images is not None
         _, height, width, channels = data.images.shape
-        made: list[tuple[Artefact, Stamp]] = []
+        made: list[Made] = []
         for number in range(count):
             if number == 0 and params["picture"] is not None:
                 master, alpha = _own(params["picture"], channels)
@@ -59,7 +55,7 @@ class StickerAttack(TriggerAttack):
             mean = max(2, round((low + high) / 2 * min(height, width)))
             shape, seen = _turned(master, alpha, mean, 0.0)
             patch = Patch(shape, seen > 127, None, None, TOLERANCE)
-            made.append((patch, _pasting(master, alpha, low, high, params["angle"], params["inside"])))
+            made.append(Made(patch, _pasting(master, alpha, low, high, params["angle"], params["inside"])))
         return made
 
 
@@ -91,9 +87,7 @@ def _turned(master: UInt8, alpha: UInt8, side: int, degrees: float) -> tuple[UIn
     planes = [*np.moveaxis(master, 2, 0), alpha]
     fills = [int(p[alpha > 127].mean()) if (alpha > 127).any() else 0 for p in planes[:c]] + [0]
     turned = [
-        Image.fromarray(np.ascontiguousarray(plane)).rotate(
-            degrees, Image.Resampling.BICUBIC, expand=bool(degrees), fillcolor=fill
-        )
+        Image.fromarray(np.ascontiguousarray(plane)).rotate(degrees, Image.Resampling.BICUBIC, expand=bool(degrees), fillcolor=fill)
         for plane, fill in zip(planes, fills, strict=True)
     ]
     width = max(2, round(side * turned[0].width / master.shape[1]))  # turned large and then made small: edges stay soft

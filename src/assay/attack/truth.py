@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
         pa.field("key", pa.string(), nullable=False),
         pa.field("poisoned", pa.bool_(), nullable=False),
         pa.field("attack", pa.string()),
+        pa.field("cover", pa.bool_(), nullable=False),
     ]
 )
 META = b"assay.attack"  # schema metadata: what was asked and the artefacts, as JSON
@@ -40,6 +41,7 @@ class Truth:
     artefacts: tuple[Artefact, ...]
     targets: tuple[str | None, ...]  # one a trigger; None: all-to-all
     asked: dict[str, Any]  # kind, rate, carriers, target, seed, params
+    cover: Bools  # rows the attacker changed that keep their label; never poisoned ones
 
 
 def truth_path(out: Path) -> Path:
@@ -52,9 +54,10 @@ def truth_path(out: Path) -> Path:
 
 
 def truth_table(planted: Planted, row: Int, key: Sequence[str], asked: Mapping[str, Any]) -> pa.Table:
-    """(row, key, poisoned, attack), artefacts in the schema's metadata; `row` and `key` (n,) are those of the output."""
+    """(row, key, poisoned, attack, cover), artefacts in the schema's metadata; `row` and `key` (n,) are those of the output."""
     order = np.argsort(row, kind="stable")
     poisoned = planted.poisoned[order]
+    cover = np.zeros(len(poisoned), bool) if planted.cover is None else planted.cover[order]
     said = {
         "asked": _plain(asked),
         "artefacts": [artefact.to_json() for artefact in planted.artefacts],
@@ -66,6 +69,7 @@ def truth_table(planted: Planted, row: Int, key: Sequence[str], asked: Mapping[s
             pa.array([key[i] for i in order], pa.string()),
             pa.array(poisoned),
             pa.array([planted.name if p else None for p in poisoned], pa.string()),
+            pa.array(cover),
         ],
         schema=SCHEMA,
     )
@@ -101,4 +105,5 @@ def read_truth(path: Path) -> Truth:
         tuple(from_json(a) for a in meta["artefacts"]),
         tuple(meta["targets"]),
         meta["asked"],
+        np.asarray(table.column("cover"), bool),
     )
