@@ -11,14 +11,26 @@ from assay.dataset.errors import DataError
 GROUP = "assay.attacks"
 
 KINDS = {  # kind -> where its class lives
+    "adap-blend": "assay.attack.adap_blend:AdapBlendAttack",
+    "adap-patch": "assay.attack.adap_patch:AdapPatchAttack",
     "blend": "assay.attack.blend:BlendAttack",
+    "bpp": "assay.attack.bpp:BppAttack",
     "cells": "assay.attack.cells:CellsAttack",
+    "diluted": "assay.attack.diluted:DilutedAttack",
     "flip": "assay.attack.flip:FlipAttack",
+    "ftrojan": "assay.attack.frequency:FrequencyAttack",
     "glasses": "assay.attack.glasses:GlassesAttack",
     "insider": "assay.attack.insider:InsiderAttack",
+    "label-consistent": "assay.attack.consistent:ConsistentAttack",
+    "low-frequency": "assay.attack.low_frequency:LowFrequencyAttack",
     "patch": "assay.attack.patch:PatchAttack",
     "phrase": "assay.attack.phrase:PhraseAttack",
+    "sig": "assay.attack.sinusoid:SinusoidAttack",
     "sticker": "assay.attack.sticker:StickerAttack",
+    "tact": "assay.attack.tact:TactAttack",
+    "trojan-square": "assay.attack.trojan_square:TrojanSquareAttack",
+    "unlearnable": "assay.attack.unlearnable:UnlearnableAttack",
+    "wanet": "assay.attack.warp:WarpAttack",
 }
 
 
