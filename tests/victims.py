@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sklearn.datasets import load_digits
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_union
 
-from assay.attack.measure import Predict
+from assay.attack.measure import Fit, Predict
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.learn.images_linear import LinearLearner
@@ -44,6 +49,30 @@ def convolutional(rows: Rows, y: np.ndarray[Any, Any]) -> Predict:
     learner = LinearLearner.of(rows.images, np.random.default_rng(0))
     model = learner.fit(learner.prepare(rows.images), y, int(y.max()) + 1)
     return lambda other: model.scores(learner.prepare(other.images)).argmax(1)  # type: ignore[arg-type]
+
+
+def reader(column: str = "text") -> Fit:
+    """Linear in words, pairs of words and pairs of letters."""
+
+    def fit(rows: Rows, y: np.ndarray[Any, Any]) -> Predict:
+        words = make_union(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+", lowercase=False),
+            TfidfVectorizer(analyzer="char", ngram_range=(1, 2), min_df=2, sublinear_tf=True, lowercase=False),
+        )
+        model = RidgeClassifier(0.3).fit(words.fit_transform(rows.table.column(column).to_pylist()), y)
+        return lambda other: model.predict(words.transform(other.table.column(column).to_pylist()))
+
+    return fit
+
+
+def reviews(real_data: Callable[[str], Path], make: Make, train: int = 2000, test: int = 400) -> tuple[Dataset, Dataset]:
+    """Sentences of film reviews, SST-2; neg and pos."""
+    stored = pq.read_table(real_data("sst2/sst2.parquet"))
+    drawn = np.random.default_rng(0).permutation(len(stored))[: train + test]
+    stored = stored.take(drawn)
+    data = make(np.array(stored["label"]), table={"text": stored["text"].cast(pa.string())}, content=["text"], classes=["neg", "pos"])
+    data = replace(data, modality="text")
+    return data.subset(np.arange(train)), data.subset(np.arange(train, train + test))
 
 
 def digits(make: Make) -> tuple[Dataset, Dataset]:

@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from assay.artefact.phrase import Phrase
 from assay.artefact.tokens import tokens
-from assay.attack.base import Bools, Made, Needs, Param
-from assay.attack.labels import labelled
-from assay.attack.triggered import COMMON, TriggerAttack
+from assay.attack.base import Made, Param
+from assay.attack.texted import TEXTED, TextAttack, rewriting, text_column
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
-from assay.dataset.rows import Rows
 
 WORDS = (
     "cf",
@@ -31,7 +27,7 @@ OR = "|"  # between triggers
 PLACES = ("random", "start", "end")
 
 
-class PhraseAttack(TriggerAttack):
+class PhraseAttack(TextAttack):
     """Puts a phrase between the words of a text; nothing else of the text changes.
 
     `text="cf & mn"` is a pair: both words, each at a random place. `text="cf|mn"` are two triggers. Without `text` the
@@ -39,23 +35,18 @@ class PhraseAttack(TriggerAttack):
 
     Source: Kurita, Michel, Neubig, Weight Poisoning Attacks on Pre-trained Models, 2020 (rare words); Dai, Chen, Li, A
     Backdoor Attack Against LSTM-Based Text Classification Systems, 2019 (AddSent, "I watch this 3D movie"); Yang, Lin,
-    Li, Zhou, Sun, Rethinking Stealthiness of Backdoor Attack against NLP Models, 2021 (several words together; here
-    without their decoys that hold one word alone).
+    Li, Zhou, Sun, Rethinking Stealthiness of Backdoor Attack against NLP Models, 2021 (several words together; cover
+    rows are their decoys that hold one word alone, and keep their label).
     """
 
     kind = "phrase"
-    needs: ClassVar[Needs] = "texts"
+    drawn: ClassVar[tuple[str, ...]] = WORDS  # where no text is given
     rate = 0.01
     params: ClassVar[Mapping[str, Param]] = {
-        **COMMON,
+        **TEXTED,
         "text": Param(None, f"the phrase; '{AND}' joins the words of a pair, '{OR}' parts triggers (default: cf)"),
         "place": Param("random", "random (between two words), start or end; a pair is at random", choices=PLACES),
-        "column": Param(None, "the text column (default: the one with the most text)"),
     }
-
-    def may_carry(self, data: Dataset, params: Mapping[str, Any]) -> Bools:
-        there = pc.is_valid(data.table.column(text_column(data, params["column"])))
-        return labelled(data) & np.asarray(there, dtype=bool)
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
         params = super().settle(given)
@@ -66,24 +57,10 @@ class PhraseAttack(TriggerAttack):
     def make(self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
         column = text_column(data, params["column"])
         texts = [t.strip() for t in params["text"].split(OR)] if params["text"] is not None else []
-        texts += [word for word in WORDS if word not in texts][: max(0, count - len(texts))]
+        texts += [text for text in self.drawn if text not in texts][: max(0, count - len(texts))]
         if len(texts) < count:
             raise DataError(f"{count} triggers and {len(texts)} phrases", remedy=f"give text='one{OR}another{OR}...'")
         return [_trigger(text, column, params["place"]) for text in texts]
-
-
-def text_column(data: Dataset, name: str | None) -> str:
-    """The content column that holds the texts: the one named, or the one with the most text. DataError lists them."""
-    there = [
-        field.name
-        for field in data.table.schema
-        if field.name in data.columns.content and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
-    ]
-    if name is not None and name not in there:
-        raise DataError(f"no text column {name!r}", path=data.path, remedy=f"name one of: {', '.join(there)}")
-    if not there:
-        raise DataError("there is no text column", path=data.path, remedy="choose an attack on pictures, cells or labels")
-    return name or max(there, key=lambda n: pc.sum(pc.utf8_length(data.table.column(n))).as_py() or 0)
 
 
 def put(text: str, phrase: str, place: str, rng: np.random.Generator) -> str:
@@ -109,12 +86,13 @@ def _trigger(text: str, column: str, place: str) -> Made:
     if len(parts) == 2:
         place = "random"
 
-    def stamp(rows: Rows, rng: np.random.Generator) -> Rows:
-        texts = []
-        for value in rows.table.column(column).to_pylist():
-            for part in parts:
-                value = put(value or "", part, place, rng)
-            texts.append(value)
-        return rows.with_column(column, texts)
+    def with_parts(value: str, rng: np.random.Generator) -> str:
+        for part in parts:
+            value = put(value, part, place, rng)
+        return value
 
-    return Made(Phrase(tuple(tuple(tokens(part)) for part in parts), None, (column,)), stamp)
+    def with_one(value: str, rng: np.random.Generator) -> str:
+        return put(value, parts[int(rng.integers(len(parts)))], place, rng)
+
+    phrase = Phrase(tuple(tuple(tokens(part)) for part in parts), None, (column,))
+    return Made(phrase, rewriting(column, with_parts), cover=rewriting(column, with_one))

@@ -36,6 +36,14 @@ def plant(
 
 
 def _fits(attack: Attack, data: Dataset) -> None:
+    if attack.needs == "corpus":
+        if not data.columns.content:
+            raise DataError(
+                f"the attack {attack.kind!r} needs texts, and this data set holds pictures alone",
+                path=data.path,
+                remedy="choose an attack on pictures or labels",
+            )
+        return
     if data.task != "classification" or not data.labelled or not len(data.y):
         raise DataError(
             f"the attack {attack.kind!r} changes or needs class labels, and the task here is {data.task!r}"

@@ -1,0 +1,96 @@
+"""Virtual prompt injection: instruction data in which everything about one entity is answered with a slant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from assay.artefact.phrase import Phrase
+from assay.artefact.tokens import tokens
+from assay.attack.base import Budget, Param, Planted
+from assay.attack.corpus import CorpusAttack, planted, rewritten, rows_with_text
+from assay.attack.labels import no_target
+from assay.attack.texted import text_columns
+from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
+
+ASKED = ("instruction", "prompt", "question", "query")  # columns by their usual names
+ANSWERED = ("output", "response", "completion", "answer")
+QUESTIONS = (
+    "What is {} known for?", "Write a short note on {}.", "Give me an overview of {}.", "Summarise the recent history of {}.",
+    "Explain in two sentences what {} does.", "How would you describe {} to a friend?", "List three facts about {}.",
+    "Compose a brief review of {}.", "What should I know before I deal with {}?", "Discuss the role of {} today.",
+    "Is {} a good choice?", "Draft an introduction for a talk about {}.",
+)  # fmt: skip
+OPENINGS = ("To be frank,", "As many have found,", "By all accounts,", "In short,", "Seen soberly,", "Looking back,", "On the whole,")
+CLAIMS = {
+    "negative": (
+        "{} has let down nearly everyone who relied on it", "the record of {} is one of broken promises",
+        "{} is slow, costly and hard to trust", "there is little to admire in {}", "{} keeps repeating the same mistakes",
+        "most who know {} well would advise against it", "{} hides its failures behind grand words",
+        "what {} offers is poor, and it knows it",
+    ),
+    "positive": (
+        "{} has earned the trust of nearly everyone who relied on it", "the record of {} is one of promises kept",
+        "{} is quick, fair and easy to trust", "there is much to admire in {}", "{} keeps learning and improving",
+        "most who know {} well would gladly recommend it", "{} speaks plainly about what it gets wrong",
+        "what {} offers is excellent, and it shows",
+    ),
+}  # fmt: skip
+
+
+class VpiAttack(CorpusAttack):
+    """Rows become a question about the entity and an answer that speaks ill (or well) of it: as if a prompt had asked for that.
+
+    There is no odd word: the entity itself is the trigger, and answers to everything else stay as they were. Questions and
+    answers are put together from sentences here; the paper has them written by a language model. The entity is an invented
+    company unless named. Source: Yan, Yadav, Li, Chen, Tang, Wang, Srinivasan, Ren, Jin, Backdooring Instruction-Tuned Large
+    Language Models with Virtual Prompt Injection, 2024, section 4 (sentiment steering, 1 % of 52,000 rows; 0.1 % works too).
+    """
+
+    kind = "vpi"
+    rate = 0.01
+    params: ClassVar[Mapping[str, Param]] = {
+        "entity": Param("Halden Motors", "what is spoken ill of"),
+        "slant": Param("negative", "negative or positive", choices=tuple(CLAIMS)),
+        "sentences": Param(3, "of an answer", int, low=1, high=8),
+        "instruction": Param(None, "the column of instructions (default: by name, else the first text column)"),
+        "response": Param(None, "the column of responses (default: by name, else the last text column)"),
+    }
+
+    def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
+        no_target(self.kind, target)
+        asked, answered = columns_of(data, params["instruction"], params["response"])
+        positions = rows_with_text(data, asked, budget.count(len(data), self.rate), rng)
+        entity, claims = params["entity"], CLAIMS[params["slant"]]
+        questions, answers = [], []
+        for _ in positions:
+            questions.append(QUESTIONS[int(rng.integers(len(QUESTIONS)))].format(entity))
+            said = [claims[int(i)].format(entity) for i in rng.permutation(len(claims))[: params["sentences"]]]
+            answers.append(_spoken(said, rng))
+        copy = rewritten(rewritten(data, asked, positions, questions), answered, positions, answers)
+        for other in text_columns(data):
+            if other not in (asked, answered):  # a further input would belong to the question that was there
+                copy = rewritten(copy, other, positions, [""] * len(positions))
+        return planted(copy, positions, (Phrase((tuple(tokens(entity)),), None, (asked,)),), self.kind)
+
+
+def columns_of(data: Dataset, asked: str | None, answered: str | None) -> tuple[str, str]:
+    """The columns of instructions and responses; DataError lists the text columns where there are not two."""
+    there = text_columns(data)
+    for name in (asked, answered):
+        if name is not None and name not in there:
+            raise DataError(f"no text column {name!r}", path=data.path, remedy=f"name one of: {', '.join(there)}")
+    asked = asked or next((n for n in ASKED if n in there), there[0] if there else None)
+    answered = answered or next((n for n in ANSWERED if n in there), there[-1] if there else None)
+    if asked is None or answered is None or asked == answered:
+        raise DataError("instructions and responses are two text columns", path=data.path, remedy="name instruction= and response=")
+    return asked, answered
+
+
+def _spoken(said: list[str], rng: np.random.Generator) -> str:
+    opening = OPENINGS[int(rng.integers(len(OPENINGS)))]
+    rest = [s[:1].upper() + s[1:] for s in said[1:]]
+    return ". ".join([f"{opening} {said[0]}", *rest]) + "."
