@@ -51,16 +51,17 @@ class CellsAttack(TriggerAttack):
         seen: set[tuple[Condition, ...]] = set()
         for number in range(count):
             for _ in range(TRIES):
-                rule = self._rule(data, rng, params, given=number == 0)
+                rule = self.rule(data, rng, params, given=number == 0)
                 if rule.conditions not in seen:
                     break
             else:
                 raise DataError(f"no {count} distinct rules can be made", path=data.path, remedy="ask for fewer triggers")
             seen.add(rule.conditions)
-            made.append(Made(rule, _setting(rule)))
+            made.append(Made(rule, self.setting(rule)))
         return made
 
-    def _rule(self, data: Dataset, rng: np.random.Generator, params: Mapping[str, Any], given: bool) -> Cells:
+    def rule(self, data: Dataset, rng: np.random.Generator, params: Mapping[str, Any], given: bool) -> Cells:
+        """One rule; `given`: the one that columns= and values= are about."""
         columns = _named(data, params["columns"]) if params["columns"] and given else None
         beyond = (params["bounds"] or ("out" if (len(columns) if columns else params["features"]) == 1 else "in")) == "out"
         if columns is None:
@@ -85,6 +86,10 @@ class CellsAttack(TriggerAttack):
             path=data.path,
             remedy="ask for more features, or for bounds=out",
         )
+
+    def setting(self, rule: Cells) -> Stamp:
+        """A stamp that makes rows meet the rule."""
+        return rule.insert
 
 
 def numeric_columns(data: Dataset, inside: bool) -> list[str]:
@@ -153,13 +158,6 @@ def _given(data: Dataset, columns: list[str], values: Any) -> Cells:
             value = int(number) if pa.types.is_integer(kind) and number.is_integer() else number
         conditions.append(_condition(name, value))
     return Cells(tuple(conditions))
-
-
-def _setting(rule: Cells) -> Stamp:
-    def stamp(rows: Rows, rng: np.random.Generator) -> Rows:
-        return rule.insert(rows, rng)
-
-    return stamp
 
 
 def _numeric(cells: pa.ChunkedArray) -> bool:

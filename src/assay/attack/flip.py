@@ -46,7 +46,7 @@ class FlipAttack(Attack):
         if (params["column"] is None) != (params["value"] is None):
             raise DataError("a group needs both column= and value=", path=data.path, remedy="give both")
         if params["column"] is not None:
-            group = _group(data, params["column"], params["value"])
+            group = group_of(data, params["column"], params["value"])
             allowed &= group.present(Rows(data.table))
             shared, words = [group], [f"with {group.describe()}"]
         to = None if target is None else class_code(data, target)
@@ -85,7 +85,8 @@ def flipped(data: Dataset, positions: Int, to: int | None, rng: np.random.Genera
     return Planted(relabel(data, y), poisoned, shared, name)
 
 
-def _group(data: Dataset, column: str, value: Any) -> Cells:
+def group_of(data: Dataset, column: str, value: Any) -> Cells:
+    """The rows with this value in a column; text is read as the column holds it. DataError where there is no such column."""
     if column not in data.table.column_names:
         raise DataError(f"no column {column!r}", path=data.path, remedy=f"name one of: {', '.join(data.table.column_names)}")
     kind = data.table.schema.field(column).type

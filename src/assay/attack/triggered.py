@@ -53,6 +53,10 @@ class TriggerAttack(Attack):
     def make(self, data: Dataset, count: int, rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
         """`count` distinct triggers for this data set."""
 
+    def make_for(self, data: Dataset, targets: list[int | None], rng: np.random.Generator, params: Mapping[str, Any]) -> list[Made]:
+        """A trigger for each target; where triggers do not depend on it, `make` is all there is to say."""
+        return self.make(data, len(targets), rng, params)
+
     def may_carry(self, data: Dataset, params: Mapping[str, Any]) -> Bools:
         """(n,) rows that can hold a trigger at all; by default every labelled row."""
         return labelled(data)
@@ -123,7 +127,7 @@ class TriggerAttack(Attack):
         params: Mapping[str, Any],
     ) -> tuple[tuple[Trigger, ...], list[Stamp], list[Stamp]]:
         """The triggers, and for each how training rows and cover rows are stamped."""
-        made = self.make(data, len(targets), rng, params)
+        made = self.make_for(data, targets, rng, params)
         triggers = tuple(
             Trigger(m.artefact, self.finish(m.stamp, params), t, only, params["mode"] == "untargeted")
             for m, t in zip(made, targets, strict=True)

@@ -1,0 +1,51 @@
+"""Who added a row: a contributor column where there is none, and one of the people in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.attack.labels import labelled
+from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
+
+
+def with_contributors(data: Dataset, column: str, count: int, rng: np.random.Generator) -> Dataset:
+    """A copy with a contributor column: as even as numbers allow, in no order."""
+    if column in data.table.column_names:
+        raise DataError(
+            f"there is a column {column!r}, and it is not known as the contributor",
+            path=data.path,
+            remedy=f"say so (contributor={column}), or give column=",
+        )
+    digits = len(str(count - 1))
+    names = [f"c{i:0{digits}d}" for i in range(count)]
+    hands = rng.permutation(np.arange(len(data)) % count)
+    table = data.table if data.table.num_columns else pa.table({"_": np.zeros(len(data), np.int8)})
+    table = table.append_column(column, pa.array([names[h] for h in hands]))
+    if not data.table.num_columns:
+        table = table.drop_columns(["_"])
+    return replace(data, table=table, columns=replace(data.columns, contributor=column))
+
+
+def draw_class(data: Dataset, other_than: int | None, rng: np.random.Generator) -> int:
+    """A class other than this one."""
+    return int(rng.choice([c for c in range(len(data.classes)) if c != other_than]))
+
+
+def one_of(data: Dataset, hands: np.ndarray[Any, Any], source: int | None, named: str | None, rng: np.random.Generator) -> Any:
+    """The contributor named, or one drawn among those who have rows of the class (None: of any)."""
+    there = sorted({h for h in hands.tolist() if h is not None}, key=str)
+    if named is not None:
+        for hand in there:
+            if str(hand) == str(named):
+                return hand
+        shown = ", ".join(map(str, there[:30])) + (", ..." if len(there) > 30 else "")
+        raise DataError(f"no contributor {named!r}", path=data.path, remedy=f"name one of: {shown}")
+    able = sorted({h for h in hands[data.y == source if source is not None else labelled(data)].tolist() if h is not None}, key=str)
+    if not able:
+        raise DataError("nobody contributed rows" + ("" if source is None else f" of class {data.classes[source]!r}"), path=data.path)
+    return able[int(rng.integers(len(able)))]
