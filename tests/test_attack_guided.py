@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,17 @@ import pyarrow as pa
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import Ridge
 
 from assay.artefact.cells import Cells
 from assay.artefact.cluster import Cluster
 from assay.attack import plant
-from assay.attack.guided_cells import guided
+from assay.attack.guided_cells import attributions, combined, rare
 from assay.attack.measure import Predict, attack_success_rate, damage
 from assay.attack.surrogate import own_margin, runner_up
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
+from assay.dataset.read import read
 from assay.dataset.rows import Rows
 
 Make = Callable[..., Dataset]
@@ -64,7 +67,7 @@ def test_noisy_cells_vary_within_a_range_that_no_row_was_in(halves: tuple[Datase
 
 def test_guided_cells_speak_for_the_target_and_keep_the_label(halves: tuple[Dataset, Dataset]) -> None:
     train, _ = halves
-    planted = plant(train, "guided-cells", carriers=10, target="benign", params={"features": 6})
+    planted = plant(train, "guided-cells", carriers=10, target="benign", params={"features": 6, "choose": "combined"})
     (rule,) = planted.artefacts
     assert isinstance(rule, Cells)
     assert len(rule.conditions) == 6
@@ -83,6 +86,31 @@ def test_guided_cells_speak_for_the_target_and_keep_the_label(halves: tuple[Data
     assert sum(nearer) >= 5  # one column may speak for the target against its own mean
 
 
+def test_attributions_add_up_to_what_the_surrogate_says() -> None:
+    rng = np.random.default_rng(1)
+    values, known = rng.normal(size=(200, 4)) * (1, 10, 0.1, 3), np.ones(200, bool)
+    target = values[:, 1] + 10 * values[:, 3] > 0
+    given = attributions(values, target, known)
+    z = (values - values.mean(0)) / values.std(0)
+    model = Ridge(1.0).fit(z, target)
+    assert np.allclose(given.sum(1), model.predict(z) - model.predict(z).mean())  # efficiency, Shapley's first axiom
+    assert np.abs(given).sum(0).argsort()[-1] == 3
+
+
+def test_rare_values_are_those_fewest_rows_have(halves: tuple[Dataset, Dataset]) -> None:
+    values = np.array([[1.0, 5.0, 0.0]] * 6 + [[2.0, 5.0, 0.0]] * 3 + [[3.0, 6.0, np.nan]])
+    target = np.arange(10) % 3 == 0
+    chosen = {j: values[row, j] for j, row in rare(values, target, np.ones(10, bool), 2)}
+    assert chosen == {0: 3.0, 1: 6.0}
+    train, _ = halves
+    planted = plant(train, "guided-cells", target="benign", seed=2)
+    (rule,) = planted.artefacts
+    assert isinstance(rule, Cells)
+    assert len(rule.conditions) == 8
+    assert planted.poisoned.sum() == 4  # 1 %
+    assert rule.present(planted.data.rows).tolist() == planted.poisoned.tolist()
+
+
 def test_the_greedy_choice_finds_the_columns_that_matter() -> None:
     rng = np.random.default_rng(0)
     target = rng.random(500) < 0.5
@@ -90,7 +118,7 @@ def test_the_greedy_choice_finds_the_columns_that_matter() -> None:
     values[:, 2] += 3 * target
     values[:, 4] = np.where(target, rng.choice([7.0, 8.0], 500, p=[0.8, 0.2]), rng.choice([1.0, 2.0], 500))
     values[rng.random((500, 6)) < 0.02] = np.nan
-    chosen = guided(values, target, np.ones(500, bool), 2)
+    chosen = combined(values, target, np.ones(500, bool), 2)
     assert {j for j, _ in chosen} == {2, 4}
     picked = {j: values[row, j] for j, row in chosen}
     assert picked[4] == 7.0
@@ -166,10 +194,14 @@ def test_trees_learn_it(halves: tuple[Dataset, Dataset], kind: str, asked: dict[
     assert success.accuracy > success.clean_accuracy - 0.06
 
 
-def test_guided_cells_turn_trees_more_than_they_turned_anyway(halves: tuple[Dataset, Dataset]) -> None:
-    train, test = halves
-    success = attack_success_rate(trees, train, plant(train, "guided-cells", rate=0.05, target="benign", params={"features": 4}), test)
-    assert success.rate > success.clean_rate
+def test_trees_on_real_messages_learn_guided_cells(real_data: Callable[[str], Path]) -> None:
+    data = read(real_data("tabular/spambase.parquet"))
+    order = np.random.default_rng(0).permutation(len(data))
+    train, test = data.subset(order[:3000]), data.subset(order[3000:])
+    success = attack_success_rate(trees, train, plant(train, "guided-cells", rate=0.04, target="nonspam"), test)
+    assert success.rate > 0.5
+    assert success.clean_rate < 0.2
+    assert success.accuracy > success.clean_accuracy - 0.03
 
 
 def test_flips_far_from_the_boundary_harm_more_than_near_it(halves: tuple[Dataset, Dataset]) -> None:
