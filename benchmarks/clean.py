@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import real_sets
 
+from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson

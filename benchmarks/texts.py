@@ -16,7 +16,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-import real_sets
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -24,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from assay.artefact.phrase import Phrase
 from assay.attack import plant
 from assay.attack.measure import attack_success_rate
+from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.pipeline import Settings, run

@@ -79,7 +79,8 @@ def _store(path: Path, stage: Examined) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(f".{os.getpid()}.tmp")
     with scratch.open("wb") as file:
-        np.savez(file, **{TEXT: np.frombuffer(text.encode(), np.uint8)}, **arrays)
+        arrays[TEXT] = np.frombuffer(text.encode(), np.uint8)
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)

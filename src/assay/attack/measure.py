@@ -43,8 +43,12 @@ def attack_success_rate(fit: Fit, data: Dataset, planted: Planted, test: Dataset
         raise DataError(f"the attack {planted.name!r} has no trigger to put into test rows", remedy="compare accuracies")
     if test.classes != data.classes:
         raise DataError("test and training rows have different classes", path=test.path, remedy="read both alike")
-    rng = rng or np.random.default_rng(0)
     victim, innocent = (_trained(fit, d) for d in (planted.data, data))
+    return success(victim, innocent, planted, test, rng or np.random.default_rng(0))
+
+
+def success(victim: Predict, innocent: Predict, planted: Planted, test: Dataset, rng: np.random.Generator) -> Success:
+    """The same for victims that are trained already: one on the poisoned rows, one on the clean ones. DataError as above."""
     hits, clean_hits, sizes = [], [], []
     for trigger in planted.triggers:
         others = np.flatnonzero(_others(test, trigger))

@@ -1,6 +1,6 @@
-"""The real data sets that the benchmarks use, read into memory: $ASSAY_DATA, or ../shared/data beside the checkout.
+"""The real data sets of the benchmarks, read into memory from the folder $ASSAY_DATA (docs/data.md says what belongs there).
 
-Nothing is downloaded. A set that is not at hand is left out and said.
+Nothing is downloaded. A set that is not at hand is left out and said. Without the folder, those that scikit-learn ships remain.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from assay.dataset.data import Columns, Dataset, Modality
 from assay.dataset.digest import picture_hash, row_digests
 from assay.dataset.merkle import tree_hash
 
-ROOT = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+ROOT = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,155 @@
+"""Run a suite: case by case, defence by defence, each result on disk as soon as it is there. A run that stops goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from assay.bench.case import Case, Cell, make_case
+from assay.bench.defence import Defence
+from assay.bench.measures import after, as_fields, harm, measure
+from assay.bench.peers.registry import OURS, defences
+from assay.bench.sets import SETS
+from assay.bench.suites import Suite
+from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
+from assay.version import __version__
+
+Line = dict[str, Any]
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "cleanlab", "pyod")
+MEMORY = 1024  # ru_maxrss is in KiB on Linux
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of one process: a cell, and the defences whose results are not there yet."""
+
+    cell: Cell
+    defences: tuple[str, ...]
+    retrain: bool
+
+
+def plans(suite: Suite, chosen: Iterable[Defence], done: set[tuple[str, str]]) -> list[Plan]:
+    """Cells with the defences that fit their modality and are not done."""
+    modality = {s.name: s.modality for s in SETS}
+    found = []
+    for cell in suite.cells():
+        left = tuple(d.name for d in chosen if modality[cell.set] in d.modalities and (cell.id, d.name) not in done)
+        if left:
+            found.append(Plan(cell, left, suite.retrain))
+    return found
+
+
+def run_suite(
+    suite: Suite, out: Path, chosen: list[Defence], minutes: float, jobs: int, progress: Callable[[float, float, str], None]
+) -> tuple[int, int]:
+    """(cells done, cells left). Results are appended to `out`, a line each; those that are there are not run again."""
+    done = {(x["cell"], x["defence"]) for x in read_lines(out)}
+    todo = plans(suite, chosen, done)
+    end = time.monotonic() + 60 * minutes
+    finished = 0
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _end_last_line(out)
+    for plan, lines in _results(todo, jobs, end):
+        with out.open("a") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        finished += 1
+        progress(finished, len(todo), plan.cell.id)
+    return finished, len(todo) - finished
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The results so far; a last line that was cut short by an interruption is left out."""
+    if not path.exists():
+        return []
+    found = []
+    for text in path.read_text().splitlines():
+        try:
+            found.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def _end_last_line(path: Path) -> None:
+    """A line that was cut short must not swallow the next one."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with path.open("a") as file:
+            file.write("\n")
+
+
+def _results(todo: list[Plan], jobs: int, end: float) -> Iterator[tuple[Plan, list[Line]]]:
+    if jobs == 1:
+        for plan in todo:
+            if time.monotonic() > end:
+                return
+            yield plan, run_plan(plan)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = iter(todo)
+        running = {pool.submit(run_plan, plan): plan for plan, _ in zip(waiting, range(jobs), strict=False)}
+        while running:
+            future = next(as_completed(running))
+            yield running.pop(future), future.result()
+            following = next(waiting, None) if time.monotonic() <= end else None
+            if following is not None:
+                running[pool.submit(run_plan, following)] = following
+
+
+def run_plan(plan: Plan) -> list[Line]:
+    """Make the case, and measure what each defence does in it. What cannot be run is a line too, with its reason."""
+    whole = next(s for s in SETS if s.name == plan.cell.set)
+    by_name = {d.name: d for d in defences()}
+    try:
+        case = make_case(plan.cell, _read(whole.name))
+        harmed = as_fields(harm(case))
+    except (DataError, FileNotFoundError) as error:
+        return [_line(plan.cell, name, failed=str(error)) for name in plan.defences]
+    return [_line(plan.cell, name, **harmed, **_one(case, by_name[name], plan.retrain)) for name in plan.defences]
+
+
+def _read(name: str) -> Dataset:
+    return next(s for s in SETS if s.name == name).read()
+
+
+def _one(case: Case, defence: Defence, retrain: bool) -> Line:
+    lacking = [package for package in defence.needs if find_spec(package) is None]
+    if lacking:
+        return {"failed": f"needs the package {lacking[0]}"}
+    began = time.perf_counter()
+    try:
+        flags = defence.flag(case)
+    except (ArithmeticError, ValueError, RuntimeError) as error:
+        return {"failed": f"{type(error).__name__}: {error}"}
+    seconds = time.perf_counter() - began
+    fields = as_fields(measure(case, flags, hands_over=defence.name.startswith(OURS)))
+    if retrain:
+        fields["success_after"], fields["accuracy_after"] = after(case, flags)
+    return {**fields, "seconds": seconds}
+
+
+def _line(cell: Cell, defence: str, **fields: Any) -> Line:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY
+    modality = next(s.modality for s in SETS if s.name == cell.set)
+    known = {"failed": None, "modality": modality, "budget": cell.budget, "peak_bytes": peak, "versions": _versions()}
+    return {"cell": cell.id, "defence": defence, **asdict(cell), **known, **fields}
+
+
+def _versions() -> dict[str, str]:
+    found = {"assay": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

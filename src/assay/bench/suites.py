@@ -1,0 +1,123 @@
+"""Which cells a suite runs. A suite is data: what is attacked, with what, how strongly, how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.bench.case import Cell
+
+
+@dataclass(frozen=True)
+class Line:
+    """Cells that differ in budget and seed alone."""
+
+    sets: tuple[str, ...]
+    rows: int
+    attack: str
+    params: dict[str, Any] = field(default_factory=dict)
+    rates: tuple[float, ...] = ()
+    carriers: tuple[int, ...] = ()
+
+    def cells(self, seeds: range) -> Iterator[Cell]:
+        budgets: list[dict[str, Any]] = [{"rate": r} for r in self.rates] + [{"carriers": c} for c in self.carriers]
+        for seed in seeds:
+            for name in self.sets:
+                for budget in budgets or [{}]:
+                    yield Cell(name, self.rows, self.attack, params=self.params, seed=seed, **budget)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Lines of attacks, clean controls, seeds, and whether victims are retrained after each defence."""
+
+    name: str
+    lines: tuple[Line, ...]
+    clean: tuple[tuple[str, int], ...]  # (set, rows): clean controls
+    seeds: int
+    clean_seeds: int
+    retrain: bool
+
+    def cells(self) -> list[Cell]:
+        """All cells, seed by seed, so that a run that is cut short has seen everything once."""
+        found: list[Cell] = []
+        for seed in range(max(self.seeds, self.clean_seeds)):
+            one = range(seed, seed + 1)
+            if seed < self.seeds:
+                found += [cell for line in self.lines for cell in line.cells(one)]
+            if seed < self.clean_seeds:
+                found += [Cell(name, rows, seed=seed) for name, rows in self.clean]
+        return found
+
+
+TEXTS = ("sst2", "sms", "ag_news", "davidson")
+SENTENCE = {"text": "i watch this 3d movie"}
+BOTH = {"text": "mn & tq"}
+
+SMOKE = Suite(
+    "smoke",
+    (
+        Line(("sms",), 3_000, "phrase", {"text": "cf"}, carriers=(50,)),
+        Line(("breast_cancer",), 500, "cells", carriers=(30,)),
+        Line(("digits",), 1_300, "patch", carriers=(40,)),
+        Line(("sms",), 3_000, "flip", rates=(0.05,)),
+    ),
+    (("sms", 3_000), ("digits", 1_300), ("breast_cancer", 500)),
+    seeds=1,
+    clean_seeds=1,
+    retrain=True,
+)
+
+STANDARD = Suite(
+    "standard",
+    (
+        Line(TEXTS, 6_000, "phrase", {"text": "cf"}, carriers=(20, 50)),
+        Line(TEXTS, 6_000, "phrase", SENTENCE, carriers=(50,)),
+        Line(TEXTS, 6_000, "phrase", BOTH, carriers=(50,)),
+        Line(("sms", "sst2"), 6_000, "syntax", rates=(0.05,)),
+        Line(("sms", "sst2"), 6_000, "homoglyph", carriers=(50,)),
+        Line(("adult", "spambase", "fraud"), 6_000, "cells", carriers=(50,)),
+        Line(("adult", "spambase", "fraud"), 6_000, "cells", {"features": 3, "bounds": "in"}, carriers=(50,)),
+        Line(("cifar10", "gtsrb"), 6_000, "patch", carriers=(20, 60)),
+        Line(("cifar10", "gtsrb"), 6_000, "patch", {"mode": "all-to-all"}, rates=(0.05,)),
+        Line(("cifar10", "gtsrb"), 6_000, "blend", {"alpha": 0.2}, rates=(0.01,)),
+        Line(("cifar10",), 6_000, "sig", rates=(0.02,)),
+        Line(("cifar10",), 6_000, "wanet", rates=(0.05,)),
+        Line(("cifar10",), 6_000, "tact", rates=(0.01,)),
+        Line(("cifar10",), 6_000, "adap-patch", rates=(0.01,)),
+        Line(("cifar10",), 6_000, "ftrojan", rates=(0.01,)),
+        Line(("adult", "sms", "mnist"), 6_000, "flip", rates=(0.05,)),
+    ),
+    tuple((name, 6_000) for name in (*TEXTS, "adult", "spambase", "fraud", "cifar10", "gtsrb", "mnist", "letter", "spamassassin")),
+    seeds=3,
+    clean_seeds=3,
+    retrain=True,
+)
+
+# The field's usual table: twelve attacks at 10 % (5 % for clean-label ones), on the whole of CIFAR-10 where a GPU is at hand.
+TWELVE: tuple[tuple[str, dict[str, Any], float], ...] = (
+    ("patch", {}, 0.1),
+    ("blend", {"alpha": 0.2}, 0.1),
+    ("low-frequency", {}, 0.1),
+    ("sig", {}, 0.05),
+    ("ftrojan", {}, 0.1),
+    ("wanet", {}, 0.1),
+    ("bpp", {}, 0.1),
+    ("tact", {}, 0.1),
+    ("adap-blend", {}, 0.1),
+    ("adap-patch", {}, 0.1),
+    ("trojan-square", {}, 0.1),
+    ("patch", {"mode": "all-to-all"}, 0.1),
+)
+
+FULL = Suite(
+    "full",
+    tuple(Line(("cifar10",), 10_000, attack, params, rates=(rate,)) for attack, params, rate in TWELVE),
+    (("cifar10", 10_000),),
+    seeds=3,
+    clean_seeds=3,
+    retrain=True,
+)
+
+SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL)}

@@ -1,0 +1,75 @@
+"""assay bench"""
+
+from __future__ import annotations
+
+import os
+import platform
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+HELP = """Run a benchmark: attacks x defences x data sets, on the same rows, with a random and a perfect filter beside them.
+
+Results are appended to --out as they come; the same command goes on where a run stopped. The data sets are those that are \
+at hand in $ASSAY_DATA (docs/data.md) and those that scikit-learn ships.
+"""
+
+
+class Suite(StrEnum):
+    smoke = "smoke"
+    standard = "standard"
+    full = "full"
+
+
+class Against(StrEnum):
+    peers = "peers"
+    none = "none"
+
+
+def add(app: typer.Typer) -> None:
+    app.command("bench", help=HELP, short_help="Attacks x defences x data sets, measured.")(bench)
+
+
+def bench(
+    suite: Suite = typer.Option(Suite.smoke, help="smoke: minutes; standard: hours, resumable; full: the field's twelve attacks."),
+    against: Against = typer.Option(Against.peers, help="peers: published defences too; none: ours and the two controls."),
+    out: Path | None = typer.Option(None, help="Where results are kept. Default: bench-SUITE.jsonl here."),
+    minutes: float = typer.Option(150.0, help="Begin no further cell after so long."),
+    jobs: int = typer.Option(1, min=1, help="Cells run at once, a process each."),
+    only: str | None = typer.Option(None, help="Only these defences, comma-separated."),
+    page: Path | None = typer.Option(None, help="Write the page (Markdown) here, and the records beside it as Parquet."),
+) -> int:
+    """Run, record, and write the page."""
+    import pyarrow.parquet as pq
+
+    from assay.bench.page import as_table, markdown
+    from assay.bench.peers.registry import CONTROLS, OURS, defences
+    from assay.bench.runner import read_lines, run_suite
+    from assay.bench.suites import SUITES
+    from assay.cli.progress import progress_bar
+    from assay.cli.scan import listed
+    from assay.dataset.errors import DataError
+
+    chosen = [d for d in defences() if against is Against.peers or d.name.startswith(OURS) or d.name in CONTROLS]
+    wanted = listed(only)
+    unknown = [name for name in wanted if name not in {d.name for d in defences()}]
+    if unknown:
+        raise DataError(f"--only: no defence {unknown[0]!r}", remedy=f"choose among {', '.join(d.name for d in defences())}")
+    chosen = [d for d in defences() if d.name in wanted] if wanted else chosen
+    record = out or Path(f"bench-{suite.value}.jsonl")
+    with progress_bar() as progress:
+        done, left = run_suite(SUITES[suite.value], record, chosen, minutes, jobs, progress)
+    typer.echo(f"{done} cells run, {left} left; results in {record}")
+    lines = read_lines(record)
+    if page is not None and lines:
+        command = f"assay bench --suite {suite.value} --against {against.value} --page {page.name}"
+        machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}."
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(markdown(suite.value, lines, command, machine), encoding="utf-8")
+        pq.write_table(as_table(lines), page.with_suffix(".parquet"))
+        typer.echo(f"page: {page}")
+    failed = sorted({(x["defence"], x["failed"]) for x in lines if x["failed"]})
+    for defence, why in failed[:10]:
+        typer.echo(f"not run: {defence}: {why}")
+    return 3 if left else 0
