@@ -76,8 +76,9 @@ def test_time_that_is_there_is_used_and_missing_times_are_left_alone(dated: Data
     planted = plant(dated, "burst", target="class1", params={"start": 0, "width": 0.1})
     assert planted.data.table.equals(dated.table) is False
     assert planted.data.columns.time == "when"
-    assert set(np.flatnonzero(planted.poisoned)) <= {i for i in range(1000) if 0 <= place[i] < 100}
-    assert planted.poisoned.sum() == 40
+    assert set(np.flatnonzero(planted.poisoned)) <= {i for i in range(1000) if 0 <= place[i] < 99}
+    window = (place >= 0) & (place < 99)  # a tenth of the 990 rows that have a time
+    assert planted.poisoned.sum() == round(0.8 * (window & (dated.y == 0)).sum())
 
 
 def test_sybils_are_a_fifth_of_the_contributors_and_agree(stream: Dataset) -> None:
@@ -94,7 +95,7 @@ def test_sybils_are_a_fifth_of_the_contributors_and_agree(stream: Dataset) -> No
 def test_a_sleeper_is_honest_first(dated: Dataset, stream: Dataset) -> None:
     planted = plant(dated, "sleeper", target="class1", params={"insider": "bob", "wake": 0.6})
     place, who = order_in_time(dated), np.array(dated.values("who"), object)
-    assert (planted.poisoned == ((who == "bob") & (place >= 600) & (dated.y == 0))).all()
+    assert (planted.poisoned == ((who == "bob") & (place >= 594) & (dated.y == 0))).all()
     assert planted.poisoned.any()
     assert planted.artefacts[0].describe() == 'who = "bob"'
     added = plant(stream, "sleeper", seed=1)
@@ -103,7 +104,7 @@ def test_a_sleeper_is_honest_first(dated: Dataset, stream: Dataset) -> None:
     assert np.flatnonzero(added.poisoned).min() >= 14_000
     assert 40 < added.poisoned.sum() < 80  # a fiftieth of 6,000 rows, half of them of the other class
     with pytest.raises(DataError, match="let it wake earlier"):
-        plant(dated, "sleeper", target="class1", params={"insider": "bob", "wake": 0.999})
+        plant(dated, "sleeper", target="class1", params={"insider": "cy", "wake": 0.999})
 
 
 def test_a_column_that_is_in_the_way_is_named(stream: Dataset) -> None:
@@ -113,7 +114,7 @@ def test_a_column_that_is_in_the_way_is_named(stream: Dataset) -> None:
 
 
 def test_a_poisoned_stream_on_disk_holds_its_times(tmp_path: Path) -> None:
-    lines = ["x,label"] + [f"{i},{'ab'[i % 2]}" for i in range(500)]
+    lines = ["x,label"] + [f"{i * 37 % 101 / 8},{'ab'[i % 2]}" for i in range(500)]
     (tmp_path / "in.csv").write_text("\n".join(lines) + "\n")
     out = tmp_path / "out.csv"
     attack_path(tmp_path / "in.csv", "sleeper", out=out, seed=2, params={"contributors": 5}, columns=Columns(label=("label",)))

@@ -39,8 +39,9 @@ class BurstAttack(Attack):
 
     def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
         data = with_times(data, params)
-        place, length = order_in_time(data), max(1, round(params["width"] * len(data)))
-        there = int((place >= 0).sum())
+        place = order_in_time(data)
+        there = int(place.max()) + 1  # rows that have a time
+        length = max(1, round(params["width"] * there))
         start = rng.uniform(0, 1 - params["width"]) if params["start"] is None else params["start"]
         first = min(int(start * there), there - 1)
         last = min(first + length, there) - 1

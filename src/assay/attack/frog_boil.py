@@ -37,12 +37,14 @@ class FrogBoilAttack(Attack):
 
     def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
         data = with_times(data, params)
-        place, first = order_in_time(data), int(params["start"] * len(data))
+        place = order_in_time(data)
+        there = int(place.max()) + 1  # rows that have a time
+        first = int(params["start"] * there)
         (to,) = choose_targets(data, target, 1, rng)
         free = labelled(data) & (data.y != to) & (place >= first)
         if params["from"] is not None:
             free &= data.y == class_code(data, params["from"])
-        late = 1 + np.maximum(place - first, 0) * 100 // len(data)  # hundredths since the start, from 1
+        late = 1 + np.maximum(place - first, 0) * 100 // there  # hundredths since the start, from 1
         given = budget.rate is not None or budget.carriers is not None
         slope = float(np.minimum(1, params["step"] * late[place >= first]).sum())
         size = budget.count(len(data), self.rate) if given else max(1, round(slope))

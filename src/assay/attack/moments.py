@@ -38,10 +38,12 @@ def with_times(data: Dataset, params: Mapping[str, Any]) -> Dataset:
 
 
 def order_in_time(data: Dataset) -> Int:
-    """(n,) the place of each row in order of time, 0 first; -1 where the time is missing."""
+    """(n,) the place of each row in order of time, 0 first; -1 where the time is missing. DataError where all are."""
     assert data.columns.time is not None
     cells = data.table.column(data.columns.time)
     there = np.asarray(cells.is_valid(), dtype=bool)
+    if not there.any():
+        raise DataError("no row has a time", path=data.path, column=data.columns.time, remedy="name another time column, or none")
     order = np.asarray(pc.sort_indices(cells, sort_keys=[("", "ascending")]), np.int64)
     place = np.empty(len(data), np.int64)
     place[order] = np.arange(len(data))  # missing times are sorted last

@@ -46,7 +46,7 @@ class SleeperAttack(Attack):
         (to,) = choose_targets(data, target, 1, rng)
         hands = np.array(data.values(column), object)
         insider = one_of(data, hands, source, params["insider"], rng)
-        allowed = labelled(data) & (data.y != to) & (hands == insider) & (place >= int(params["wake"] * len(data)))
+        allowed = labelled(data) & (data.y != to) & (hands == insider) & (place >= int(params["wake"] * (place.max() + 1)))
         if source is not None:
             allowed &= data.y == source
         everything = params["share"] is None and budget.rate is None and budget.carriers is None

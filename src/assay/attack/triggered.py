@@ -172,7 +172,7 @@ class TriggerAttack(Attack):
             for t in targets:
                 may |= free & _eligible(data, t, params["mode"], only)
             total = max(len(targets), round(share * int(may.sum())))
-        if total < len(targets):
+        if total < len(targets) and not self.together:  # a variant without a carrier is no harm, a target without one is
             raise DataError(f"{total} carriers for {len(targets)} triggers", remedy="give each trigger at least one")
         return total
 

@@ -10,9 +10,17 @@ import typer
 
 HELP = """Poison a copy of a data set, for drills and tests.
 
-Writes the copy in the format of the original, and OUT.truth.parquet beside it: row, key, poisoned, attack. The \
-original is never touched. Kinds: patch, blend, glasses, sticker, phrase, cells, flip, insider; their parameters are \
-in docs/attacks.md.
+Writes the copy in the format of the original, and OUT.truth.parquet beside it: row, key, poisoned, attack, cover. The \
+original is never touched. What each kind does, and its parameters, are in docs/attacks.md.
+
+Pictures: patch, sticker, glasses, trojan-square, blend, sig, low-frequency, ftrojan, bpp, wanet, tact, adap-patch, \
+adap-blend, diluted, label-consistent, unlearnable.
+
+Texts: phrase, sentence, paraphrase, syntax, style, homoglyph, zero-width; without labels: vpi, constant-count, poisoned-rag.
+
+Tables: cells, noisy-cells, guided-cells.
+
+Labels of any data: flip, boundary, group-bias, insider, sybils, sleeper, frog-boil, burst.
 """
 
 
@@ -32,6 +40,7 @@ def attack(
     content: str | None = typer.Option(None, help="Content columns, comma-separated."),
     label: str | None = typer.Option(None, help="Label columns, comma-separated."),
     contributor: str | None = typer.Option(None, help="Column that says who added a row."),
+    time: str | None = typer.Option(None, help="Column that says when a row was added."),
 ) -> None:
     """Attack, and say what was planted."""
     from assay.attack.run import attack_path
@@ -39,7 +48,7 @@ def attack(
     from assay.dataset.data import Columns
     from assay.report.words import count
 
-    columns = Columns(listed(content), listed(label), contributor=contributor)
+    columns = Columns(listed(content), listed(label), contributor=contributor, time=time)
     done = attack_path(
         path,
         kind,
