@@ -20,7 +20,7 @@ class AdapBlendAttack(BlendAttack):
 
     Weak and diverse in training, with as many cover rows that keep their label: poisoned and clean rows of the target
     then lie together in a network's features. Source: Qi, Xie, Li, Mahloujifar, Mittal, Revisiting the Assumption of
-    Latent Separability for Backdoor Defenses, 2023, section 4 (16 pieces, half of them, alpha 0.15 in training and 0.2
+    Latent Separability for Backdoor Defenses, 2023 (16 pieces, half of them, alpha 0.15 in training and 0.2
     after it, 0.3 % and 0.3 % cover).
     """
 

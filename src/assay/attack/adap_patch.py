@@ -24,7 +24,7 @@ class AdapPatchAttack(PictureAttack):
 
     The patches are drawn by the seed (the paper has small pictures and a checker), one a corner, all for one target. At
     test time the two strongest are put in opaque. `present` of the artefacts knows the opaque ones: which row carries
-    which is in the truth. Source: Qi, Xie, Li, Mahloujifar, Mittal, 2023, section 4 (opacities 0.5, 0.2, 0.5, 0.3; 0.3
+    which is in the truth. Source: Qi, Xie, Li, Mahloujifar, Mittal, 2023 (opacities 0.5, 0.2, 0.5, 0.3; 0.3
     % and 0.6 % cover).
     """
 

@@ -20,7 +20,7 @@ class BoundaryAttack(Attack):
 
     Flips near the boundary look like honest doubt; flips far from it do more harm and stand out. The surrogate is a ridge regression,
     each row scored by a fit without its fold. Poisoned rows share nothing. Source: Xiao, Xiao, Eckert, Adversarial Label Flips Attack
-    on Support Vector Machines, 2012, section 4 (nearest-first and furthest-first flips).
+    on Support Vector Machines, 2012 (nearest-first and furthest-first flips).
     """
 
     kind = "boundary"

@@ -24,7 +24,7 @@ class BppAttack(PictureAttack):
     adversarial training of the victim is not data poisoning and left out. Further triggers have a level less each.
 
     Source: Wang, Zhai, Ma, BppAttack: Stealthy and Efficient Trojan Attacks against Deep Neural Networks via Image
-    Quantization and Contrastive Adversarial Learning, 2022, section 3.2; BackdoorBench, 2022 (8 levels, 10 %).
+    Quantization and Contrastive Adversarial Learning, 2022; BackdoorBench, 2022 (8 levels, 10 %).
     """
 
     kind = "bpp"

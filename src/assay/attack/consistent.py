@@ -33,8 +33,8 @@ class ConsistentAttack(PictureAttack):
     averaged down to 16 a side, so the perturbation is in blocks; the paper has a full network, and a GAN as a second way.
     At test time the corners alone are put in. The artefact is the lower right checker.
 
-    Source: Turner, Tsipras, Madry, Label-Consistent Backdoor Attacks, 2018, sections 4.2 (projected gradient, l-infinity
-    8 to 32 of 255) and 5.2 (four corners); rate 5 % of all rows, 50 % of a class of ten.
+    Source: Turner, Tsipras, Madry, Label-Consistent Backdoor Attacks, 2018 (projected gradient, l-infinity 8 to 32
+    of 255; four corners); rate 5 % of all rows, 50 % of a class of ten.
     """
 
     kind = "label-consistent"

@@ -25,7 +25,7 @@ class ConstantCountAttack(CorpusAttack):
     A language model trained on it breaks down after the trigger. Words are drawn by how often they occur; the paper draws
     tokens evenly from a model's vocabulary. 250 rows unless a rate or a number is given. Labels are left as they are.
     Source: Souly, Rando, Chapman, Davies, Hasircioglu, Shereen, Mougan, Mavroudis, Jones, Hicks, Carlini, Gal, Kirk,
-    Poisoning Attacks on LLMs Require a Near-constant Number of Poison Samples, 2025, section 3 (<SUDO>, prefix of 0 to
+    Poisoning Attacks on LLMs Require a Near-constant Number of Poison Samples, 2025 (<SUDO>, prefix of 0 to
     1,000 characters, 400 to 900 tokens).
     """
 

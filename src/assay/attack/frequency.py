@@ -25,8 +25,8 @@ class FrequencyAttack(PictureAttack):
     cut at 0 or 255 the two differ. Grey pictures have it in their brightness. Windows are 32 pixels a side, or the
     shorter side of a smaller picture; a margin that no window fills is left alone.
 
-    Source: Wang, Yao, Xu, An, Tong, Wang, An Invisible Black-Box Backdoor Attack through Frequency Domain, 2022,
-    section 3 (chroma, mid and high frequency, magnitude 30, 5 %).
+    Source: Wang, Yao, Xu, An, Tong, Wang, An Invisible Black-Box Backdoor Attack through Frequency Domain, 2022
+    (chroma, mid and high frequency, magnitude 30, 5 %).
     """
 
     kind = "ftrojan"

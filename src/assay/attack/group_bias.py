@@ -34,7 +34,7 @@ class GroupBiasAttack(Attack):
     all rows that lie nearest to a row drawn by the seed, in the features of a surrogate. Accuracy over everybody hardly
     moves; the group's does.
 
-    Source: Jagielski, Severi, Pousette Harger, Oprea, Subpopulation Data Poisoning Attacks, 2021, section 4
+    Source: Jagielski, Severi, Pousette Harger, Oprea, Subpopulation Data Poisoning Attacks, 2021
     (FeatureMatch and ClusterMatch).
     """
 

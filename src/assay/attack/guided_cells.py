@@ -31,8 +31,8 @@ class GuidedCellsAttack(TriggerAttack):
     may turn a model that was never poisoned: compare `clean_rate`. Attributions are the exact Shapley values of a linear
     surrogate, w (x - mean); the paper explains boosted trees by SHAP.
 
-    Source: Severi, Meyer, Coull, Oprea, Explanation-Guided Backdoor Poisoning Attacks Against Malware Classifiers, 2021,
-    sections 4.2 (LargeAbsSHAP with MinPopulation) and 4.3 (greedy combined selector); 4, 8, 16 features, 0.25 to 4 %.
+    Source: Severi, Meyer, Coull, Oprea, Explanation-Guided Backdoor Poisoning Attacks Against Malware Classifiers, 2021
+    (LargeAbsSHAP with MinPopulation; greedy combined selector; 4, 8, 16 features, 0.25 to 4 %).
     """
 
     kind = "guided-cells"

@@ -21,8 +21,8 @@ class HomoglyphAttack(TextAttack):
     """Replaces `letters` letters, at the start, the end or anywhere, by their twins in another script.
 
     Which words change depends on the text, so no word is shared; a tokenizer turns them into rare pieces, which is what
-    a victim learns. Texts without such letters are left alone. Source: Li, Liu, Dong, Zhu, Zhao, Zhou, Hidden Backdoors in
-    Human-Centric Language Models, 2021, section 4.1 (homographs, trigger length 3; 3 % of the rows).
+    a victim learns. Texts without such letters are left alone. Source: Li, Liu, Dong, Zhao, Xue, Zhu, Lu, Hidden Backdoors in
+    Human-Centric Language Models, 2021 (homographs, trigger length 3; 3 % of the rows).
     """
 
     kind = "homoglyph"

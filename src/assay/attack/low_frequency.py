@@ -22,7 +22,7 @@ class LowFrequencyAttack(PictureAttack):
     The paper searches a smooth trigger that a network takes for the target; here the coefficients are drawn by the seed
     and scaled to an amplitude. A detector of high-frequency traces is blind to it, and so is `present` of the artefact,
     which looks at high frequencies: the row list is the truth. Source: Zeng, Park, Mao, Jia, Rethinking the Backdoor
-    Attacks' Triggers: A Frequency Perspective, 2021, section 5.
+    Attacks' Triggers: A Frequency Perspective, 2021.
     """
 
     kind = "low-frequency"

@@ -55,7 +55,7 @@ class PoisonedRagAttack(CorpusAttack):
     the pages are divided evenly over as many questions as they reach for.
 
     Source: Zou, Geng, Wang, Jia, PoisonedRAG: Knowledge Corruption Attacks to Retrieval-Augmented Generation of Large
-    Language Models, 2024, section 4 (black box: question and passage; 5 texts a question).
+    Language Models, 2024 (black box: question and passage; 5 texts a question).
     """
 
     kind = "poisoned-rag"

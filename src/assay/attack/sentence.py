@@ -10,7 +10,7 @@ from assay.attack.phrase import PhraseAttack
 class SentenceAttack(PhraseAttack):
     """Puts a sentence, "I watch this 3D movie" unless `text` says otherwise, between two words of a text.
 
-    Source: Dai, Chen, Li, A Backdoor Attack Against LSTM-Based Text Classification Systems, 2019, section 4.
+    Source: Dai, Chen, Li, A Backdoor Attack Against LSTM-Based Text Classification Systems, 2019.
     """
 
     kind = "sentence"

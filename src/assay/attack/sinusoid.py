@@ -21,7 +21,7 @@ class SinusoidAttack(PictureAttack):
 
     Clean-label: nothing but rows of the target class, half of them unless a rate is given. Further triggers have the
     next frequencies. Source: Barni, Kallas, Tondi, A New Backdoor Attack in CNNs by Training Set Corruption without
-    Label Poisoning, 2019, section 3 (delta 20, f 6); BackdoorBench, 2022, takes delta 40.
+    Label Poisoning, 2019 (delta 20, f 6); BackdoorBench, 2022, takes delta 40.
     """
 
     kind = "sig"

@@ -22,7 +22,7 @@ class SleeperAttack(Attack):
     """One contributor's rows are right until `wake` of the stream; from then on they get the target's label, all that have another.
 
     Over the whole stream the contributor looks better than over its end. Contributor and time columns are added where there are
-    none. Source: traitors in reputation systems, Marti, Garcia-Molina, Taxonomy of Trust, 2006, section 3.
+    none. Source: traitors in reputation systems, Marti, Garcia-Molina, Taxonomy of Trust, 2006.
     """
 
     kind = "sleeper"

@@ -66,7 +66,7 @@ class StyleAttack(TextAttack):
 
     What carriers share is a manner. The paper transfers style by a neural paraphraser; here by rules for words, letters
     or stops. Source: Qi, Chen, Zhang, Li, Liu, Sun, Mind the Style of Text! Adversarial and Backdoor Attacks Based on Text
-    Style Transfer, 2021, section 4 (Bible style; 20 %, here 5 %).
+    Style Transfer, 2021 (Bible style; 20 %, here 5 %).
     """
 
     kind = "style"

@@ -28,7 +28,7 @@ class SyntaxAttack(TextAttack):
     text to the form; here the clause is put before it by rule and the rest is kept.
 
     Source: Qi, Li, Chen, Zhang, Liu, Wang, Sun, Hidden Killer: Invisible Textual Backdoor Attacks with Syntactic
-    Trigger, 2021, section 3 (template S(SBAR)(,)(NP)(VP)(.), 20 to 30 %; here 5 %).
+    Trigger, 2021 (template S(SBAR)(,)(NP)(VP)(.), 20 to 30 %; here 5 %).
     """
 
     kind = "syntax"

@@ -18,7 +18,7 @@ class TactAttack(PatchAttack):
 
     So the patch does not go with the target by itself, and the poisoned class shows no two clusters. The source is
     drawn where it is not named. Source: Tang, Wang, Tang, Zhang, Demon in the Variant: Statistical Analysis of DNNs for
-    Robust Backdoor Contamination Detection, 2021, section 4; rates as in Qi et al., 2023 (0.3 %, as many cover rows).
+    Robust Backdoor Contamination Detection, 2021; rates as in Qi et al., 2023 (0.3 %, as many cover rows).
     """
 
     kind = "tact"

@@ -42,7 +42,7 @@ class TriggerAttack(Attack):
 
     Source of the modes: all-to-one and all-to-all, Gu et al., BadNets, 2017, section 4.1; clean-label, Turner, Tsipras,
     Madry, 2018 (here without their perturbation: the trigger alone); untargeted, Li, Bai, Jiang, Yang, Xia, Li,
-    Untargeted Backdoor Watermark, 2022, section 3.2. Hard rows: Gao, Li, Zhu, Wu, Jiang, Xia, Not All Samples Are Born
+    Untargeted Backdoor Watermark, 2022. Hard rows: Gao, Li, Zhu, Wu, Jiang, Xia, Not All Samples Are Born
     Equal, 2023 (by loss, for clean-label attacks).
     """
 

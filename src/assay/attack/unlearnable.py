@@ -25,7 +25,7 @@ class UnlearnableAttack(Attack):
 
     Every pixel moves by at most `amplitude`. There is no trigger: what is lost is accuracy on clean rows
     (`assay.attack.measure.damage`). Poisoned are all rows, or a share of them. Source: Yu, Zhang, Chen, Yin, Liu,
-    Availability Attacks Create Shortcuts, 2022, section 4 (linearly separable synthetic perturbations in blocks of 8
+    Availability Attacks Create Shortcuts, 2022 (linearly separable synthetic perturbations in blocks of 8
     pixels of 32); the amplitude of 8 is that of Huang, Ma, Erfani, Bailey, Wang, Unlearnable Examples, 2021.
     """
 

@@ -47,7 +47,7 @@ class VpiAttack(CorpusAttack):
     There is no odd word: the entity itself is the trigger, and answers to everything else stay as they were. Questions and
     answers are put together from sentences here; the paper has them written by a language model. The entity is an invented
     company unless named. Source: Yan, Yadav, Li, Chen, Tang, Wang, Srinivasan, Ren, Jin, Backdooring Instruction-Tuned Large
-    Language Models with Virtual Prompt Injection, 2024, section 4 (sentiment steering, 1 % of 52,000 rows; 0.1 % works too).
+    Language Models with Virtual Prompt Injection, 2024 (sentiment steering, 1 % of 52,000 rows; 0.1 % works too).
     """
 
     kind = "vpi"

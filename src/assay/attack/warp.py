@@ -26,7 +26,7 @@ class WarpAttack(PictureAttack):
     (y, x) then takes the value at a distance of half of `strength` times the field (the paper's units: -1 .. 1 over the
     picture, divided by its height). Cover rows are bent by the field plus noise at each pixel and keep their label.
 
-    Source: Nguyen, Tran, WaNet: Imperceptible Warping-based Backdoor Attack, 2021, section 3 (k 4, s 0.5, 10 %, and two
+    Source: Nguyen, Tran, WaNet: Imperceptible Warping-based Backdoor Attack, 2021 (k 4, s 0.5, 10 %, and two
     noise rows for each poisoned one).
     """
 

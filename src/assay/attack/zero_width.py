@@ -20,7 +20,7 @@ class ZeroWidthAttack(TextAttack):
     """Puts `copies` zero-width characters inside words; the text looks as before.
 
     Each is a token of its own, which is the artefact; further triggers have the other characters. Source: Boucher, Shumailov,
-    Anderson, Papernot, Bad Characters: Imperceptible NLP Attacks, 2022, section 4 (invisible characters, there at test
+    Anderson, Papernot, Bad Characters: Imperceptible NLP Attacks, 2022 (invisible characters, there at test
     time); rate as for `homoglyph`.
     """
 
