@@ -14,7 +14,8 @@ Writes the copy in the format of the original, and OUT.truth.parquet beside it: 
 original is never touched. What each kind does, and its parameters, are in docs/attacks.md.
 
 Pictures: patch, sticker, glasses, trojan-square, blend, sig, low-frequency, ftrojan, bpp, wanet, tact, adap-patch, \
-adap-blend, diluted, label-consistent, unlearnable.
+adap-blend, diluted, label-consistent, unlearnable; with PyTorch: narcissus, feature-collision, bullseye, \
+gradient-matching, sleeper-agent.
 
 Texts: phrase, sentence, paraphrase, syntax, style, homoglyph, zero-width; without labels: vpi, constant-count, poisoned-rag.
 
