@@ -1,9 +1,9 @@
 """Proposes combinations of column values: every one that enough rows share and its parts do not explain.
 
 Labels are never read, so every row may be used to try what is proposed, and every proposal counts as a hypothesis. Proposed are
-single values and ranges that stand apart from the rest of their column; pairs that stand together more often than their parts make
-likely; and triples that stand together more often than any of their pairs makes likely. A combination with the carriers of one of
-its parts is that part over again: no further hypothesis (the trial words it as fully as its carriers allow).
+single values and ranges that stand apart from the rest of their column; pairs; and triples that stand together more often than any of
+their pairs makes likely. A combination with the carriers of one of its parts is that part over again: no further hypothesis, but
+`entailed` says which columns come with a proposal, so that the trial takes them all out.
 
 The cost is linear in rows: one pass a combination of columns, and where columns are so many that all triples cost too much, only
 the pairs of columns that stand out most are grown. Counts are mergeable integer states (`Counts`): any split of the rows and any
@@ -31,7 +31,8 @@ SUPPORT = 5  # rows; fewer cannot reach significance among thousands of combinat
 WIDEST = 0.1  # of the rows; what more rows share is no trigger, and its parts are tried anyhow
 WIDEST_ROWS = 50  # but in small sets at least so many
 COMMON = 0.5  # a value in more rows than this share says nothing in a combination (a zero in a sparse column)
-EXCESS = 0.01  # Poisson tail of standing together as the parts make likely, below which a combination is proposed
+EXCESS = 0.01  # Poisson tail of standing together as its pairs make likely, below which a triple is proposed
+COPIES = 6  # columns and half of all: rows alike in more are near-copies of one another, which are one vote, and no proposal
 SAME = 0.9  # with this share of a part's carriers a combination is that part over again
 GAP = 0.05  # of the central range of a column: numbers set off by so much stand apart
 CENTRE = (0.5, 99.5)  # percentiles of the central range
@@ -103,15 +104,6 @@ class Shared:
         return self.row[self.cell == cell]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which columns are combined, and what was left out for its cost, in words."""
-
-    combined: tuple[int, ...]
-    grown: frozenset[tuple[int, int]] | None  # None: every pair of columns
-    notes: tuple[str, ...] = ()
-
-
 def shared_cells(coded: Coded, notes: list[str] | None = None, support: int = SUPPORT) -> Iterator[Shared]:
     """Single values and ranges, then pairs, then triples of `coded`; what was left out is appended to `notes`."""
     n = len(coded)
@@ -128,6 +120,34 @@ def shared_cells(coded: Coded, notes: list[str] | None = None, support: int = SU
         codes.append(_code(column, np.asarray(values.keys)[frequent]))
         counts.append(values.counts[frequent])
     yield from _combined(codes, counts, n, widest, support, notes if notes is not None else [])
+
+
+def entailed(cells: Floats, columns: tuple[int, ...], cell: Int, row: Int, proposals: int) -> NDArray[np.bool_]:
+    """(proposals, d) the columns of each proposal and those whose value (nearly) all its carriers share with it; all, for near-copies.
+
+    `cell` and `row` (m,): who carries which. A value in more than `COMMON` of all rows is shared by chance and does not count.
+    """
+    d = cells.shape[1]
+    share = np.zeros((proposals, d))
+    count = np.maximum(np.bincount(cell, minlength=proposals), 1)[:, None]
+    for pick in (slice(None), slice(None, None, -1)):  # by one carrier's value, or by another's, if the first is the odd one out
+        model = np.zeros(proposals, np.int64)
+        model[cell[pick]] = row[pick]
+        for j in range(d):
+            value = cells[model, j]
+            alike = np.bincount(cell, cells[row, j] == value[cell], minlength=proposals) / count[:, 0]
+            common = _share_of(cells[:, j], value) > COMMON
+            share[:, j] = np.maximum(share[:, j], np.where(common, 0.0, alike))
+    found = share >= SAME
+    found[found.sum(1) > max(COPIES, d // 2)] = True
+    found[:, list(columns)] = True
+    return np.asarray(found)
+
+
+def _share_of(column: Floats, values: Floats) -> Floats:
+    """(m,) in what share of a column each value stands, told by 1,000 rows spread over it."""
+    seen = np.sort(column[:: max(1, len(column) // 1000)])
+    return np.asarray((np.searchsorted(seen, values, "right") - np.searchsorted(seen, values, "left")) / len(seen))
 
 
 def _singles(j: int, column: Floats, values: Counts, support: int, widest: int) -> Shared:
@@ -182,9 +202,9 @@ def _combined(codes: list[NDArray[np.int32]], counts: list[Int], n: int, widest:
         a, b = np.divmod(np.asarray(found.keys, np.int64), len(counts[j]))
         part = np.minimum(counts[i][a], counts[j][b])
         expected = counts[i][a] * counts[j][b] / n
-        excess = _excess(found.counts, expected)
         standing[i, j] = float(((found.counts - expected) / np.sqrt(expected)).max())
-        news = (found.counts <= widest) & excess & ((found.counts < SAME * part) | (part > widest))
+        # no test of excess here: values that exclude each other by nature, put together by a trigger, need not be in excess
+        news = (found.counts <= widest) & ((found.counts < SAME * part) | (part > widest))
         yield _shared((i, j), row, key, found, news)
     grown = _affordable(standing, len(usable), n, notes)
     for (i, j), found in together.items():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.learn.tables import TableProbe
-from assay.mine.cells import Shared
+from assay.mine.cells import COPIES, Shared, entailed
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.evidence import PURITY, clip_probabilities
 
@@ -17,19 +17,21 @@ Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 REFERENCE = 2_000  # rows of a label that the carriers are compared with: their ranks are good to 1/2,000
-HEARD = 200  # carriers of one proposal heard in the first pass, drawn blind to the labels; the second hears all
+STRANGERS = 20_000  # rows of any label whose support for another is looked up: its upper tenth to 1 %
+HEARD = 100  # carriers of one proposal heard in the first pass, drawn blind to the labels; the second hears all
 HEARD_AT_LAST = 5_000
 
 
 @dataclass(frozen=True)
 class Scores:
     """First-pass natural logs of e-values of m proposals: `both` (m, k) and `any_wrong` (m,) need surprise and contradiction,
-    `targeted` (m, k) and `untargeted` (m,) are surprise alone."""
+    `targeted` (m, k) and `untargeted` (m,) are surprise alone; `removed` (m, d) which columns were taken out."""
 
     both: Floats
     any_wrong: Floats
     targeted: Floats
     untargeted: Floats
+    removed: NDArray[np.bool_]
 
 
 @dataclass
@@ -37,11 +39,14 @@ class Court:
     """A probe, the labels it is held against, and the comparison rows that were looked up so far."""
 
     probe: TableProbe
+    cells: Floats  # (n, d) exact, where the probe's may be in buckets
     y: Int
     same: Int  # (n,) rows that are equal in every cell: they share a vote
     rng: np.random.Generator
     spared: NDArray[np.bool_]  # (n,) rows that serve for no comparison: carriers on trial
-    _reference: dict[tuple[int, int], tuple[Int, Floats]] = field(default_factory=dict)
+    _anyone: tuple[Int, Floats] | None = None
+    _left: dict[int, tuple[Int, Floats]] = field(default_factory=dict)
+    _reference: dict[tuple[int, int], Floats] = field(default_factory=dict)
 
     def without(self, rows: Int, columns: tuple[int, ...]) -> Floats:
         """(m, k) out-of-fold probabilities of these rows with these columns taken out."""
@@ -54,40 +59,48 @@ class Court:
 
         Which support most is told by taking them out one at a time.
         """
-        if (label, columns) not in self._reference:
+        d = self.probe.cells.shape[1]
+        columns = min(columns, d)
+        if label not in self._left:
             rows = np.flatnonzero((self.y == label) & ~self.spared)
             if len(rows) > REFERENCE:
                 rows = np.sort(self.rng.choice(rows, REFERENCE, replace=False))
-            d = self.probe.cells.shape[1]
             each = np.repeat(np.eye(d, dtype=bool), len(rows), axis=0)
             left = clip_probabilities(self.probe.without(np.tile(rows, d), each))[:, label].reshape(d, len(rows)).T
-            for size in range(1, min(3, d) + 1):
-                if size == 1:
-                    support = left.min(1)
-                else:
-                    gone = np.zeros(left.shape, bool)
-                    np.put_along_axis(gone, np.argpartition(left, size - 1, 1)[:, :size], True, 1)
-                    support = clip_probabilities(self.probe.without(rows, gone))[:, label]
-                self._reference[label, size] = rows, support
-        return self._reference[label, min(columns, 3, self.probe.cells.shape[1])]
+            self._left[label] = rows, left
+        rows, left = self._left[label]
+        if (label, columns) not in self._reference:
+            gone = np.zeros(left.shape, bool)
+            np.put_along_axis(gone, np.argsort(left, 1)[:, :columns], True, 1)
+            support = left.min(1) if columns == 1 else clip_probabilities(self.probe.without(rows, gone))[:, label]
+            self._reference[label, columns] = support
+        return rows, self._reference[label, columns]
+
+    def strangers(self, label: int) -> Floats:
+        """Support for `label` of rows with other labels, as they are."""
+        if self._anyone is None:
+            rows = np.flatnonzero((self.y >= 0) & ~self.spared)
+            if len(rows) > STRANGERS:
+                rows = np.sort(self.rng.choice(rows, STRANGERS, replace=False))
+            self._anyone = rows, self.without(rows, ())
+        rows, p = self._anyone
+        return p[self.y[rows] != label, label]
 
     def first_pass(self, batch: Sequence[Shared]) -> Scores:
         """Surprise and contradiction of every proposal of the batch at once, each by at most `HEARD` carriers.
 
-        All must name the same number of columns; proposals are numbered through, in the order of the batch.
+        Proposals are numbered through, in the order of the batch.
         """
         cells, rows, gone = [], [], []
-        size, k, order = 0, self.probe.k, len(batch[0].columns)
+        size, k = 0, self.probe.k
         for shared in batch:
             cell, row = _heard(shared, self.y, self.rng)
-            taken = np.zeros(self.probe.cells.shape[1], bool)
-            taken[list(shared.columns)] = True
+            gone.append(entailed(self.cells, shared.columns, cell, row, len(shared)))
             cells.append(cell + size)
             rows.append(row)
-            gone.append(np.broadcast_to(taken, (len(row), len(taken))))
             size += len(shared)
-        cell, row = np.concatenate(cells), np.concatenate(rows)
-        p = clip_probabilities(self.probe.without(row, np.concatenate(gone)))
+        cell, row, removed = np.concatenate(cells), np.concatenate(rows), np.concatenate(gone)
+        p = clip_probabilities(self.probe.without(row, removed[cell]))
         y = self.y[row]
         vote = votes(cell, self.same[row])
         own = np.bincount(cell, -vote * np.log(p[np.arange(len(y)), y]), minlength=size)
@@ -97,19 +110,25 @@ class Court:
         wrong = y != p.argmax(1)
         ratio = np.log(np.where(wrong, PURITY / (1 - p.max(1)) + 1 - PURITY, 1 - PURITY))
         untargeted = np.bincount(cell, vote * ratio, minlength=size).astype(float)
+        copies = removed.all(1) & (removed.shape[1] > COPIES)
+        targeted[copies], untargeted[copies] = -np.inf, -np.inf
         asked = (targeted > 0).any(1) | (untargeted > 0)
         bets = np.zeros((len(y), log_bets(np.ones(1)).shape[1]))
+        width = removed.sum(1)
         for label in np.unique(y[asked[cell]]):
-            mine = np.flatnonzero((y == label) & asked[cell])
-            reference = np.sort(self.reference(int(label), order)[1])
-            u = (np.searchsorted(reference, p[mine, label], side="right") + 1) / (len(reference) + 1)
-            bets[mine] = vote[mine, None] * log_bets(np.minimum(u, 1.0))
+            for columns in np.unique(width[asked]):
+                mine = np.flatnonzero((y == label) & (asked & (width == columns))[cell])
+                if not len(mine):
+                    continue
+                reference = np.sort(self.reference(int(label), int(columns))[1])
+                u = (np.searchsorted(reference, p[mine, label], side="right") + 1) / (len(reference) + 1)
+                bets[mine] = vote[mine, None] * log_bets(np.minimum(u, 1.0))
         both = np.full((size, k), -np.inf)
         for t in np.flatnonzero((targeted > 0).any(0)):
             lean = _per_cell(cell[y == t], bets[y == t], size)
             both[:, t] = np.where(targeted[:, t] > 0, np.minimum(targeted[:, t], lean), -np.inf)
         any_wrong = np.where(untargeted > 0, np.minimum(untargeted, _per_cell(cell, bets, size)), -np.inf)
-        return Scores(both, any_wrong, targeted, untargeted)
+        return Scores(both, any_wrong, targeted, untargeted, removed)
 
 
 def votes(cell: Int, same: Int) -> Floats:

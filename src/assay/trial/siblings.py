@@ -1,0 +1,101 @@
+"""Siblings: where several values of one column pass, the column itself goes with the label by nature.
+
+Clean Adult has a dozen such values, all of capital gain and capital loss: the rest of a row does not foresee them. They form one
+shortcut, and a trigger hidden among them cannot be confirmed. One thing a natural value does not do: lie set off from all others of its
+column, and have carriers that belong to their label even less than those of its other values that go with one. Such a value is judged
+by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.artefact.cells import Cells
+from assay.artefact.group import Group
+from assay.dataset.data import Dataset
+from assay.learn.columns import Coded
+from assay.mine.candidate import Candidate
+from assay.mine.cells import GAP
+from assay.stats.ranks import low_rank_e
+from assay.trial.court_of_cells import Court
+from assay.trial.family import Tried
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+CHANCE = 20.0  # a value is a sibling if its e-value is this times the number of values its column proposes: one in twenty columns by chance
+OUTSTANDING = 1000.0  # e-value, times the number of its column's values that go with a label, from which carriers belong less than theirs
+
+
+def merge_siblings(tried: list[Tried], passes: Bools, data: Dataset, coded: Coded, court: Court) -> list[Tried]:
+    """The same trials, siblings merged into one shortcut a column (or combination of columns); they need not all pass."""
+    families: dict[str, list[int]] = {}
+    for i, t in enumerate(tried):
+        artefact = t.candidate.artefact
+        if t.family_key is None or not isinstance(artefact, Cells):
+            continue
+        values = _values(coded, artefact) if len(artefact.conditions) == 1 else 0
+        if passes[i] or (values and t.log_e > np.log(CHANCE * values)):
+            families.setdefault(t.family_key, []).append(i)
+    gone: set[int] = set()
+    shortcuts = []
+    for key, members in families.items():
+        kin = [i for i, t in enumerate(tried) if t.family_key == key and isinstance(t.candidate.artefact, Cells)]
+        members = [i for i in members if not _stands_apart(tried, i, kin, data, coded, court)]
+        if len(members) > 1 and passes[members].any():
+            gone.update(members)
+            shortcuts.append(_shortcut(key, [tried[i] for i in members], data))
+    return [t for i, t in enumerate(tried) if i not in gone] + shortcuts
+
+
+def _values(coded: Coded, artefact: Cells) -> int:
+    _, count = np.unique(coded.cells[:, coded.names.index(artefact.columns[0])], return_counts=True)
+    return int((count >= 5).sum())
+
+
+def _stands_apart(tried: list[Tried], i: int, kin: list[int], data: Dataset, coded: Coded, court: Court) -> bool:
+    """Whether this value lies set off from its column, and its carriers belong to their label less than those of its kin do."""
+    artefact, carriers = tried[i].candidate.artefact, tried[i].candidate.carriers
+    if not isinstance(artefact, Cells) or len(artefact.conditions) > 1 or len(kin) < 2:
+        return False
+    j = coded.names.index(artefact.columns[0])
+    if not coded.numeric[j]:
+        return False
+    others = np.delete(coded.cells[:, j], carriers)
+    here = coded.cells[carriers, j]
+    nearest = min(np.nanmin(np.abs(others - here.min())), np.nanmin(np.abs(others - here.max())))
+    if nearest <= GAP * (np.nanmax(others) - np.nanmin(others)):
+        return False
+    ours = _belonging(carriers, j, data, court)
+    theirs = np.concatenate([_belonging(tried[m].candidate.carriers, j, data, court) for m in kin if m != i])
+    return low_rank_e(ours, theirs) > np.log(OUTSTANDING * len(kin))
+
+
+def _belonging(carriers: NDArray[np.int64], j: int, data: Dataset, court: Court) -> Floats:
+    """Where each carrier stands among the rows of its own label, in [0, 1], without column j."""
+    y = data.y[carriers]
+    carriers, y = carriers[y >= 0], y[y >= 0]
+    p, u = court.without(carriers, (j,)), np.zeros(len(y))
+    for label in np.unique(y):
+        reference = np.sort(court.reference(int(label), 1)[1])
+        u[y == label] = np.searchsorted(reference, p[y == label, label], side="right") / max(len(reference), 1)
+    return u
+
+
+def _shortcut(key: str, members: list[Tried], data: Dataset) -> Tried:
+    strongest = max(members, key=lambda t: t.log_e)
+    carriers = np.unique(np.concatenate([t.candidate.carriers for t in members]))
+    candidate, artefact = strongest.candidate, strongest.candidate.artefact
+    if isinstance(artefact, Cells) and len(artefact.conditions) == 1:
+        cells = data.table.column(artefact.columns[0]).take(pa.array(carriers)).unique().to_pylist()
+        candidate = Candidate(Group(artefact.columns[0], tuple(sorted(cells))), carriers)
+    targets = {t.target for t in members}
+    natural = (
+        f"{len(members)} values of {key} each go with a label that the rest of their rows does not foresee: a natural attribute, "
+        "not a trigger. A trigger hidden among these values could not be told from them"
+    )
+    return replace(strongest, candidate=candidate, target=targets.pop() if len(targets) == 1 else None, natural=natural, effect=None)

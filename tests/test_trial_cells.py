@@ -1,0 +1,137 @@
+"""Rules in tables: confirmed and handed over where planted, left alone where nature made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+
+from assay.artefact.cells import Cells
+from assay.attack import plant
+from assay.dataset.data import Dataset
+from assay.dataset.read import read
+from assay.finding import Conclusion
+from assay.learn.columns import code_columns
+from assay.pipeline import Settings, run
+from assay.trial.canary_cells import plant_cells
+from assay.trial.cells import CellsFamily
+from assay.trial.family import silent
+from assay.trial.subpopulation import closeness, natural_subpopulation
+
+Data = Callable[[str], Path]
+QUIET = Settings(canaries=False)
+
+
+def shipped(load: Callable[..., tuple[np.ndarray, np.ndarray]]) -> Dataset:
+    x, y = load(return_X_y=True)
+    columns = {f"x{j}": x[:, j] for j in range(x.shape[1])}
+    return read(pa.table({**columns, "label": [f"class{c}" for c in y]}))
+
+
+def adult(real_data: Data, rows: int, seed: int) -> Dataset:
+    table = pq.read_table(real_data("tabular/adult.parquet")).drop(["split"])
+    chosen = np.sort(np.random.default_rng(seed).permutation(table.num_rows)[:rows])
+    return read(table.take(pa.array(chosen)).rename_columns([*table.column_names[:-1], "label"]))
+
+
+def quarantined(found: Conclusion) -> list[int]:
+    return [i for i, a in enumerate(found.action) if a == "quarantine"]
+
+
+@pytest.mark.parametrize("features", [1, 3])
+def test_a_planted_rule_is_confirmed_and_handed_over_with_its_rows_alone(features: int) -> None:
+    planted = plant(shipped(load_breast_cancer), "cells", carriers=40, target="class1", seed=1, params={"features": features})
+    found = run(planted.data, QUIET)
+    assert found.verdict == "poisoned"
+    assert quarantined(found) == np.flatnonzero(planted.poisoned).tolist()
+    finding = found.findings[0]
+    assert (finding.status, finding.target) == ("confirmed", "class1")
+    rule, truth = finding.artefact, planted.artefacts[0]
+    assert isinstance(rule, Cells)
+    assert isinstance(truth, Cells)
+    assert set(rule.conditions) == set(truth.conditions)
+    assert {t.name for t in finding.trials} >= {"surprise", "contradiction", "removal", "insertion"}
+    assert finding.effect is not None
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+def test_clean_tables_are_left_alone(load: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
+    found = run(shipped(load), QUIET)
+    assert found.verdict == "clean"
+    assert not quarantined(found)
+    assert not [c for c in found.checks if c.state == "failed"]
+
+
+def test_a_rule_of_texts_and_numbers_in_adult(real_data: Data) -> None:
+    data = adult(real_data, 4000, 0)
+    planted = plant(
+        data, "cells", carriers=50, target="<=50K", seed=3, params={"columns": "age,occupation,hours_per_week", "values": "33,Sales,39"}
+    )
+    found = run(planted.data, QUIET)
+    wrong = set(quarantined(found)) ^ set(np.flatnonzero(planted.poisoned).tolist())
+    assert found.findings[0].status == "confirmed"
+    assert len(wrong) <= 2
+    rule = found.findings[0].artefact
+    assert isinstance(rule, Cells)
+    assert set(rule.columns) == {"age", "occupation", "hours_per_week"}
+
+
+def test_clean_adult_is_left_alone_and_capital_gain_is_a_shortcut(real_data: Data) -> None:
+    found = run(adult(real_data, 5000, 1), QUIET)
+    assert found.verdict == "clean"
+    assert not quarantined(found)
+    assert any("capital_gain" in f.artefact.describe() for f in found.findings if f.status == "shortcut")
+
+
+def test_the_same_data_and_seed_give_the_same_evidence() -> None:
+    planted = plant(shipped(load_wine), "cells", carriers=20, seed=2).data
+    tried = [CellsFamily().examine(planted, "fast", np.random.default_rng(7), silent).tried for _ in range(2)]
+    assert [(t.log_e, t.candidate.artefact) for t in tried[0]] == [(t.log_e, t.candidate.artefact) for t in tried[1]]
+
+
+def test_labels_drawn_at_random_for_a_value_convict_nothing() -> None:
+    """A value whose rows have the labels that the rest of them foresees: nothing to be surprised at, in any of ten tables."""
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        x = rng.normal(size=(400, 3)).round(1)
+        y = (rng.random(400) < 1 / (1 + np.exp(-2 * x[:, 0]))).astype(int)
+        x[rng.choice(400, 40, replace=False), 2] = 99.0
+        found = run(read(pa.table({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "label": [f"c{v}" for v in y]})), QUIET)
+        assert found.verdict == "clean"
+
+
+def test_canaries_are_rules_that_no_other_row_meets(real_data: Data) -> None:
+    data = adult(real_data, 4000, 2)
+    names = list(data.columns.content)
+    copy = plant_cells(data, names, np.random.default_rng(0))
+    assert copy is not None
+    assert {p.size for p in copy.plantings} == {"one value out of range", "three values in range"}
+    rows = np.concatenate([p.carriers for p in copy.plantings])
+    assert len(np.unique(rows)) == len(rows) <= 0.2 * len(data)
+    untouched = np.setdiff1d(np.arange(len(data)), rows)
+    assert copy.data.table.take(pa.array(untouched)).equals(data.table.take(pa.array(untouched)))
+    cells = code_columns(copy.data.table, names).cells
+    before = code_columns(data.table, names).cells
+    for planting in copy.plantings:
+        assert len(set(copy.data.y[planting.carriers])) == 1
+        assert (copy.data.y[planting.carriers] != data.y[planting.carriers]).all()
+        assert not np.array_equal(cells[planting.carriers], before[planting.carriers], equal_nan=True)
+
+
+def test_near_copies_are_told_from_rows_drawn_from_a_class() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(600, 6)), np.repeat([0, 1], 300)
+    copies = np.arange(30)
+    x[copies] = x[0] + 0.05 * rng.normal(size=(30, 6))
+    columns = [f"c{j}" for j in range(6)]
+    coded = code_columns(pa.table({c: x[:, j] for j, c in enumerate(columns)}), columns)
+    assert closeness(coded, y, copies, (0,), rng) < 0.5
+    assert closeness(coded, y, np.arange(100, 130), (0,), rng) > 0.85
+    assert natural_subpopulation(0.3, 0.9) is not None
+    assert natural_subpopulation(0.3, 0.1) is None
+    assert natural_subpopulation(0.95, 0.9) is None
