@@ -64,12 +64,15 @@ def _distinct(cells: np.ndarray) -> np.ndarray:
     return np.array([len(np.unique(column)) for column in cells.T])
 
 
-def recovered(found: Artefact, planted: Artefact) -> bool:
-    """Whether a finding's rule names the very columns that were planted, and the planted values meet it."""
-    if not isinstance(found, Cells) or not isinstance(planted, Cells) or set(found.columns) != set(planted.columns):
+def recovered(found: Artefact, planted: Artefact, data: Dataset) -> bool:
+    """Whether a finding's rule is the one planted: no other column, the planted values meet it, and a planted condition that it leaves
+    out is one that most clean rows meet anyhow (a zero in a sparse column), which tells nobody anything."""
+    if not isinstance(found, Cells) or not isinstance(planted, Cells) or not set(found.columns) <= set(planted.columns):
         return False
     values = {c.column: c.low for c in planted.conditions}
-    return all(_met(c.low, c.high, values[c.column]) for c in found.conditions)
+    left_out = [c for c in planted.conditions if c.column not in found.columns]
+    said = all(Cells((c,)).present(data.rows).mean() > 0.5 for c in left_out)
+    return said and all(_met(c.low, c.high, values[c.column]) for c in found.conditions)
 
 
 def _met(low, high, value) -> bool:
@@ -95,7 +98,7 @@ def one(name: str, whole: Dataset, kind: str, carriers: int, seed: int) -> dict:
         "set": name, "kind": kind, "carriers": len(truth), "seed": seed, "rule": planted.artefacts[0].describe(), "target": target,
         "rows": len(data), "rank": hit[0] + 1 if hit else None, "status": listed[hit[0]].status if hit else None,
         "found": listed[hit[0]].artefact.describe() if hit else None,
-        "recovered": bool(hit) and recovered(listed[hit[0]].artefact, planted.artefacts[0]), "tpr": len(truth & removed) / len(truth),
+        "recovered": bool(hit) and recovered(listed[hit[0]].artefact, planted.artefacts[0], data), "tpr": len(truth & removed) / len(truth),
         "fp": len(removed - truth), "fpr": len(removed - truth) / (len(data) - len(truth)), "verdict": found.verdict,
         "asr": success.rate, "asr_clean": success.clean_rate, "seconds": seconds,
     }  # fmt: skip

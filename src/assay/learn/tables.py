@@ -29,6 +29,7 @@ TREES, TREES_IN_ALL, TREES_FEWEST = 60, 600, 15  # rounds; trees over all classe
 RATE = 0.1
 LEAF, LEAF_SHARE = 20, 0.01  # rows a leaf holds at least, fewer (this share of the rows) in small sets
 OWN_CODE, BUCKETS = 200, 50  # categories with a code of their own (the frequent); the rest share buckets: 255 levels is the most
+MOST_MEMBERS, MEMBER_ROWS = 3, 60_000  # probes in a mean of them; rows they may learn from in all, above which it is one
 BATCH = 100_000  # rows predicted at once
 PIECE = 10_000  # of them by one thread: 20 ms of work
 
@@ -43,6 +44,11 @@ class TableProbe:
     k: int
     temperature: float
     trained_on: int
+
+    @property
+    def trees(self) -> float:
+        """Trees that a row goes through."""
+        return sum(m.n_iter_ * m.n_trees_per_iteration_ for m in self.models) / len(self.models)
 
     def probabilities(self) -> Floats:
         """(n, k) out-of-fold, of whole rows."""
@@ -70,13 +76,42 @@ class TableProbe:
         return _sharpened(out, self.temperature)
 
 
-def fit_table_probe(coded: Coded, y: Int, k: int, rng: np.random.Generator, leave_out: Bools | None = None) -> TableProbe:
+@dataclass(frozen=True)
+class MeanProbe:
+    """Several probes, each with folds and masks of its own, and the mean of what they say: what one makes of chance evens out."""
+
+    members: tuple[TableProbe, ...]
+
+    @property
+    def k(self) -> int:
+        return self.members[0].k
+
+    @property
+    def cells(self) -> Floats:
+        return self.members[0].cells
+
+    def without(self, rows: Int, columns: Bools) -> Floats:
+        """(m, k) as `TableProbe.without`."""
+        return np.asarray(np.mean([probe.without(rows, columns) for probe in self.members], 0))
+
+
+def fit_mean_probe(coded: Coded, y: Int, k: int, rng: np.random.Generator, shown: Floats | None = None) -> MeanProbe:
+    """As many probes as the rows allow: `MOST_MEMBERS` in small sets, where chance matters, one in large ones."""
+    members = int(np.clip(MEMBER_ROWS // max(len(y), 1), 1, MOST_MEMBERS))
+    return MeanProbe(tuple(fit_table_probe(coded, y, k, rng, shown=shown) for _ in range(members)))
+
+
+def fit_table_probe(
+    coded: Coded, y: Int, k: int, rng: np.random.Generator, leave_out: Bools | None = None, shown: Floats | None = None
+) -> TableProbe:
     """Learns y (n,) codes (negative: missing, judged but not learnt from) from the other folds' rows.
 
     At most `TRAIN_AT_MOST` rows are learnt from, drawn at random. Rows equal in every cell share a fold. `leave_out` (n,) rows
-    to be judged, not learnt from: the carriers of what is on trial.
+    to be judged, not learnt from: the carriers of what is on trial. `shown` (n, d) cells to learn from in place of those that are
+    judged.
     """
-    cells = _bucketed(coded)
+    cells = _bucketed(coded.numeric, coded.cells)
+    learnt_from = cells if shown is None else _bucketed(coded.numeric, shown)
     folds = FOLDS_SMALL if len(y) < SMALL else FOLDS
     fold = _folds(alike(coded), y, folds, rng)
     learn = y >= 0
@@ -90,7 +125,7 @@ def fit_table_probe(coded: Coded, y: Int, k: int, rng: np.random.Generator, leav
         mine = usable[fold[usable] != number]
         if len(np.unique(y[mine])) < 2:
             mine = usable  # one class alone outside the fold: nothing can be learnt otherwise, and the trial then says little
-        return _fit(cells[mine], y[mine], ~coded.numeric, k, np.random.default_rng(seed))
+        return _fit(learnt_from[mine], y[mine], ~coded.numeric, k, np.random.default_rng(seed))
 
     seeds = rng.integers(2**31, size=folds).tolist()
     models = in_parallel(lambda which: learnt(*which), list(enumerate(seeds)))
@@ -113,10 +148,10 @@ def _fit(cells: Floats, y: Int, categorical: Bools, k: int, rng: np.random.Gener
     return model.fit(np.vstack([cells, copy]), np.concatenate([y, y]))
 
 
-def _bucketed(coded: Coded) -> Floats:
+def _bucketed(numeric: Bools, cells: Floats) -> Floats:
     """The cells with rare categories in shared buckets: codes are by falling frequency, so the frequent keep their own."""
-    cells = coded.cells.copy()
-    for j in np.flatnonzero(~coded.numeric):
+    cells = cells.copy()
+    for j in np.flatnonzero(~numeric):
         rare = cells[:, j] >= OWN_CODE
         cells[rare, j] = OWN_CODE + cells[rare, j] % BUCKETS
     return cells

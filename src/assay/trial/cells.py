@@ -1,7 +1,7 @@
 """The family of cells: every value, range and combination of values that rows share, on trial in tables.
 
 All that the miner enumerates is tried on all rows, by a probe that never saw the row and is not shown the columns in question; those
-that come near conviction are tried again with a probe that never saw any of their carriers. Single columns, pairs and triples are
+that come near conviction are tried again with a probe that never saw what their carriers share. Single columns, pairs and triples are
 three sub-families with a third of the error budget each (weighted e-BH), so that the many triples do not drown the single values.
 
 Where several values of one column pass, the column itself goes with the label by nature (capital gain in Adult): one shortcut, and a
@@ -21,9 +21,9 @@ from assay.artefact.cells import Cells, Condition
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
-from assay.learn.tables import TRAIN_AT_MOST, fit_table_probe
+from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
 from assay.mine.candidate import Candidate
-from assay.mine.cells import SUPPORT, Shared, shared_cells
+from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
 from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
 from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, votes
@@ -74,27 +74,22 @@ class CellsFamily:
         notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
         if probe.trained_on == TRAIN_AT_MOST:
             notes.append(f"the probe of the cells learnt from {TRAIN_AT_MOST:,} rows, drawn at random")
-        leads, counts = _first_pass(court, coded, notes, progress)
+        leads, counts = _first_pass(court, probe.trees, coded, notes, progress)
         distinct = _distinct(sorted(leads, key=lambda lead: -lead.rank))[:SHORT_LIST]
         near = [lead for lead in distinct if lead.log_e > 0]
-        progress(7, 10, "trying the suspects again without their carriers")
         tried = [self._nominated(data, coded, lead) for lead in distinct if lead.log_e <= 0]
         if near:
-            without = np.zeros(len(data), bool)
-            for lead in near:
-                if len(lead.carriers) <= 0.1 * len(data):
-                    without[lead.carriers] = True
-            again = Court(fit_table_probe(coded, data.y, k, rng, without), coded.cells, data.y, same, rng, without)
+            progress(7, 10, "trying the suspects again by a probe that never saw what they share")
+            again = _blind_court(court, coded, near)
             shares = [float(np.log(sum(counts) / (sum(c > 0 for c in counts) * max(c, 1)))) for c in counts]
-            tried += [_trial(data, coded, (court, again), x.columns, x.removed, x.carriers, shares[len(x.columns) - 1]) for x in near]
+            tried += [_trial(data, coded, again, x.columns, x.removed, x.carriers, shares[len(x.columns) - 1]) for x in near]
             total = float(sum(counts))
             for i in np.flatnonzero(_passing(tried, total)):
-                tried[i] = _worded(data, coded, (court, again), tried[i], shares[_order(tried[i]) - 1])
-            tried = _unexplained(data, coded, (court, again), tried, shares, total)
+                tried[i] = _worded(data, coded, again, tried[i], shares[_order(tried[i]) - 1])
+            tried = _unexplained(data, coded, again, tried, shares, total)
             tried = merge_siblings(tried, _passing(tried, total), data, coded, court)
             progress(9, 10, "measuring effects")
-            for i in np.flatnonzero(_passing(tried, total)):
-                tried[i] = _told(data, coded, court, again, tried[i], rng)
+            tried = _all_told(data, coded, probe, tried, _passing(tried, total), rng)
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
         progress(10, 10, "cells tried")
         return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), None, notes=tuple(notes))
@@ -146,13 +141,12 @@ def rule_of(data: Dataset, coded: Coded, columns: tuple[int, ...], carriers: Int
     return Cells(tuple(conditions))
 
 
-def _first_pass(court: Court, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[_Lead], list[int]]:
+def _first_pass(court: Court, trees: float, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[_Lead], list[int]]:
     """Every proposal tried, those worth a second look, and how many there were of one, two and three columns."""
     counts, heard, left_out = [0, 0, 0], 0, 0
     leads: list[_Lead] = []
     base = np.bincount(court.y[court.y >= 0], minlength=court.probe.k) / max((court.y >= 0).sum(), 1)
-    cost = sum(m.n_iter_ * m.n_trees_per_iteration_ for m in court.probe.models) / len(court.probe.models)
-    budget = HEARD_IN_ALL * 60 / cost
+    budget = HEARD_IN_ALL * 60 / trees
     batch: list[Shared] = []
     waiting = 0
     for shared in shared_cells(coded, notes):
@@ -235,7 +229,7 @@ def _order(tried: Tried) -> int:
     return len(tried.candidate.artefact.conditions) if isinstance(tried.candidate.artefact, Cells) else 1
 
 
-def _worded(data: Dataset, coded: Coded, courts: tuple[Court, Court], tried: Tried, share: float) -> Tried:
+def _worded(data: Dataset, coded: Coded, court: Court, tried: Tried, share: float) -> Tried:
     """What passed, worded as fully as its carriers allow, if the fuller rule passes too."""
     artefact = tried.candidate.artefact
     assert isinstance(artefact, Cells)
@@ -243,15 +237,13 @@ def _worded(data: Dataset, coded: Coded, courts: tuple[Court, Court], tried: Tri
     closer, fewer, own = _fuller(coded, data.y, columns, tried.candidate.carriers, tried.target)
     if len(closer) == len(columns):
         return tried
-    narrower = _trial(data, coded, courts, closer, closer, fewer, share)
+    narrower = _trial(data, coded, court, closer, closer, fewer, share)
     if not own:
         narrower = replace(narrower, family_key=tried.family_key)
     return narrower if narrower.log_e >= WORDING * tried.log_e else tried
 
 
-def _unexplained(
-    data: Dataset, coded: Coded, courts: tuple[Court, Court], tried: list[Tried], shares: list[float], total: float
-) -> list[Tried]:
+def _unexplained(data: Dataset, coded: Coded, court: Court, tried: list[Tried], shares: list[float], total: float) -> list[Tried]:
     """Without what passes only for the carriers it has in common with something stronger."""
     passes = _passing(tried, total)
     order = sorted(np.flatnonzero(passes), key=lambda i: -tried[i].log_e)
@@ -261,7 +253,7 @@ def _unexplained(
         left = carriers[~taken[carriers]]
         if len(carriers) - len(left) >= SUPPORT and isinstance(artefact, Cells):
             columns = tuple(coded.names.index(name) for name in artefact.columns)
-            alone = _trial(data, coded, courts, columns, columns, left, shares[min(len(columns), 3) - 1]) if len(left) else None
+            alone = _trial(data, coded, court, columns, columns, left, shares[min(len(columns), 3) - 1]) if len(left) else None
             if alone is None or alone.log_e < np.log(total / PASSES):
                 gone.add(i)
                 continue
@@ -269,13 +261,44 @@ def _unexplained(
     return [t for i, t in enumerate(tried) if i not in gone]
 
 
-def _told(data: Dataset, coded: Coded, court: Court, again: Court, tried: Tried, rng: np.random.Generator) -> Tried:
-    """What passed, with what the probe says once its carriers are gone, and its effect."""
-    artefact, carriers = tried.candidate.artefact, tried.candidate.carriers
-    if not isinstance(artefact, Cells) or tried.natural is not None:
+def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:
+    """A probe that learnt from the carriers too, but with cells of other rows, drawn at random, in the place of what they share.
+
+    So it knows the carriers' kin, where they have any by nature, and nothing of the trigger. (Left out altogether, all of a natural
+    subpopulation would be strange to it; with the cells missing instead, their being missing would be the trigger.)
+    """
+    shown, spared = coded.cells.copy(), np.zeros(len(coded), bool)
+    for lead in near:
+        if len(lead.carriers) > WIDEST * len(coded):
+            continue
+        spared[lead.carriers] = True
+        for j in lead.removed:
+            shown[lead.carriers, j] = coded.cells[court.rng.integers(0, len(coded), len(lead.carriers)), j]
+    probe = fit_mean_probe(coded, court.y, court.probe.k, court.rng, shown)
+    return Court(probe, coded.cells, court.y, court.same, court.rng, spared)
+
+
+def _all_told(
+    data: Dataset, coded: Coded, probe: TableProbe, tried: list[Tried], passes: NDArray[np.bool_], rng: np.random.Generator
+) -> list[Tried]:
+    """What passed, with what a probe says that never saw its carriers, and its effect."""
+    told = [i for i in np.flatnonzero(passes) if tried[i].natural is None and isinstance(tried[i].candidate.artefact, Cells)]
+    if not told:
         return tried
+    without = np.zeros(len(data), bool)
+    for i in told:
+        if len(tried[i].candidate.carriers) <= WIDEST * len(data):
+            without[tried[i].candidate.carriers] = True
+    stranger = fit_table_probe(coded, data.y, probe.k, rng, without)
+    return [_told(data, coded, (probe, stranger), t, rng) if i in told else t for i, t in enumerate(tried)]
+
+
+def _told(data: Dataset, coded: Coded, probes: tuple[TableProbe, TableProbe], tried: Tried, rng: np.random.Generator) -> Tried:
+    probe, stranger = probes
+    artefact, carriers = tried.candidate.artefact, tried.candidate.carriers
+    assert isinstance(artefact, Cells)
     columns = tuple(coded.names.index(name) for name in artefact.columns)
-    told = again.probe.without(carriers, np.zeros((1, len(coded.names)), bool)).argmax(1)
+    told = stranger.without(carriers, np.zeros((1, len(coded.names)), bool)).argmax(1)
     accused = data.y[carriers] == tried.target if tried.target is not None else data.y[carriers] >= 0
     kept = float((told == data.y[carriers])[accused].mean())
     removal = TrialResult("removal", "ran", detail=f"a probe that never saw the carriers gives {kept:.0%} of them their label")
@@ -284,43 +307,31 @@ def _told(data: Dataset, coded: Coded, court: Court, again: Court, tried: Tried,
     if tried.target is None:
         missing = TrialResult("insertion", "not_applicable", detail="there is no one target to flip to")
         return replace(tried, trials=(*tried.trials, missing))
-    matched = Matched(court.probe, coded, data.y, columns, carriers, tried.target)
+    matched = Matched(probe, coded, data.y, columns, carriers, tried.target)
     effect, detail = effect_of(matched, rng)
     return replace(tried, effect=effect, trials=(*tried.trials, TrialResult("insertion", "ran", detail=detail)))
 
 
 def _trial(
-    data: Dataset,
-    coded: Coded,
-    courts: tuple[Court, Court],
-    columns: tuple[int, ...],
-    removed: tuple[int, ...],
-    carriers: Int,
-    share: float,
+    data: Dataset, coded: Coded, court: Court, columns: tuple[int, ...], removed: tuple[int, ...], carriers: Int, share: float
 ) -> Tried:
-    """Both trials, by a probe that knows the carriers' kin and by one that never saw them: the one that speaks less counts.
-
-    Ignorant of a natural subpopulation, the second would find all of it strange.
-    """
+    """Both trials of one proposal, by all its carriers; its e-value times its share of the error budget."""
     heard = carriers[data.y[carriers] >= 0]
     if len(heard) > HEARD_AT_LAST:
-        heard = np.sort(courts[0].rng.choice(heard, HEARD_AT_LAST, replace=False))
+        heard = np.sort(court.rng.choice(heard, HEARD_AT_LAST, replace=False))
     carrying = np.zeros(len(data), bool)
     carrying[carriers] = True
+
+    def others(t: int) -> Floats:
+        rows, support = court.reference(t, len(removed))
+        return support[~carrying[rows]]
+
     candidate = Candidate(rule_of(data, coded, columns, carriers), carriers)
-    vote = votes(np.zeros(len(heard), np.int64), courts[0].same[heard])
+    vote = votes(np.zeros(len(heard), np.int64), court.same[heard])
     key = " and ".join(coded.names[j] for j in sorted(columns))
-    results = []
-    for court in courts:
-
-        def others(t: int, court: Court = court) -> Floats:
-            rows, support = court.reference(t, len(removed))
-            return support[~carrying[rows]]
-
-        p, y = court.without(heard, removed), data.y[heard]
-        results.append(judge(candidate, p, y, others, strangers=court.strangers, votes=vote, family_key=key))
-    least = min(results, key=lambda t: t.log_e)
-    return replace(least, log_e=least.log_e + share)
+    p = court.without(heard, removed)
+    tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key)
+    return replace(tried, log_e=tried.log_e + share)
 
 
 def _fuller(coded: Coded, y: Int, columns: tuple[int, ...], carriers: Int, target: int | None) -> tuple[tuple[int, ...], Int, bool]:

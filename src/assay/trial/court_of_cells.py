@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.learn.tables import TableProbe
+from assay.learn.tables import MeanProbe, TableProbe
 from assay.mine.cells import COPIES, Shared, entailed
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.evidence import PURITY, clip_probabilities
@@ -38,7 +38,7 @@ class Scores:
 class Court:
     """A probe, the labels it is held against, and the comparison rows that were looked up so far."""
 
-    probe: TableProbe
+    probe: TableProbe | MeanProbe
     cells: Floats  # (n, d) exact, where the probe's may be in buckets
     y: Int
     same: Int  # (n,) rows that are equal in every cell: they share a vote
