@@ -205,16 +205,14 @@ def _combined(codes: list[NDArray[np.int32]], counts: list[Int], n: int, widest:
         standing[i, j] = float(((found.counts - expected) / np.sqrt(expected)).max())
         # no test of excess here: values that exclude each other by nature, put together by a trigger, need not be in excess
         news = (found.counts <= widest) & ((found.counts < SAME * part) | (part > widest))
-        yield _shared((i, j), row, key, found, news)
+        yield _shared((i, j), row, key, found, news, len(counts[i]) * len(counts[j]))
     grown = _affordable(standing, len(usable), n, notes)
     for (i, j), found in together.items():
         if (i, j) not in grown:
             continue
         row, pair = _pairs(codes, counts, (i, j), found)
         for m in usable:
-            if m in (i, j) or (m < j and _first(grown, i, j, m) != (i, j)):
-                continue
-            if _first(grown, i, j, m) != (i, j):
+            if m in (i, j) or _first(grown, i, j, m) != (i, j):
                 continue
             third = codes[m][row]
             mine = np.flatnonzero(third >= 0)
@@ -227,7 +225,7 @@ def _combined(codes: list[NDArray[np.int32]], counts: list[Int], n: int, widest:
             if not len(triples.keys):
                 continue
             news = _triple_news(triples, found, counts, together, (i, j, m), widest)
-            yield _shared((i, j, m), row[mine], key, triples, news)
+            yield _shared((i, j, m), row[mine], key, triples, news, len(found.keys) * len(counts[m]))
 
 
 def _first(grown: frozenset[tuple[int, int]], i: int, j: int, m: int) -> tuple[int, int]:
@@ -240,15 +238,9 @@ def _pairs(codes: list[NDArray[np.int32]], counts: list[Int], at: tuple[int, int
     i, j = at
     row = np.flatnonzero((codes[i] >= 0) & (codes[j] >= 0))
     key = codes[i][row].astype(np.int64) * len(counts[j]) + codes[j][row]
-    size = len(counts[i]) * len(counts[j])
-    if size <= DENSE:
-        place = np.full(size, -1, np.int64)
-        place[np.asarray(found.keys, np.int64)] = np.arange(len(found.keys))
-        pair = place[key]
-    else:
-        slot = np.minimum(np.searchsorted(found.keys, key), len(found.keys) - 1)
-        pair = np.where(found.keys[slot] == key, slot, -1)
-    return row[pair >= 0], pair[pair >= 0]
+    pair = _places(np.asarray(found.keys, np.int64), key, len(counts[i]) * len(counts[j]))
+    held = np.flatnonzero(pair >= 0)
+    return row[held], pair[held].astype(np.int64)
 
 
 def _excess(count: Int, expected: Floats) -> NDArray[np.bool_]:
@@ -280,13 +272,24 @@ def _triple_news(
     return _excess(triples.counts, expected) & ((triples.counts < SAME * part) | (part > widest))
 
 
-def _shared(columns: tuple[int, ...], row: Int, key: Int, found: Counts, news: NDArray[np.bool_]) -> Shared:
+def _shared(columns: tuple[int, ...], row: Int, key: Int, found: Counts, news: NDArray[np.bool_], most: int) -> Shared:
+    """The proposals `news` among `found`; row `row[i]` holds `key[i]`, below `most`."""
     keys = np.asarray(found.keys, np.int64)[news]
     if not len(keys):
         return Shared(columns, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    slot = _places(keys, key, most)
+    mine = np.flatnonzero(slot >= 0)
+    return Shared(columns, row[mine], slot[mine].astype(np.int64), found.counts[news])
+
+
+def _places(keys: Int, key: Int, most: int) -> NDArray[np.int32]:
+    """(m,) the place of each `key` among the sorted `keys`, -1 where it is none of them; all are below `most`."""
+    if most <= DENSE and len(key) * 16 > most:
+        place = np.full(most, -1, np.int32)
+        place[keys] = np.arange(len(keys))
+        return np.asarray(place[key])
     slot = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-    mine = keys[slot] == key
-    return Shared(columns, row[mine], slot[mine], found.counts[news])
+    return np.where(keys[slot] == key, slot, -1).astype(np.int32)
 
 
 def _affordable(standing: dict[tuple[int, int], float], columns: int, n: int, notes: list[str]) -> frozenset[tuple[int, int]]:
