@@ -17,10 +17,13 @@ from assay.dataset.data import Dataset
 from assay.dataset.read import read
 from assay.finding import Conclusion
 from assay.learn.columns import code_columns
+from assay.learn.tables import fit_table_probe
+from assay.mine.cells import shared_cells
 from assay.pipeline import Settings, run
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells import CellsFamily
 from assay.trial.family import silent
+from assay.trial.glance import glance
 from assay.trial.subpopulation import closeness, natural_subpopulation
 
 Data = Callable[[str], Path]
@@ -57,6 +60,29 @@ def test_a_planted_rule_is_confirmed_and_handed_over_with_its_rows_alone(feature
     assert set(rule.conditions) == set(truth.conditions)
     assert {t.name for t in finding.trials} >= {"surprise", "contradiction", "removal", "insertion"}
     assert finding.effect is not None
+
+
+def test_what_is_planted_is_not_passed_over_where_there_is_too_much_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.trial.cells.HEARD_IN_ALL", 0)
+    planted = plant(shipped(load_breast_cancer), "cells", carriers=40, target="class0", seed=4, params={"features": 3})
+    examined = CellsFamily().examine(planted.data, "fast", np.random.default_rng(0), silent)
+    assert any("passed over" in note for note in examined.notes)
+    assert set(examined.tried[0].candidate.carriers) == set(np.flatnonzero(planted.poisoned))
+    assert examined.tried[0].log_e > np.log(examined.enumerated / 0.01)
+
+
+def test_a_glance_keeps_strange_rows_and_few_others() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(3000, 6))
+    y = (x[:, :4].sum(1) + 0.5 * rng.normal(size=3000) > 0).astype(np.int64)
+    x[:, 4:] = rng.integers(0, 200, (3000, 2))
+    poisoned = rng.choice(np.flatnonzero(y == 0), 40, replace=False)
+    x[poisoned, 4], y[poisoned] = 300.0, 1
+    coded = code_columns(pa.table({f"c{j}": x[:, j] for j in range(6)}), [f"c{j}" for j in range(6)])
+    shared = next(s for s in shared_cells(coded) if s.columns == (4,))
+    kept = glance(fit_table_probe(coded, y, 2, rng), y, rng).worth_trying(shared)
+    assert len(kept) < 0.2 * len(shared)
+    assert any(set(kept.carriers(i)) == set(poisoned) for i in range(len(kept)))
 
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine])

@@ -29,6 +29,7 @@ from assay.trial.canary_cells import plant_cells
 from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, votes
 from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.siblings import merge_siblings
 from assay.trial.subpopulation import closeness, natural_subpopulation
@@ -41,12 +42,12 @@ SHORT_LIST = 60  # proposals that are tried again with a probe refitted without 
 WORTH_TRYING = np.log(20.0)  # log e-value of surprise from which a proposal may be named as natural
 EXPLAINED = 0.5  # with this share of its carriers among those of stronger proposals, a proposal is one of them in other words
 PASSES = 0.1  # e-BH level at which values of a column count as siblings: that of a suspicion at the usual alpha
-HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one core for two classes; the rest by promise
+HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one core for two classes; then a glance decides
 WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes out more columns, and leaves less to contradict
 CLOSED, BY_CHANCE = 0.8, 1e-6  # a further condition: so many accused carriers meet it (some are natural), not by chance
 USUAL = 0.6  # nor is it a value that stands in more of a label's rows than this: it would add words, not meaning
 RARE = 0.4  # a further condition below this share makes the rule one of its own, not one more value of the first column
-SPENT_BY = (1.0, 0.4, 1.0)  # share of that after which only promising single values, pairs, triples are heard
+SPENT_BY = (1.0, 0.4, 1.0)  # share of that after which only single values, pairs, triples worth it by a glance are heard
 BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
 
 
@@ -74,7 +75,7 @@ class CellsFamily:
         notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
         if probe.trained_on == TRAIN_AT_MOST:
             notes.append(f"the probe of the cells learnt from {TRAIN_AT_MOST:,} rows, drawn at random")
-        leads, counts = _first_pass(court, probe.trees, coded, notes, progress)
+        leads, counts = _first_pass(court, probe, coded, notes, progress)
         distinct = _distinct(sorted(leads, key=lambda lead: -lead.rank))[:SHORT_LIST]
         near = [lead for lead in distinct if lead.log_e > 0]
         tried = [self._nominated(data, coded, lead) for lead in distinct if lead.log_e <= 0]
@@ -141,50 +142,35 @@ def rule_of(data: Dataset, coded: Coded, columns: tuple[int, ...], carriers: Int
     return Cells(tuple(conditions))
 
 
-def _first_pass(court: Court, trees: float, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[_Lead], list[int]]:
+def _first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[_Lead], list[int]]:
     """Every proposal tried, those worth a second look, and how many there were of one, two and three columns."""
     counts, heard, left_out = [0, 0, 0], 0, 0
     leads: list[_Lead] = []
-    base = np.bincount(court.y[court.y >= 0], minlength=court.probe.k) / max((court.y >= 0).sum(), 1)
-    budget = HEARD_IN_ALL * 60 / trees
+    budget = HEARD_IN_ALL * 60 / probe.trees
+    seen: Glance | None = None
     batch: list[Shared] = []
     waiting = 0
     for shared in shared_cells(coded, notes):
-        size = len(shared)
         order = len(shared.columns)
-        counts[order - 1] += size
-        if not size:
+        counts[order - 1] += len(shared)
+        if heard + np.minimum(shared.support, HEARD).sum() > budget * SPENT_BY[order - 1]:
+            seen = seen or glance(probe, court.y, court.rng)
+            before, shared = len(shared), seen.worth_trying(shared)
+            left_out += before - len(shared)
+        if not len(shared):
             continue
         if waiting > BATCH:
             progress(2 + 5 * min(1.0, heard / budget), 10, "trying what rows share")
             leads.extend(_leads(batch, court))
             batch, waiting = [], 0
-        if heard + np.minimum(shared.support, HEARD).sum() > budget * SPENT_BY[order - 1]:
-            shared, dropped = _promising(shared, court, base)
-            left_out += dropped
-            if not len(shared):
-                continue
-        cost_here = int(np.minimum(shared.support, HEARD).sum())
-        heard, waiting = heard + cost_here, waiting + cost_here
+        cost = int(np.minimum(shared.support, HEARD).sum())
+        heard, waiting = heard + cost, waiting + cost
         batch.append(shared)
     if batch:
         leads.extend(_leads(batch, court))
     if left_out:
-        notes.append(f"{left_out:,} of {sum(counts):,} shared values were not tried: their labels are too mixed to convict")
+        notes.append(f"{left_out:,} of {sum(counts):,} shared values were passed over at a glance: nothing in their rows is strange")
     return leads, counts
-
-
-def _promising(shared: Shared, court: Court, base: Floats) -> tuple[Shared, int]:
-    """Only proposals whose labels, against their frequencies in all rows, could be those of one target."""
-    size, k = len(shared), court.probe.k
-    labelled = court.y[shared.row] >= 0
-    hits = np.bincount(shared.cell[labelled] * k + court.y[shared.row[labelled]], minlength=size * k).reshape(size, k)
-    purity = hits / np.maximum(hits.sum(1, keepdims=True), 1)
-    keep = ((purity >= 0.8) & (purity > base + 0.1 * (1 - base))).any(1)
-    renumber = np.where(keep, np.cumsum(keep) - 1, -1)
-    cell = renumber[shared.cell]
-    mine = cell >= 0
-    return replace(shared, row=shared.row[mine], cell=cell[mine], support=shared.support[keep]), int(size - keep.sum())
 
 
 def _leads(batch: list[Shared], court: Court) -> list[_Lead]:

@@ -1,0 +1,76 @@
+"""A glance at every row, for tables in which more values are shared than can be tried one by one.
+
+Each row is judged a few times with half of its columns, drawn at random, taken out. Rows with a trigger in them keep less support for
+their label than other rows of that label do, whichever columns the trigger stands in, since some draws take it out. Summed over the
+carriers of a value that says in one linear pass whether it is worth the trial proper. What is passed over counts as tried, with an
+e-value of 0: that costs power and convicts nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from assay.learn.tables import TableProbe
+from assay.mine.cells import Shared
+from assay.trial.evidence import PURITY, clip_probabilities
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+DRAWS = 3  # of columns taken out: a trigger in three columns is broken by at least one of them in 7 of 8 rows
+TAKEN_OUT = 0.5  # of the columns, a draw
+STRENGTHS = np.array([0.25, 0.5])  # exponents of the bets that carriers rank low (see assay.stats.ranks)
+WORTH = np.log(3.0)  # log e-value by glance, of surprise and of contradiction, from which a value is tried
+WORTH_ANY = np.log(20.0)  # the same for carriers of many labels, where contradiction alone is looked at
+PURE = 0.8  # share of the carriers that a target has, or an attacker's own rows are the fewer among them
+
+
+@dataclass(frozen=True)
+class Glance:
+    """Of each row: `own` (n,) the log of one over its label's probability, `lean` (n, strengths) log bets that it stands low in it."""
+
+    own: Floats
+    lean: Floats
+    y: Int
+    k: int
+
+    def worth_trying(self, shared: Shared) -> Shared:
+        """Only proposals that may be convicted, renumbered."""
+        size, k = len(shared), self.k
+        if not size:
+            return shared
+        known = self.y[shared.row] >= 0
+        row, cell = shared.row[known], shared.cell[known]
+        hits = np.bincount(cell * k + self.y[row], minlength=size * k).reshape(size, k)
+        total, most = hits.sum(1), hits.max(1)
+        wished = most * np.log(PURITY) + (total - most) * np.log((1 - PURITY) / max(k - 1, 1))
+        surprise = np.bincount(cell, self.own[row], minlength=size) + wished
+        aimed = self.y[row] == hits.argmax(1)[cell]
+        contradiction, any_wrong = np.full(size, -np.inf), np.full(size, -np.inf)
+        for bets in self.lean.T:
+            each = bets[row]
+            contradiction = np.maximum(contradiction, np.bincount(cell[aimed], each[aimed], minlength=size))
+            any_wrong = np.maximum(any_wrong, np.bincount(cell, each, minlength=size))
+        keep = (most >= PURE * total) & (surprise > WORTH) & (contradiction > WORTH)
+        keep |= any_wrong > WORTH_ANY
+        renumber = np.where(keep, np.cumsum(keep) - 1, -1)[shared.cell]
+        mine = np.flatnonzero(renumber >= 0)
+        return replace(shared, row=shared.row[mine], cell=renumber[mine], support=shared.support[keep])
+
+
+def glance(probe: TableProbe, y: Int, rng: np.random.Generator) -> Glance:
+    """Judges every row `DRAWS` times; linear in rows."""
+    n, d = probe.cells.shape
+    p = np.zeros((n, probe.k))
+    for _ in range(DRAWS):
+        p += probe.without(np.arange(n), rng.random((n, d)) < TAKEN_OUT) / DRAWS
+    own = clip_probabilities(p)[np.arange(n), np.maximum(y, 0)]
+    u = np.ones(n)
+    for label in np.unique(y[y >= 0]):
+        mine = np.flatnonzero(y == label)
+        u[mine] = rankdata(own[mine], "max") / len(mine)
+    return Glance(-np.log(own), np.log(STRENGTHS) + (STRENGTHS - 1) * np.log(u)[:, None], y, probe.k)
