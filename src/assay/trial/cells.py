@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.stats import binom
 
-from assay.artefact.cells import Cells, Condition
+from assay.artefact.cells import Cells
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
@@ -31,6 +30,7 @@ from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
+from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import merge_siblings
 from assay.trial.subpopulation import closeness, natural_subpopulation
 from assay.trial.text_columns import text_columns
@@ -44,9 +44,6 @@ EXPLAINED = 0.5  # with this share of its carriers among those of stronger propo
 PASSES = 0.1  # e-BH level at which values of a column count as siblings: that of a suspicion at the usual alpha
 HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one core for two classes; then a glance decides
 WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes out more columns, and leaves less to contradict
-CLOSED, BY_CHANCE = 0.8, 1e-6  # a further condition: so many accused carriers meet it (some are natural), not by chance
-USUAL = 0.6  # nor is it a value that stands in more of a label's rows than this: it would add words, not meaning
-RARE = 0.4  # a further condition below this share makes the rule one of its own, not one more value of the first column
 SPENT_BY = (1.0, 0.4, 1.0)  # share of that after which only single values, pairs, triples worth it by a glance are heard
 BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
 
@@ -130,18 +127,6 @@ def _comparable(kind: pa.DataType) -> bool:
     return not (pa.types.is_nested(kind) or pa.types.is_null(kind))
 
 
-def rule_of(data: Dataset, coded: Coded, columns: tuple[int, ...], carriers: Int) -> Cells:
-    """What the carriers share in these columns, in the columns' own values."""
-    conditions = []
-    for j in columns:
-        cells = coded.cells[carriers, j]
-        column = data.table.column(coded.names[j])
-        low = column[int(carriers[np.argmin(cells)])].as_py()
-        high = column[int(carriers[np.argmax(cells)])].as_py()
-        conditions.append(Condition(coded.names[j], low, high))
-    return Cells(tuple(conditions))
-
-
 def _first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[_Lead], list[int]]:
     """Every proposal tried, those worth a second look, and how many there were of one, two and three columns."""
     counts, heard, left_out = [0, 0, 0], 0, 0
@@ -220,7 +205,7 @@ def _worded(data: Dataset, coded: Coded, court: Court, tried: Tried, share: floa
     artefact = tried.candidate.artefact
     assert isinstance(artefact, Cells)
     columns = tuple(coded.names.index(name) for name in artefact.columns)
-    closer, fewer, own = _fuller(coded, data.y, columns, tried.candidate.carriers, tried.target)
+    closer, fewer, own = fuller(coded, data.y, columns, tried.candidate.carriers, tried.target)
     if len(closer) == len(columns):
         return tried
     narrower = _trial(data, coded, court, closer, closer, fewer, share)
@@ -318,27 +303,3 @@ def _trial(
     p = court.without(heard, removed)
     tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key)
     return replace(tried, log_e=tried.log_e + share)
-
-
-def _fuller(coded: Coded, y: Int, columns: tuple[int, ...], carriers: Int, target: int | None) -> tuple[tuple[int, ...], Int, bool]:
-    """The rule with every further value that (nearly) all accused carriers share though chance would not have it.
-
-    By chance: as often as in the label that holds the value most. Also its carriers, and whether one of the values is rare.
-    """
-    accused = carriers[y[carriers] == target] if target is not None else carriers
-    outside = np.flatnonzero(y >= 0)
-    outside = outside[:: max(1, len(outside) // 20_000)]
-    outside = outside[~np.isin(outside, carriers)]
-    closer, fewer, own = columns, carriers, False
-    for j in range(len(coded.names)):
-        cells = coded.cells[accused, j]
-        if j in columns or np.isnan(cells).all():
-            continue
-        values, count = np.unique(cells[~np.isnan(cells)], return_counts=True)
-        value, most = values[count.argmax()], int(count.max())
-        usual = max(float(np.mean(coded.cells[outside[y[outside] == c], j] == value)) for c in np.unique(y[outside]))
-        unlikely = binom.sf(most - 1, len(accused), max(usual, 1e-4)) < BY_CHANCE
-        if usual <= USUAL and most >= CLOSED * len(accused) and unlikely:
-            closer, fewer = (*closer, j), fewer[coded.cells[fewer, j] == value]
-            own = own or usual < RARE
-    return tuple(sorted(closer)), fewer, own
