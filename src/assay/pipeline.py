@@ -17,7 +17,7 @@ from assay.screen.combine import combine
 from assay.screen.context import Context
 from assay.screen.registry import run_screens
 from assay.stages import NOWHERE, Stages, stage_key
-from assay.trial.family import Depth, Examined, Family, Progress, silent
+from assay.trial.family import Depth, Examined, Family, Listener, Progress, silent
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
 from assay.trial.trusted import hold_against
@@ -117,6 +117,9 @@ def _examine(
         stage = _Stage(progress, number / len(active) / len(seen), 1 / len(active) / len(seen))
         rng = np.random.default_rng([settings.seed, 1, number])
         name = family.name + view.suffix
+        if isinstance(family, Listener):
+            heard = (e.probabilities for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
+            family = family.told(next(heard, None))
         key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
         work = partial(family.examine, view.data, settings.depth, rng, stage)
         result, check = _timed(name, partial(stages.get, key, work), stages.holds(key))

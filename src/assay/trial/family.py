@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ class Tried:
     planted_without_relabelling: str | None = None  # evidence of clean-label planting, in words: suspected at most
     accused: NDArray[np.int64] | None = None  # carriers judged planted; None: all of the target's label
     natural: str | None = None  # why this looks like a natural attribute, in words: it is a shortcut, never confirmed
+    words: str | None = None  # what was found, where "taken out, the rest speaks against the label" is not what was tried
 
 
 @dataclass(frozen=True)
@@ -92,4 +93,13 @@ class Family(Protocol):
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         """Canaries at several numbers of carriers, each with its own trigger, rows and target; None if it has none."""
+        ...
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A family that can use what another learnt: the (n, k) out-of-fold probabilities of the rows as they are."""
+
+    def told(self, probabilities: NDArray[np.float64] | None) -> Self:
+        """The same family, which now need not fit that probe again."""
         ...

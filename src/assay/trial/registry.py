@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from assay.trial.cells import CellsFamily
 from assay.trial.family import Family
+from assay.trial.groups import GroupFamily
 from assay.trial.patches import PatchFamily
 from assay.trial.phrases import PhraseFamily
 
@@ -13,4 +14,4 @@ from assay.trial.phrases import PhraseFamily
 def families() -> tuple[Family, ...]:
     """One instance of each."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
-    return (PatchFamily(), PhraseFamily(), CellsFamily(), *extra)
+    return (PatchFamily(), PhraseFamily(), CellsFamily(), GroupFamily(), *extra)

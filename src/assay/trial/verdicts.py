@@ -130,6 +130,8 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
     goes = f" labelled {target!r}" if target is not None else ", each with a label that its content does not support"
     if tried.natural is not None:
         return f"{what}: {share}{goes}. {tried.natural}"
+    if tried.words is not None:
+        return f"{what}: {tried.words}" + (f". Not confirmed: {', '.join(tried.missing)}" if tried.missing else "")
     if judged.status == "shortcut" and target is None:
         return f"{what}: the labels of {share} are unlikely for their content, but not unlike those of comparable rows"
     if judged.status == "shortcut" and _against(tried):

@@ -1,0 +1,72 @@
+"""What each row's content says of its label, by a probe that never saw the row: one opinion for every modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.dataset.data import Dataset
+from assay.learn.columns import alike, code_columns
+from assay.learn.corpus import read_corpus
+from assay.learn.images_groups import near_duplicates
+from assay.learn.tables import fit_table_probe
+from assay.learn.text import fit_text_probe
+from assay.screen.shingles import near_text_groups
+from assay.trial.family import Depth
+from assay.trial.image_probe import image_probe
+from assay.trial.text_columns import text_columns
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """Out-of-fold class probabilities (n, k), and which rows are near-duplicates of one another: (n,) they share a number."""
+
+    probabilities: Floats
+    same: Int
+
+    def votes(self, group: Int) -> Floats:
+        """(n,) near-duplicates within one group (n,) share one vote."""
+        _, group = np.unique(group, return_inverse=True)
+        key = group * (self.same.max(initial=0) + 1) + self.same
+        _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
+        return np.asarray(1.0 / count[inverse])
+
+
+def value_columns(data: Dataset) -> list[str]:
+    """The content columns that hold values to compare: no running text, no lists."""
+    text = set(text_columns(data))
+    kinds = {c: data.table.schema.field(c).type for c in data.columns.content if c not in text}
+    return [c for c, kind in kinds.items() if not (pa.types.is_nested(kind) or pa.types.is_null(kind))]
+
+
+def readable(data: Dataset) -> bool:
+    """Whether there is any content that a probe can read."""
+    return data.images is not None or bool(text_columns(data)) or bool(value_columns(data))
+
+
+def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, known: Floats | None = None) -> Opinion:
+    """By pictures where there are any, else texts, else values. `known` (n, k): probabilities that another trial computed already.
+
+    Raises ValueError where there is no content that a probe can read.
+    """
+    k = len(data.classes)
+    if data.images is not None:
+        if known is not None:
+            return Opinion(known, near_duplicates(data.images))
+        pictures, _ = image_probe(data, depth, rng)
+        return Opinion(pictures.probabilities, pictures.groups)
+    if texts := text_columns(data):
+        columns = [data.table.column(c).to_pylist() for c in texts]
+        joined = pa.array(["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)], pa.large_string())
+        same = near_text_groups(joined, rng)
+        return Opinion(known if known is not None else fit_text_probe(read_corpus(columns), data.y, k, same, rng).probabilities(), same)
+    if not value_columns(data):
+        raise ValueError("there is no content that a probe can read")
+    coded = code_columns(data.table, value_columns(data))
+    return Opinion(known if known is not None else fit_table_probe(coded, data.y, k, rng).probabilities(), alike(coded))

@@ -1,0 +1,220 @@
+"""Groups: an insider is named, honest contributors are not, whatever rows they work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from assay.attack import plant
+from assay.dataset.data import Dataset
+from assay.mine.groups import LEAST, by_time, by_value
+from assay.stats.overdispersed import Counted, log_excess_e, log_mass, upper_tail
+from assay.trial.disputes import Disputes, out_of_line
+from assay.trial.family import silent
+from assay.trial.groups import GroupFamily
+from assay.trial.verdicts import findings_of, judge_all
+
+CONTRIBUTORS, ROWS, ALPHA = 50, 100, 0.01
+ACCUSED = np.log(CONTRIBUTORS / ALPHA)
+
+
+def crowd(
+    rng: np.random.Generator, k: int = 3, insider: float = 0.0, spread: float = 0.3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Probabilities, labels and contributors of 50 people: ten see one class almost only, ten have hard rows, all lean by nature.
+
+    Labels are drawn from the probabilities, tilted by each contributor's own leaning; the insider relabels that share of all rows.
+    """
+    code = np.repeat(np.arange(CONTRIBUTORS), ROWS)
+    taste = rng.dirichlet(np.full(k, 2.0), CONTRIBUTORS)
+    for specialist in range(10):
+        taste[specialist] = np.where(np.arange(k) == specialist % k, 1.0, 0.03)
+    hard = rng.uniform(0.5, 2.0, CONTRIBUTORS)
+    hard[10:20] = 4.0
+    truth = _draw(taste[code] / taste[code].sum(1, keepdims=True), rng)
+    z = rng.normal(0, 1, (len(code), k))
+    z[np.arange(len(code)), truth] += 5
+    z /= hard[code, None]
+    lean = rng.normal(0, spread, (CONTRIBUTORS, k))
+    y = _draw(_softmax(z + lean[code]), rng)
+    who = -1
+    if insider:
+        who = int(rng.integers(20, CONTRIBUTORS))
+        rows = rng.choice(np.flatnonzero(code == who), int(insider * ROWS), replace=False)
+        y[rows] = (y[rows] + 1) % k
+    return _softmax(z), y, code, who
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    p = np.exp(z - z.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
+def _draw(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.minimum((rng.random((len(p), 1)) > p.cumsum(1)).sum(1), p.shape[1] - 1)
+
+
+def accused(seed: int, **world: float) -> tuple[list[int], int, float]:
+    p, y, code, who = crowd(np.random.default_rng(seed), **world)  # type: ignore[arg-type]
+    suspects = out_of_line(Disputes.of(p, y), code, CONTRIBUTORS)
+    insider = next((s.p_value for s in suspects if s.group == who), 1.0)
+    return [s.group for s in suspects if s.log_e >= ACCUSED], who, insider
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_an_insider_who_relabels_half_of_his_rows_is_named_and_nobody_else(k: int) -> None:
+    for seed in range(8):
+        named, who, p_value = accused(seed, k=k, insider=0.5)
+        assert named == [who]
+        assert p_value < 1e-3
+
+
+def test_honest_contributors_are_not_accused() -> None:
+    assert all(not accused(100 + seed)[0] for seed in range(15))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("k", "spread", "least"), [(2, 0.3, 297), (3, 0.3, 297), (3, 0.6, 240), (5, 0.3, 285)])
+def test_no_honest_contributor_is_accused_in_99_of_100_simulations(k: int, spread: float, least: int) -> None:
+    """Where people differ widely by nature (0.6: odds between two classes a factor of 2.3 apart), an insider hides better."""
+    false, found = 0, 0
+    for seed in range(300):
+        named, who, p_value = accused(seed, k=k, insider=0.5, spread=spread)
+        false += any(g != who for g in named)
+        found += who in named and p_value < 1e-3
+    assert false <= 3
+    assert found >= least
+
+
+def test_the_evidence_averages_to_one_at_most_under_its_null() -> None:
+    """30 groups, their rates beta-distributed around what is expected: the mean e-value, and how often it passes 100."""
+    rng = np.random.default_rng(0)
+    groups, trials, rate, rho = 30, 60, 0.08, 0.03
+    cell = np.zeros(groups, np.int64)
+    e: list[float] = []
+    for _ in range(400):
+        a, b = rate * (1 - rho) / rho, (1 - rate) * (1 - rho) / rho
+        hits = rng.binomial(trials, rng.beta(a, b, groups)).astype(float)
+        n = np.full(groups, float(trials))
+        e += np.exp(log_excess_e(Counted(np.arange(groups), cell, n, hits, n * rate), groups, 1)).tolist()
+    assert np.mean(e) < 1.3
+    assert np.mean(np.array(e) > 100) < 0.01
+
+
+@given(st.integers(1, 40), st.floats(0.01, 0.9), st.floats(1e-4, 0.5))
+@settings(max_examples=40, deadline=None)
+def test_the_mass_sums_to_one(n: int, rate: float, rho: float) -> None:
+    from scipy.special import comb
+
+    d = np.arange(n + 1, dtype=float)
+    total = (comb(n, d) * np.exp(log_mass(d, np.full(n + 1, float(n)), np.full(n + 1, rate), np.full(n + 1, rho)))).sum()
+    assert total == pytest.approx(1.0, rel=1e-6)
+
+
+def test_the_tail_of_one_hit_or_more_is_what_is_left_of_none() -> None:
+    one = np.ones(6)
+    counted = Counted(np.arange(6), np.zeros(6, np.int64), 10 * one, one, one)
+    none = replace(counted, hits=np.r_[0.0, np.ones(5)])
+    assert upper_tail(none, 0, 6, 1) == pytest.approx(1.0, rel=1e-3)
+    assert 0 < upper_tail(counted, 0, 6, 1) < 1
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=80))
+@settings(max_examples=40, deadline=None)
+def test_groups_by_value_hold_the_rows_that_they_say(values: list[str | None]) -> None:
+    table = pa.table({"who": pa.array(values, pa.string())})
+    grouping = by_value(table, "who")
+    for number, group in enumerate(grouping.artefacts):
+        assert np.array_equal(group.present(table), grouping.code == number)
+        assert (grouping.code == number).sum() >= LEAST
+    assert {g.values[0] for g in grouping.artefacts if g.values} == {v for v in set(values) - {None} if values.count(v) >= LEAST}
+
+
+@given(st.lists(st.integers(0, 60), min_size=30, max_size=200))
+@settings(max_examples=40, deadline=None)
+def test_time_windows_part_all_rows_and_no_moment(moments: list[int]) -> None:
+    table = pa.table({"when": moments})
+    grouping = by_time(table, "when")
+    assert grouping is not None
+    for number, window in enumerate(grouping.artefacts):
+        assert np.array_equal(window.present(table), grouping.code == number)
+
+
+def digits(in_memory: Callable[..., Dataset], hands: int, seed: int = 0) -> Dataset:
+    rng = np.random.default_rng(seed)
+    shipped = load_digits()
+    table = {f"x{j}": shipped.data[:, j] for j in range(64)}
+    who = [f"w{h}" for h in rng.integers(0, hands, len(shipped.target))]
+    return in_memory(shipped.target.tolist(), table={**table, "annotator": who}, content=tuple(table), contributor="annotator")
+
+
+def probabilities(data: Dataset) -> np.ndarray:
+    """Out-of-fold, by a quick model: the family takes what another computed."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    x = np.stack([data.table.column(c).to_numpy() for c in data.columns.content], 1) / 16
+    return np.asarray(cross_val_predict(LogisticRegression(C=1.0, max_iter=200), x, data.y, method="predict_proba", cv=3))
+
+
+def test_an_insider_among_annotators_of_digits_is_confirmed(in_memory: Callable[..., Dataset]) -> None:
+    data = digits(in_memory, 20)
+    for poison, expect in ((None, 0), ("w7", 1)):
+        given_data, poisoned = data, np.zeros(len(data), bool)
+        if poison:
+            rng = np.random.default_rng(1)
+            hands = np.array(data.values("annotator"))
+            rows = np.flatnonzero((hands == poison) & np.isin(data.y, [3, 5]))
+            y = data.y.copy()
+            y[rows] = 8 * np.ones(len(rows), int)
+            poisoned[rows] = True
+            extra = rng.choice(np.flatnonzero((hands == poison) & ~poisoned), 15, replace=False)
+            y[extra] = 8
+            poisoned[extra] = True
+            given_data = replace(data, y=y)
+        family = GroupFamily().told(probabilities(given_data))
+        examined = family.examine(given_data, "fast", np.random.default_rng(0), silent)
+        found = [f for f in findings_of(given_data, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
+        assert len(found) == expect
+        if expect:
+            assert found[0].status == "confirmed"
+            assert found[0].artefact.describe() == 'annotator = "w7"'
+            assert poisoned[found[0].positions].mean() > 0.8
+            assert poisoned[found[0].positions].sum() > 0.8 * poisoned.sum()
+            assert "relabelled" in found[0].explanation
+
+
+def test_few_contributors_are_not_compared(in_memory: Callable[..., Dataset]) -> None:
+    data = digits(in_memory, 3)
+    check = GroupFamily().applicable(data, "fast")
+    assert check.state == "not_applicable"
+    assert "nobody to compare with" in check.reason
+
+
+def test_canaries_are_insiders_each_with_its_own_hand(in_memory: Callable[..., Dataset]) -> None:
+    data = digits(in_memory, 30)
+    copy = GroupFamily().plant(data, "fast", np.random.default_rng(0))
+    assert copy is not None
+    hands = np.array(copy.data.values("annotator"))
+    for planting in copy.plantings:
+        assert len(set(hands[planting.carriers])) == 1
+        assert len(set(copy.data.y[planting.carriers])) == 1
+    changed = np.concatenate([p.carriers for p in copy.plantings])
+    assert len(set(changed.tolist())) == len(changed)
+
+
+def test_the_planted_insider_of_an_attack_is_named(in_memory: Callable[..., Dataset]) -> None:
+    data = digits(in_memory, 10)
+    poison = plant(data, "insider", target="class8", seed=2, params={"from": "class3", "insider": "w4"})
+    family = GroupFamily().told(probabilities(poison.data))
+    examined = family.examine(poison.data, "fast", np.random.default_rng(0), silent)
+    strongest = examined.tried[0]
+    assert strongest.candidate.artefact == poison.artefacts[0]
+    assert strongest.target == 8
