@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from assay.attack import plant
 from assay.dataset.data import Dataset
 from assay.mine.groups import LEAST, by_time, by_value
-from assay.stats.overdispersed import Counted, log_excess_e, log_mass, upper_tail
+from assay.stats.overdispersed import Counted, log_excess_e, log_mass, rates, upper_tail
 from assay.trial.disputes import Disputes, out_of_line
 from assay.trial.family import silent
 from assay.trial.groups import GroupFamily
@@ -103,7 +103,8 @@ def test_the_evidence_averages_to_one_at_most_under_its_null() -> None:
         a, b = rate * (1 - rho) / rho, (1 - rate) * (1 - rho) / rho
         hits = rng.binomial(trials, rng.beta(a, b, groups)).astype(float)
         n = np.full(groups, float(trials))
-        e += np.exp(log_excess_e(Counted(np.arange(groups), cell, n, hits, n * rate), groups, 1)).tolist()
+        counted = Counted(np.arange(groups), cell, n, hits, n * rate)
+        e += np.exp(log_excess_e(counted, rates(counted, 1), groups, 1)).tolist()
     assert np.mean(e) < 1.3
     assert np.mean(np.array(e) > 100) < 0.01
 
@@ -122,8 +123,8 @@ def test_the_tail_of_one_hit_or_more_is_what_is_left_of_none() -> None:
     one = np.ones(6)
     counted = Counted(np.arange(6), np.zeros(6, np.int64), 10 * one, one, one)
     none = replace(counted, hits=np.r_[0.0, np.ones(5)])
-    assert upper_tail(none, 0, 6, 1) == pytest.approx(1.0, rel=1e-3)
-    assert 0 < upper_tail(counted, 0, 6, 1) < 1
+    assert upper_tail(none, rates(none, 1), 0, 6, 1) == pytest.approx(1.0, rel=1e-3)
+    assert 0 < upper_tail(counted, rates(counted, 1), 0, 6, 1) < 1
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=80))

@@ -17,6 +17,7 @@ KINDS = {  # kind -> where its class lives
     "overlay": "assay.artefact.overlay:Overlay",
     "patch": "assay.artefact.patch:Patch",
     "phrase": "assay.artefact.phrase:Phrase",
+    "relabelling": "assay.artefact.relabelled:Relabelled",
 }
 
 

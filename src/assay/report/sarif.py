@@ -31,6 +31,7 @@ KINDS = {  # kind -> (short, full)
     "cells": ("Column-value trigger", "Rows share a combination of column values that draws them to one label."),
     "cluster": ("Cluster", "Rows lie together in a space of features and argue against their label."),
     "group": ("Contributor or group", "Rows of one contributor, source or time argue against their label."),
+    "relabelling": ("Mass relabelling", "Rows of one class stand together under the label of another."),
 }
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from assay.finding import Conclusion, Finding
 
 # A group is named by a context column (who, whence, when): no content, and without it nobody could act.
-SHOWN_KINDS = frozenset({"group"})
+# A relabelling names two classes and row digests.
+SHOWN_KINDS = frozenset({"group", "relabelling"})
 
 
 def artefact_digest(finding: Finding) -> str:

@@ -26,6 +26,7 @@ Int = NDArray[np.int64]
 
 # (rho, tau): from coin tosses to groups that each have a rate of their own
 SPREADS = ((1e-4, 0.0), *((r, 0.0) for r in (0.003, 0.01, 0.03, 0.1, 0.25)), *((0.0, t) for t in (0.25, 0.5, 0.75, 1.0, 1.5)))
+Spreads = tuple[tuple[float, float], ...]
 SHIFTS = np.array([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95])  # share of what is not a hit that was turned into one, in the alternative
 RATES = (1e-4, 0.95)  # no probe is trusted to know a rate beyond these
 TAINTED = 0.05  # prior share of groups that are out of line
@@ -44,10 +45,10 @@ class Counted:
     expected: Floats
 
 
-def correlation(rate: Floats) -> Floats:
-    """(m, spreads) rho of each line under each of `SPREADS`. A logit with variance tau^2 has a rate with variance (tau m (1 - m))^2."""
+def correlation(rate: Floats, spreads: Spreads = SPREADS) -> Floats:
+    """(m, spreads) rho of each line under each of `spreads`. A logit with variance tau^2 has a rate with variance (tau m (1 - m))^2."""
     columns = []
-    for rho, tau in SPREADS:
+    for rho, tau in spreads:
         variance = tau**2 * rate * (1 - rate)
         columns.append(np.full(len(rate), rho) if rho else variance / (1 + variance))
     return np.stack(columns, 1)
@@ -79,12 +80,12 @@ def rates(counted: Counted, cells: int) -> Floats:
     return np.clip(corrected / np.maximum(counted.trials, 1e-12), *RATES)
 
 
-def log_weights(counted: Counted, rate: Floats, groups: int, cells: int) -> Floats:
+def log_weights(counted: Counted, rate: Floats, groups: int, cells: int, spreads: Spreads = SPREADS) -> Floats:
     """(groups, spreads) log posterior weight of each spread for each group, from the other groups alone."""
-    null, turned = _masses(counted, rate)
+    null, turned = _masses(counted, rate, spreads)
     natural = _per_group(null, counted.group, groups)
     present = np.unique(counted.group)
-    turned_in = np.full((groups, len(SPREADS)), -np.inf)
+    turned_in = np.full((groups, len(spreads)), -np.inf)
     np.logaddexp.at(turned_in, counted.group, turned - null)
     own = natural.copy()
     own[present] += np.logaddexp(np.log(1 - TAINTED), np.log(TAINTED) + turned_in[present] - np.log(cells))
@@ -92,9 +93,9 @@ def log_weights(counted: Counted, rate: Floats, groups: int, cells: int) -> Floa
     return np.asarray(others - logsumexp(others, axis=1, keepdims=True))
 
 
-def _masses(counted: Counted, rate: Floats) -> tuple[Floats, Floats]:
+def _masses(counted: Counted, rate: Floats, spreads: Spreads) -> tuple[Floats, Floats]:
     """(m, spreads) log masses of each line: at its natural rate, and with a share of what is not a hit turned into hits."""
-    rho = correlation(rate)
+    rho = correlation(rate, spreads)
     hits, trials, natural = counted.hits[:, None], counted.trials[:, None], rate[:, None]
     turned = logsumexp([log_mass(hits, trials, natural + s * (1 - natural), rho) for s in SHIFTS], axis=0) - np.log(len(SHIFTS))
     return log_mass(hits, trials, natural, rho), np.asarray(turned)
@@ -104,29 +105,28 @@ def _per_group(lines: Floats, group: Int, groups: int) -> Floats:
     return np.stack([np.bincount(group, column, minlength=groups) for column in lines.T], 1)
 
 
-def log_excess_e(counted: Counted, groups: int, cells: int) -> Floats:
-    """(m,) log e-value of each line: more hits in this group and cell than the spread over the other groups allows.
+def log_excess_e(counted: Counted, rate: Floats, groups: int, cells: int, spreads: Spreads = SPREADS) -> Floats:
+    """(m,) log e-value of each line: more hits in this group and cell than its `rate` (m,) and the spread over the other groups allow.
 
     >>> n = np.full(20, 40.0); d = np.full(20, 2.0); d[7] = 20
-    >>> log_e = log_excess_e(Counted(np.arange(20), np.zeros(20, np.int64), n, d, np.full(20, 2.0)), 20, 1)
+    >>> counted = Counted(np.arange(20), np.zeros(20, np.int64), n, d, np.full(20, 2.0))
+    >>> log_e = log_excess_e(counted, rates(counted, 1), 20, 1)
     >>> int(log_e.argmax()), bool(log_e[7] > 10), bool(np.delete(log_e, 7).max() < 0)
     (7, True, True)
     """
-    rate = rates(counted, cells)
-    weight = log_weights(counted, rate, groups, cells)[counted.group]
-    null, turned = _masses(counted, rate)
+    weight = log_weights(counted, rate, groups, cells, spreads)[counted.group]
+    null, turned = _masses(counted, rate, spreads)
     return np.asarray(logsumexp(weight + turned, axis=1) - logsumexp(weight + null, axis=1))
 
 
-def upper_tail(counted: Counted, line: int, groups: int, cells: int) -> float:
+def upper_tail(counted: Counted, rate: Floats, line: int, groups: int, cells: int, spreads: Spreads = SPREADS) -> float:
     """P(hits or more) of one line under the fitted null; counts are rounded against the accusation."""
-    rate = rates(counted, cells)
-    weight = np.exp(log_weights(counted, rate, groups, cells)[counted.group[line]])
+    weight = np.exp(log_weights(counted, rate, groups, cells, spreads)[counted.group[line]])
     n, d = int(np.ceil(counted.trials[line])), int(np.floor(counted.hits[line]))
     at = np.arange(d, n + 1, dtype=float)
     if not len(at):
         return 1.0
     choose = gammaln(n + 1) - gammaln(at + 1) - gammaln(n - at + 1)
-    rho = correlation(rate[[line]])
+    rho = correlation(rate[[line]], spreads)
     masses = np.exp(choose[:, None] + log_mass(at[:, None], np.full((len(at), 1), float(n)), rate[[line], None], rho))
     return float(min(1.0, np.dot(weight, masses.sum(0))))

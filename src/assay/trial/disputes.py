@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.overdispersed import Counted, log_excess_e, upper_tail
+from assay.stats.overdispersed import Counted, log_excess_e, rates, upper_tail
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -52,9 +52,9 @@ class Disputes:
         """Counts by group of any label that is not the class judged; one cell."""
         rows = np.flatnonzero((group >= 0) & (self.y >= 0))
         g, v = group[rows], self.votes[rows]
-        trials = np.bincount(g, v, minlength=groups)
-        hits = np.bincount(g, v * (self.y[rows] != self.judged[rows]), minlength=groups)
-        expected = np.bincount(g, v * (1 - self.p[rows, self.judged[rows]]), minlength=groups)
+        trials = _sums(g, v, minlength=groups)
+        hits = _sums(g, v * (self.y[rows] != self.judged[rows]), minlength=groups)
+        expected = _sums(g, v * (1 - self.p[rows, self.judged[rows]]), minlength=groups)
         lines = np.flatnonzero(trials > 0)
         return Counted(lines, np.zeros(len(lines), np.int64), trials[lines], hits[lines], expected[lines])
 
@@ -64,9 +64,9 @@ class Disputes:
         for b in range(self.k):
             rows = np.flatnonzero((group >= 0) & (self.y >= 0) & (self.judged != b))
             place, v = group[rows] * kinds + kind[rows], self.votes[rows]
-            trials = np.bincount(place, v, minlength=groups * kinds)
-            hits = np.bincount(place, v * (self.y[rows] == b), minlength=groups * kinds)
-            expected = np.bincount(place, v * self.p[rows, b], minlength=groups * kinds)
+            trials = _sums(place, v, minlength=groups * kinds)
+            hits = _sums(place, v * (self.y[rows] == b), minlength=groups * kinds)
+            expected = _sums(place, v * self.p[rows, b], minlength=groups * kinds)
             lines = np.flatnonzero((hits > 0) | (expected >= SPEAKS))
             parts.append((lines // kinds, lines % kinds * self.k + b, trials[lines], hits[lines], expected[lines]))
         group_of, cell = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
@@ -99,7 +99,7 @@ def out_of_line(disputes: Disputes, group: Int, groups: int) -> list[Suspect]:
     log_e = np.full(groups, -np.inf)
     best: list[tuple[float, int, int] | None] = [None] * groups
     for number, (counted, cells, hypotheses) in enumerate(ways):
-        lines = log_excess_e(counted, groups, cells)
+        lines = log_excess_e(counted, rates(counted, cells), groups, cells)
         np.logaddexp.at(log_e, counted.group, lines - np.log(hypotheses * len(ways)))
         for line in np.argsort(-lines, kind="stable"):
             g = int(counted.group[line])
@@ -115,10 +115,14 @@ def out_of_line(disputes: Disputes, group: Int, groups: int) -> list[Suspect]:
         cell = int(counted.cell[line])
         source = cell // k if counted is directed else None
         target = None if counted is whole else cell % k
-        p = min(1.0, len(ways) * hypotheses * upper_tail(counted, line, groups, cells)) if log_e[g] > 0 else 1.0
+        p = min(1.0, len(ways) * hypotheses * upper_tail(counted, rates(counted, cells), line, groups, cells)) if log_e[g] > 0 else 1.0
         found.append(Suspect(g, source, target, float(log_e[g]), p, *_figures(counted, line)))
     return sorted(found, key=lambda s: (-s.log_e, s.group))
 
 
 def _figures(counted: Counted, line: int) -> tuple[float, float, float]:
     return float(counted.trials[line]), float(counted.hits[line]), float(counted.expected[line])
+
+
+def _sums(index: Int, weight: Floats, minlength: int) -> Floats:
+    return np.asarray(np.bincount(index, weight, minlength=minlength), np.float64)

@@ -9,9 +9,10 @@ from assay.trial.family import Family
 from assay.trial.groups import GroupFamily
 from assay.trial.patches import PatchFamily
 from assay.trial.phrases import PhraseFamily
+from assay.trial.relabelling import RelabellingFamily
 
 
 def families() -> tuple[Family, ...]:
     """One instance of each."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
-    return (PatchFamily(), PhraseFamily(), CellsFamily(), GroupFamily(), *extra)
+    return (PatchFamily(), PhraseFamily(), CellsFamily(), GroupFamily(), RelabellingFamily(), *extra)
