@@ -65,7 +65,7 @@ def contests(p: Floats, y: Int, same: Int) -> list[Contest]:
     for whole in (True, False):
         hits, trials, rows = _typical(p, y, same, size, whole)
         usual = _usual_rate(hits[a, b], trials[a, b], pair, pairs)
-        rate = np.minimum((hits[b, a] * larger + PRIOR) / (trials[b, a] + PRIOR / usual), HIGHEST)
+        rate = np.minimum((hits[b, a] + PRIOR) * larger / (trials[b, a] + PRIOR / usual), HIGHEST)
         counted = Counted(pair, np.zeros(len(pair), np.int64), trials[a, b], hits[a, b], trials[a, b] * rate)
         log_e = np.minimum(log_e, log_excess_e(counted, rate, pairs, 1, SPREADS))
     log_e[counted.hits < FEWEST] = -np.inf

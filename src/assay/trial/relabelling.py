@@ -27,7 +27,7 @@ from assay.trial.pairs import LEAST, Contest, contests, moved_rows
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-CLASSES = 5  # with fewer there are under ten pairs, and natural ones were found as lopsided (3 classes: 195 of 374 against 42 of 2,354)
+CLASSES = 4  # with fewer there are three pairs at most, and natural ones are lopsided (3 classes: 195 of 374 against 42 of 2,354)
 CLASSES_CONFIRM = 7  # 21 pairs: a spread that is known well enough to convict
 KEPT = 20  # pairs shown, strongest first
 CANARY_ROWS = (30, 60, 120)  # relabelled, each size for one pair of classes
