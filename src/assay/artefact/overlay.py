@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter
 
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.encode import LARGEST, colour, enlarge
+from assay.artefact.overlay_view import View, pack, unpack
 from assay.dataset.rows import Rows, UInt8
 
 Float32 = NDArray[np.float32]
@@ -28,6 +29,18 @@ def residual(images: NDArray[Any]) -> Float32:
 
 
 @dataclass(frozen=True, eq=False)
+class Matched:
+    """Where an overlay is looked for by a whitened view of pictures: `pattern` (d,) of length one in that view."""
+
+    view: View
+    pattern: Float32
+
+    def correlation(self, images: UInt8) -> Float32:
+        result: Float32 = self.view(images) @ self.pattern
+        return result
+
+
+@dataclass(frozen=True, eq=False)
 class Overlay(Artefact):
     """`template` (h, w, c) float32 over every pixel; pictures must have its size.
 
@@ -35,8 +48,9 @@ class Overlay(Artefact):
     is 1 by custom and unused. Results are rounded and cut to 0 .. 255, so taking it out is exact to a rounding step of
     0.5 / (1 - alpha) except where the cut bit.
 
-    A row carries it if its high-pass residual correlates with the template's by at least `threshold`. Cannot see a
-    template without fine structure (a smooth gradient). Source: Chen, Liu, Li, Lu, Song, Targeted Backdoor Attacks on
+    A row carries it if its high-pass residual correlates with the template's by at least `threshold`; with `matched`, which a
+    scan learns from the rows, if its whitened view correlates with the pattern there: that sees a photograph too. Cannot
+    see a template without fine structure (a smooth gradient). Source: Chen, Liu, Li, Lu, Song, Targeted Backdoor Attacks on
     Deep Learning Systems Using Data Poisoning, 2017 (blend); Barni, Kallas, Tondi, SIG, 2019 (add).
 
     >>> noise = np.random.default_rng(0).uniform(0, 255, (8, 8, 1)).astype(np.float32)
@@ -50,6 +64,7 @@ class Overlay(Artefact):
     alpha: float
     mode: Literal["blend", "add"]
     threshold: float
+    matched: Matched | None = None
     kind: ClassVar[str] = "overlay"
 
     def __post_init__(self) -> None:
@@ -61,13 +76,16 @@ class Overlay(Artefact):
             raise ValueError(f"alpha of a blend lies between 0 and 1 (1 leaves no picture); got {self.alpha}")
 
     def correlation(self, images: UInt8) -> NDArray[np.float64]:
-        """(n,) Pearson correlation of each picture's residual with the template's, over all pixels and channels."""
+        """(n,) Pearson correlation of each picture's residual with the template's, or in the whitened view where there is one."""
         template = self._template(images)
+        step = max(1, CHUNK // max(1, template.size))
+        if self.matched is not None:
+            parts = [self.matched.correlation(images[i : i + step]) for i in range(0, len(images), step)]
+            return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
         pattern = residual(template[None]).ravel().astype(np.float64)
         pattern -= pattern.mean()
         pattern /= max(float(np.linalg.norm(pattern)), 1e-12)
         result = np.zeros(len(images))
-        step = max(1, CHUNK // max(1, template.size))
         for start in range(0, len(images), step):
             flat = residual(images[start : start + step]).reshape(-1, template.size)
             flat -= flat.mean(1, keepdims=True)
@@ -124,6 +142,7 @@ class Overlay(Artefact):
             "alpha": float(self.alpha),
             "mode": self.mode,
             "threshold": float(self.threshold),
+            **({"view": self.matched.view.to_json(), "pattern": pack(self.matched.pattern)} if self.matched else {}),
         }
 
     @classmethod
@@ -132,9 +151,9 @@ class Overlay(Artefact):
         if max(h, w) > LARGEST:
             raise ValueError(f"a stored template of {h}x{w} is larger than {LARGEST} pixels a side")
         values = np.frombuffer(base64.b64decode(data["template"], validate=True), "<f4")
-        return cls(
-            values.reshape(h, w, c).astype(np.float32), float(data["alpha"]), data["mode"], float(data["threshold"])
-        )
+        template = values.reshape(h, w, c).astype(np.float32)
+        matched = Matched(View.from_json(data["view"]), unpack(data["pattern"], 1)) if "view" in data else None
+        return cls(template, float(data["alpha"]), data["mode"], float(data["threshold"]), matched)
 
 
 def _cut(values: NDArray[Any]) -> UInt8:

@@ -60,21 +60,21 @@ class Court:
         """
 
         def support(label: int) -> Floats:
-            rows = self._reference(label, carriers)
+            rows = self.reference(label, carriers)
             return self.predict(fill_box(self.images[rows], *box), rows)[:, label]
 
         return support
 
     def others_whole(self, carriers: Int) -> Callable[[int], Floats]:
         """The same with nothing filled: free, and nearly always higher, so that who fails here would fail there."""
-        return lambda label: self.probe.probabilities[self._reference(label, carriers), label]
+        return lambda label: self.probe.probabilities[self.reference(label, carriers), label]
 
     def strangers(self, label: int) -> Floats:
         """Support for `label` of the rows that have another one, as they are."""
         rows = self._one_a_group(np.flatnonzero((self.y != label) & (self.y != MISSING)))
         return self.probe.probabilities[rows, label]
 
-    def _reference(self, label: int, carriers: Int) -> Int:
+    def reference(self, label: int, carriers: Int) -> Int:
         return np.setdiff1d(self._one_a_group(np.flatnonzero(self.y == label)), carriers)
 
     def _one_a_group(self, rows: Int) -> Int:

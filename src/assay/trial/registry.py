@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from assay.trial.cells import CellsFamily
 from assay.trial.family import Family
 from assay.trial.groups import GroupFamily
+from assay.trial.overlays import OverlayFamily
 from assay.trial.patches import PatchFamily
 from assay.trial.phrases import PhraseFamily
 from assay.trial.relabelling import RelabellingFamily
@@ -15,4 +16,4 @@ from assay.trial.relabelling import RelabellingFamily
 def families() -> tuple[Family, ...]:
     """One instance of each."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
-    return (PatchFamily(), PhraseFamily(), CellsFamily(), GroupFamily(), RelabellingFamily(), *extra)
+    return (PatchFamily(), OverlayFamily(), PhraseFamily(), CellsFamily(), GroupFamily(), RelabellingFamily(), *extra)

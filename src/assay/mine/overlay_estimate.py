@@ -1,0 +1,80 @@
+"""What was laid over, and how strongly: estimated from rows that carry it and rows that do not.
+
+A blend x' = (1 - alpha) x + alpha t shrinks the contrast of its carriers by 1 - alpha, whatever t is: that gives alpha. Their mean
+is (1 - alpha) m + alpha t, where m is the mean of pictures without it: that gives t. Carriers are taken for a random draw of
+the contents; an error in alpha only changes the contrast of pictures it is taken out of, never what they show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dctn, idctn
+from scipy.ndimage import uniform_filter
+
+from assay.artefact.overlay import Matched, Overlay
+from assay.dataset.rows import UInt8
+
+Int = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+CARRIERS = 500  # carriers looked at: alpha is known to .01
+OTHERS = 1_000  # rows without it, for the mean and the contrast
+FAINTEST = 0.04  # an alpha below is not told from nought: the template is added
+STRONGEST = 0.9
+ROUNDING = 0.3  # squared grey levels added to a frequency's variance: rounding alone has 1/12
+ENDS = (0.01, 0.99)  # quantiles of all pixels
+BAND = 5  # frequencies a side over which the template's power is averaged
+
+
+def estimate(images: UInt8, carriers: Int, matched: Matched, threshold: float, rng: np.random.Generator) -> Overlay:
+    """The overlay that the rows `carriers` of `images` (n, h, w, c) share; the other rows have none.
+
+    `matched` and `threshold` say how it is recognised.
+    """
+    inside = np.zeros(len(images), bool)
+    inside[carriers] = True
+    some = np.sort(rng.permutation(carriers)[:CARRIERS])
+    rest = np.sort(rng.permutation(np.flatnonzero(~inside))[:OTHERS])
+    ours, others = images[some].astype(np.float32), images[rest].astype(np.float32)
+    size = len(some)
+    centre, mean = ours.mean(0), others.mean(0)
+    contrast = _extent(ours - centre) * np.sqrt(size / max(size - 1, 1)) / max(_extent(others - mean), 1e-6)
+    alpha = min(float(1 - contrast), STRONGEST)
+    mode = "blend" if alpha >= FAINTEST else "add"
+    kept = 1 - alpha if mode == "blend" else 1.0
+    shift = _frequencies(centre - kept * mean)
+    noise = kept**2 * (_frequencies(others - mean).var(0) + ROUNDING) / size
+    power = uniform_filter(shift**2, size=(BAND, BAND, 1), mode="nearest")
+    expected = uniform_filter(noise, size=(BAND, BAND, 1), mode="nearest")
+    shift *= np.clip(1 - expected / np.maximum(power, 1e-9), 0, 1)
+    added = idctn(shift, axes=(0, 1), norm="ortho")
+    template = added / (1 - kept) if mode == "blend" else added
+    if mode == "blend":
+        return Overlay(template.astype(np.float32), alpha, "blend", threshold, matched)
+    return Overlay(template.astype(np.float32), 1.0, "add", threshold, matched)
+
+
+def take_out(overlay: Overlay, images: UInt8) -> UInt8:
+    """Pictures (n, h, w, c) without it, all of which are taken to carry it."""
+    result: UInt8 = replace(overlay, threshold=-np.inf, matched=None).remove(images)
+    return result
+
+
+def _frequencies(values: Float32) -> Floats:
+    """Of pictures (..., h, w, c)."""
+    return np.asarray(dctn(values.astype(np.float64), axes=(-3, -2), norm="ortho"))
+
+
+def _extent(deviations: Float32) -> float:
+    """From the low to the high end of all deviations of pixels from their means.
+
+    The ends of the range of grey levels are reached in nearly every few pictures, so that this varies from draw to draw a
+    third as much as energy does. Measured for noise at alpha .2, 20 draws of 30 carriers: .19 +- .03 on CIFAR-10,
+    .18 +- .03 on GTSRB, .19 +- .02 on MNIST; from energy +- .05, .12 and .02.
+    """
+    low, high = np.quantile(deviations, ENDS)
+    return float(high - low)

@@ -1,0 +1,247 @@
+"""Overlays: rows that share one picture over their whole content, found without labels.
+
+Rows are seen whitened (`assay.artefact.overlay_view`), where any two pictures are all but uncorrelated and two that carry one
+template are not. A sample of rows are starts; the rows most like a start are its circle; circles whose members are like one
+another are refined: the template is the members' mean, the members those rows that stand beyond the gap. What nature has in
+common (the class of a digit, a road sign) fades out gradually; what was laid over stands apart. Cost linear in rows.
+
+Blind to templates in less than three in a thousand rows (no carrier may be among the starts), to smooth ones (a gradient, a
+sinusoid: too few numbers), and to pictures under 16 pixels a side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.artefact.overlay_view import View
+from assay.dataset.rows import UInt8
+from assay.learn.threads import in_parallel
+
+Int = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+SUPPORT = 5  # rows that share a template: fewer are left to the screens
+HELD = 20_000  # rows searched at most, 0.25 GiB of float32 at 32x32 in colour; carriers are then looked for in all rows
+LEARNT_FROM = 4_000  # rows that the view is learnt from
+STARTS = 1_200  # of 3 carriers in a thousand rows 3.6 are starts on average, none in one case of 37
+CIRCLE = 20  # rows most like a start: most are carriers if the data hold 30
+REFINED = 160  # circles followed up
+ROUNDS = 6
+MIRROR = 0.02  # share of carriers that the lower tail of the scores may explain: no carrier stands there
+MOST = 0.3  # share of rows beyond which a template is a background that the data have in common
+GAP = 0.5  # rows in the middle third between carriers and the rest, over carriers: planted ones 0 to .5, classes .32 and more
+SPREAD = 0.12  # share of the picture that a template covers at least; a logo or patch covers less
+BLOCKS = 8  # a side, in which cover is measured
+CHUNK = 250
+SAME = 0.5  # Jaccard index of carriers above which two templates are one
+
+
+@dataclass(frozen=True)
+class Template:
+    """Rows that share `pattern` (d,), of length one, in the view.
+
+    `scores` (n,) say how far each row stands above the rest in its correlation with the pattern, in standard deviations; a
+    carrier is left out of the pattern that judges it. A score s is a correlation of `middle` + s `spread`.
+    """
+
+    pattern: Float32
+    middle: float
+    spread: float
+    scores: Floats
+    carriers: Int
+    gap: float  # rows in the middle third between carriers and the rest, over carriers
+
+    def threshold(self, score: float) -> float:
+        """The correlation with the pattern at this score."""
+        return self.middle + self.spread * score
+
+    @property
+    def cut(self) -> float:
+        """The score half way between the weakest carrier and the strongest other row."""
+        inside = np.zeros(len(self.scores), bool)
+        inside[self.carriers] = True
+        return float((self.scores[inside].min() + self.scores[~inside].max(initial=0.0)) / 2)
+
+
+@dataclass(frozen=True)
+class Templates:
+    """What was found, most clearly apart first."""
+
+    view: View
+    found: tuple[Template, ...]
+
+
+def shared_templates(images: UInt8, rng: np.random.Generator) -> Templates:
+    """Templates that at least five of the pictures (n, h, w, c) share; more than `CIRCLE` pictures."""
+    order = rng.permutation(len(images))
+    held = np.sort(order[:HELD])
+    rest = np.setdiff1d(order, held, assume_unique=True)
+    view = View.learn(images[np.sort(order[:LEARNT_FROM])])
+    seen = see(view, images[held])
+    settled = _refined(seen, _circles(seen, rng.permutation(len(held))[:STARTS]))
+    found = []
+    for members, scores in settled:
+        gap = _gap(scores.values, members)
+        if gap <= GAP and _cover(scores.pattern, view) >= SPREAD:
+            found.append(Template(scores.pattern, scores.middle, scores.spread, scores.values, held[members], gap))
+    if len(rest) and found:
+        found = _everywhere(found, view, images, held, rest)
+    found.sort(key=lambda t: (t.gap, -len(t.carriers)))
+    return Templates(view, tuple(found))
+
+
+def _everywhere(found: list[Template], view: View, images: UInt8, held: Int, rest: Int) -> list[Template]:
+    """The same templates with the carriers and scores of all rows, those that were not searched included."""
+    patterns = np.stack([t.pattern for t in found], axis=1)
+    parts = in_parallel(lambda rows: view(images[rows]) @ patterns, [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)])
+    products = np.concatenate(parts)
+    whole = []
+    for number, t in enumerate(found):
+        scores = np.zeros(len(images))
+        scores[held] = t.scores
+        scores[rest] = (products[:, number] - t.middle) / t.spread
+        small = replace(t, carriers=np.searchsorted(held, t.carriers))
+        carriers = np.sort(np.r_[t.carriers, rest[scores[rest] >= small.cut]])
+        whole.append(replace(t, scores=scores, carriers=carriers))
+    return whole
+
+
+def see(view: View, images: UInt8) -> Float32:
+    """(n, d) the view of many pictures."""
+    return np.concatenate(in_parallel(view, [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]))
+
+
+def _circles(seen: Float32, starts: Int) -> list[Int]:
+    """The circles of `starts` whose members are most like one another, at most `REFINED`."""
+    n, size = len(seen), min(CIRCLE, len(seen) - 1)
+
+    def around(some: Int) -> tuple[Int, Floats]:
+        alike = seen[some] @ seen.T
+        alike[np.arange(len(some)), some] = -np.inf
+        top = np.argpartition(-alike, size - 1, axis=1)[:, :size]
+        sums = np.array([np.square(seen[t].sum(0), dtype=np.float64).sum() for t in top])
+        return top, (sums - size) / (size * (size - 1))  # rows have length one
+
+    parts = in_parallel(around, [starts[i : i + CHUNK] for i in range(0, len(starts), CHUNK)])
+    top, alike = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    assert n > size
+    chosen: list[Int] = []
+    taken: list[set[int]] = []
+    for i in np.argsort(-alike, kind="stable"):
+        mine = set(top[i].tolist())
+        if any(len(mine & t) > SAME * size for t in taken):
+            continue
+        taken.append(mine)
+        chosen.append(np.sort(top[i]))
+        if len(chosen) == REFINED:
+            break
+    return chosen
+
+
+def _refined(seen: Float32, circles: list[Int]) -> list[tuple[Int, _Scores]]:
+    """Members and scores of each circle once they no longer change; circles that meet go on as one."""
+    going = circles
+    settled: list[tuple[Int, _Scores]] = []
+    for turn in range(ROUNDS):
+        if not going:
+            break
+        sums = np.stack([seen[members].sum(0) for members in going])
+        products = _products(seen, sums)
+        changed: list[Int] = []
+        for number, members in enumerate(going):
+            scores = _scores(products[:, number], sums[number], members)
+            new = _beyond(scores.values)
+            same = len(new) == len(members) and bool((new == members).all())
+            if len(new) < SUPPORT or len(new) > MOST * len(seen):
+                continue
+            if same or turn == ROUNDS - 1:
+                settled.append((new, scores))
+            else:
+                changed.append(new)
+        going = _distinct(changed)
+    order = sorted(range(len(settled)), key=lambda i: (_gap(settled[i][1].values, settled[i][0]), -len(settled[i][0])))
+    kept: list[tuple[Int, _Scores]] = []
+    for i in order:
+        if not any(_jaccard(settled[i][0], other) > SAME for other, _ in kept):
+            kept.append(settled[i])
+    return kept
+
+
+def _products(seen: Float32, sums: Float32) -> Float32:
+    """(n, p) of rows (n, d) with sums (p, d)."""
+    step = 8 * CHUNK
+    return np.concatenate(in_parallel(lambda part: part @ sums.T, [seen[i : i + step] for i in range(0, len(seen), step)]))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """How far each row stands above the rest along a pattern; see `Template`."""
+
+    pattern: Float32
+    middle: float
+    spread: float
+    values: Floats
+
+
+def _scores(products: Float32, total: Float32, members: Int) -> _Scores:
+    """From each row's product with the members' sum (n,), and that sum (d,); a member is left out of its own."""
+    squared = float((total.astype(np.float64) ** 2).sum())
+    length = max(np.sqrt(squared), 1e-12)
+    scores = products.astype(np.float64) / length
+    own = products[members].astype(np.float64)
+    scores[members] = (own - 1) / np.sqrt(np.maximum(squared - 2 * own + 1, 1e-12))
+    middle = float(np.median(scores))
+    spread = max(1.4826 * float(np.median(np.abs(scores - middle))), 1e-9)
+    return _Scores((total / length).astype(np.float32), middle, spread, (scores - middle) / spread)
+
+
+def _beyond(scores: Floats) -> Int:
+    """Rows above half of their own mean, and above all that the lower tail, turned over, explains; ascending."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order][: max(int(MOST * len(scores)), SUPPORT) + 1]
+    count = SUPPORT
+    while count < len(ordered):
+        more = int(np.searchsorted(-ordered, -ordered[:count].mean() / 2))
+        if more <= count:
+            break
+        count = more
+    below = np.sort(-scores)[::-1]
+    mirrored = np.searchsorted(-below, -ordered, side="right")
+    sizes = np.arange(1, len(ordered) + 1)
+    clear = np.flatnonzero((mirrored <= MIRROR * sizes)[:count])
+    count = int(clear[-1]) + 1 if len(clear) else SUPPORT
+    return np.sort(order[: max(count, SUPPORT)])
+
+
+def _gap(scores: Floats, members: Int) -> float:
+    """Rows in the middle third between nought and the members' median, over members."""
+    median = float(np.median(scores[members]))
+    return float(((scores > median / 3) & (scores < median * 2 / 3)).sum() / max(len(members), 1))
+
+
+def _cover(pattern: Float32, view: View) -> float:
+    """Share of the picture that the pattern covers: one over the sum of squared shares of energy of 8x8 blocks, over their number."""
+    h, w, c = view.mean.shape
+    energy = (pattern.reshape(h, w, c) ** 2).sum(-1)
+    rows = np.unique(np.linspace(0, h, min(BLOCKS, h) + 1).round().astype(int))[:-1]
+    cols = np.unique(np.linspace(0, w, min(BLOCKS, w) + 1).round().astype(int))[:-1]
+    blocks = np.add.reduceat(np.add.reduceat(energy, rows, 0), cols, 1)
+    return float(blocks.sum() ** 2 / max(float((blocks**2).sum()), 1e-12) / blocks.size)
+
+
+def _distinct(groups: list[Int]) -> list[Int]:
+    """Groups of rows without those that nearly repeat an earlier one."""
+    kept: list[Int] = []
+    for group in sorted(groups, key=len, reverse=True):
+        if not any(_jaccard(group, other) > SAME for other in kept):
+            kept.append(group)
+    return kept
+
+
+def _jaccard(a: Int, b: Int) -> float:
+    both = len(np.intersect1d(a, b, assume_unique=True))
+    return both / max(len(a) + len(b) - both, 1)

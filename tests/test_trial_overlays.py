@@ -1,0 +1,106 @@
+"""The family of overlays, end to end: clean pictures untouched, blended ones convicted, every row and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.datasets import load_digits
+
+from assay.attack import plant
+from assay.dataset.data import Columns, Dataset
+from assay.mine.overlays import Template
+from assay.trial.family import silent
+from assay.trial.overlays import OverlayFamily, fainter
+from assay.trial.sensitivity import sensitivity
+from assay.trial.verdicts import Judged, judge_all, members
+
+
+def pictures(images: np.ndarray, y: np.ndarray) -> Dataset:
+    n, names = len(y), tuple(str(c) for c in range(int(y.max()) + 1))
+    return Dataset(
+        "memory", "numpy", "image", "classification", Columns((), ("label",)),
+        pa.table({"label": pa.array([names[c] for c in y])}), images, np.arange(n), tuple(map(str, range(n))),
+        np.zeros((n, 32), np.uint8), n, "", classes=names, y=y.astype(np.int64),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    data = load_digits()
+    thrice = np.rint(data.images[:1300] * (255 / 16)).astype(np.uint8).repeat(3, 1).repeat(3, 2)
+    return pictures(thrice[..., None], data.target[:1300])
+
+
+def verdicts(data: Dataset, seed: int = 0) -> list[Judged]:
+    examined = OverlayFamily().examine(data, "fast", np.random.default_rng(seed), silent)
+    return list(judge_all({"overlay": examined}, 0.01))
+
+
+def test_clean_digits_are_left_alone(digits: Dataset) -> None:
+    assert [j.status for j in verdicts(digits) if j.status in ("confirmed", "suspected")] == []
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.1])
+def test_blended_noise_is_convicted_with_its_rows_and_nothing_else(digits: Dataset, alpha: float) -> None:
+    truth = plant(digits, "blend", carriers=30, seed=3, params={"alpha": alpha})
+    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    assert len(firm) == 1
+    assert firm[0].target == truth.triggers[0].target
+    assert set(members(truth.data, firm[0]).tolist()) == set(truth.carriers(0).tolist())
+    assert firm[0].effect is not None
+
+
+def test_two_overlays_with_two_targets_are_two_findings(digits: Dataset) -> None:
+    truth = plant(digits, "blend", carriers=60, seed=5, params={"triggers": 2})
+    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    assert {t.target for t in firm} == {t.target for t in truth.triggers}
+    assert set(np.concatenate([members(truth.data, t) for t in firm]).tolist()) == set(np.flatnonzero(truth.poisoned).tolist())
+
+
+def test_an_overlay_on_rows_of_any_label_is_no_poison(digits: Dataset) -> None:
+    truth = plant(digits, "blend", carriers=60, seed=2)
+    assert [j for j in verdicts(digits.with_content(truth.data.rows)) if j.status in ("confirmed", "suspected")] == []
+
+
+def test_canaries_are_dealt_out_and_most_are_caught(digits: Dataset) -> None:
+    copy = OverlayFamily().plant(digits, "fast", np.random.default_rng(0))
+    assert copy is not None
+    rows = np.concatenate([p.carriers for p in copy.plantings])
+    assert len(rows) == len(np.unique(rows)) <= 0.2 * len(digits)
+    examined = OverlayFamily().examine(copy.data, "fast", np.random.default_rng(1), silent)
+    caught = sensitivity(copy.plantings, judge_all({"overlay": examined}, 0.01))
+    assert sum(s.caught for s in caught) >= 0.6 * sum(s.planted for s in caught)
+
+
+def test_fainter_carriers_are_let_in_only_where_other_labels_have_none() -> None:
+    rng = np.random.default_rng(0)
+    scores, y = rng.standard_normal(5000), np.repeat(np.arange(10), 500)
+    scores[:40] += 7.0
+    template = Template(np.ones(4, np.float32), 0.0, 0.1, scores, np.flatnonzero(scores > 7.0), 0.1)
+    carriers, cut = fainter(template, y, 0)
+    assert set(carriers[y[carriers] == 0].tolist()) >= set(range(40)) - {int(scores[:40].argmin())}
+    assert len(carriers) <= 42
+    assert cut <= template.cut
+
+
+def test_what_it_needs_is_said(digits: Dataset) -> None:
+    family = OverlayFamily()
+    assert family.applicable(digits, "fast").state == "ran"
+    assert digits.images is not None
+    assert family.applicable(pictures(digits.images[:, :8, :8], digits.y), "fast").state == "not_applicable"
+    assert family.applicable(digits.subset(np.arange(40)), "fast").state == "not_applicable"
+
+
+@pytest.mark.data
+def test_gtsrb_clean_and_with_noise(real_data: Callable[[str], Path]) -> None:
+    with np.load(real_data("gtsrb32/gtsrb32_every3.npz")) as stored:
+        images, y = stored["x"][::5], stored["y"][::5].astype(np.int64)
+    data = pictures(images, y)
+    assert [j for j in verdicts(data) if j.status in ("confirmed", "suspected")] == []
+    truth = plant(data, "blend", carriers=30, seed=4)
+    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    assert [set(members(truth.data, t).tolist()) for t in firm] == [set(truth.carriers(0).tolist())]
