@@ -14,6 +14,7 @@ from assay.artefact.patch import Patch
 from assay.attack import plant
 from assay.dataset.data import Columns, Dataset
 from assay.trial.family import silent
+from assay.trial.patch_canaries import IN_ROWS
 from assay.trial.patches import PatchFamily
 from assay.trial.sensitivity import sensitivity
 from assay.trial.verdicts import Judged, judge_all, members
@@ -101,3 +102,14 @@ def test_gtsrb_clean_and_with_twenty_carriers(real_data: Callable[[str], Path]) 
     truth = plant(data, "patch", carriers=20, seed=4)
     firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
     assert [set(members(truth.data, t).tolist()) for t in firm] == [set(truth.carriers(0).tolist())]
+
+
+def test_canaries_of_a_large_set_go_into_a_sample() -> None:
+    rng = np.random.default_rng(0)
+    data = pictures(rng.integers(0, 256, (IN_ROWS + 50, 8, 8, 1), dtype=np.uint8), rng.integers(0, 3, IN_ROWS + 50))
+    copy = PatchFamily().plant(data, "fast", rng)
+    assert copy is not None
+    assert len(copy.data) == IN_ROWS
+    assert copy.data.images is not None
+    for planting in copy.plantings:
+        assert len(np.unique(copy.data.y[planting.carriers])) == 1

@@ -8,11 +8,13 @@ waits for a core that others keep busy (boosted trees on one busy core of two: t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,8 +38,14 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """
     listed = list(items)
     count = min(workers(), len(listed))
-    with threadpool_limits(1):
+    with _controller(len(sys.modules)).limit(limits=1):
         if count <= 1:
             return [work(item) for item in listed]
         with ThreadPoolExecutor(count, initializer=threadpool_limits, initargs=(1,)) as pool:  # OpenMP's limit is each thread's own
             return list(pool.map(work, listed))
+
+
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> Any:
+    """The linear algebra libraries in this process: 3 ms to find, so they are looked for again only after an import."""
+    return ThreadpoolController()

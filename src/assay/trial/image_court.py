@@ -84,9 +84,3 @@ class Court:
         most = int(np.clip(REFERENCE_IN_ALL // self.probe.classes, FEWEST, REFERENCE))
         seeded = np.random.default_rng(len(rows))  # the same rows every time
         return np.sort(seeded.permutation(rows)[:most])
-
-    def hosts(self, carriers: Int, target: int, most: int) -> Int:
-        """Up to `most` labelled rows that neither carry the artefact nor have the target's label."""
-        free = (self.y != target) & (self.y != MISSING)
-        free[carriers] = False
-        return np.sort(self.rng.permutation(np.flatnonzero(free))[:most])

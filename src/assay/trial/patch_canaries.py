@@ -13,15 +13,18 @@ from assay.trial.family import CanaryCopy, Planting
 CARRIERS = (10, 20, 50)
 EACH = 5
 SIDE = 3  # the smallest square trigger in common use
+IN_ROWS = 10_000  # rows that canaries are planted in: a sample of larger sets, whose probe knows less, so power is not overstated
 CONTRAST = 60  # standard deviation: as a published checker has, or noise
 
 
 def plant_patches(data: Dataset, rng: np.random.Generator) -> CanaryCopy | None:
     """Up to five black and white 3x3 patches at each of 10, 20 and 50 carriers, each with its own place, rows and target."""
-    assert data.images is not None
+    if len(data) > IN_ROWS:
+        data = data.subset(np.sort(rng.permutation(len(data))[:IN_ROWS]))
     deals = deal_plantings(data.y, len(data.classes), CARRIERS, EACH, rng)
     if not deals:
         return None
+    assert data.images is not None
     images, y = data.images.copy(), data.y.copy()
     _, h, w, c = images.shape
     plantings = []

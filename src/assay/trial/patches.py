@@ -7,7 +7,7 @@ confirmed patch does is measured by putting it into other rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.image_court import Box, Court
 from assay.trial.image_probe import image_probe, label_free
 from assay.trial.patch_canaries import plant_patches
-from assay.trial.patch_effect import patch_effect
+from assay.trial.patch_effect import with_effects
 from assay.trial.patch_short_list import short_list
 
 Int = NDArray[np.int64]
@@ -70,10 +70,9 @@ class PatchFamily:
         tried = _second_pass(court, [lead for lead in leads if lead.log_e >= WORTH_TRYING][:SECOND_PASS])
         progress(9, 10, "measuring effects")
         natural = [lead.patch for lead in leads if lead.log_e < WORTH_TRYING]
-        for i, t in enumerate(tried[:MEASURED_AT_MOST]):
-            if t.log_e > MEASURED and t.target is not None:
-                effect, trial = patch_effect(court, t.candidate, t.target, natural, depth)
-                tried[i] = replace(t, effect=effect, trials=(*t.trials, trial))
+        strong = [i for i, t in enumerate(tried) if t.log_e > MEASURED][:MEASURED_AT_MOST]
+        for i, measured in zip(strong, with_effects(court, [tried[i] for i in strong], natural, depth), strict=True):
+            tried[i] = measured
         progress(10, 10, "patches tried")
         return Examined(tuple(tried), len(leaders), probe.probabilities, label_free(probe), checks)
 
