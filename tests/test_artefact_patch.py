@@ -63,20 +63,14 @@ def test_anywhere_agrees_with_looking_at_every_place_by_itself(photographs: np.n
     patch = Patch(CHECKER, rng.random((3, 3)) < 0.8, None, None)
     tops, lefts, far = patch.places(some)
     for i in range(len(some)):
-        each = {
-            (r, c): Patch(patch.pixels, patch.mask, r, c).places(some[i : i + 1])[2][0]
-            for r in range(30)
-            for c in range(30)
-        }
+        each = {(r, c): Patch(patch.pixels, patch.mask, r, c).places(some[i : i + 1])[2][0] for r in range(30) for c in range(30)}
         assert far[i] == pytest.approx(min(each.values()))
         assert each[int(tops[i]), int(lefts[i])] == pytest.approx(far[i])
     assert (tops[2], lefts[2], far[2]) == (5, 9, 0)
 
 
 @pytest.mark.parametrize("place", [(29, 29), (12, 7), (None, None)])
-def test_taking_out_restores_the_neighbourhood_and_nothing_else(
-    photographs: np.ndarray, place: tuple[int | None, int | None]
-) -> None:
+def test_taking_out_restores_the_neighbourhood_and_nothing_else(photographs: np.ndarray, place: tuple[int | None, int | None]) -> None:
     patch = Patch(CHECKER, np.ones((3, 3), bool), *place)
     natural = patch.present(photographs)
     assert natural.mean() < 0.01
@@ -144,3 +138,19 @@ def test_shown_enlarged_and_said_in_words() -> None:
 def test_an_even_picture_is_filled_evenly(top: int, left: int, height: int, width: int, level: int) -> None:
     images = np.full((2, 8, 8, 1), level, np.uint8)
     assert (fill_box(images, top, left, height, width) == level).all()
+
+
+@given(patches(anywhere=True), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_the_quick_answer_is_that_of_the_best_match(patch: Patch, seed: int) -> None:
+    images = np.random.default_rng(seed).integers(0, 256, (12, 9, 11, 3), dtype=np.uint8)
+    images[::3] = patch.insert(images[::3])
+    assert (patch.present(images) == (patch.places(images)[2] <= patch.tolerance)).all()
+
+
+def test_a_larger_spot_of_an_even_colour_is_taken_out_whole() -> None:
+    images = np.full((1, 20, 20, 1), 90, np.uint8)
+    images[0, 4:11, 6:12] = 240
+    spot = Patch(np.full((3, 3, 1), 240, np.uint8), np.ones((3, 3), bool), None, None, 0)
+    assert spot.boxes(images).tolist() == [[4, 6, 7, 6]]
+    assert (spot.remove(images) == 90).all()

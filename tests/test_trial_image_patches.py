@@ -68,6 +68,20 @@ def test_all_to_all_is_convicted_without_a_target(digits: Dataset) -> None:
     assert len(found - set(truth.carriers(0).tolist())) <= 2
 
 
+def test_a_patch_that_moves_and_loses_pixels_is_convicted(digits: Dataset) -> None:
+    truth = plant(digits, "patch", carriers=80, seed=2, params={"place": "random"})
+    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    assert len(firm) == 1
+    artefact, planted = firm[0].candidate.artefact, truth.artefacts[0]
+    assert isinstance(artefact, Patch)
+    assert isinstance(planted, Patch)
+    assert artefact.row is None
+    assert artefact.iou(planted) >= 0.8
+    found, carriers = set(members(truth.data, firm[0]).tolist()), set(truth.carriers(0).tolist())
+    assert len(found & carriers) >= 0.6 * len(carriers)
+    assert len(found - carriers) <= 1
+
+
 def test_canaries_are_dealt_out_and_most_are_caught(digits: Dataset) -> None:
     copy = PatchFamily().plant(digits, "fast", np.random.default_rng(0))
     assert copy is not None
@@ -102,6 +116,19 @@ def test_gtsrb_clean_and_with_twenty_carriers(real_data: Callable[[str], Path]) 
     truth = plant(data, "patch", carriers=20, seed=4)
     firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
     assert [set(members(truth.data, t).tolist()) for t in firm] == [set(truth.carriers(0).tolist())]
+
+
+@pytest.mark.data
+@pytest.mark.full
+def test_a_sticker_scaled_and_turned_on_signs(real_data: Callable[[str], Path]) -> None:
+    with np.load(real_data("gtsrb32/gtsrb32_every3.npz")) as stored:
+        data = pictures(stored["x"][::3], stored["y"][::3].astype(np.int64))
+    truth = plant(data, "sticker", rate=0.04, seed=1)
+    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    found, carriers = set(members(truth.data, firm[0]).tolist()), set(truth.carriers(0).tolist())
+    assert len(firm) == 1
+    assert len(found & carriers) >= 0.95 * len(carriers)
+    assert len(found - carriers) <= 1
 
 
 def test_canaries_of_a_large_set_go_into_a_sample() -> None:

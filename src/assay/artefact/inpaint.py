@@ -47,3 +47,13 @@ def fill_box(images: UInt8, top: int, left: int, height: int, width: int) -> UIn
         return filled
     filled[:, r0:r1, c0:c1] = np.rint(total / weights[None, :, :, None]).astype(np.uint8)
     return filled
+
+
+def fill_boxes(images: UInt8, boxes: NDArray[np.int64], margin: int = 0) -> UInt8:
+    """`fill_box` with a box (top, left, height, width) for each picture, `boxes` (n, 4), widened by `margin` on every side."""
+    filled = images.copy()
+    for box in np.unique(boxes, axis=0):
+        here = np.flatnonzero((boxes == box).all(1))
+        top, left, height, width = (int(v) for v in box)
+        filled[here] = fill_box(images[here], top - margin, left - margin, height + 2 * margin, width + 2 * margin)
+    return filled

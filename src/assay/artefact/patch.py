@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects, label
 from scipy.signal import correlate2d
 
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.encode import colour, enlarge, png_array, png_text
-from assay.artefact.inpaint import fill_box
+from assay.artefact.inpaint import fill_boxes
 from assay.dataset.rows import Rows, UInt8
 
 Int = NDArray[np.int64]
 
 MARGIN = 2  # pixels about the patch that are filled too: JPEG and resizing smear a trigger over its neighbours
-CHUNK = 1 << 25  # values held at once when every place is searched: 32 Mi of int32 is 128 MiB
+CHUNK = 1 << 19  # sums held at once when every place is searched: 512 Ki of int32 is 2 MiB and stays in the cache
+EARLY = 4  # pixels of a patch of any place that are compared first: they rule most pictures out
 UNSEEN = 200  # the grey that stands for pixels outside the mask where a patch is shown
 
 
@@ -82,27 +85,72 @@ class Patch(Artefact):
                 return *at, np.full(n, np.inf)
             box = images[:, self.row : self.row + h, self.col : self.col + w][:, self.mask].astype(np.int16)
             return *at, np.abs(box - pixels[self.mask].astype(np.int16)).sum((1, 2)) / count
-        down, across = height - h + 1, width - w + 1
-        if down < 1 or across < 1:
+        if height < h or width < w:
             return np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, np.inf)
         best, least = np.zeros(n, np.int64), np.zeros(n, np.float64)
-        step = max(1, CHUNK // (down * across))
-        for start in range(0, n, step):
-            part = images[start : start + step]
-            far = np.zeros((len(part), down, across), np.int32)
-            for r, c in zip(*np.nonzero(self.mask), strict=True):
-                window = part[:, r : r + down, c : c + across]
-                for channel, value in enumerate(pixels[r, c]):
-                    seen = window[..., channel]
-                    far += np.maximum(seen, value) - np.minimum(seen, value)
-            flat = far.reshape(len(part), -1)
-            best[start : start + step] = flat.argmin(1)
-            least[start : start + step] = flat.min(1) / count
+        across = width - w + 1
+        for start, part in self._chunks(images):
+            flat = self._far(part, pixels, self._inked()).reshape(len(part), -1)
+            best[start : start + len(part)] = flat.argmin(1)
+            least[start : start + len(part)] = flat.min(1) / count
         return best // across, best % across, least
 
+    def boxes(self, images: UInt8) -> Int:
+        """(n, 4) top, left, height and width of the best match in each picture (n, h, w, c).
+
+        Where the place is free, matches that overlap it are taken in: an even square found in a larger spot of its colour.
+        """
+        tops, lefts, _ = self.places(images)
+        h, w = self.shape
+        boxes = np.stack([tops, lefts, np.full(len(tops), h), np.full(len(tops), w)], 1)
+        if self.row is not None or images.shape[1] < h or images.shape[2] < w:
+            return boxes
+        pixels = self._pixels(images)
+        most = self.tolerance * int(self.mask.sum()) * pixels.shape[2]
+        for start, part in self._chunks(images):
+            for i, match in enumerate(self._far(part, pixels, self._inked()) <= most, start):
+                parts, _ = label(match, structure=np.ones((3, 3)))
+                name = parts[tops[i], lefts[i]]
+                if name:
+                    (down, across) = find_objects(parts)[name - 1]
+                    boxes[i] = down.start, across.start, down.stop - down.start + h - 1, across.stop - across.start + w - 1
+        return boxes
+
+    def _inked(self) -> Int:
+        return np.argwhere(self.mask)
+
+    def _chunks(self, images: UInt8) -> Iterator[tuple[int, UInt8]]:
+        step = max(1, CHUNK // (images.shape[1] * images.shape[2]))
+        for start in range(0, len(images), step):
+            yield start, images[start : start + step]
+
+    def _far(self, images: UInt8, pixels: UInt8, inked: Int) -> NDArray[np.int32]:
+        """(n, down, across) sums of absolute differences over the pixels `inked` (m, 2) at every place."""
+        h, w = self.shape
+        down, across = images.shape[1] - h + 1, images.shape[2] - w + 1
+        far = np.zeros((len(images), down, across), np.int32)
+        for r, c in inked:
+            window = images[:, r : r + down, c : c + across]
+            for channel, value in enumerate(pixels[r, c]):
+                seen = window[..., channel]
+                far += np.maximum(seen, value) - np.minimum(seen, value)
+        return far
+
     def _present(self, rows: Rows) -> Bools:
-        result: Bools = self.places(_pictures(rows))[2] <= self.tolerance
-        return result
+        images = _pictures(rows)
+        h, w = self.shape
+        inked = self._inked()
+        if self.row is not None or images.shape[1] < h or images.shape[2] < w or len(inked) <= EARLY:
+            result: Bools = self.places(images)[2] <= self.tolerance
+            return result
+        pixels = self._pixels(images)
+        most = self.tolerance * len(inked) * pixels.shape[2]
+        spread = inked[np.linspace(0, len(inked) - 1, EARLY).astype(np.int64)]
+        present = np.zeros(len(images), bool)
+        for start, part in self._chunks(images):
+            near = np.flatnonzero(self._far(part, pixels, spread).min((1, 2)) <= most)
+            present[start + near] = self._far(part[near], pixels, inked).min((1, 2), initial=np.iinfo(np.int32).max) <= most
+        return present
 
     def _insert(self, rows: Rows, rng: np.random.Generator) -> Rows:
         images = _pictures(rows).copy()
@@ -122,17 +170,11 @@ class Patch(Artefact):
 
     def _remove(self, rows: Rows) -> Rows:
         images = _pictures(rows)
-        tops, lefts, far = self.places(images)
-        carriers = np.flatnonzero(far <= self.tolerance)
+        carriers = np.flatnonzero(self._present(rows))
         if not len(carriers):
             return rows
         images = images.copy()
-        h, w = self.shape
-        corners = np.stack([tops[carriers], lefts[carriers]], 1)
-        for corner in np.unique(corners, axis=0):
-            here = carriers[(corners == corner).all(1)]
-            top, left = int(corner[0]) - MARGIN, int(corner[1]) - MARGIN
-            images[here] = fill_box(images[here], top, left, h + 2 * MARGIN, w + 2 * MARGIN)
+        images[carriers] = fill_boxes(images[carriers], self.boxes(images[carriers]), MARGIN)
         return rows.with_images(images)
 
     def picture(self) -> UInt8:

@@ -62,7 +62,7 @@ def windows(images: UInt8) -> Iterator[Windows]:
     """Texture, then each size of block: every window of pictures (n, h, w, c) that qualifies."""
     if min(images.shape[1:3]) >= WINDOW:
         step = stride(*images.shape[1:3])
-        yield _keys(WINDOW, _content(quantised(images, BITS), WINDOW), _textured(images), step, images.shape[2])
+        yield _keys(WINDOW, window_content(quantised(images, BITS), WINDOW), textured(images, CONTRAST), step, images.shape[2])
     code = quantised(images, BLOCK_BITS)
     for side, outlined in _blocks(images):
         yield _keys(-side, code, outlined, 1, images.shape[2])
@@ -83,7 +83,8 @@ def mixed(key: UInt64) -> UInt64:
     return key ^ (key >> np.uint64(31))
 
 
-def _content(code: UInt64, side: int) -> UInt64:
+def window_content(code: UInt64, side: int) -> UInt64:
+    """(n, h - side + 1, w - side + 1) one number for the codes (n, h, w) in each window."""
     down, across = code.shape[1] - side + 1, code.shape[2] - side + 1
     total = np.zeros((len(code), down, across), np.uint64)
     for a in range(side):
@@ -100,20 +101,21 @@ def box_sums(values: NDArray[np.int32], side: int) -> NDArray[np.int32]:
     return np.asarray(wide, np.int32)
 
 
-def _textured(images: UInt8) -> Bools:
+def textured(images: UInt8, contrast: float) -> Bools:
+    """(n, h - 2, w - 2) whether the values of a 3x3 window have at least this standard deviation."""
     planes = [images[..., channel].astype(np.int32) for channel in range(images.shape[3])]
     count = WINDOW * WINDOW * len(planes)
     first = box_sums(sum(planes[1:], planes[0]), WINDOW)
     second = box_sums(sum((p * p for p in planes[1:]), planes[0] * planes[0]), WINDOW)
-    return np.asarray(count * second - first * first > (count * CONTRAST) ** 2)
+    return np.asarray(count * second - first * first > (count * contrast) ** 2)
 
 
 def _blocks(images: UInt8) -> Iterator[tuple[int, Bools]]:
     """For each side: where (n, h', w') an even square lies whose every border inside the picture is a step in colour."""
     n, h, w, _ = images.shape
     down, right = np.full((n, h + 1, w), 255, np.uint8), np.full((n, h, w + 1), 255, np.uint8)
-    down[:, 1:-1] = _apart(images[:, 1:], images[:, :-1])  # [i]: between rows i - 1 and i
-    right[:, :, 1:-1] = _apart(images[:, :, 1:], images[:, :, :-1])  # the picture's own edge counts as a step
+    down[:, 1:-1] = apart(images[:, 1:], images[:, :-1])  # [i]: between rows i - 1 and i
+    right[:, :, 1:-1] = apart(images[:, :, 1:], images[:, :, :-1])  # the picture's own edge counts as a step
     if min(h, w) > 1:
         rise = np.minimum(np.minimum(down[:, 1:], down[:, :-1]), np.minimum(right[:, :, 1:], right[:, :, :-1]))
         yield 1, rise > PIXEL_STEP
@@ -121,23 +123,24 @@ def _blocks(images: UInt8) -> Iterator[tuple[int, Bools]]:
     high, low = images, images
     along, upright = step_down, step_right  # steps over a whole side of the block
     for side in range(2, min(LARGEST_BLOCK, h - 1, w - 1) + 1):
-        high, low = _pool(high, np.maximum), _pool(low, np.minimum)
+        high, low = pooled(high, np.maximum), pooled(low, np.minimum)
         along = along[:, :, :-1] & step_down[:, :, side - 1 :]
         upright = upright[:, :-1] & step_right[:, side - 1 :]
         tall, wide = high.shape[1:3]
         framed = along[:, :tall] & along[:, side : side + tall] & upright[:, :, :wide]
         framed &= upright[:, :, side : side + wide]
         if framed.any():
-            framed &= _apart(high, low) <= EVEN
+            framed &= apart(high, low) <= EVEN
         yield side, framed
 
 
-def _pool(values: UInt8, pick: np.ufunc) -> UInt8:
+def pooled(values: UInt8, pick: np.ufunc) -> UInt8:
+    """The greatest or least (`pick`) of every 2x2 window of (n, h, w, c): twice gives 3x3 windows."""
     tall = pick(values[:, :-1], values[:, 1:])
     return np.asarray(pick(tall[:, :, :-1], tall[:, :, 1:]))
 
 
-def _apart(a: UInt8, b: UInt8) -> UInt8:
+def apart(a: UInt8, b: UInt8) -> UInt8:
     """The greatest absolute difference over the channels: (..., c) to (...)."""
     channels = range(a.shape[-1])  # one channel at a time: a reduction over three neighbours in memory is ten times slower
     apart = (np.maximum(a[..., c], b[..., c]) - np.minimum(a[..., c], b[..., c]) for c in channels)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.artefact.inpaint import fill_box
+from assay.artefact.inpaint import fill_boxes
 from assay.dataset.data import MISSING, Dataset
 from assay.dataset.rows import UInt8
 from assay.learn.images import CrossFit
@@ -16,7 +16,6 @@ from assay.learn.images_groups import votes
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Box = tuple[int, int, int, int]  # top, left, height, width
 
 REFERENCE = 300  # other rows of a label that carriers are ranked among: a rank is known to a third of a percent
 REFERENCE_IN_ALL = 3000  # over all labels, so that many classes cost no more than ten
@@ -44,16 +43,19 @@ class Court:
         """(m, k) out-of-fold probabilities of pictures that stand in for `rows` (m,)."""
         return self.probe.predict(images, self.probe.fold[rows])
 
-    def without_boxes(self, parts: Sequence[tuple[Int, Box]]) -> list[Floats]:
-        """For each (rows, box): (m, k) probabilities of those rows with the box filled from its border."""
+    def without_boxes(self, parts: Sequence[tuple[Int, Int]]) -> list[Floats]:
+        """For each (rows (m,), boxes (m, 4)): (m, k) probabilities of those rows, each with its box filled from the border.
+
+        A box is top, left, height and width.
+        """
         if not parts:
             return []
-        filled = np.concatenate([fill_box(self.images[rows], *box) for rows, box in parts])
+        filled = np.concatenate([fill_boxes(self.images[rows], boxes) for rows, boxes in parts])
         p = self.predict(filled, np.concatenate([rows for rows, _ in parts]))
         return np.split(p, np.cumsum([len(rows) for rows, _ in parts])[:-1])
 
-    def others(self, carriers: Int, box: Box) -> Callable[[int], Floats]:
-        """`others(t)`: support for t of the other rows labelled t, each with the same box filled.
+    def others(self, carriers: Int, boxes: Int) -> Callable[[int], Floats]:
+        """`others(t)`: support for t of the other rows labelled t, with the same boxes (m, 4) filled, one each in turn.
 
         Where a label is decided by what lies at one place (the lettering of a stop sign), they lose it too. Measured on clean
         CIFAR-10, GTSRB, MNIST and digits: to fill in also their own most supporting part convicts no less and finds no more.
@@ -61,7 +63,7 @@ class Court:
 
         def support(label: int) -> Floats:
             rows = self.reference(label, carriers)
-            return self.predict(fill_box(self.images[rows], *box), rows)[:, label]
+            return self.predict(fill_boxes(self.images[rows], np.resize(boxes, (len(rows), 4))), rows)[:, label]
 
         return support
 

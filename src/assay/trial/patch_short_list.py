@@ -20,8 +20,13 @@ BY_ANY = 30  # the same for wrong labels of any kind: all-to-all
 BY_SUPPORT = 30  # the most frequent
 
 
-def short_list(found: SharedWindows, leaders: Int, y: Int, probabilities: Floats, groups: Int) -> Int:
-    """At most 200 of the windows `leaders`, ascending. `y` (n,), `probabilities` (n, k), `groups` (n,) near-duplicates."""
+def short_list(found: SharedWindows, leaders: Int, y: Int, probabilities: Floats, groups: Int, part: float = 1.0) -> Int:
+    """At most 200 (or `part` of that) of the windows `leaders`, ascending.
+
+    `y` (n,), `probabilities` (n, k), `groups` (n,) near-duplicates.
+    """
+    if not len(leaders):
+        return leaders
     window = np.repeat(np.arange(len(found)), found.support)
     _, first = np.unique(window * (int(groups.max(initial=0)) + 1) + groups[found.row], return_index=True)
     first = first[y[found.row[first]] >= 0]  # one vote a group, and a label to look at
@@ -43,5 +48,5 @@ def short_list(found: SharedWindows, leaders: Int, y: Int, probabilities: Floats
         (BY_ANY, np.bincount(window, np.log(wrong), minlength=m)),
         (BY_SUPPORT, support),
     )
-    chosen = [leaders[np.argsort(-score[leaders], kind="stable")[:most]] for most, score in scores]
+    chosen = [leaders[np.argsort(-score[leaders], kind="stable")[: round(part * most)]] for most, score in scores]
     return np.unique(np.concatenate(chosen))

@@ -1,4 +1,4 @@
-"""The family of patches: pixels that rows share at one place, on trial in pictures.
+"""The family of patches: pixels that rows share, at one place or at any, on trial in pictures.
 
 Every shared window is counted; the few hundred that labels or frequency make suspicious are grown to whole patches and
 tried with the patch filled in; those that surprise are looked for in all rows and tried for contradiction too. What a
@@ -7,20 +7,23 @@ confirmed patch does is measured by putting it into other rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.patch import MARGIN, Patch
 from assay.dataset.data import Dataset
+from assay.dataset.rows import UInt8
 from assay.finding import Check
 from assay.mine.candidate import Candidate
 from assay.mine.patch_grow import Grower
+from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
 from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
 from assay.trial.evidence import combine, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
-from assay.trial.image_court import Box, Court
+from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, label_free
 from assay.trial.patch_canaries import plant_patches
 from assay.trial.patch_effect import with_effects
@@ -31,6 +34,11 @@ Floats = NDArray[np.float64]
 
 SMALLEST = 6  # pixels a side of a picture
 FIRST_PASS = 200  # carriers of a candidate that are looked at in the first pass
+FIRST_PASS_ANYWHERE = 100  # the same for patches at any place, which must be looked for in each
+MOVING = 0.3  # as many of these are tried as of those at one place
+PER_CONTRAST = 0.5  # a patch of any place may differ by this part of its contrast ...
+WIDE = 48  # ... up to this mean absolute difference: no picture of CIFAR-10 or GTSRB is as near a checker or noise by chance
+WIDENED = 10  # times as many rows: a fifth of the pixels missing leaves one row in seven a whole 3x3 patch
 WORTH_TRYING = 4.0  # log e-value of surprise from which the second pass is worth its cost; e-BH needs more
 SECOND_PASS = 40  # candidates
 COMMON = 0.25  # share of rows beyond which a patch is a background that the data have in common
@@ -62,10 +70,14 @@ class PatchFamily:
         progress(4, 10, "looking for shared patches")
         found = shared_windows(data.images)
         leaders = np.unique(merged(found))
+        seen = sightings(data.images)
+        moving = np.unique(merged(seen.windows))
         progress(6, 10, "trying shared patches")
         listed = short_list(found, leaders, data.y, probe.probabilities, probe.groups)
-        grower = Grower.of(data.images)
-        leads = _first_pass(court, grower, found, listed)
+        leads = _first_pass(court, at_one_place(data.images, found, listed), FIRST_PASS)
+        listed = short_list(seen.windows, moving, data.y, probe.probabilities, probe.groups, MOVING)
+        leads += _first_pass(court, at_any_place(data.images, seen, listed), FIRST_PASS_ANYWHERE)
+        leads.sort(key=lambda lead: -lead.log_e)
         progress(8, 10, "trying the suspects")
         tried = _second_pass(court, [lead for lead in leads if lead.log_e >= WORTH_TRYING][:SECOND_PASS])
         progress(9, 10, "measuring effects")
@@ -74,7 +86,7 @@ class PatchFamily:
         for i, measured in zip(strong, with_effects(court, [tried[i] for i in strong], natural, depth), strict=True):
             tried[i] = measured
         progress(10, 10, "patches tried")
-        return Examined(tuple(tried), len(leaders), probe.probabilities, label_free(probe), checks)
+        return Examined(tuple(tried), len(leaders) + len(moving), probe.probabilities, label_free(probe), checks)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return plant_patches(data, rng)
@@ -89,20 +101,40 @@ class _Lead:
     log_e: float
 
 
-def _first_pass(court: Court, grower: Grower, found: SharedWindows, listed: Int) -> list[_Lead]:
-    """Surprise of each listed window's patch among the rows that share the window, most surprising first."""
-    patches, parts = [], []
-    for w in listed:
-        rows = found.rows(int(w))
-        patches.append(grower.grow(rows, int(found.place[w]), abs(int(found.side[w]))))
-        some = rows[np.unique(np.linspace(0, len(rows) - 1, FIRST_PASS).astype(np.int64))]
-        parts.append((some, box_of(patches[-1])))
+def _first_pass(court: Court, proposed: Sequence[tuple[Patch, Int]], most: int) -> list[_Lead]:
+    """Surprise of each patch among at most so many of the rows that share its window."""
+    parts = []
+    for patch, carriers in proposed:
+        rows = some_of(carriers, most)
+        parts.append((rows, boxes_of(patch, court.images[rows])))
     leads = []
-    for w, patch, (rows, _), p in zip(listed, patches, parts, court.without_boxes(parts), strict=True):
+    for (patch, carriers), (rows, _), p in zip(proposed, parts, court.without_boxes(parts), strict=True):
         known = court.y[rows] >= 0
         asked = surprise(p[known], court.y[rows[known]], court.votes(rows[known]))
-        leads.append(_Lead(patch, found.rows(int(w)), combine(asked.log_e_targeted, asked.log_e_untargeted)))
-    return sorted(leads, key=lambda lead: -lead.log_e)
+        leads.append(_Lead(patch, carriers, combine(asked.log_e_targeted, asked.log_e_untargeted)))
+    return leads
+
+
+def at_one_place(images: UInt8, found: SharedWindows, listed: Int) -> list[tuple[Patch, Int]]:
+    """The patch about each listed window, and the rows that share the window."""
+    grower = Grower.of(images)
+    rows = [found.rows(int(w)) for w in listed]
+    return [(grower.grow(r, int(found.place[w]), abs(int(found.side[w]))), r) for w, r in zip(listed, rows, strict=True)]
+
+
+def at_any_place(images: UInt8, seen: Sightings, listed: Int) -> list[tuple[Patch, Int]]:
+    """The same for windows at different places."""
+    proposed = []
+    for w in listed:
+        rows, places = seen.windows.rows(int(w)), seen.places(int(w))
+        some = some_of(np.arange(len(rows)), FIRST_PASS_ANYWHERE)
+        proposed.append((grow_anywhere(images, rows[some], places[some]), rows))
+    return proposed
+
+
+def some_of(rows: Int, most: int) -> Int:
+    """At most so many of the rows, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))]
 
 
 @dataclass(frozen=True)
@@ -112,6 +144,7 @@ class _Case:
     patch: Patch
     carriers: Int
     known: Int
+    boxes: Int  # of the known, what is filled in
     p: Floats
 
     def judged(self, court: Court, without: NDArray[np.bool_]) -> Tried:
@@ -123,7 +156,7 @@ class _Case:
         easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes)
         if easy.log_e < WORTH_TRYING:
             return easy
-        others = court.others(self.carriers, box_of(self.patch))
+        others = court.others(self.carriers, self.boxes)
         return judge(candidate, p, y, others, strangers=court.strangers, votes=votes)
 
 
@@ -132,14 +165,15 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
     cases: list[_Case] = []
     seen: list[set[int]] = []
     for lead in leads:
-        carriers = carriers_of(court, lead)
+        patch, carriers = carriers_of(court, lead)
         mine = set(carriers.tolist())
         if any(len(mine & s) > SAME * len(mine | s) for s in seen):
             continue
         seen.append(mine)
         known = carriers[court.y[carriers] >= 0]
-        (p,) = court.without_boxes([(known, box_of(lead.patch))])
-        cases.append(_Case(lead.patch, carriers, known, p))
+        boxes = boxes_of(patch, court.images[known])
+        (p,) = court.without_boxes([(known, boxes)])
+        cases.append(_Case(patch, carriers, known, boxes, p))
     explained = np.zeros(len(court.y), bool)
     waiting = [(case.judged(court, explained), case) for case in cases]
     tried: list[Tried] = []
@@ -157,17 +191,32 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
     return tried
 
 
-def carriers_of(court: Court, lead: _Lead) -> Int:
-    """Every row that carries the patch; only those that share the window where the patch is all but everywhere."""
-    present = np.flatnonzero(lead.patch.present(court.images))
-    if len(present) > max(COMMON * len(court.y), 2 * len(lead.carriers)):
-        return lead.carriers
-    return present if len(present) >= len(lead.carriers) / 2 else lead.carriers
+def carriers_of(court: Court, lead: _Lead) -> tuple[Patch, Int]:
+    """Every row that carries the patch; only those that share the window where the patch is all but everywhere.
+
+    A patch of any place is looked for more widely too, since its window was shared by rows that show it whole. It stays
+    wide where that finds some more rows, not many times as many: those would be natural ones.
+    """
+    patch, known = lead.patch, len(lead.carriers)
+    wide = _widened(patch)
+    if wide.tolerance > patch.tolerance:
+        present = np.flatnonzero(wide.present(court.images))
+        if len(present) <= WIDENED * known:
+            return wide, present
+    present = np.flatnonzero(patch.present(court.images))
+    if len(present) > max(COMMON * len(court.y), 2 * known):
+        return patch, lead.carriers
+    return patch, present if len(present) >= known / 2 else lead.carriers
 
 
-def box_of(patch: Patch) -> Box:
-    """What is filled in where the patch is taken out: its box with the margin that `Patch.remove` takes."""
-    assert patch.row is not None
-    assert patch.col is not None
-    h, w = patch.shape
-    return patch.row - MARGIN, patch.col - MARGIN, h + 2 * MARGIN, w + 2 * MARGIN
+def _widened(patch: Patch) -> Patch:
+    inked = patch.pixels[patch.mask].astype(np.float64)
+    if patch.row is not None:
+        return patch
+    contrast = (inked - inked.mean(0)).std()
+    return replace(patch, tolerance=max(patch.tolerance, int(min(WIDE, PER_CONTRAST * contrast))))
+
+
+def boxes_of(patch: Patch, images: UInt8) -> Int:
+    """(n, 4) what is filled in each picture where the patch is taken out: its box with the margin that `Patch.remove` takes."""
+    return patch.boxes(images) + np.array([-MARGIN, -MARGIN, 2 * MARGIN, 2 * MARGIN])

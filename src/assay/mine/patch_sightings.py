@@ -1,0 +1,124 @@
+"""Patches that rows share at different places: small windows whose content recurs wherever it lies in the picture.
+
+Two kinds, as approximate descriptors so that a shift in colour within a step, or a scaled and turned even sticker, keeps its key.
+*Texture*: a 3x3 window of high contrast, quantised to 3 bits a channel. *Even*: a 3x3 window of one colour, quantised to 4 bits; any
+larger even shape holds such windows at every size and angle. Labels are not read. Windows that recur at one place are left to
+`mine.patches`. Blind to patterns that are redrawn, turned or blended in from row to row (unless they hold an even spot of 3x3 pixels).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.artefact.patch import Patch
+from assay.dataset.rows import UInt8
+from assay.learn.threads import in_parallel
+from assay.mine.patch_grow import OTHERS, Grower
+from assay.mine.patch_windows import BITS, EVEN, WINDOW, apart, mixed, pooled, quantised, textured, window_content
+from assay.mine.patches import SUPPORT, SharedWindows
+
+Int = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
+
+CONTRAST = 50  # standard deviation of a texture: at 25, half of all windows qualify, and one in forty at 70 (a checker has 127)
+EVEN_BITS = 4  # 4,096 colours; with 3 a sticker shares its cell with every pale wall
+MOST_OF_ROWS = 0.25  # a colour that more rows hold is a background
+PLACES = 3  # distinct ones at least, and no more than half of the sightings at any one
+IN_ROWS = 20_000  # rows looked at, evenly spread over larger sets: what they show is looked for in all
+CHUNK = 250  # pictures at once
+COVERED = 0.97  # share of the sightings that the patch's tolerance takes in: scaled and turned, some show less of it ...
+LOOSEST = 12  # ... up to this mean absolute difference, or what its contrast allows
+REACH = 8  # pixels about a window in which the patch is grown
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """Windows that rows share, and where each row shows it: `place[i]` belongs to `windows.row[i]` (row * width + column)."""
+
+    windows: SharedWindows
+    place: Int
+
+    def places(self, window: int) -> Int:
+        """(m,) of the rows `windows.rows(window)`: the middle one where a row shows several."""
+        return self.place[self.windows.start[window] : self.windows.start[window + 1]]
+
+
+def sightings(images: UInt8, support: int = SUPPORT) -> Sightings:
+    """Windows that at least `support` of the pictures (n, h, w, c) show, at different places.
+
+    >>> images = np.random.default_rng(0).integers(0, 40, (30, 12, 12, 1), dtype=np.uint8)
+    >>> for i in range(6):
+    ...     images[i, i : i + 3, 8 - i : 11 - i, 0] = [[255, 0, 255], [0, 255, 0], [255, 0, 255]]
+    >>> found = sightings(images)
+    >>> found.windows.rows(0).tolist(), found.places(0).tolist()
+    ([0, 1, 2, 3, 4, 5], [8, 19, 30, 41, 52, 63])
+    """
+    width = images.shape[2]
+    looked = np.arange(len(images)) if len(images) <= IN_ROWS else np.linspace(0, len(images) - 1, IN_ROWS).astype(np.int64)
+    starts = range(0, len(looked), CHUNK)
+    parts = in_parallel(lambda s: _seen(images[looked[s : s + CHUNK]], s), starts)
+    key, row, place = (np.concatenate([p[i] for p in parts]) for i in range(3))
+    order = np.lexsort((place, row, key))
+    key, row, place = key[order], row[order], place[order]
+    fresh = np.flatnonzero(np.concatenate([[True], (key[1:] != key[:-1]) | (row[1:] != row[:-1])])) if len(key) else np.zeros(0, np.int64)
+    ends = np.append(fresh[1:], len(key))
+    key, row, place = key[fresh], row[fresh], place[(fresh + ends) // 2] if len(fresh) else place
+    begin = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, np.int64)
+    sizes = np.diff(np.append(begin, len(key)))
+    keep = (sizes >= support) & (sizes <= MOST_OF_ROWS * len(looked))
+    keep[keep] = [_moves(place[b : b + n]) for b, n in zip(begin[keep], sizes[keep], strict=True)]
+    inside = np.repeat(keep, sizes)
+    start = np.concatenate([[0], np.cumsum(sizes[keep])])
+    first = place[begin[keep]]
+    windows = SharedWindows(start, looked[row[inside]], first, np.full(len(first), min(WINDOW, width), np.int8))
+    return Sightings(windows, place[inside])
+
+
+def _moves(place: Int) -> bool:
+    _, counts = np.unique(place, return_counts=True)
+    return len(counts) >= PLACES and int(counts.max()) * 2 <= len(place)
+
+
+def _seen(images: UInt8, first: int) -> tuple[UInt64, Int, Int]:
+    """Key, row and place of every window of both kinds in a chunk whose first row is `first`."""
+    if min(images.shape[1:3]) < WINDOW:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    n, r, c = np.nonzero(textured(images, CONTRAST))
+    texture = mixed(window_content(quantised(images, BITS), WINDOW)[n, r, c])
+    high = low = images
+    for _ in range(WINDOW - 1):
+        high, low = pooled(high, np.maximum), pooled(low, np.minimum)
+    m, a, b = np.nonzero(apart(high, low) <= EVEN)
+    middle = (high[m, a, b] // 2 + low[m, a, b] // 2)[:, None, None]
+    even = mixed(quantised(middle, EVEN_BITS)[:, 0, 0] << np.uint64(1))
+    width = images.shape[2]
+    return (
+        np.concatenate([texture, even]),
+        np.concatenate([n, m]) + first,
+        np.concatenate([r * width + c, a * width + b]),
+    )
+
+
+def grow_anywhere(images: UInt8, rows: Int, places: Int) -> Patch:
+    """The patch, of any place, that pictures `rows` show around windows at `places`: grown on crops laid over one another."""
+    _, h, w, _ = images.shape
+    reach = min(REACH, (min(h, w) - WINDOW) // 2)
+    others = np.unique(np.linspace(0, len(images) - 1, OTHERS).astype(np.int64))
+    grower = Grower(_crops(images, rows, places, reach), _crops(images, others, np.resize(places, len(others)), reach))
+    side = WINDOW + 2 * reach
+    grown = grower.grow(np.arange(len(rows)), reach * side + reach, WINDOW)
+    free = Patch(grown.pixels, grown.mask, None, None, grown.tolerance)
+    apart = float(np.quantile(free.places(images[rows])[2], COVERED))
+    return replace(free, tolerance=int(np.clip(np.ceil(apart), grown.tolerance, max(grown.tolerance, LOOSEST))))
+
+
+def _crops(images: UInt8, rows: Int, places: Int, reach: int) -> UInt8:
+    """(m, 3 + 2 reach, 3 + 2 reach, c) about windows at `places`; beyond the picture its edge goes on."""
+    _, h, w, _ = images.shape
+    about = np.arange(-reach, WINDOW + reach)
+    down = np.clip(places[:, None] // w + about, 0, h - 1)
+    across = np.clip(places[:, None] % w + about, 0, w - 1)
+    return images[rows[:, None, None], down[:, :, None], across[:, None, :]]
