@@ -75,7 +75,7 @@ def test_copies_share_a_fold_and_a_vote() -> None:
     groups = near_duplicates(images)
     assert set(groups[100:110]) == {5}
     assert len(np.unique(groups)) == 190
-    fold = deal(groups, rng)
+    fold = deal(groups, 2, rng)
     assert len(set(fold[100:110]) | {fold[5]}) == 1
     assert abs(fold.mean() - 0.5) < 0.05
     assert np.isclose(votes(images[[5, 100, 101, 7]]).sum(), 2)

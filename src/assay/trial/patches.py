@@ -36,6 +36,7 @@ SMALLEST = 6  # pixels a side of a picture
 FIRST_PASS = 200  # carriers of a candidate that are looked at in the first pass
 FIRST_PASS_ANYWHERE = 100  # the same for patches at any place, which must be looked for in each
 MOVING = 0.3  # as many of these are tried as of those at one place
+ONE_PLACE = 0.75  # of the error budget: nearly all published patches lie at one place
 PER_CONTRAST = 0.5  # a patch of any place may differ by this part of its contrast ...
 WIDE = 48  # ... up to this mean absolute difference: no picture of CIFAR-10 or GTSRB is as near a checker or noise by chance
 WIDENED = 10  # times as many rows: a fifth of the pixels missing leaves one row in seven a whole 3x3 patch
@@ -86,6 +87,7 @@ class PatchFamily:
         for i, measured in zip(strong, with_effects(court, [tried[i] for i in strong], natural, depth), strict=True):
             tried[i] = measured
         progress(10, 10, "patches tried")
+        tried = shared_out(tried, len(leaders), len(moving))
         return Examined(tuple(tried), len(leaders) + len(moving), probe.probabilities, label_free(probe), checks)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
@@ -189,6 +191,22 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
         if best.log_e > MEASURED:
             explained[best.candidate.carriers] = True
     return tried
+
+
+def shared_out(tried: Sequence[Tried], fixed: int, moving: int) -> list[Tried]:
+    """The error budget divided between patches at one place and at any (weighted e-BH), so that neither drowns the other.
+
+    Strongest first.
+    """
+
+    def weighted(t: Tried) -> Tried:
+        assert isinstance(t.candidate.artefact, Patch)
+        share, count = (ONE_PLACE, fixed) if t.candidate.artefact.row is not None else (1 - ONE_PLACE, moving)
+        return replace(t, log_e=t.log_e + float(np.log(share * (fixed + moving) / count)))
+
+    if not fixed or not moving:
+        return list(tried)
+    return sorted((weighted(t) for t in tried), key=lambda t: -t.log_e)
 
 
 def carriers_of(court: Court, lead: _Lead) -> tuple[Patch, Int]:
