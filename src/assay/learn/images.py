@@ -73,6 +73,11 @@ class CrossFit:
     def classes(self) -> int:
         return self.probabilities.shape[1]
 
+    def loss(self, y: Int) -> float:
+        """Mean log loss of the labels `y` (n,) under the out-of-fold probabilities; a probability is at least 1e-6."""
+        known = np.flatnonzero(y != MISSING)
+        return float(-np.log(np.maximum(self.probabilities[known, y[known]], 1e-6)).mean())
+
     def predict(self, images: UInt8, fold: Int) -> Floats:
         """(m, k) probabilities of pictures that stand in for rows of these folds (m,)."""
         result = np.zeros((len(images), self.classes))
@@ -86,16 +91,18 @@ class CrossFit:
         return result
 
 
-def cross_fit(images: UInt8, y: Int, classes: int, learner: Learner, rng: np.random.Generator) -> CrossFit:
-    """Fit on each fold and judge the other. `y` (n,) codes, MISSING rows are judged but not learnt from.
+def cross_fit(images: UInt8, y: Int, classes: int, learner: Learner, rng: np.random.Generator, like: CrossFit | None = None) -> CrossFit:
+    """Fit on the other folds and judge each. `y` (n,) codes, MISSING rows are judged but not learnt from.
+
+    `like`: take the folds and near-duplicates of an earlier fit of the same pictures.
 
     Raises ValueError with fewer than two classes, or a fold without a labelled row.
     """
     if classes < 2:
         raise ValueError(f"a probe needs two classes at least; got {classes}")
-    groups = near_duplicates(images)
     folds = FOLDS_OF_FEW if len(y) <= FEW else FOLDS
-    fold = deal(groups, folds, rng)
+    groups = near_duplicates(images) if like is None else like.groups
+    fold = deal(groups, folds, rng) if like is None else like.fold
     small = shrink(images)
     held = learner.prepare(small) if len(y) <= HELD else None
 

@@ -24,7 +24,7 @@ from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
 from assay.trial.evidence import combine, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.image_court import Court
-from assay.trial.image_probe import image_probe, label_free
+from assay.trial.image_probe import image_probe
 from assay.trial.patch_canaries import plant_patches
 from assay.trial.patch_effect import with_effects
 from assay.trial.patch_short_list import short_list
@@ -66,7 +66,7 @@ class PatchFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         assert data.images is not None
         progress(0, 10, "learning what each picture says")
-        probe, checks = image_probe(data, depth, rng)
+        probe, features, checks = image_probe(data, depth, rng)
         court = Court.of(data, probe, rng)
         progress(4, 10, "looking for shared patches")
         found = shared_windows(data.images)
@@ -88,7 +88,7 @@ class PatchFamily:
             tried[i] = measured
         progress(10, 10, "patches tried")
         tried = shared_out(tried, len(leaders), len(moving))
-        return Examined(tuple(tried), len(leaders) + len(moving), probe.probabilities, label_free(probe), checks)
+        return Examined(tuple(tried), len(leaders) + len(moving), probe.probabilities, features, checks)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return plant_patches(data, rng)
