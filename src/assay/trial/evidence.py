@@ -34,6 +34,7 @@ STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more l
 ALIKE = 0.5  # share of carriers above that quantile from which they are no strangers: poison taken from other labels has about 0.1
 ACQUIT = 3.0  # a carrier is left alone if it is this many times likelier a natural one than a planted one
 BINS = 10  # of support, in which the likelihoods of natural and planted carriers are counted
+FEW = 20  # other rows of a label, below which their ranks can hardly convict anybody: of ten, 20 strangers give e^14 at the very best
 NOMINATE = np.log(100.0)  # surprise alone at least this: worth naming as a natural shortcut
 
 
@@ -110,6 +111,29 @@ def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], vot
     return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))
 
 
+def belonging(own: Floats, strangers: Floats) -> Floats:
+    """(m,) the share of `strangers` (c,), rows of other labels, that support a label less than `own` (m,) do.
+
+    >>> belonging(np.array([0.1, 0.9]), np.array([0.2, 0.3, 0.4, 0.5])).tolist()
+    [0.0, 1.0]
+    """
+    return np.asarray(np.searchsorted(np.sort(strangers), own) / max(len(strangers), 1))
+
+
+def unlike_ordinary(own: Floats, strangers: Floats, ordinary: Floats, votes: Floats | None = None) -> Contradiction:
+    """Whether carriers stand above strangers less than ordinary rows do, each for its own label.
+
+    `own` (m,): their support for one label; `strangers` as in `strangers_share`; `ordinary` (b,): `belonging` of rows of any label. Against
+    a broader null than contradiction's: that labels are alike in how far their rows stand above strangers.
+    """
+    return contradiction(belonging(own, strangers), ordinary, votes)
+
+
+def _either(a: Contradiction, b: Contradiction) -> Contradiction:
+    """The mean of two e-values; twice the lesser p-value."""
+    return Contradiction(float(np.logaddexp(a.log_e, b.log_e) - np.log(2)), min(1.0, 2 * min(a.p_value, b.p_value)))
+
+
 def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats], others: Callable[[int], Floats]) -> float:
     """Share of carriers that support their own label more than nine in ten rows of *other* labels do, and than its base rate.
 
@@ -160,6 +184,7 @@ def judge(
     others: Callable[[int], Floats],
     *,
     strangers: Callable[[int], Floats] | None = None,
+    ordinary: Callable[[], Floats] | None = None,
     votes: Floats | None = None,
     family_key: str | None = None,
 ) -> Tried:
@@ -168,7 +193,8 @@ def judge(
     `p_removed` (m, k) and `y` (m,) are the carriers' out-of-fold probabilities with the artefact removed, and their labels;
     `others(t)` (b,) is the support for t of the other rows labelled t, each with its own most t-supporting part of the same size
     removed. Only targets whose surprise speaks for them are tried (the rest count as e = 0, which only loses power). With `strangers`
-    (see `strangers_share`), carriers that plainly belong to their label acquit the artefact, however low they stand in it.
+    (see `strangers_share`), carriers that plainly belong to their label acquit the artefact, however low they stand in it. With `ordinary`
+    too (see `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
     """
     k = p_removed.shape[1]
     asked = surprise(p_removed, y, votes)
@@ -177,7 +203,11 @@ def judge(
     trials: dict[int, Contradiction] = {}
     for t in np.flatnonzero(asked.log_e_targeted > 0):
         mine = y == t
-        trials[int(t)] = contradiction(p_removed[mine, t], others(int(t)), weights[mine])
+        reference = others(int(t))
+        trials[int(t)] = contradiction(p_removed[mine, t], reference, weights[mine])
+        if len(reference) < FEW and strangers is not None and ordinary is not None:
+            broad = unlike_ordinary(p_removed[mine, t], strangers(int(t)), ordinary(), weights[mine])
+            trials[int(t)] = _either(trials[int(t)], broad)
         targeted[t] = min(asked.log_e_targeted[t], trials[int(t)].log_e)
     any_wrong = -np.inf
     pooled: Contradiction | None = None

@@ -13,6 +13,7 @@ from assay.dataset.data import MISSING, Dataset
 from assay.dataset.rows import UInt8
 from assay.learn.images import CrossFit
 from assay.learn.images_groups import votes
+from assay.trial.evidence import FEW, belonging
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -71,10 +72,29 @@ class Court:
         """The same with nothing filled: free, and nearly always higher, so that who fails here would fail there."""
         return lambda label: self.probe.probabilities[self.reference(label, carriers), label]
 
+    def few(self, carriers: Int, y: Int) -> bool:
+        """Whether the most frequent of the labels `y` (m,) of the carriers has too few other rows for ranks among them to tell."""
+        return len(y) > 0 and len(self.reference(int(np.bincount(y).argmax()), carriers)) < FEW
+
     def strangers(self, label: int) -> Floats:
         """Support for `label` of the rows that have another one, as they are."""
         rows = self._one_a_group(np.flatnonzero((self.y != label) & (self.y != MISSING)))
         return self.probe.probabilities[rows, label]
+
+    def ordinary(self, carriers: Int, boxes: Int) -> Callable[[], Floats]:
+        """How far some rows of any label stand above strangers of it (see `evidence.belonging`), with the same boxes filled."""
+
+        def above() -> Floats:
+            rows = np.setdiff1d(self._one_a_group(np.flatnonzero(self.y != MISSING)), carriers)
+            p = self.predict(fill_boxes(self.images[rows], np.resize(boxes, (len(rows), 4))), rows)
+            labels = self.y[rows]
+            result = np.zeros(len(rows))
+            for label in np.unique(labels):
+                mine = labels == label
+                result[mine] = belonging(p[mine, label], self.strangers(int(label)))
+            return result
+
+        return above
 
     def reference(self, label: int, carriers: Int) -> Int:
         return np.setdiff1d(self._one_a_group(np.flatnonzero(self.y == label)), carriers)

@@ -155,11 +155,12 @@ class _Case:
         known, p = self.known[left], self.p[left]
         candidate = Candidate(self.patch, self.carriers[~without[self.carriers]])
         y, votes = court.y[known], court.votes(known)
+        few = court.few(self.carriers, y)
         easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes)
-        if easy.log_e < WORTH_TRYING:
+        if easy.log_e < WORTH_TRYING and not few:
             return easy
-        others = court.others(self.carriers, self.boxes)
-        return judge(candidate, p, y, others, strangers=court.strangers, votes=votes)
+        others, ordinary = court.others(self.carriers, self.boxes), court.ordinary(self.carriers, self.boxes)
+        return judge(candidate, p, y, others, strangers=court.strangers, ordinary=ordinary, votes=votes)
 
 
 def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
