@@ -93,10 +93,14 @@ class Log:
         Raises DataError where an entry has more than 65,535 bytes; then none is appended.
         """
         with self.storage.lock():
-            first = journal.next_number(self.storage, self.checkpoint().size)
+            first = self.next_number()
             if entries:
                 self.storage.put_new({journal.path_of(first): journal.encode(first, entries)})
             return first
+
+    def next_number(self) -> int:
+        """The number that the next entry gets, if nobody else appends before."""
+        return journal.next_number(self.storage, self.checkpoint().size)
 
     def publish(self) -> Checkpoint:
         """Brings every acknowledged entry into the tree and signs the new head.

@@ -1,0 +1,197 @@
+"""Who may bring rows: approvals of sources by m of n named keys, scoped, expiring, revocable.
+
+An approval is a signed note by one approver. Its text names the ledger, the registration (so that another description of
+the source needs another approval), the scope, the date it ends, and how often the source has been revoked (so that an
+old approval cannot be logged again). The ledger's operator cannot make one: only signatures count, by keys that the
+first event of the log names.
+
+    assay.approval/1
+    ledger example.com/ledger
+    source crawl-7
+    registration 1 yZ8...=
+    revoked 0
+    rows 100000
+    labels ["cat","dog"]
+    pin 2608fe05...
+    expires 2027-01-01T00:00:00Z
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from assay.dataset.errors import DataError
+from assay.ledger.errors import Refused, Tampered
+from assay.ledger.events import canonical, moment
+from assay.ledger.note import Key, Signer, open_note, sign_note
+
+APPROVAL, REVOCATION = "assay.approval/1", "assay.revocation/1"
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an approval covers. None: without limit."""
+
+    rows: int | None = None  # how many rows the source may ever bring
+    labels: tuple[str, ...] | None = None  # the labels its rows may carry
+    pin: str | None = None  # the fingerprint (hex) of the one data set that was reviewed
+    expires: str = ""  # "2027-01-01T00:00:00Z"
+
+    def lines(self) -> str:
+        labels = ANY if self.labels is None else canonical(sorted(self.labels)).decode()
+        return f"rows {ANY if self.rows is None else self.rows}\nlabels {labels}\npin {self.pin or ANY}\nexpires {self.expires}\n"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source as the log has it so far."""
+
+    name: str
+    registration: int  # the number of the event
+    leaf: bytes  # its leaf hash
+    licence: str = ""
+    contact: str = ""
+    method: str = ""
+    url: str = ""
+    revoked: int = 0  # how often
+    reason: str = ""  # of the last revocation
+    approvals: tuple[tuple[Scope, str], ...] = ()  # (scope, name of the approver) since the last revocation
+
+    def approved(self, scope: Scope, key: str) -> Source:
+        return replace(self, approvals=(*self.approvals, (scope, key)))
+
+    def revoke(self, reason: str) -> Source:
+        return replace(self, revoked=self.revoked + 1, reason=reason, approvals=())
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whose approvals count, and how many are needed."""
+
+    origin: str
+    approvers: tuple[Key, ...]
+    threshold: int
+
+    def __post_init__(self) -> None:
+        names = [key.name for key in self.approvers]
+        if len(set(names)) < len(names) or len({key.public for key in self.approvers}) < len(names):
+            raise DataError("two approvers have the same name or key", remedy="give every approver a name and a key of its own")
+        if not 1 <= self.threshold <= len(names):
+            raise DataError(f"{self.threshold} of {len(names)} approvers cannot be asked for", remedy="name at least as many as must agree")
+
+
+def _head(kind: str, policy: Policy, source: Source) -> str:
+    registration = f"{source.registration} {b64encode(source.leaf).decode()}"
+    return f"{kind}\nledger {policy.origin}\nsource {source.name}\nregistration {registration}\nrevoked {source.revoked}\n"
+
+
+def approve(policy: Policy, source: Source, scope: Scope, signer: Signer) -> str:
+    """The signed note. Raises Refused if the key is not an approver's."""
+    _named(policy, signer.key)
+    moment(scope.expires, "date on which the approval ends")
+    return sign_note(_head(APPROVAL, policy, source) + scope.lines(), [signer])
+
+
+def revoke(policy: Policy, source: Source, reason: str, signer: Signer) -> str:
+    """The signed note; one approver is enough. Raises Refused if the key is not an approver's."""
+    _named(policy, signer.key)
+    return sign_note(_head(REVOCATION, policy, source) + f"reason {' '.join(reason.split())}\n", [signer])
+
+
+def _named(policy: Policy, key: Key) -> None:
+    if key not in policy.approvers:
+        names = ", ".join(approver.name for approver in policy.approvers)
+        raise Refused(f"{key.name} ({key.id.hex()}) is not an approver of this ledger", remedy=f"use a key of one of: {names}")
+
+
+def read_approval(policy: Policy, source: Source, note: str) -> tuple[Scope, str]:
+    """(scope, name of the approver) of an approval of this source as it stands. Raises Tampered for any other note."""
+    opened = open_note(note, policy.approvers)
+    head = _head(APPROVAL, policy, source)
+    if len(opened.keys) != 1 or not opened.text.startswith(head):
+        raise Tampered(f"this is no approval of {source.name!r} as it is registered now")
+    values = dict(line.split(" ", 1) for line in opened.text[len(head) :].splitlines() if " " in line)
+    try:
+        scope = Scope(
+            None if values["rows"] == ANY else int(values["rows"]),
+            None if values["labels"] == ANY else tuple(json.loads(values["labels"])),
+            None if values["pin"] == ANY else values["pin"],
+            values["expires"],
+        )
+    except (KeyError, ValueError) as error:
+        raise Tampered(f"the approval of {source.name!r} is malformed") from error
+    if head + scope.lines() != opened.text:
+        raise Tampered(f"the approval of {source.name!r} is malformed")
+    return scope, opened.keys[0].name
+
+
+def read_revocation(policy: Policy, source: Source, note: str) -> str:
+    """The reason given. Raises Tampered for any other note."""
+    opened = open_note(note, policy.approvers)
+    head = _head(REVOCATION, policy, source) + "reason "
+    if not opened.text.startswith(head):
+        raise Tampered(f"this is no revocation of {source.name!r} as it is registered now")
+    return opened.text[len(head) : -1]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Rows that a source would bring at a moment."""
+
+    time: str
+    rows: int
+    labels: frozenset[str] = field(default_factory=frozenset)
+    fingerprint: str | None = None  # of the data set they come in; None where it is not known
+
+
+def standing(policy: Policy, source: Source, time: str) -> Scope:
+    """The scope that enough approvers agree on at `time`; of several the last one completed. Raises Refused where there is none."""
+    valid = [(scope, name) for scope, name in source.approvals if time < scope.expires]
+    for scope in [scope for scope, _ in reversed(valid)]:
+        if len({name for other, name in valid if other == scope}) >= policy.threshold:
+            return scope
+    if source.revoked and not source.approvals:
+        raise Refused(
+            f"the source {source.name!r} was revoked: {source.reason}",
+            remedy="leave it out, or have it approved again: assay ledger approve",
+        )
+    have = len({name for _, name in valid})
+    if source.approvals and not valid:
+        last = max(scope.expires for scope, _ in source.approvals)
+        raise Refused(
+            f"the approval of the source {source.name!r} expired on {last}", remedy="have it approved again: assay ledger approve"
+        )
+    agreed = " to the same scope" if have >= policy.threshold else ""
+    raise Refused(
+        f"the source {source.name!r} has {have} of the {policy.threshold} approvals it needs{agreed}", remedy="assay ledger approve"
+    )
+
+
+def admit(policy: Policy, source: Source, request: Request, already: int) -> Scope:
+    """The scope under which the rows may come in, `already` being those the source has brought. Raises Refused."""
+    scope = standing(policy, source, request.time)
+    if scope.rows is not None and already + request.rows > scope.rows:
+        raise Refused(
+            f"the source {source.name!r} may bring {scope.rows:,} rows; it has brought {already:,}, and these are {request.rows:,} more",
+            remedy="bring fewer, or have a larger scope approved",
+        )
+    strange = sorted(request.labels - set(scope.labels)) if scope.labels is not None else []
+    if strange:
+        raise Refused(
+            f"the source {source.name!r} may not bring rows labelled {strange[0]!r}; approved are {', '.join(scope.labels or ())}",
+            remedy="leave those rows out, or have a larger scope approved",
+        )
+    if scope.pin is not None and request.fingerprint is not None and request.fingerprint != scope.pin:
+        raise Refused(
+            f"this is not the data set that was reviewed: its fingerprint is {request.fingerprint[:16]}…, approved was {scope.pin[:16]}…",
+            remedy="find out what changed since the review (assay ledger diff); have the new content reviewed",
+        )
+    return scope
+
+
+def policy_of(origin: str, approvers: Sequence[str], threshold: int) -> Policy:
+    return Policy(origin, tuple(Key.parse(text) for text in approvers), threshold)

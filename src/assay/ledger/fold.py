@@ -1,0 +1,219 @@
+"""From events to the index: `fold(log, index)` reads what is new in the log and brings the index up to it.
+
+Rules are checked here again, by the events and signatures alone: what an operator logged in spite of them (rows of a source
+that nobody approved, an approval by a stranger) stands in the index as a violation, for every reader of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+
+from assay.dataset.errors import DataError
+from assay.dataset.merkle import leaf_hash
+from assay.ledger import proofs
+from assay.ledger.approval import Request, admit, policy_of, read_approval, read_revocation
+from assay.ledger.errors import Refused
+from assay.ledger.events import Event, canonical, decode
+from assay.ledger.index import Index
+from assay.ledger.log import Log
+
+Item = tuple[int, Event, bytes]  # number, event, leaf hash
+
+
+def fold(log: Log, index: Index, progress: Callable[[int, int], None] | None = None) -> None:
+    """Raises Tampered where an entry is not what was signed, or no event."""
+    tree = log.tiles()
+    size, root = index.head()
+    if size > tree.size or (size and proofs.root(size, tree.node) != root):
+        index.clear()
+        size = 0
+    if size == tree.size:
+        return
+    with index.transaction():
+        _fold(((n, decode(entry, n), leaf_hash(entry)) for n, entry in enumerate(log.entries(size), size)), index, progress, tree.size)
+        index.db.execute("update head set size = ?, root = ?", (tree.size, tree.root))
+
+
+def preview(index: Index, first: int, entries: Sequence[bytes]) -> str:
+    """What these entries would break if they were logged from number `first` on; "" where they keep the rules."""
+    known = len(index.violations())
+    index.db.execute("begin immediate")
+    try:
+        _fold(((n, decode(entry, n), leaf_hash(entry)) for n, entry in enumerate(entries, first)), index, None, 0)
+        broken = index.violations()
+    finally:
+        index.db.execute("rollback")
+    return broken[-1][1] if len(broken) > known else ""
+
+
+def _fold(items: Iterable[Item], index: Index, progress: Callable[[int, int], None] | None, size: int) -> None:
+    for (kind, *_), group in groupby(items, key=_together):
+        number = 0
+        if kind == "row.added":
+            number = _rows(list(group), index)
+        else:
+            for number, event, leaf in group:
+                try:
+                    KINDS[kind](index, number, event, leaf)
+                except DataError as error:
+                    _violated(index, number, error)
+        if progress is not None:
+            progress(number + 1, size)
+
+
+def _together(item: Item) -> tuple[str, ...]:
+    """Rows of one source and moment are admitted together."""
+    event = item[1]
+    return (event.type, event.time, event.body["source"]) if event.type == "row.added" else (event.type,)
+
+
+def _violated(index: Index, number: int, error: DataError) -> None:
+    index.db.execute("insert into violations values (?, ?)", (number, str(error)))
+
+
+def _rows(items: list[Item], index: Index) -> int:
+    number, first, _ = items[0]
+    source = first.body["source"]
+    labels = frozenset(event.body["label"] for _, event, _ in items if "label" in event.body)
+    try:
+        admit(index.policy(), index.source(source), Request(first.time, len(items), labels), index.brought(source))
+    except DataError as error:
+        _violated(index, number, error)
+    ids: dict[str | None, int | None] = {None: None}
+
+    def identity(name: str | None) -> int | None:
+        if name not in ids:
+            ids[name] = index.name_id(name)
+        return ids[name]
+
+    index.db.executemany(
+        "insert into rows values (?, ?, ?, ?, ?, null)",
+        [
+            (n, identity(source), identity(e.body.get("contributor")), identity(e.body.get("label")), bytes.fromhex(e.body["commit"]))
+            for n, e, _ in items
+        ],
+    )
+    return items[-1][0]
+
+
+def _created(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    if number:
+        raise Refused("a ledger is created once, by its first event")
+    policy_of(event.body["origin"], event.body["approvers"], event.body["threshold"])
+    index.db.execute(
+        "insert into ledger values (?, ?, ?)", (event.body["origin"], "\n".join(event.body["approvers"]), event.body["threshold"])
+    )
+
+
+def _registered(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    name = event.body["source"]
+    if name in index.source_names():
+        raise Refused(f"the source {name!r} is registered already")
+    values = (name, number, leaf, event.body["licence"], event.body["contact"], event.body["method"], event.body.get("url", ""), 0, "")
+    index.db.execute("insert into sources values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def _approved(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    scope, _ = read_approval(index.policy(), index.source(event.body["source"]), event.body["note"])
+    if scope.expires <= event.time:
+        raise Refused(f"an approval that ends on {scope.expires} has ended already", remedy="approve until a later date")
+    index.db.execute("insert into approvals values (?, ?, ?)", (event.body["source"], number, event.body["note"]))
+
+
+def _revoked(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    source = index.source(event.body["source"])
+    reason = read_revocation(index.policy(), source, event.body["note"])
+    index.db.execute("update sources set revoked = revoked + 1, reason = ? where name = ?", (reason, source.name))
+    index.db.execute("delete from approvals where source = ?", (source.name,))
+
+
+def _row(index: Index, row: int) -> tuple[int, int | None]:
+    """(label, removed) of a row. Raises Refused where there is none."""
+    found = index.db.execute("select label, removed from rows where row = ?", (row,)).fetchone()
+    if found is None:
+        raise Refused(f"event {row} added no row")
+    return found[0], found[1]
+
+
+def _removed(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    if _row(index, event.body["row"])[1] is not None:
+        raise Refused(f"row {event.body['row']} was removed before")
+    index.db.execute("update rows set removed = ? where row = ?", (number, event.body["row"]))
+
+
+def _changed(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    _row(index, event.body["row"])
+    commitment = bytes.fromhex(event.body["commit"])
+    index.db.execute("insert into changes values (?, ?, ?)", (number, event.body["row"], commitment))
+    index.db.execute("update rows set commitment = ? where row = ?", (commitment, event.body["row"]))
+
+
+def _labelled(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    before, _ = _row(index, event.body["row"])
+    if before != index.name_id(event.body.get("before")):
+        raise Refused(f"row {event.body['row']} did not have the label {event.body.get('before')!r} before")
+    label = index.name_id(event.body["label"])
+    index.db.execute("insert into labels values (?, ?, ?, ?)", (number, event.body["row"], label, index.name_id(event.body["annotator"])))
+    index.db.execute("update rows set label = ? where row = ?", (label, event.body["row"]))
+
+
+def _decided(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    _row(index, event.body["row"])
+    index.db.execute(
+        "insert into decisions values (?, ?, ?, ?)", (number, event.body["row"], event.body["decision"], event.body["reviewer"])
+    )
+
+
+def _snapshot(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    if index.db.execute("select 1 from snapshots where name = ?", (event.body["name"],)).fetchone():
+        raise Refused(f"there is a snapshot {event.body['name']!r} already")
+    values = (event.body["name"], number, event.body["size"], event.body["root"], event.body["rows"], event.body.get("parent"))
+    index.db.execute("insert into snapshots values (?, ?, ?, ?, ?, ?)", values)
+
+
+def _known_snapshot(index: Index, name: str) -> None:
+    if not index.db.execute("select 1 from snapshots where name = ?", (name,)).fetchone():
+        raise Refused(f"there is no snapshot {name!r}")
+
+
+def _step(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    for name in [*event.body["inputs"], event.body["output"]]:
+        _known_snapshot(index, name)
+    said = event.body
+    inputs, parameters = canonical(said["inputs"]).decode(), canonical(said["parameters"]).decode()
+    values = (number, said["name"], said["kind"], inputs, said["output"], said["code"], parameters, said["map"])
+    index.db.execute("insert into steps values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def _trained(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    _known_snapshot(index, event.body["snapshot"])
+    index.db.execute("insert into models values (?, ?, ?, ?)", (number, event.body["model"], event.body["digest"], event.body["snapshot"]))
+
+
+def _moved(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    if not index.db.execute("select 1 from models where model = ?", (event.body["model"],)).fetchone():
+        raise Refused(f"no training of a model {event.body['model']!r} was logged")
+    index.db.execute("insert into aliases values (?, ?, ?)", (number, event.body["alias"], event.body["model"]))
+
+
+def _scanned(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    values = (number, event.body["fingerprint"], event.body["verdict"], event.body["report"], event.body["findings"])
+    index.db.execute("insert into scans values (?, ?, ?, ?, ?)", values)
+
+
+KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
+    "ledger.created": _created,
+    "source.registered": _registered,
+    "source.approved": _approved,
+    "source.revoked": _revoked,
+    "row.removed": _removed,
+    "row.changed": _changed,
+    "label.set": _labelled,
+    "review.decision": _decided,
+    "snapshot": _snapshot,
+    "step": _step,
+    "model.trained": _trained,
+    "alias.moved": _moved,
+    "scan.verdict": _scanned,
+}

@@ -1,0 +1,142 @@
+"""What the log amounts to so far, in SQLite: rebuilt from the log at any time, so never a source of truth.
+
+The index remembers which head it was folded to. If the log it is asked about does not hold that head, it is thrown away
+and made again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.ledger.approval import Policy, Source, policy_of, read_approval
+from assay.ledger.errors import Refused
+
+Int = NDArray[np.int64]
+
+LAYOUT = "1"  # of the tables below; another number makes the index anew
+TABLES = """
+create table head (size integer, root blob, layout text);
+create table ledger (origin text, approvers text, threshold integer);
+create table names (id integer primary key, name text unique);
+create table sources (name text primary key, registration integer, leaf blob, licence text, contact text, method text, url text,
+    revoked integer, reason text);
+create table approvals (source text, event integer, note text);
+create table rows (row integer primary key, source integer, contributor integer, label integer, commitment blob, removed integer);
+create table labels (event integer primary key, row integer, label integer, annotator integer);
+create table changes (event integer primary key, row integer, commitment blob);
+create table decisions (event integer primary key, row integer, decision text, reviewer text);
+create table snapshots (name text primary key, event integer, size integer, root text, rows text, parent text);
+create table models (event integer primary key, model text, digest text, snapshot text);
+create table aliases (event integer primary key, alias text, model text);
+create table steps (event integer primary key, name text, kind text, inputs text, output text, code text, parameters text, map text);
+create table scans (event integer primary key, fingerprint text, verdict text, report text, findings integer);
+create table violations (event integer, problem text);
+create index rows_source on rows (source);
+create index rows_contributor on rows (contributor);
+create index labels_row on labels (row);
+create index models_snapshot on models (snapshot);
+"""
+BATCH = 500  # parameters of one SQL statement
+
+
+class Index:
+    """The folded log in the SQLite file at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.db = sqlite3.connect(path, isolation_level=None)
+        if self._layout() != LAYOUT:
+            self.clear()
+
+    def _layout(self) -> str | None:
+        try:
+            self.db.execute("pragma synchronous = off")  # it can be made again
+            found = self.db.execute("select layout from head").fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return None if found is None else str(found[0])
+
+    def clear(self) -> None:
+        """Throw everything away."""
+        self.db.close()
+        self.path.unlink(missing_ok=True)
+        self.db = sqlite3.connect(self.path, isolation_level=None)
+        self.db.execute("pragma synchronous = off")
+        self.db.executescript(TABLES)
+        self.db.execute("insert into head values (0, null, ?)", (LAYOUT,))
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("rollback")
+            raise
+        self.db.execute("commit")
+
+    def head(self) -> tuple[int, bytes | None]:
+        """(size, root) that it was folded to."""
+        size, root = self.db.execute("select size, root from head").fetchone()
+        return int(size), root
+
+    def name_id(self, name: str | None) -> int | None:
+        """The number under which a contributor, source or label is kept."""
+        if name is None:
+            return None
+        self.db.execute("insert or ignore into names (name) values (?)", (name,))
+        return int(self.db.execute("select id from names where name = ?", (name,)).fetchone()[0])
+
+    def policy(self) -> Policy:
+        """Raises Refused where the log does not begin as a ledger does."""
+        found = self.db.execute("select origin, approvers, threshold from ledger").fetchone()
+        if found is None:
+            raise Refused("this log is no ledger: its first event is not ledger.created", remedy="assay ledger init")
+        return policy_of(found[0], found[1].split("\n"), int(found[2]))
+
+    def source(self, name: str) -> Source:
+        """Raises Refused where no such source is registered."""
+        found = self.db.execute("select * from sources where name = ?", (name,)).fetchone()
+        if found is None:
+            known = ", ".join(self.source_names()) or "none"
+            raise Refused(f"no source {name!r} is registered; there are: {known}", remedy="assay ledger source add")
+        source = Source(*found)
+        policy = self.policy()
+        notes = self.db.execute("select note from approvals where source = ? order by event", (name,)).fetchall()
+        for (note,) in notes:
+            source = source.approved(*read_approval(policy, source, note))
+        return source
+
+    def source_names(self) -> list[str]:
+        return [name for (name,) in self.db.execute("select name from sources order by registration")]
+
+    def brought(self, source: str) -> int:
+        """How many rows the source has ever brought, removed ones included."""
+        query = "select count(*) from rows join names on rows.source = names.id where name = ?"
+        return int(self.db.execute(query, (source,)).fetchone()[0])
+
+    def column(self, query: str, parameters: Sequence[object] = ()) -> Int:
+        """The first column of a query as numbers."""
+        return np.array([value for (value,) in self.db.execute(query, parameters)], np.int64)
+
+    def select(self, query: str, rows: Int) -> list[tuple[object, ...]]:
+        """The results of `query` with `in (?)` filled by these row numbers, part by part."""
+        found: list[tuple[object, ...]] = []
+        values = rows.tolist()
+        for start in range(0, len(values), BATCH):
+            part = values[start : start + BATCH]
+            found += self.db.execute(query.replace("(?)", f"({','.join('?' * len(part))})"), part).fetchall()
+        return found
+
+    def violations(self) -> list[tuple[int, str]]:
+        """(event, what it broke) of everything that was logged against the rules."""
+        return [(int(event), str(problem)) for event, problem in self.db.execute("select event, problem from violations order by event")]

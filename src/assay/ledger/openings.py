@@ -1,0 +1,81 @@
+"""Openings: what the commitments in the log hide. Kept beside the log, never in it, and the only part that can be erased.
+
+The log says SHA-256(salt || digest) of a row. The salt (16 random bytes) and the digest lie here, with the row's name in the
+data set it came from. Once they are deleted, the commitment can be tied to no row, even by one who guesses its content.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
+
+SALT = 16  # bytes: 128 bits, beyond guessing
+BATCH = 500  # parameters of one SQL statement
+
+
+def commitments(digests: UInt8) -> tuple[list[bytes], bytes]:
+    """(a salt for each, the commitments one after another) for (n, 32) digests."""
+    n = len(digests)
+    random, data = os.urandom(SALT * n), np.ascontiguousarray(digests).tobytes()
+    salts = [random[SALT * i : SALT * i + SALT] for i in range(n)]
+    return salts, b"".join([sha256(salts[i] + data[32 * i : 32 * i + 32]).digest() for i in range(n)])
+
+
+class Openings:
+    """Salts, digests and names of rows in the SQLite file at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("pragma secure_delete = on")  # what is erased is overwritten
+        self.db.execute("create table if not exists openings (row integer primary key, digest blob, salt blob, key text)")
+        self.db.execute("create index if not exists by_digest on openings (digest)")
+
+    def close(self) -> None:
+        self.db.close()
+
+    def keep(self, first: int, digests: UInt8, salts: Sequence[bytes], keys: Sequence[str]) -> None:
+        """Durable on return: rows first, first + 1, ..."""
+        data = np.ascontiguousarray(digests).tobytes()
+        rows = ((first + i, data[32 * i : 32 * i + 32], salts[i], keys[i]) for i in range(len(salts)))
+        self.db.execute("begin immediate")
+        self.db.executemany("insert or replace into openings values (?, ?, ?, ?)", rows)
+        self.db.execute("commit")
+
+    def rows_of(self, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """The row numbers under which these digests were kept, ascending."""
+        found: dict[bytes, list[int]] = {}
+        wanted = list(dict.fromkeys(digests))
+        if len(wanted) > 20 * BATCH:  # most of the table: one pass is quicker than many questions
+            few = set(wanted)
+            for row, digest in self.db.execute("select row, digest from openings order by row"):
+                if digest in few:
+                    found.setdefault(digest, []).append(row)
+            return found
+        for start in range(0, len(wanted), BATCH):
+            part = wanted[start : start + BATCH]
+            query = f"select row, digest from openings where digest in ({','.join('?' * len(part))}) order by row"
+            for row, digest in self.db.execute(query, part):
+                found.setdefault(digest, []).append(row)
+        return found
+
+    def of(self, row: int) -> tuple[bytes, bytes, str] | None:
+        """(digest, salt, name) of a row, or None where it was erased."""
+        found = self.db.execute("select digest, salt, key from openings where row = ?", (row,)).fetchone()
+        return None if found is None else (found[0], found[1], found[2])
+
+    def erase(self, rows: Int) -> int:
+        """How many there were to forget."""
+        self.db.execute("begin immediate")
+        before = self.db.total_changes
+        self.db.executemany("delete from openings where row = ?", [(row,) for row in rows.tolist()])
+        self.db.execute("commit")
+        return self.db.total_changes - before

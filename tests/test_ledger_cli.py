@@ -1,0 +1,82 @@
+"""assay ledger, as a person types it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assay import cli
+from ledger_examples import reviews
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    monkeypatch.chdir(tmp_path)
+
+    def run(line: str, *more: str) -> tuple[int, str, str]:
+        code = cli.run(["ledger", *line.split(), *more])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_from_a_key_to_checked_rows(say: Say, tmp_path: Path) -> None:
+    alice, bob = say("key alice")[1].strip(), say("key bob")[1].strip()
+    code, out, _ = say("init data.ledger --origin example.com/data --threshold 2", "--approver", alice, "--approver", bob)
+    assert (code, "example.com/data+" in out) == (0, True)
+    vkey = next(line.strip() for line in out.split("\n") if line.startswith("    "))
+    assert say("source add data.ledger crawl --licence CC0-1.0 --contact a@example.com --method crawl")[0] == 0
+    reviews(tmp_path / "r.csv")
+
+    code, _, err = say("add data.ledger r.csv --source crawl --label label --contributor who")
+    assert (code, "0 of the 2 approvals" in err) == (2, True)
+    assert say("approve data.ledger crawl --as alice.key --expires 2100-01-01 --labels good,bad --pin r.csv")[0] == 0
+    code, note, _ = say("approve data.ledger crawl --as bob.key --expires 2100-01-01 --labels good,bad --pin r.csv --sign-only")
+    (tmp_path / "bob.note").write_text(note)
+    code, out, _ = say("approve data.ledger crawl --note bob.note")
+    assert (code, "alice, bob" in out) == (0, True)
+    code, out, _ = say("add data.ledger r.csv --source crawl --label label --contributor who")
+    assert (code, "20 rows logged" in out) == (0, True)
+    code, out, _ = say("source list data.ledger")
+    assert "crawl: 20 rows; approved until 2100-01-01T00:00:00Z" in out
+
+    code, out, _ = say("verify data.ledger --seen seen --trust", vkey)
+    assert (code, "24 events" in out, "The key was taken" in out) == (0, True, False)
+    assert say("verify data.ledger --seen seen --trust", vkey)[0] == 0
+    code, out, _ = say("log data.ledger --type source.approved")
+    assert out.count("source.approved") == 2
+    assert say("proof data.ledger 7")[0] == 0
+    assert (tmp_path / "7.tlog-proof").read_text().startswith("c2sp.org/tlog-proof@v1\nindex 7\n")
+
+    assert say("revoke data.ledger crawl --as bob.key --reason poison")[0] == 0
+    reviews(tmp_path / "more.csv", 20, 30)
+    code, _, err = say("add data.ledger more.csv --source crawl")
+    assert (code, "was revoked: poison" in err) == (2, True)
+    tile = tmp_path / "data.ledger" / "tile" / "entries" / "000.p" / "25"
+    tile.write_bytes(tile.read_bytes().replace(b"crawl", b"crown", 1))
+    code, out, _ = say("verify data.ledger")
+    assert (code, "NOT as it was signed" in out) == (1, True)
+
+
+def test_refusals_say_what_to_do(say: Say) -> None:
+    for line, says in [
+        ("verify nowhere", "make one: assay ledger init nowhere"),
+        ("source list nowhere", "there is no ledger"),
+    ]:
+        code, _, err = say(line)
+        assert code == 2
+        assert says in err
+    assert say("init a")[0] == 0
+    assert "a key is never overwritten" in say("key a --out a.key")[2]
+    assert "nothing is overwritten" in say("init a")[2]
+    code, out, _ = say("source add a s --licence x --contact y --method z")
+    assert "assay ledger approve a 's' --as KEY" in out
+    assert "needs a key and an end" in say("approve a s")[2]
+    assert "'soon' is no time" in say("approve a s --as a.key --expires soon")[2]
+    assert "has ended already" in say("approve a s --as a.key --expires 2020-01-01")[2]
+    assert say("approve a s --as a.key --expires 2100-01-01")[0] == 0  # without approvers the ledger's own key approves
