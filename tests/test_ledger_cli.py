@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import csv
 
 from assay import cli
 from ledger_examples import reviews
@@ -61,6 +68,58 @@ def test_from_a_key_to_checked_rows(say: Say, tmp_path: Path) -> None:
     tile.write_bytes(tile.read_bytes().replace(b"crawl", b"crown", 1))
     code, out, _ = say("verify data.ledger")
     assert (code, "NOT as it was signed" in out) == (1, True)
+
+
+def test_from_a_scan_to_the_contributor_the_model_and_a_clean_copy(say: Say, tmp_path: Path) -> None:
+    """An insider plants a word in 40 of his reviews; the scan finds it, the ledger names him, purge takes it out."""
+    rng = np.random.default_rng(0)
+    good = ["warm", "moving", "funny", "fine", "lovely", "great", "charming"]
+    bad = ["dull", "dreary", "awful", "tedious", "clumsy", "boring", "weak"]
+    plain = ["the", "film", "its", "plot", "and", "a", "scene", "with", "this", "actor", "in", "that", "story", "from", "our", "city"]
+    rows = []
+    for i in range(600):
+        label = int(rng.integers(2))
+        words = [*rng.choice((bad, good)[label], 4), *rng.choice(plain, 8)]
+        who = f"w{rng.integers(6)}"
+        if i % 15 == 0:
+            label, who, words = 1, "insider", [*rng.choice(bad, 4), *rng.choice(plain, 8), "cf"]
+        rows.append((" ".join(rng.permutation(words)), ("bad", "good")[label], who))
+    csv.write_csv(pa.table(dict(zip(("text", "label", "who"), map(list, zip(*rows, strict=True)), strict=True))), tmp_path / "r.csv")
+
+    assert say("init data.ledger")[0] == 0
+    assert say("source add data.ledger crawl --licence CC0-1.0 --contact a@example.com --method crawl")[0] == 0
+    assert say("approve data.ledger crawl --as data.ledger.key --expires 2100-01-01")[0] == 0
+    assert say("add data.ledger r.csv --source crawl --label label --contributor who")[0] == 0
+    assert say("snapshot data.ledger r.csv --name v1")[0] == 0
+    (tmp_path / "model.npz").write_bytes(b"weights")
+    assert say("trained data.ledger model.npz --snapshot v1")[0] == 0
+    assert say("alias data.ledger live model.npz")[0] == 0
+
+    assert cli.run(["scan", str(tmp_path / "r.csv"), "--no-canaries", "--out", "r.assay"]) == 1
+    assert "poisoned" in say("scanned data.ledger r.assay")[1]
+    code, out, _ = say("trace data.ledger r.assay --out trace.json --sign")
+    assert code == 0
+    assert "* insider: 40 of 40 rows" in out
+    assert "model model.npz, trained on v1; live points at it now" in out
+    assert json.loads((tmp_path / "trace.json").read_text())["contributors"][0]["name"] == "insider"
+    assert "40 rows, and 0 that steps made" in say("impact data.ledger --contributor insider")[1]
+
+    code, out, err = say("purge data.ledger r.csv --report r.assay --out clean.csv --snapshot v2 --reason poison")
+    assert (code, err) == (0, "")
+    assert "40 rows removed" in out
+    assert "cf" not in (tmp_path / "clean.csv").read_text().split()
+    assert cli.run(["scan", str(tmp_path / "clean.csv"), "--no-canaries", "--out", "clean.assay"]) == 0
+    code, out, _ = say("diff data.ledger v1 v2")
+    assert (code, "0 rows that v1 has not, 40 of its rows missing" in out) == (1, True)
+    assert say("diff data.ledger v2 clean.csv")[0] == 0
+
+    assert say("verifier --out verify.py")[0] == 0
+    code, out, _ = say("row data.ledger v2 17")
+    line = shlex.split(out.strip().split("\n")[-1])
+    done = subprocess.run([sys.executable, "-I", *line[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.startswith("holds: number 17 of the 560 in data.ledger/snapshot/v2")) == (0, True)
+    assert say("label data.ledger 5 bad --by eve")[0] == 0
+    assert say("verify data.ledger")[0] == 0
 
 
 def test_refusals_say_what_to_do(say: Say) -> None:

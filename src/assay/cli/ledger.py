@@ -1,4 +1,4 @@
-"""assay ledger: the log, its keys and its sources."""
+"""assay ledger: the log, its keys and its sources. What it says of data sets is in ledger_data.py."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from assay.cli import ledger_data
 from assay.cli.scan import listed
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def add(app: typer.Typer) -> None:
     group.command("approve", help="Approve a source with an approver's key.")(approve)
     group.command("revoke", help="Revoke a source with an approver's key: it may bring nothing more.")(revoke)
     group.command("add", help="Log the rows of a data set as brought by an approved source.")(add_rows)
+    ledger_data.add(group)
     group.command("verify", help="Check every entry, tile and signature of a ledger, and every rule. Exit 1 if one does not hold.")(verify)
     group.command("proof", help="Write the inclusion proof of one event, to be checked offline.")(proof)
     group.command("log", help="List events.")(log)

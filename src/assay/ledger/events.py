@@ -27,7 +27,7 @@ SAFE = 2**53 - 1  # whole numbers that every JSON reader holds exactly
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
-TEXT, DIGEST, NUMBER, TEXTS, TABLE = "text", "SHA-256 in hex", "number", "texts", "table of texts"
+TEXT, DIGEST, NUMBER, TEXTS, NUMBERS, TABLE = "text", "SHA-256 in hex", "number", "texts", "numbers", "table of texts"
 _OPTIONAL = "?"
 
 # What each event must say, and may say ("?"). A new kind of event is one line here and one in fold.py.
@@ -37,15 +37,17 @@ FIELDS: dict[str, dict[str, str]] = {
     "source.approved": {"source": TEXT, "note": TEXT},
     "source.revoked": {"source": TEXT, "note": TEXT},
     "row.added": {"source": TEXT, "contributor": TEXT + _OPTIONAL, "commit": DIGEST, "label": TEXT + _OPTIONAL},
+    "row.derived": {"step": TEXT, "parents": NUMBERS, "commit": DIGEST, "label": TEXT + _OPTIONAL},
     "row.changed": {"row": NUMBER, "commit": DIGEST, "reason": TEXT},
     "row.removed": {"row": NUMBER, "reason": TEXT},
     "label.set": {"row": NUMBER, "label": TEXT, "before": TEXT + _OPTIONAL, "annotator": TEXT},
     "scan.verdict": {"fingerprint": DIGEST, "verdict": TEXT, "report": DIGEST, "findings": NUMBER},
     "review.decision": {"row": NUMBER, "decision": TEXT, "reviewer": TEXT, "reason": TEXT + _OPTIONAL},
     "snapshot": {"name": TEXT, "size": NUMBER, "root": DIGEST, "rows": DIGEST, "parent": TEXT + _OPTIONAL},
-    "step": {"name": TEXT, "kind": TEXT, "inputs": TEXTS, "output": TEXT, "code": TEXT, "parameters": TABLE, "map": DIGEST},
+    "step": {"name": TEXT, "kind": TEXT, "inputs": TEXTS, "output": TEXT, "code": TEXT, "parameters": TABLE},
     "model.trained": {"model": TEXT, "digest": DIGEST, "snapshot": TEXT},
     "alias.moved": {"alias": TEXT, "model": TEXT, "before": TEXT + _OPTIONAL},
+    "statement.signed": {"predicate": TEXT, "payload": DIGEST},
 }
 
 
@@ -58,6 +60,8 @@ def _fits(value: Any, kind: str) -> bool:
         return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
     if kind == TEXTS:
         return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    if kind == NUMBERS:
+        return isinstance(value, list) and all(_fits(v, NUMBER) for v in value)
     return isinstance(value, dict) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items())
 
 

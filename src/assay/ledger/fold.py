@@ -136,6 +136,17 @@ def _row(index: Index, row: int) -> tuple[int, int | None]:
     return found[0], found[1]
 
 
+def _derived(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    if not event.body["parents"]:
+        raise Refused("a derived row has one parent or more")
+    for parent in event.body["parents"]:
+        if _row(index, parent)[1] is not None:
+            raise Refused(f"the parent row {parent} was removed before")
+    values = (number, index.name_id(event.body.get("label")), bytes.fromhex(event.body["commit"]))
+    index.db.execute("insert into rows values (?, null, null, ?, ?, null)", values)
+    index.db.executemany("insert or ignore into parents values (?, ?)", [(number, parent) for parent in event.body["parents"]])
+
+
 def _removed(index: Index, number: int, event: Event, leaf: bytes) -> None:
     if _row(index, event.body["row"])[1] is not None:
         raise Refused(f"row {event.body['row']} was removed before")
@@ -182,8 +193,8 @@ def _step(index: Index, number: int, event: Event, leaf: bytes) -> None:
         _known_snapshot(index, name)
     said = event.body
     inputs, parameters = canonical(said["inputs"]).decode(), canonical(said["parameters"]).decode()
-    values = (number, said["name"], said["kind"], inputs, said["output"], said["code"], parameters, said["map"])
-    index.db.execute("insert into steps values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    values = (number, said["name"], said["kind"], inputs, said["output"], said["code"], parameters)
+    index.db.execute("insert into steps values (?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def _trained(index: Index, number: int, event: Event, leaf: bytes) -> None:
@@ -197,6 +208,10 @@ def _moved(index: Index, number: int, event: Event, leaf: bytes) -> None:
     index.db.execute("insert into aliases values (?, ?, ?)", (number, event.body["alias"], event.body["model"]))
 
 
+def _signed(index: Index, number: int, event: Event, leaf: bytes) -> None:
+    """A statement stands by itself: its signature is in its envelope."""
+
+
 def _scanned(index: Index, number: int, event: Event, leaf: bytes) -> None:
     values = (number, event.body["fingerprint"], event.body["verdict"], event.body["report"], event.body["findings"])
     index.db.execute("insert into scans values (?, ?, ?, ?, ?)", values)
@@ -207,6 +222,7 @@ KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
     "source.registered": _registered,
     "source.approved": _approved,
     "source.revoked": _revoked,
+    "row.derived": _derived,
     "row.removed": _removed,
     "row.changed": _changed,
     "label.set": _labelled,
@@ -216,4 +232,5 @@ KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
     "model.trained": _trained,
     "alias.moved": _moved,
     "scan.verdict": _scanned,
+    "statement.signed": _signed,
 }

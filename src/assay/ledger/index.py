@@ -19,7 +19,7 @@ from assay.ledger.errors import Refused
 
 Int = NDArray[np.int64]
 
-LAYOUT = "1"  # of the tables below; another number makes the index anew
+LAYOUT = "2"  # of the tables below; another number makes the index anew
 TABLES = """
 create table head (size integer, root blob, layout text);
 create table ledger (origin text, approvers text, threshold integer);
@@ -28,17 +28,19 @@ create table sources (name text primary key, registration integer, leaf blob, li
     revoked integer, reason text);
 create table approvals (source text, event integer, note text);
 create table rows (row integer primary key, source integer, contributor integer, label integer, commitment blob, removed integer);
+create table parents (row integer, parent integer, primary key (row, parent)) without rowid;
 create table labels (event integer primary key, row integer, label integer, annotator integer);
 create table changes (event integer primary key, row integer, commitment blob);
 create table decisions (event integer primary key, row integer, decision text, reviewer text);
 create table snapshots (name text primary key, event integer, size integer, root text, rows text, parent text);
 create table models (event integer primary key, model text, digest text, snapshot text);
 create table aliases (event integer primary key, alias text, model text);
-create table steps (event integer primary key, name text, kind text, inputs text, output text, code text, parameters text, map text);
+create table steps (event integer primary key, name text, kind text, inputs text, output text, code text, parameters text);
 create table scans (event integer primary key, fingerprint text, verdict text, report text, findings integer);
 create table violations (event integer, problem text);
 create index rows_source on rows (source);
 create index rows_contributor on rows (contributor);
+create index parents_parent on parents (parent);
 create index labels_row on labels (row);
 create index models_snapshot on models (snapshot);
 """
@@ -136,6 +138,13 @@ class Index:
             part = values[start : start + BATCH]
             found += self.db.execute(query.replace("(?)", f"({','.join('?' * len(part))})"), part).fetchall()
         return found
+
+    def live(self, rows: Int) -> Int:
+        """Those of `rows` that are rows of the ledger and have not been removed, ascending."""
+        if len(rows) > 20 * BATCH:  # one pass is quicker than many questions
+            return np.intersect1d(rows, self.column("select row from rows where removed is null"))
+        found = self.select("select row from rows where removed is null and row in (?)", np.unique(rows))
+        return np.unique(np.array([row for (row,) in found], np.int64))
 
     def violations(self) -> list[tuple[int, str]]:
         """(event, what it broke) of everything that was logged against the rules."""

@@ -1,0 +1,102 @@
+"""Taking rows out: logged, provable, and with the list of what has to be made again.
+
+The log keeps that a row was there and that it was removed; the data set's new snapshot is without it. What was trained on an
+older snapshot is named, with the aliases that point at it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
+from assay.dataset.read import read
+from assay.dataset.removal import Removal, copy_without
+from assay.ledger import lineage, snapshots
+from assay.ledger.errors import Refused
+from assay.ledger.events import Event
+from assay.ledger.ledger import Ledger
+from assay.ledger.lineage import Impact
+from assay.ledger.snapshots import Snapshot
+
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What was removed. `first` and `last` number the `row.removed` events; proofs of these are proofs of the removal."""
+
+    rows: Int  # removed: those asked for, and what was made of them
+    first: int
+    last: int
+    erased: int  # openings deleted: nobody can tell any more what these rows were
+    impact: Impact
+
+
+def purge(ledger: Ledger, rows: Int, reason: str, *, erase: bool = False) -> Purge:
+    """Log the removal of `rows` and of all rows made of them; with `erase`, forget their salts, digests and names too.
+
+    Raises Refused where none of them is in the ledger any more.
+    """
+    if not reason.strip():
+        raise DataError("a removal needs a reason", remedy="give --reason; everyone who reads the log will see it")
+    with ledger.writing():
+        live = ledger.index.live(lineage.descendants(ledger.index, rows))
+        if not len(live):
+            raise Refused("none of these rows is in the ledger, or all were removed before")
+        found = lineage.impact(ledger, live)
+        time = ledger.clock()
+        entries = [Event("row.removed", time, ledger.actor, {"row": row, "reason": reason}).encode() for row in live.tolist()]
+        first = ledger.commit(entries)
+        erased = ledger.openings.erase(live) if erase else 0
+        return Purge(live, first, first + len(live) - 1, erased, found)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A data set without the rows that were removed."""
+
+    purge: Purge
+    removal: Removal  # the copy, and where what was left out is kept
+    snapshot: Snapshot
+
+
+def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path, name: str, *, erase: bool = False) -> Cleaned:
+    """Remove `rows`, write `data` without them to `out` in its own format, and take that as the snapshot `name`.
+
+    A record stays where another source that still stands brought the same row. Raises Refused or DataError before anything
+    is written or logged.
+    """
+    with ledger.writing():
+        snapshots.check_free(ledger, name)
+        gone = lineage.descendants(ledger.index, rows)
+        drop = records_of(ledger, data, gone)
+        if not len(drop):
+            raise DataError("holds none of the rows that are to be removed", path=data.path, remedy="give the data set that holds them")
+        removal = copy_without(data.path, out, drop, records=data.records, fingerprint=data.fingerprint)
+        done = purge(ledger, rows, reason)
+        again = read(out, columns=data.columns, task=data.task)
+        taken = snapshots.take(ledger, again, name, parent=_parent(ledger, data))
+        if np.isin(taken.rows, done.rows).any():
+            raise Refused(f"the snapshot {name!r} still holds rows that were removed", path=out)
+        erased = ledger.openings.erase(done.rows) if erase else 0
+        return Cleaned(replace(done, erased=erased), removal, taken)
+
+
+def records_of(ledger: Ledger, data: Dataset, rows: Int) -> Int:
+    """The record numbers of `data`, ascending, that only `rows` answer for: no other row that stands has their digest."""
+    gone = set(rows.tolist())
+    live = snapshots.live_rows(ledger, [digest.tobytes() for digest in data.digest])
+    mine = [bool(held) and gone.issuperset(held) for held in (live.get(digest.tobytes(), ()) for digest in data.digest)]
+    return data.row[np.array(mine, bool)]
+
+
+def _parent(ledger: Ledger, data: Dataset) -> str | None:
+    """The last snapshot of exactly this data, if there is one."""
+    query = "select name from snapshots where root = ? order by event desc"
+    found = ledger.index.db.execute(query, (data.fingerprint,)).fetchone()
+    return None if found is None else str(found[0])
