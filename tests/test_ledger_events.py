@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from assay.dataset.errors import DataError
 from assay.ledger.approval import Scope, approve
 from assay.ledger.errors import Refused, Tampered
-from assay.ledger.events import Event, canonical, decode, rows_added
+from assay.ledger.events import Event, _quick, canonical, decode, rows_added
 from assay.ledger.ingest import add
 from assay.ledger.ledger import Ledger
 from ledger_examples import ALICE, BOB, KEY, MALLORY, TODAY, agree, new_ledger, opened, register, reviews
@@ -120,3 +120,16 @@ def test_what_an_operator_logs_against_the_rules_is_seen_by_every_reader(tmp_pat
     assert "altered" in problems[1]
     assert "no source 'nobody'" in problems[2]
     agree(ledger, "crawl", BOB)
+
+
+@given(words, words, st.none() | words, st.none() | words)
+def test_the_quick_way_reads_what_the_long_way_reads(actor: str, source: str, contributor: str | None, label: str | None) -> None:
+    body = {"source": source, "commit": "ab" * 32}
+    body |= {} if contributor is None else {"contributor": contributor}
+    body |= {} if label is None else {"label": label}
+    event = Event("row.added", TODAY, actor, body)
+    entry = event.encode()
+    plain = not any(c in '"\\' or ord(c) < 0x20 for text in (actor, source, contributor or "", label or "") for c in text)
+    assert (_quick(entry) is not None) == plain
+    assert decode(entry, 0) == event
+    assert _quick(entry) in (None, event)

@@ -25,7 +25,7 @@ from assay.ledger.errors import Tampered
 VERSION = "assay.event/1"
 SAFE = 2**53 - 1  # whole numbers that every JSON reader holds exactly
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
 TEXT, DIGEST, NUMBER, TEXTS, NUMBERS, TABLE = "text", "SHA-256 in hex", "number", "texts", "numbers", "table of texts"
 _OPTIONAL = "?"
@@ -49,6 +49,15 @@ FIELDS: dict[str, dict[str, str]] = {
     "alias.moved": {"alias": TEXT, "model": TEXT, "before": TEXT + _OPTIONAL},
     "statement.signed": {"predicate": TEXT, "payload": DIGEST},
 }
+
+
+# A `row.added` event without escaped characters: nearly all of a log. Whatever this matches is canonical, field by field.
+_PLAIN = r'([^"\\\x00-\x1f]*)'
+_ROW = re.compile(
+    rf'\{{"actor":"{_PLAIN}","commit":"([0-9a-f]{{64}})"(?:,"contributor":"{_PLAIN}")?(?:,"label":"{_PLAIN}")?'
+    rf',"source":"{_PLAIN}","time":"({_TIME.pattern})","type":"row\.added","v":"{VERSION}"\}}',
+    re.ASCII,
+)
 
 
 def _fits(value: Any, kind: str) -> bool:
@@ -114,6 +123,9 @@ def canonical(value: Any) -> bytes:
 
 def decode(entry: bytes, number: int) -> Event:
     """The event in entry `number`. Raises Tampered where it is none, or is not written canonically."""
+    quick = _quick(entry)
+    if quick is not None:
+        return quick
     try:
         held = json.loads(entry)
         event = Event(held.pop("type"), held.pop("time"), held.pop("actor"), held) if held.pop("v") == VERSION else None
@@ -122,6 +134,23 @@ def decode(entry: bytes, number: int) -> Event:
     if event is None or _problem(event.type, event.time, event.body) or event.encode() != entry:
         raise Tampered(f"entry {number} is no event of {VERSION} in canonical form")
     return event
+
+
+def _quick(entry: bytes) -> Event | None:
+    """Reads most rows in a tenth of the time; None where the long way must be gone."""
+    try:
+        found = _ROW.fullmatch(entry.decode())
+    except UnicodeDecodeError:
+        return None
+    if found is None:
+        return None
+    actor, commit, contributor, label, source, time = found.groups()
+    body = {"source": source, "commit": commit}
+    if contributor is not None:
+        body["contributor"] = contributor
+    if label is not None:
+        body["label"] = label
+    return Event("row.added", time, actor, body)
 
 
 def rows_added(

@@ -37,7 +37,7 @@ def grown(get: Get, tree: Tiles, entries: Sequence[bytes]) -> tuple[dict[str, by
 
 
 def outgrown(old: int, new: int) -> list[str]:
-    """The partial tiles and bundles of the log of `old` entries that the log of `new` entries has in full.
+    """Below which paths the partial tiles and bundles lie that the log of `old` entries had, and that of `new` has in full.
 
     The specification lets them go; those that are partial still stay, since a checkpoint was published that needs them.
     """
@@ -45,6 +45,6 @@ def outgrown(old: int, new: int) -> list[str]:
     while old >> (HEIGHT * level):
         number, width = divmod(old >> (HEIGHT * level), WIDTH)
         if width and width_at(level, number, new) == WIDTH:
-            gone += [Place(row, number, w).path for row in ((None, 0) if level == 0 else (level,)) for w in range(1, WIDTH)]
+            gone += [Place(row, number).path + ".p/" for row in ((None, 0) if level == 0 else (level,))]
         level += 1
     return gone

@@ -9,7 +9,7 @@ process may die at any moment, and the next one makes the same tree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from struct import Struct
 
@@ -63,18 +63,22 @@ def next_number(storage: Storage, size: int) -> int:
     return max(size, first + len(held))
 
 
-def pending(storage: Storage, size: int) -> tuple[list[bytes], list[str]]:
+def pending(storage: Storage, size: int, written: Mapping[str, list[bytes]] | None = None) -> tuple[list[bytes], list[str]]:
     """(entries that follow the first `size`, in their order; the paths of every segment that holds them or older ones).
 
-    Raises Tampered where a number is missing between them.
+    `written` are segments that the caller itself has written, by path: a path is written once, so they are what lies
+    there. Raises Tampered where a number is missing between them.
     """
     entries: list[bytes] = []
     paths = storage.list(FOLDER)
     for path in paths:
-        data = storage.get(path)
-        if data is None:  # another process has just put it into the tree
-            continue
-        first, held = decode(data, path)
+        if written and path in written:
+            first, held = int(path.removeprefix(FOLDER)), written[path]
+        else:
+            data = storage.get(path)
+            if data is None:  # another process has just put it into the tree
+                continue
+            first, held = decode(data, path)
         if path != path_of(first):
             raise Tampered(f"the journal segment {path} says that it begins at {first}")
         if first + len(held) <= size:

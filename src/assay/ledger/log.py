@@ -25,6 +25,8 @@ from assay.ledger.storage import Storage, replace
 from assay.ledger.tiles import Tiles
 from assay.ledger.tlog_proof import Proof
 
+REMEMBERED = 16  # segments that a writer keeps in memory until it publishes; those beyond are read again
+
 
 class Memo:
     """The last checkpoint that a key has signed, or that a reader has seen, in a file of its own."""
@@ -53,6 +55,7 @@ class Log:
         self._signer = signer
         self._memo = memo
         self._tiles: Tiles | None = None
+        self._fresh: dict[str, list[bytes]] = {}  # segments that this process wrote, so that it need not read them again
 
     @classmethod
     def create(cls, storage: Storage, signer: Signer, memo: Memo | None = None) -> Log:
@@ -95,7 +98,11 @@ class Log:
         with self.storage.lock():
             first = self.next_number()
             if entries:
-                self.storage.put_new({journal.path_of(first): journal.encode(first, entries)})
+                path = journal.path_of(first)
+                self.storage.put_new({path: journal.encode(first, entries)})
+                if len(self._fresh) >= REMEMBERED:
+                    self._fresh.clear()
+                self._fresh[path] = list(entries)
             return first
 
     def next_number(self) -> int:
@@ -112,7 +119,7 @@ class Log:
         with self.storage.lock():
             before = self.note()
             tree = self.tiles()
-            entries, segments = journal.pending(self.storage, tree.size)
+            entries, segments = journal.pending(self.storage, tree.size, self._fresh)
             if entries:
                 bundles, tiles = grown(self.storage.get, tree, entries)
                 self.storage.put_new(bundles)
@@ -121,6 +128,7 @@ class Log:
             elif self._memo is not None:
                 self._continues(tree)
             self.storage.remove(segments)
+            self._fresh.clear()
             return Checkpoint(self.key.name, tree.size, tree.root)
 
     def _sign(self, tree: Tiles, size: int, before: bytes) -> Tiles:
@@ -131,7 +139,7 @@ class Log:
         if self._memo is not None:
             self._memo.write(note)
         self.storage.swap(CHECKPOINT, before, note.encode())
-        self.storage.remove(outgrown(tree.size, size))
+        self.storage.remove(path for below in outgrown(tree.size, size) for path in self.storage.list(below))
         self._tiles = new
         return new
 

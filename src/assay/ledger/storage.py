@@ -145,8 +145,15 @@ class Folder:
             replace(self.root / path, new, self.root / self.ASIDE / f"{os.getpid()}-{threading.get_ident()}-swap")
 
     def remove(self, paths: Iterable[str]) -> None:
+        emptied = set()
         for path in paths:
-            (self.root / path).unlink(missing_ok=True)
+            file = self.root / path
+            file.unlink(missing_ok=True)
+            if file.parent.suffix == ".p":
+                emptied.add(file.parent)
+        for folder in emptied:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def list(self, prefix: str) -> list[str]:
         base = self.root / prefix
