@@ -14,6 +14,8 @@ import pytest
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.ledger import lineage, purge, snapshots, standalone, statement, steps
+from assay.ledger.annotate import annotate
+from assay.ledger.beside import check_beside
 from assay.ledger.documents import purge_json, trace_json
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
@@ -191,3 +193,37 @@ def test_the_standalone_verifier_reads_a_whole_log(ledger: Ledger, tmp_path: Pat
     tile.write_bytes(good)
     old.write_text(old.read_text().replace("example.com/ledger\n", "example.com/other\n", 1))
     assert standalone.main(line) == 1
+
+
+def test_what_lies_beside_the_log_is_checked(ledger: Ledger, tmp_path: Path) -> None:
+    _, path = statement.log(ledger, {"x": ZERO}, statement.TRACE, {})
+    found = check_beside(ledger)
+    assert (found.snapshots, found.without_list, found.statements) == (1, (), 1)
+    forged = statement.sign({"x": ZERO}, statement.TRACE, {"rows": []}, KEY)  # by the right key, but never logged
+    (tmp_path / "ledger" / "statements" / "forged.json").write_text(forged)
+    with pytest.raises(Tampered, match=r"statement that was never logged"):
+        check_beside(ledger)
+    (tmp_path / "ledger" / "statements" / "forged.json").unlink()
+    head = tmp_path / "ledger" / "snapshots" / "v1"
+    head.with_name("v2").write_text(head.read_text())
+    with pytest.raises(Tampered, match=r"snapshot that was never logged"):
+        check_beside(ledger)
+    head.with_name("v2").unlink()
+    (tmp_path / "ledger" / "private" / "snapshots" / "v1.parquet").unlink()
+    assert check_beside(ledger).without_list == ("v1",)
+
+
+def test_a_scan_can_be_told_who_brought_what(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text(
+        "text,label,who\n" + "\n".join((tmp_path / "all.csv").read_text().splitlines()[100:140]) + "\nnew,bad,x\n"
+    )
+    data = annotate(ledger, opened(tmp_path / "bare.csv"))
+    who = opened(tmp_path / "bare.csv").values("who")
+    assert who is not None
+    assert data.values(data.columns.contributor) == [*who[:-1], None]
+    assert set(data.values(data.columns.source) or ()) == {"crawl", "market", None}
+    register(ledger, "mirror", ALICE, BOB)
+    add(ledger, opened(tmp_path / "b.csv"), "mirror", contributor="copyist")
+    both = annotate(ledger, opened(tmp_path / "b.csv"))
+    assert both.values(both.columns.source) == ["market + mirror"] * 80
+    assert (both.values(both.columns.contributor) or [])[0] == "copyist + m0"

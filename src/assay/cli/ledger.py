@@ -229,6 +229,7 @@ def verify(
     """Check everything; 1 where something does not hold."""
     from assay.cli.progress import progress_bar
     from assay.ledger.audit import audit
+    from assay.ledger.beside import check_beside
     from assay.ledger.errors import Tampered
     from assay.ledger.ledger import Ledger
     from assay.ledger.log import Memo
@@ -239,13 +240,17 @@ def verify(
         with progress_bar() as progress:
             found = audit(ledger.log, None if memo is None else memo.read(ledger.key), lambda done, of: progress(done, of, "verify"))
             ledger.index.clear()
-            ledger.refresh()
+            ledger.refresh(lambda done, of: progress(done, of, "rules"))
+            beside = check_beside(ledger)
     except Tampered as error:
         typer.echo(f"NOT as it was signed: {error}")
         return 1
     if memo is not None:
         memo.write(ledger.log.note().decode())
     typer.echo(f"{found.head.size:,} events, {found.bundles:,} bundles and {found.tiles:,} tiles are what {ledger.key} signed.")
+    typer.echo(f"{beside.snapshots} snapshots and {beside.statements} statements are signed, and as the log says.")
+    if beside.without_list:
+        typer.echo(f"Without their lists of rows, which are not here: {', '.join(beside.without_list)}.")
     if found.acknowledged:
         typer.echo(f"{found.acknowledged:,} more are acknowledged, and not yet in the tree: the next command with the key brings them in.")
     if trust is None:

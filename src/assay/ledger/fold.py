@@ -27,12 +27,12 @@ def fold(log: Log, index: Index, progress: Callable[[int, int], None] | None = N
     size, root = index.head()
     if size > tree.size or (size and proofs.root(size, tree.node) != root):
         index.clear()
-        size = 0
-    if size == tree.size:
-        return
     with index.transaction():
-        _fold(((n, decode(entry, n), leaf_hash(entry)) for n, entry in enumerate(log.entries(size), size)), index, progress, tree.size)
-        index.db.execute("update head set size = ?, root = ?", (tree.size, tree.root))
+        size, root = index.head()  # another process may have been quicker
+        if size < tree.size:
+            items = ((n, decode(entry, n), leaf_hash(entry)) for n, entry in enumerate(log.entries(size, tree.size), size))
+            _fold(items, index, progress, tree.size)
+            index.db.execute("update head set size = ?, root = ?", (tree.size, tree.root))
 
 
 def preview(index: Index, first: int, entries: Sequence[bytes]) -> str:
@@ -209,7 +209,7 @@ def _moved(index: Index, number: int, event: Event, leaf: bytes) -> None:
 
 
 def _signed(index: Index, number: int, event: Event, leaf: bytes) -> None:
-    """A statement stands by itself: its signature is in its envelope."""
+    index.db.execute("insert into statements values (?, ?, ?)", (number, event.body["predicate"], event.body["payload"]))
 
 
 def _scanned(index: Index, number: int, event: Event, leaf: bytes) -> None:

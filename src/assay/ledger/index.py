@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from assay.ledger.errors import Refused
 
 Int = NDArray[np.int64]
 
-LAYOUT = "2"  # of the tables below; another number makes the index anew
+LAYOUT = "3"  # of the tables below; another number makes the index anew
 TABLES = """
 create table head (size integer, root blob, layout text);
 create table ledger (origin text, approvers text, threshold integer);
@@ -37,6 +38,7 @@ create table models (event integer primary key, model text, digest text, snapsho
 create table aliases (event integer primary key, alias text, model text);
 create table steps (event integer primary key, name text, kind text, inputs text, output text, code text, parameters text);
 create table scans (event integer primary key, fingerprint text, verdict text, report text, findings integer);
+create table statements (event integer primary key, predicate text, payload text);
 create table violations (event integer, problem text);
 create index rows_source on rows (source);
 create index rows_contributor on rows (contributor);
@@ -44,7 +46,12 @@ create index parents_parent on parents (parent);
 create index labels_row on labels (row);
 create index models_snapshot on models (snapshot);
 """
+PATIENCE = 300.0  # seconds to wait for another process that folds a long log
 BATCH = 500  # parameters of one SQL statement
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
 
 
 class Index:
@@ -52,7 +59,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db = _connect(path)
         if self._layout() != LAYOUT:
             self.clear()
 
@@ -68,10 +75,13 @@ class Index:
         """Throw everything away."""
         self.db.close()
         self.path.unlink(missing_ok=True)
-        self.db = sqlite3.connect(self.path, isolation_level=None)
+        self.db = _connect(self.path)
         self.db.execute("pragma synchronous = off")
-        self.db.executescript(TABLES)
-        self.db.execute("insert into head values (0, null, ?)", (LAYOUT,))
+        with self.transaction():
+            if self._layout() != LAYOUT:  # nobody else has made it meanwhile
+                for statement in TABLES.split(";")[:-1]:
+                    self.db.execute(statement)
+                self.db.execute("insert into head values (0, null, ?)", (LAYOUT,))
 
     def close(self) -> None:
         self.db.close()
@@ -130,9 +140,9 @@ class Index:
         """The first column of a query as numbers."""
         return np.array([value for (value,) in self.db.execute(query, parameters)], np.int64)
 
-    def select(self, query: str, rows: Int) -> list[tuple[object, ...]]:
+    def select(self, query: str, rows: Int) -> list[tuple[Any, ...]]:
         """The results of `query` with `in (?)` filled by these row numbers, part by part."""
-        found: list[tuple[object, ...]] = []
+        found: list[tuple[Any, ...]] = []
         values = rows.tolist()
         for start in range(0, len(values), BATCH):
             part = values[start : start + BATCH]

@@ -61,10 +61,12 @@ def origin(ledger: str, name: str) -> str:
 
 
 def head_path(ledger: Ledger, name: str) -> Path:
+    """The signed head of a snapshot, published."""
     return ledger.folder / "snapshots" / name
 
 
-def _list_path(ledger: Ledger, name: str) -> Path:
+def list_path(ledger: Ledger, name: str) -> Path:
+    """The list of a snapshot's rows and digests: Parquet, private."""
     return ledger.private / "snapshots" / f"{name}.parquet"
 
 
@@ -78,7 +80,7 @@ def take(ledger: Ledger, data: Dataset, name: str, parent: str | None = None) ->
         digests, rows = _match(ledger, data)
         root = tree_hash(digests)
         assert root.hex() == data.fingerprint
-        place = _list_path(ledger, name)
+        place = list_path(ledger, name)
         place.parent.mkdir(exist_ok=True)
         table = pa.table({"row": pa.array(rows), "digest": pa.array(digests, pa.binary(HASH))})
         pq.write_table(table, place)  # before the event, so that the list of a logged snapshot is always there
@@ -154,14 +156,15 @@ def names(ledger: Ledger) -> list[str]:
 
 def rows_of(ledger: Ledger, name: str) -> Int:
     """The rows of a snapshot, checked against the log. Raises Refused where there is none, Tampered where the list was altered."""
-    event, _, _, digest = _logged(ledger, name)
+    event, _, _, digest = logged(ledger, name)
     rows = _read(ledger, name).column("row").to_numpy()
     if rows_digest(rows) != digest:
-        raise Tampered(f"the list of rows of the snapshot {name!r} is not the one of event {event}", path=_list_path(ledger, name))
+        raise Tampered(f"the list of rows of the snapshot {name!r} is not the one of event {event}", path=list_path(ledger, name))
     return np.asarray(rows, np.int64)
 
 
-def _logged(ledger: Ledger, name: str) -> tuple[int, int, str, str]:
+def logged(ledger: Ledger, name: str) -> tuple[int, int, str, str]:
+    """(event, size, root in hex, digest of the list of rows) as the log has it. Raises Refused where there is no such snapshot."""
     found = _found(ledger, name)
     if found is None:
         raise Refused(f"there is no snapshot {name!r}; there are: {', '.join(names(ledger)) or 'none'}", remedy="assay ledger snapshot")
@@ -169,7 +172,7 @@ def _logged(ledger: Ledger, name: str) -> tuple[int, int, str, str]:
 
 
 def _read(ledger: Ledger, name: str) -> pa.Table:
-    path = _list_path(ledger, name)
+    path = list_path(ledger, name)
     if not path.exists():
         raise DataError(f"the list of the rows of {name!r} is not here", path=path, remedy="bring back the ledger's private folder")
     return pq.read_table(path)
@@ -177,12 +180,12 @@ def _read(ledger: Ledger, name: str) -> pa.Table:
 
 def load(ledger: Ledger, name: str) -> Snapshot:
     """A snapshot with its digests; list, root and signature checked. About two hashes a row."""
-    event, size, root, _ = _logged(ledger, name)
+    event, size, root, _ = logged(ledger, name)
     rows = rows_of(ledger, name)
     digests = tuple(_read(ledger, name).column("digest").to_pylist())
     if len(digests) != size or tree_hash(digests).hex() != root:
-        raise Tampered(f"the digests of the snapshot {name!r} do not give the root of event {event}", path=_list_path(ledger, name))
-    signed = open_checkpoint(_note(ledger, name), [ledger.key], origin(ledger.key.name, name))
+        raise Tampered(f"the digests of the snapshot {name!r} do not give the root of event {event}", path=list_path(ledger, name))
+    signed = open_checkpoint(note(ledger, name), [ledger.key], origin(ledger.key.name, name))
     if (signed.size, signed.root.hex()) != (size, root):
         raise Tampered(f"the signed head of the snapshot {name!r} is not that of event {event}", path=head_path(ledger, name))
     return Snapshot(name, event, bytes.fromhex(root), rows, digests)
@@ -197,9 +200,10 @@ def _sign(ledger: Ledger, name: str, size: int, root: bytes) -> None:
     replace(path, note.encode(), path.with_name(f".{name}-{os.getpid()}"))
 
 
-def _note(ledger: Ledger, name: str) -> str:
+def note(ledger: Ledger, name: str) -> str:
+    """The signed head, unchecked. Raises Tampered where it is missing."""
     if ledger.signer is not None and not head_path(ledger, name).exists():  # a process died between event and head
-        _, size, root, _ = _logged(ledger, name)
+        _, size, root, _ = logged(ledger, name)
         _sign(ledger, name, size, bytes.fromhex(root))
     try:
         return head_path(ledger, name).read_text(encoding="utf-8")
@@ -219,7 +223,7 @@ def prove(ledger: Ledger, snapshot: Snapshot, record: int) -> Proof:
     def node(level: int, index: int) -> bytes:
         return levels[level][HASH * index : HASH * (index + 1)]
 
-    return Proof(record, tuple(proofs.inclusion(record, size, node)), _note(ledger, snapshot.name))
+    return Proof(record, tuple(proofs.inclusion(record, size, node)), note(ledger, snapshot.name))
 
 
 @dataclass(frozen=True)

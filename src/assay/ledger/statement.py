@@ -65,12 +65,17 @@ def _open(envelope: str) -> tuple[bytes, list[bytes]]:
         raise Tampered(f"not a DSSE envelope of an in-toto statement: {error}") from error
 
 
+def payload_of(envelope: str) -> bytes:
+    """What is signed in an envelope, unchecked."""
+    return _open(envelope)[0]
+
+
 def log(ledger: Ledger, subjects: Mapping[str, str], predicate_type: str, predicate: Mapping[str, Any]) -> tuple[int, str]:
     """Sign a statement with the ledger's key, keep it in LEDGER/statements and log it; (number of the event, path in the folder)."""
     with ledger.writing():
         assert ledger.signer is not None
         envelope = sign(subjects, predicate_type, predicate, ledger.signer)
-        payload = sha256(_open(envelope)[0]).hexdigest()
+        payload = sha256(payload_of(envelope)).hexdigest()
         path = ledger.folder / "statements" / f"{payload}.json"
         path.parent.mkdir(exist_ok=True)
         replace(path, envelope.encode(), path.with_name(f".{payload}"))
