@@ -196,7 +196,7 @@ def test_the_standalone_verifier_reads_a_whole_log(ledger: Ledger, tmp_path: Pat
 
 
 def test_what_lies_beside_the_log_is_checked(ledger: Ledger, tmp_path: Path) -> None:
-    _, path = statement.log(ledger, {"x": ZERO}, statement.TRACE, {})
+    statement.log(ledger, {"x": ZERO}, statement.TRACE, {})
     found = check_beside(ledger)
     assert (found.snapshots, found.without_list, found.statements) == (1, (), 1)
     forged = statement.sign({"x": ZERO}, statement.TRACE, {"rows": []}, KEY)  # by the right key, but never logged
