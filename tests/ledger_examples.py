@@ -21,9 +21,8 @@ NEXT_YEAR = "2027-01-01T00:00:00Z"
 
 
 def new_ledger(folder: Path, approvers: Sequence[Signer] = (ALICE, BOB, CAROL), threshold: int = 2) -> Ledger:
-    made = Ledger.create(folder / "ledger", KEY, memo_of(folder / "ledger.key"), [a.key for a in approvers], threshold, actor="test")
-    made.clock = lambda: TODAY
-    return made
+    keys = [approver.key for approver in approvers]
+    return Ledger.create(folder / "ledger", KEY, memo_of(folder / "ledger.key"), keys, threshold, actor="test", clock=lambda: TODAY)
 
 
 def register(ledger: Ledger, source: str, *approvers: Signer, scope: Scope | None = None) -> None:

@@ -16,7 +16,7 @@ from assay.ledger.errors import Refused, Tampered
 from assay.ledger.events import Event, _quick, canonical, decode, rows_added
 from assay.ledger.ingest import add
 from assay.ledger.ledger import Ledger
-from ledger_examples import ALICE, BOB, KEY, MALLORY, TODAY, agree, new_ledger, opened, register, reviews
+from ledger_examples import ALICE, BOB, KEY, MALLORY, TODAY, new_ledger, opened, register, reviews
 
 ROW = {"source": "s", "commit": "00" * 32}
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -110,16 +110,17 @@ def test_what_an_operator_logs_against_the_rules_is_seen_by_every_reader(tmp_pat
         Event("row.added", TODAY, "op", {"source": "crawl", "commit": "11" * 32}).encode(),
         Event("source.approved", TODAY, "op", {"source": "crawl", "note": forged.replace("2099", "2098")}).encode(),
         Event("row.added", TODAY, "op", {"source": "nobody", "commit": "11" * 32}).encode(),
+        Event("row.removed", "2026-11-20T00:00:00Z", "op", {"row": 3, "reason": "dated back"}).encode(),
     ]
     ledger.log.append(entries)
     ledger.log.publish()
     reader = Ledger.open(tmp_path / "ledger", trust=KEY.key)
     problems = [problem for _, problem in reader.index.violations()]
-    assert len(problems) == 3
+    assert len(problems) == 4
     assert "1 of the 2 approvals" in problems[0]
     assert "altered" in problems[1]
     assert "no source 'nobody'" in problems[2]
-    agree(ledger, "crawl", BOB)
+    assert "the time went back" in problems[3]
 
 
 @given(words, words, st.none() | words, st.none() | words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_two_of_three_must_agree(ledger: Ledger, tmp_path: Path) -> None:
         add(ledger, data, "crawl")
     agree(ledger, "crawl", CAROL)
     assert len(add(ledger, data, "crawl").rows) == 20
-    assert ledger.index.brought("crawl") == 20
+    assert ledger.index.brought("crawl").rows == 20
 
 
 def test_approvals_end(ledger: Ledger, tmp_path: Path) -> None:
@@ -74,7 +75,24 @@ def test_scope_rows_labels_and_the_reviewed_data(ledger: Ledger, tmp_path: Path)
     with pytest.raises(Refused, match=r"not the data set that was reviewed"):
         add(ledger, more, "pinned")
     assert len(add(ledger, data, "pinned", dry_run=True).rows) == 20
-    assert ledger.index.brought("pinned") == 0
+    assert ledger.index.brought("pinned").rows == 0
+
+
+def test_quotas_by_contributor_and_by_day(ledger: Ledger, tmp_path: Path) -> None:
+    """20 rows by w0 .. w3, 5 each."""
+    data = opened(reviews(tmp_path / "r.csv"))
+    register(ledger, "capped", ALICE, BOB, scope=Scope(each=7, daily=24, expires=NEXT_YEAR))
+    add(ledger, data, "capped")
+    with pytest.raises(Refused, match=r"may bring 7 rows by w0; it has brought 5, and these are 3 more"):
+        add(ledger, opened(reviews(tmp_path / "w0.csv", 20, 23, who=1)), "capped")
+    spread = opened(reviews(tmp_path / "more.csv", 20, 28))
+    with pytest.raises(Refused, match=r"may bring 24 rows a day; it has brought 20, and these are 8 more"):
+        add(ledger, spread, "capped")
+    ledger.clock = lambda: "2026-11-22T00:00:00Z"
+    assert len(add(ledger, spread, "capped").rows) == 8
+    nobody = opened(reviews(tmp_path / "nobody.csv", 30, 38))
+    with pytest.raises(Refused, match=r"rows by nobody named; it has brought 0, and these are 8 more"):
+        add(ledger, replace(nobody, columns=replace(nobody.columns, contributor=None)), "capped")
 
 
 def test_strangers_do_not_approve(ledger: Ledger, tmp_path: Path) -> None:

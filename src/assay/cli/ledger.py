@@ -129,7 +129,7 @@ def source_list(folder: Path = FOLDER) -> None:
             state = f"approved until {scope.expires}"
         except Refused as error:
             state = str(error).split(". Remedy")[0].replace(f"the source {name!r} ", "")
-        typer.echo(f"{name}: {index.brought(name):,} rows; {state}; licence {found.licence}; {found.contact}")
+        typer.echo(f"{name}: {index.brought(name).rows:,} rows; {state}; licence {found.licence}; {found.contact}")
 
 
 def _now() -> str:
@@ -144,6 +144,8 @@ def approve(
     as_: Path | None = typer.Option(None, "--as", help="The approver's secret key."),
     expires: str | None = typer.Option(None, help="When the approval ends: 2027-01-31."),
     rows: int | None = typer.Option(None, help="How many rows it may ever bring. Default: no limit.", min=0),
+    daily: int | None = typer.Option(None, help="How many on one day (UTC). Default: no limit.", min=0),
+    each: int | None = typer.Option(None, help="How many any one contributor may bring through it. Default: no limit.", min=0),
     labels: str | None = typer.Option(None, help="The labels its rows may carry, comma-separated. Default: any."),
     pin: Path | None = typer.Option(None, help="The data set that was reviewed: nothing else may be brought."),
     sign_only: bool = typer.Option(False, "--sign-only", help="Print the signed approval, for the ledger's keeper to log."),
@@ -165,7 +167,7 @@ def approve(
     else:
         index = Ledger.open(folder).index
         allowed = listed(labels) if labels is not None else None
-        scope = approval.Scope(rows, allowed, None if pin is None else read(pin).fingerprint, moment(expires))
+        scope = approval.Scope(rows, daily, each, allowed, None if pin is None else read(pin).fingerprint, moment(expires))
         text = approval.approve(index.policy(), index.source(name), scope, read_key(as_))
     if sign_only:
         typer.echo(text, nl=False)
@@ -190,7 +192,7 @@ def revoke(
 
     ledger = writer(folder, key)
     ledger.revoke(name, approval.revoke(ledger.index.policy(), ledger.index.source(name), reason, read_key(as_)))
-    brought = ledger.index.brought(name)
+    brought = ledger.index.brought(name).rows
     typer.echo(f"Revoked {name!r}. The {brought:,} rows it has brought stay: assay ledger impact {folder} --source {name!r}")
 
 
@@ -257,7 +259,7 @@ def verify(
         typer.echo("The key was taken from the folder itself; to be sure whose it is, give --trust KEY.")
     broken = ledger.index.violations()
     for event, problem in broken:
-        typer.echo(f"Event {event} breaks a rule: {problem}")
+        typer.echo(f"Event {event} breaks a rule: {problem.split('. Remedy: ')[0]}")
     return 1 if broken else 0
 
 

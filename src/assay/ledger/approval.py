@@ -11,6 +11,8 @@ first event of the log names.
     registration 1 yZ8...=
     revoked 0
     rows 100000
+    daily 5000
+    each 200
     labels ["cat","dog"]
     pin 2608fe05...
     expires 2027-01-01T00:00:00Z
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from assay.dataset.errors import DataError
@@ -37,13 +39,17 @@ class Scope:
     """What an approval covers. None: without limit."""
 
     rows: int | None = None  # how many rows the source may ever bring
+    daily: int | None = None  # how many on one day (UTC)
+    each: int | None = None  # how many any one contributor may ever bring through it; rows of nobody named count as one's
     labels: tuple[str, ...] | None = None  # the labels its rows may carry
     pin: str | None = None  # the fingerprint (hex) of the one data set that was reviewed
     expires: str = ""  # "2027-01-01T00:00:00Z"
 
     def lines(self) -> str:
         labels = ANY if self.labels is None else canonical(sorted(self.labels)).decode()
-        return f"rows {ANY if self.rows is None else self.rows}\nlabels {labels}\npin {self.pin or ANY}\nexpires {self.expires}\n"
+        limits = (("rows", self.rows), ("daily", self.daily), ("each", self.each))
+        counts = "".join(f"{name} {ANY if limit is None else limit}\n" for name, limit in limits)
+        return f"{counts}labels {labels}\npin {self.pin or ANY}\nexpires {self.expires}\n"
 
 
 @dataclass(frozen=True)
@@ -116,12 +122,9 @@ def read_approval(policy: Policy, source: Source, note: str) -> tuple[Scope, str
         raise Tampered(f"this is no approval of {source.name!r} as it is registered now")
     values = dict(line.split(" ", 1) for line in opened.text[len(head) :].splitlines() if " " in line)
     try:
-        scope = Scope(
-            None if values["rows"] == ANY else int(values["rows"]),
-            None if values["labels"] == ANY else tuple(json.loads(values["labels"])),
-            None if values["pin"] == ANY else values["pin"],
-            values["expires"],
-        )
+        rows, daily, each = (None if values[name] == ANY else int(values[name]) for name in ("rows", "daily", "each"))
+        labels = None if values["labels"] == ANY else tuple(json.loads(values["labels"]))
+        scope = Scope(rows, daily, each, labels, None if values["pin"] == ANY else values["pin"], values["expires"])
     except (KeyError, ValueError) as error:
         raise Tampered(f"the approval of {source.name!r} is malformed") from error
     if head + scope.lines() != opened.text:
@@ -139,11 +142,21 @@ def read_revocation(policy: Policy, source: Source, note: str) -> str:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """How many rows a source has brought: ever (removed ones too), on the day in question, and by contributor."""
+
+    rows: int
+    today: int
+    by: Mapping[str | None, int]
+
+
+@dataclass(frozen=True)
 class Request:
-    """Rows that a source would bring at a moment."""
+    """Rows that a source would bring at a moment. `by`: how many of each contributor."""
 
     time: str
     rows: int
+    by: Mapping[str | None, int]
     labels: frozenset[str] = field(default_factory=frozenset)
     fingerprint: str | None = None  # of the data set they come in; None where it is not known
 
@@ -171,14 +184,17 @@ def standing(policy: Policy, source: Source, time: str) -> Scope:
     )
 
 
-def admit(policy: Policy, source: Source, request: Request, already: int) -> Scope:
-    """The scope under which the rows may come in, `already` being those the source has brought. Raises Refused."""
+def admit(policy: Policy, source: Source, request: Request, already: Brought) -> Scope:
+    """The scope under which the rows may come in, beside those that the source has brought. Raises Refused."""
     scope = standing(policy, source, request.time)
-    if scope.rows is not None and already + request.rows > scope.rows:
-        raise Refused(
-            f"the source {source.name!r} may bring {scope.rows:,} rows; it has brought {already:,}, and these are {request.rows:,} more",
-            remedy="bring fewer, or have a larger scope approved",
-        )
+    limits = [("rows", scope.rows, already.rows, request.rows), ("rows a day", scope.daily, already.today, request.rows)]
+    limits += [(f"rows by {name or 'nobody named'}", scope.each, already.by.get(name, 0), more) for name, more in request.by.items()]
+    for what, limit, have, more in limits:
+        if limit is not None and have + more > limit:
+            raise Refused(
+                f"the source {source.name!r} may bring {limit:,} {what}; it has brought {have:,}, and these are {more:,} more",
+                remedy="bring fewer, or have a larger scope approved",
+            )
     strange = sorted(request.labels - set(scope.labels)) if scope.labels is not None else []
     if strange:
         raise Refused(

@@ -6,6 +6,7 @@ that nobody approved, an approval by a stranger) stands in the index as a violat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
@@ -17,6 +18,8 @@ from assay.ledger.errors import Refused
 from assay.ledger.events import Event, canonical, decode
 from assay.ledger.index import Index
 from assay.ledger.log import Log
+
+DAY = 10  # characters of a time that name its day: 2026-11-21
 
 Item = tuple[int, Event, bytes]  # number, event, leaf hash
 
@@ -48,8 +51,8 @@ def preview(index: Index, first: int, entries: Sequence[bytes]) -> str:
 
 
 def _fold(items: Iterable[Item], index: Index, progress: Callable[[int, int], None] | None, size: int) -> None:
-    for (kind, *_), group in groupby(items, key=_together):
-        number = 0
+    for (kind, time, *_), group in groupby(items, key=_together):
+        number, last = 0, index.time()
         if kind == "row.added":
             number = _rows(list(group), index)
         else:
@@ -58,6 +61,10 @@ def _fold(items: Iterable[Item], index: Index, progress: Callable[[int, int], No
                     KINDS[kind](index, number, event, leaf)
                 except DataError as error:
                     _violated(index, number, error)
+        if time < last:
+            _violated(index, number, Refused(f"the time went back, from {last} to {time}"))
+        elif time > last:
+            index.db.execute("update head set time = ?", (time,))
         if progress is not None:
             progress(number + 1, size)
 
@@ -65,7 +72,7 @@ def _fold(items: Iterable[Item], index: Index, progress: Callable[[int, int], No
 def _together(item: Item) -> tuple[str, ...]:
     """Rows of one source and moment are admitted together."""
     event = item[1]
-    return (event.type, event.time, event.body["source"]) if event.type == "row.added" else (event.type,)
+    return (event.type, event.time, event.body["source"]) if event.type == "row.added" else (event.type, event.time)
 
 
 def _violated(index: Index, number: int, error: DataError) -> None:
@@ -76,8 +83,10 @@ def _rows(items: list[Item], index: Index) -> int:
     number, first, _ = items[0]
     source = first.body["source"]
     labels = frozenset(event.body["label"] for _, event, _ in items if "label" in event.body)
+    by = Counter(event.body.get("contributor") for _, event, _ in items)
     try:
-        admit(index.policy(), index.source(source), Request(first.time, len(items), labels), index.brought(source))
+        request = Request(first.time, len(items), by, labels)
+        admit(index.policy(), index.source(source), request, index.brought(source, first.time[:DAY], by))
     except DataError as error:
         _violated(index, number, error)
     ids: dict[str | None, int | None] = {None: None}
@@ -87,10 +96,11 @@ def _rows(items: list[Item], index: Index) -> int:
             ids[name] = index.name_id(name)
         return ids[name]
 
+    day = first.time[:DAY]
     index.db.executemany(
-        "insert into rows values (?, ?, ?, ?, ?, null)",
+        "insert into rows values (?, ?, ?, ?, ?, null, ?)",
         [
-            (n, identity(source), identity(e.body.get("contributor")), identity(e.body.get("label")), bytes.fromhex(e.body["commit"]))
+            (n, identity(source), identity(e.body.get("contributor")), identity(e.body.get("label")), bytes.fromhex(e.body["commit"]), day)
             for n, e, _ in items
         ],
     )
@@ -143,7 +153,7 @@ def _derived(index: Index, number: int, event: Event, leaf: bytes) -> None:
         if _row(index, parent)[1] is not None:
             raise Refused(f"the parent row {parent} was removed before")
     values = (number, index.name_id(event.body.get("label")), bytes.fromhex(event.body["commit"]))
-    index.db.execute("insert into rows values (?, null, null, ?, ?, null)", values)
+    index.db.execute("insert into rows values (?, null, null, ?, ?, null, null)", values)
     index.db.executemany("insert or ignore into parents values (?, ?)", [(number, parent) for parent in event.body["parents"]])
 
 

@@ -7,7 +7,7 @@ and made again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.ledger.approval import Policy, Source, policy_of, read_approval
+from assay.ledger.approval import Brought, Policy, Source, policy_of, read_approval
 from assay.ledger.errors import Refused
 
 Int = NDArray[np.int64]
 
-LAYOUT = "3"  # of the tables below; another number makes the index anew
+LAYOUT = "4"  # of the tables below; another number makes the index anew
 TABLES = """
-create table head (size integer, root blob, layout text);
+create table head (size integer, root blob, layout text, time text);
 create table ledger (origin text, approvers text, threshold integer);
 create table names (id integer primary key, name text unique);
 create table sources (name text primary key, registration integer, leaf blob, licence text, contact text, method text, url text,
     revoked integer, reason text);
 create table approvals (source text, event integer, note text);
-create table rows (row integer primary key, source integer, contributor integer, label integer, commitment blob, removed integer);
+create table rows (row integer primary key, source integer, contributor integer, label integer, commitment blob, removed integer,
+    day text);
 create table parents (row integer, parent integer, primary key (row, parent)) without rowid;
 create table labels (event integer primary key, row integer, label integer, annotator integer);
 create table changes (event integer primary key, row integer, commitment blob);
@@ -81,7 +82,7 @@ class Index:
             if self._layout() != LAYOUT:  # nobody else has made it meanwhile
                 for statement in TABLES.split(";")[:-1]:
                     self.db.execute(statement)
-                self.db.execute("insert into head values (0, null, ?)", (LAYOUT,))
+                self.db.execute("insert into head values (0, null, ?, '')", (LAYOUT,))
 
     def close(self) -> None:
         self.db.close()
@@ -100,6 +101,10 @@ class Index:
         """(size, root) that it was folded to."""
         size, root = self.db.execute("select size, root from head").fetchone()
         return int(size), root
+
+    def time(self) -> str:
+        """Of the last event."""
+        return str(self.db.execute("select time from head").fetchone()[0])
 
     def name_id(self, name: str | None) -> int | None:
         """The number under which a contributor, source or label is kept."""
@@ -131,10 +136,20 @@ class Index:
     def source_names(self) -> list[str]:
         return [name for (name,) in self.db.execute("select name from sources order by registration")]
 
-    def brought(self, source: str) -> int:
-        """How many rows the source has ever brought, removed ones included."""
-        query = "select count(*) from rows join names on rows.source = names.id where name = ?"
-        return int(self.db.execute(query, (source,)).fetchone()[0])
+    def brought(self, source: str, day: str = "", contributors: Iterable[str | None] = ()) -> Brought:
+        """What the source has brought so far; `day` like "2026-11-21", and of the contributors only these."""
+        number = self.name_of(source)
+        rows, today = self.db.execute("select count(*), coalesce(sum(day = ?), 0) from rows where source = ?", (day, number)).fetchone()
+        query = "select count(*) from rows where contributor is ? and source = ?"
+        by = {name: int(self.db.execute(query, (self.name_of(name), number)).fetchone()[0]) for name in contributors}
+        return Brought(int(rows), int(today), by)
+
+    def name_of(self, name: str | None) -> int | None:
+        """The number of a name, or -1 where nothing has it; None for None."""
+        if name is None:
+            return None
+        found = self.db.execute("select id from names where name = ?", (name,)).fetchone()
+        return -1 if found is None else int(found[0])
 
     def column(self, query: str, parameters: Sequence[object] = ()) -> Int:
         """The first column of a query as numbers."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from assay.dataset.data import MISSING, Dataset
 from assay.ledger.approval import Request, admit
 from assay.ledger.events import rows_added
+from assay.ledger.fold import DAY
 from assay.ledger.ledger import Ledger, check_names
 from assay.ledger.openings import commitments
 
@@ -45,8 +46,11 @@ def add(ledger: Ledger, data: Dataset, source: str, *, contributor: str | None =
     check_names(labels, "label")
     with ledger.writing():
         new = _new(ledger, data, source)
-        request = Request(ledger.clock(), len(new), frozenset(labels[i] or "" for i in new if labels[i]), data.fingerprint)
-        admit(ledger.index.policy(), ledger.index.source(source), request, ledger.index.brought(source))
+        by = Counter(who[i] for i in new)
+        labelled = frozenset(label for i in new if (label := labels[i]) is not None)
+        request = Request(ledger.time(), len(new), by, labelled, data.fingerprint)
+        already = ledger.index.brought(source, request.time[:DAY], by)
+        admit(ledger.index.policy(), ledger.index.source(source), request, already)
         done = Added(np.arange(len(new), dtype=np.int64), len(data) - len(new), len(data.unreadable))
         if dry_run or not len(new):
             return done

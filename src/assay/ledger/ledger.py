@@ -39,10 +39,19 @@ Progress = Callable[[int, int], None]
 class Ledger:
     """An open ledger. With a `signer` it can be written to.
 
-    The attribute `clock` gives the time of events; `actor` is who logs them, by default the account's name.
+    `clock` gives the time of events; `actor` is who logs them, by default the account's name.
     """
 
-    def __init__(self, folder: Path, key: Key, signer: Signer | None = None, memo: Memo | None = None, *, actor: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: Key,
+        signer: Signer | None = None,
+        memo: Memo | None = None,
+        *,
+        actor: str = "",
+        clock: Callable[[], str] = now,
+    ) -> None:
         self.folder = folder
         self.key = key
         self.log = Log(Folder(folder), key, signer, memo)
@@ -52,11 +61,19 @@ class Ledger:
         self.openings = Openings(self.private / "openings.sqlite")
         self.signer = signer
         self.actor = actor or _account()
-        self.clock: Callable[[], str] = now
+        self.clock = clock
 
     @classmethod
     def create(
-        cls, folder: Path, signer: Signer, memo: Memo, approvers: Sequence[Key] = (), threshold: int = 1, *, actor: str = ""
+        cls,
+        folder: Path,
+        signer: Signer,
+        memo: Memo,
+        approvers: Sequence[Key] = (),
+        threshold: int = 1,
+        *,
+        actor: str = "",
+        clock: Callable[[], str] = now,
     ) -> Ledger:
         """A new ledger. Without approvers the ledger's own key is the only one.
 
@@ -70,7 +87,7 @@ class Ledger:
         config = {"schema": SCHEMA, "origin": signer.key.name, "key": str(signer.key)}
         Log.create(Folder(folder), signer, memo)
         (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        made = cls(folder, signer.key, signer, memo, actor=actor)
+        made = cls(folder, signer.key, signer, memo, actor=actor, clock=clock)
         body = {"origin": signer.key.name, "approvers": [str(key) for key in keys], "threshold": threshold}
         made.record([("ledger.created", body)])
         return made
@@ -114,12 +131,16 @@ class Ledger:
         Raises Refused where the rules forbid one of them; none is logged then.
         """
         with self.writing():
-            time = self.clock()
+            time = self.time()
             entries = [Event(kind, time, self.actor, body).encode() for kind, body in events]
             broken = preview(self.index, self.log.next_number(), entries)
             if broken:
                 raise Refused(broken)
             return self.commit(entries)
+
+    def time(self) -> str:
+        """The time that the next event gets: the clock's, but never before the last event's, so that none is dated back."""
+        return max(self.clock(), self.index.time())
 
     def commit(self, entries: Sequence[bytes]) -> int:
         """Append, publish and fold events that are known to keep the rules, under `writing`; the number of the first."""

@@ -49,7 +49,7 @@ def purge(ledger: Ledger, rows: Int, reason: str, *, erase: bool = False) -> Pur
         if not len(live):
             raise Refused("none of these rows is in the ledger, or all were removed before")
         found = lineage.impact(ledger, live)
-        time = ledger.clock()
+        time = ledger.time()
         entries = [Event("row.removed", time, ledger.actor, {"row": row, "reason": reason}).encode() for row in live.tolist()]
         first = ledger.commit(entries)
         erased = ledger.openings.erase(live) if erase else 0

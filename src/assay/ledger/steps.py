@@ -71,7 +71,7 @@ def _derive(ledger: Ledger, data: Dataset, step: str, before: Int, parents: Mapp
     if not new:
         return
     salts, commits = commitments(data.digest[new])
-    time, entries = ledger.clock(), []
+    time, entries = ledger.time(), []
     for i, position in enumerate(new):
         numbers = np.asarray(parents[int(data.row[position])], np.int64)
         if not ((numbers >= 0) & (numbers < len(before))).all() or (before[numbers] == snapshots.UNREADABLE).any():
