@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,7 +61,17 @@ def test_from_a_key_to_checked_rows(say: Say, tmp_path: Path) -> None:
     assert say("proof data.ledger 7")[0] == 0
     assert (tmp_path / "7.tlog-proof").read_text().startswith("c2sp.org/tlog-proof@v1\nindex 7\n")
 
+    shutil.copy(tmp_path / "data.ledger" / "checkpoint", tmp_path / "yesterday")
+    assert say("key witness.example --out w.key")[0] == 0
+    code, out, _ = say("witness data.ledger --as w.key --memory w.seen")
+    key = next(line.strip() for line in out.split("\n") if line.startswith("    "))
+    assert say("verify data.ledger", "--witness", key)[0] == 0
+
     assert say("revoke data.ledger crawl --as bob.key --reason poison")[0] == 0
+    code, out, _ = say("verify data.ledger", "--witness", key)
+    assert (code, "1 witnesses must have signed the checkpoint; 0 have" in out) == (1, True)
+    assert say("witness data.ledger --as w.key --memory w.seen")[0] == 0
+    assert say("compare data.ledger yesterday data.ledger/checkpoint")[1] == "Both are of this history.\n"
     reviews(tmp_path / "more.csv", 20, 30)
     code, _, err = say("add data.ledger more.csv --source crawl")
     assert (code, "was revoked: poison" in err) == (2, True)

@@ -38,6 +38,8 @@ def add(app: typer.Typer) -> None:
     group.command("add", help="Log the rows of a data set as brought by an approved source.")(add_rows)
     ledger_data.add(group)
     group.command("verify", help="Check every entry, tile and signature of a ledger, and every rule. Exit 1 if one does not hold.")(verify)
+    group.command("witness", help="Cosign the checkpoint with a witness's key, if it continues what that witness signed before.")(witness)
+    group.command("compare", help="Are two checkpoints, got by two readers, of one history? Exit 1 if the log lied.")(compare)
     group.command("proof", help="Write the inclusion proof of one event, to be checked offline.")(proof)
     group.command("log", help="List events.")(log)
     app.add_typer(group)
@@ -227,6 +229,8 @@ def verify(
     folder: Path = FOLDER,
     trust: str | None = TRUST,
     seen: Path | None = typer.Option(None, help="File that remembers the head you saw last: the ledger must continue it."),
+    witness: list[str] = typer.Option([], help="Public key of a witness; several times."),
+    quorum: int | None = typer.Option(None, help="How many of the witnesses must have signed. Default: all.", min=0),
 ) -> int:
     """Check everything; 1 where something does not hold."""
     from assay.cli.progress import progress_bar
@@ -235,6 +239,7 @@ def verify(
     from assay.ledger.errors import Tampered
     from assay.ledger.ledger import Ledger
     from assay.ledger.log import Memo
+    from assay.ledger.witness import Witness, require
 
     try:
         ledger = Ledger.open(folder, trust=trusted(trust))
@@ -244,6 +249,8 @@ def verify(
             ledger.index.clear()
             ledger.refresh(lambda done, of: progress(done, of, "rules"))
             beside = check_beside(ledger)
+        witnesses = [Witness.parse(text) for text in witness]
+        require(ledger.log.note().decode(), witnesses, len(witnesses) if quorum is None else quorum)
     except Tampered as error:
         typer.echo(f"NOT as it was signed: {error}")
         return 1
@@ -261,6 +268,49 @@ def verify(
     for event, problem in broken:
         typer.echo(f"Event {event} breaks a rule: {problem.split('. Remedy: ')[0]}")
     return 1 if broken else 0
+
+
+def witness(
+    folder: Path = FOLDER,
+    as_: Path = typer.Option(..., "--as", help="The witness's secret key: assay ledger key makes one."),
+    memory: Path = typer.Option(..., help="The witness's own file, which remembers what it has signed."),
+    trust: str | None = TRUST,
+) -> None:
+    """Check, remember, sign, and put the signature into the checkpoint."""
+    import time
+
+    from assay.ledger import witness as witnesses
+    from assay.ledger.keys import read_key
+    from assay.ledger.ledger import Ledger
+    from assay.ledger.paths import CHECKPOINT
+
+    signer = read_key(as_)
+    log = Ledger.open(folder, trust=trusted(trust)).log
+    with log.storage.lock():
+        before = log.note()
+        log.storage.swap(CHECKPOINT, before, witnesses.witness(log, memory, signer, int(time.time())).encode())
+    typer.echo(f"Signed. This witness's public key, for assay ledger verify --witness:\n\n    {witnesses.Witness.of(signer.key)}\n")
+
+
+def compare(
+    folder: Path = FOLDER,
+    first: Path = typer.Argument(help="A checkpoint."),
+    second: Path = typer.Argument(help="Another checkpoint."),
+    trust: str | None = TRUST,
+) -> int:
+    """Compare; 1 where they are of two histories."""
+    from assay.ledger.errors import Tampered
+    from assay.ledger.ledger import Ledger
+    from assay.ledger.witness import same_log
+
+    ledger = Ledger.open(folder, trust=trusted(trust))
+    try:
+        same_log(first.read_text(encoding="utf-8"), second.read_text(encoding="utf-8"), ledger.key, ledger.log)
+    except Tampered as error:
+        typer.echo(str(error))
+        return 1
+    typer.echo("Both are of this history.")
+    return 0
 
 
 def proof(

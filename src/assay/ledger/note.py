@@ -173,7 +173,7 @@ def open_note(note: bytes | str, keys: Sequence[Key]) -> Opened:
 
     Raises Tampered if it is malformed, if none of them signed it, or if a signature of one of them fails.
     """
-    text, signatures = _parse(note)
+    text, signatures = split_note(note)
     known = {(key.name, key.id): key for key in keys}
     signed = []
     for name, identity, signature in signatures:
@@ -188,7 +188,8 @@ def open_note(note: bytes | str, keys: Sequence[Key]) -> Opened:
     return Opened(text, tuple(signed))
 
 
-def _parse(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+def split_note(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """(text, signatures as name, key id, signature) of a note, unchecked. Raises Tampered where it is none."""
     try:
         whole = note if isinstance(note, str) else note.decode()
     except UnicodeDecodeError as error:

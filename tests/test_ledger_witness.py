@@ -1,0 +1,75 @@
+"""Witnesses sign only what continues what they signed; two histories are caught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assay.dataset.errors import DataError
+from assay.ledger.checkpoint import open_checkpoint
+from assay.ledger.errors import Refused, Tampered
+from assay.ledger.log import Log
+from assay.ledger.note import Signer
+from assay.ledger.storage import Memory
+from assay.ledger.witness import Witness, cosigned, require, same_log, witness
+
+SIGNER = Signer.of("example.com/ledger", bytes(range(32)))
+FIRST, SECOND = (Signer.of(f"witness.example/{i}", bytes([i]) * 32) for i in (1, 2))
+NOW = 1_800_000_000
+
+
+def log_of(*batches: bytes) -> Log:
+    log = Log.create(Memory(), SIGNER)
+    for batch in batches:
+        log.append([batch + b"%d" % i for i in range(300)])
+        log.publish()
+    return log
+
+
+def test_a_witnessed_checkpoint_is_a_checkpoint_still(tmp_path: Path) -> None:
+    log = log_of(b"a")
+    note = witness(log, tmp_path / "w1", FIRST, NOW)
+    keys = [Witness.of(FIRST.key), Witness.of(SECOND.key)]
+    assert open_checkpoint(note, [SIGNER.key]).size == 300
+    assert cosigned(note, keys) == {"witness.example/1": NOW}
+    require(note, keys, 1)
+    with pytest.raises(Tampered, match=r"2 witnesses must have signed"):
+        require(note, keys, 2)
+    lines = note.split("\n")
+    for place, by in ((1, "301"), (-2, lines[-2].replace("A", "B", 1))):
+        changed = [*lines]
+        changed[place] = by
+        with pytest.raises(Tampered):
+            require("\n".join(changed), keys, 1)
+
+
+def test_keys_of_witnesses() -> None:
+    """The key id is over the type 0x04: the same key as a log's has another id."""
+    key = Witness.of(FIRST.key)
+    assert Witness.parse(str(key)) == key
+    assert key.id != FIRST.key.id
+    for text in (str(FIRST.key), str(key)[:-4], str(key).replace("+", "-"), ""):
+        with pytest.raises(DataError, match=r"not a witness's key"):
+            Witness.parse(text)
+
+
+def test_a_witness_does_not_sign_two_histories(tmp_path: Path) -> None:
+    honest, forked = log_of(b"a", b"b"), log_of(b"a", b"c")
+    witness(log_of(b"a"), tmp_path / "w", FIRST, NOW)
+    witness(honest, tmp_path / "w", FIRST, NOW)
+    assert len(cosigned(witness(honest, tmp_path / "w", FIRST, NOW + 1), [Witness.of(FIRST.key)])) == 1
+    for other, says in ((forked, "two roots for one size"), (log_of(b"a"), "rolled back"), (log_of(b"x", b"b", b"c"), "no longer")):
+        with pytest.raises(Tampered, match=says):
+            witness(other, tmp_path / "w", FIRST, NOW)
+
+
+def test_two_readers_find_a_split_view() -> None:
+    honest, forked, short = log_of(b"a", b"b"), log_of(b"a", b"c"), log_of(b"a")
+    mine, yours, old = (log.note().decode() for log in (honest, forked, short))
+    same_log(old, mine, SIGNER.key, honest)
+    same_log(yours, old, SIGNER.key, forked)
+    with pytest.raises(Tampered, match=r"a split view"):
+        same_log(mine, yours, SIGNER.key, honest)
+    with pytest.raises(Refused, match=r"fetch a newer copy"):
+        same_log(old, mine, SIGNER.key, short)
