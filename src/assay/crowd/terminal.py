@@ -1,0 +1,54 @@
+"""A study of a crowd on the terminal: one screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from assay.crowd.aggregate import Aggregate
+from assay.crowd.votes import Floats, Int
+
+SHOWN = 5  # annotators listed at each end
+UNSURE = 0.9  # a label less sure than this counts as open
+
+
+def render(aggregate: Aggregate, out: Path) -> Group:
+    """What `assay crowd` prints."""
+    votes = aggregate.votes
+    labelled = int((votes.votes_on > 0).sum())
+    open_rows = int(((aggregate.confidence < UNSURE) & (votes.votes_on > 0)).sum())
+    split = int(((votes.counts > 0).sum(1) > 1).sum())
+    parts: list[RenderableType] = [
+        Text(f"{len(votes):,} votes by {len(votes.annotators):,} annotators on {labelled:,} rows, {len(votes.classes)} classes"),
+        *(Text(note, "dim") for note in votes.notes),
+        Text(f"{split:,} rows are disputed; {open_rows:,} labels are less than {UNSURE:.0%} sure ({aggregate.method})."),
+        _annotators(aggregate),
+        Text(f"Written to {out}: labels.parquet, annotators.parquet, crowd.json"),
+    ]
+    return Group(*parts)
+
+
+def _annotators(aggregate: Aggregate) -> Table:
+    votes, skill = aggregate.votes, aggregate.skill
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("annotator", "votes", "right"):
+        table.add_column(column, justify="left" if column == "annotator" else "right")
+    for place in _ends(skill):
+        if place < 0:
+            table.add_row("…", "", "")
+        else:
+            table.add_row(Text(votes.annotators[place]), f"{votes.votes_of[place]:,}", f"{skill[place]:.0%}")
+    return table
+
+
+def _ends(skill: Floats) -> list[int]:
+    """Best and worst, -1 where some are left out."""
+    order: Int = np.argsort(-skill, kind="stable")
+    order = order[np.isfinite(skill[order])]
+    if len(order) <= 2 * SHOWN + 1:
+        return [int(i) for i in order]
+    return [*map(int, order[:SHOWN]), -1, *map(int, order[-SHOWN:])]
