@@ -11,6 +11,9 @@ HELP = """Labels from several annotators: what is true, how sure, and how good e
 
 LABELS is a table in any format that is read: a record a vote (row, annotator, label, perhaps a time), or a record a \
 row with a column an annotator. Writes OUT/labels.parquet, OUT/annotators.parquet and OUT/crowd.json.
+
+Annotators who collude, guess, tell the contrary, turn, or copy are named, and their votes left out. Exit code: 0 nobody is \
+accused; 1 somebody is; 2 the request or the data is wrong.
 """
 
 
@@ -22,6 +25,11 @@ class Method(StrEnum):
     weighted = "weighted"
     zbs = "zbs"
     majority = "majority"
+
+
+class FailOn(StrEnum):
+    accused = "accused"
+    never = "never"
 
 
 class Duplicates(StrEnum):
@@ -45,13 +53,19 @@ def crowd(
     classes: str | None = typer.Option(None, help="The labels there are, comma-separated; others are refused."),
     duplicates: Duplicates = typer.Option(Duplicates.refuse, help="An annotator's second vote on the same row."),
     method: Method = typer.Option(Method.dawid_skene, help="How votes become labels."),
+    keep_accused: bool = typer.Option(False, "--keep-accused", help="Let the votes of accused annotators count."),
+    alpha: float = typer.Option(0.01, min=1e-9, max=0.1, help="False discovery rate over annotators, for each way of being hostile."),
+    seed: int = typer.Option(0, help="The same votes, settings and seed give the same answer."),
+    fail_on: FailOn = typer.Option(FailOn.accused, help="What makes the exit code 1: accused, or never."),
     out: Path | None = typer.Option(None, help="Folder of the results; nothing is overwritten. Default: NAME.crowd here."),
 ) -> int:
     """Aggregate, write, print."""
+    import numpy as np
     from rich.console import Console
 
     from assay.cli.scan import listed
     from assay.crowd.aggregate import methods
+    from assay.crowd.hostile import hostile
     from assay.crowd.read import read_votes
     from assay.crowd.save import save
     from assay.crowd.terminal import render
@@ -69,7 +83,9 @@ def crowd(
         classes=listed(classes) or None,
         duplicates=duplicates.value,
     )
-    found = methods()[method.value](votes)
-    save(found, out)
-    Console().print(render(found, out), highlight=False)
-    return 0
+    found = hostile(votes, np.random.default_rng(seed), alpha)
+    trusted = votes if keep_accused else votes.without(found.accused)
+    aggregate = methods()[method.value](trusted)
+    save(aggregate, out, found)
+    Console().print(render(aggregate, found, out), highlight=False)
+    return 1 if found.accusations and fail_on is FailOn.accused else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.crowd.aggregate import Aggregate
+from assay.crowd.hostile import Hostile
+from assay.crowd.votes import Votes
 from assay.dataset.atomic import whole
 from assay.version import __version__
 
 SCHEMA = "assay.crowd/1"
+MOST_ROWS = 1_000  # of one accusation listed in crowd.json
 
 
-def save(aggregate: Aggregate, out: str | Path) -> Path:
-    """Writes the folder `out`, which must not be there yet (DataError)."""
+def save(aggregate: Aggregate, out: str | Path, found: Hostile | None = None) -> Path:
+    """Writes the folder `out`, which must not be there yet (DataError). `found` says whom to trust."""
     folder = Path(out)
     with whole(folder) as (new,):
         new.mkdir()
-        (new / "crowd.json").write_text(json.dumps(document(aggregate), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (new / "crowd.json").write_text(json.dumps(document(aggregate, found), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         pq.write_table(label_table(aggregate), new / "labels.parquet")
-        pq.write_table(annotator_table(aggregate), new / "annotators.parquet")
+        pq.write_table(annotator_table(aggregate, found), new / "annotators.parquet")
     return folder
 
 
-def document(aggregate: Aggregate) -> dict[str, Any]:
+def document(aggregate: Aggregate, found: Hostile | None = None) -> dict[str, Any]:
     """The study in JSON types."""
     votes = aggregate.votes
+    told = {} if found is None else _accusations(votes, found)
     return {
         "schema": SCHEMA,
         "assay": __version__,
@@ -41,6 +46,27 @@ def document(aggregate: Aggregate) -> dict[str, Any]:
         "method": aggregate.method,
         "rounds": aggregate.rounds,
         "notes": list(votes.notes),
+        **told,
+    }
+
+
+def _accusations(votes: Votes, found: Hostile) -> dict[str, Any]:
+    return {
+        "accused": [
+            {
+                "annotator": votes.annotators[a.annotator],
+                "kind": a.kind,
+                "p_value": a.p_value,
+                "evidence": a.evidence,
+                "partners": [votes.annotators[p] for p in a.partners],
+                "rows": [votes.rows[r] for r in a.rows[:MOST_ROWS]],
+                "row_count": len(a.rows),
+                "since": a.since,
+            }
+            for a in found.accusations
+        ],
+        "checks": [asdict(check) for check in found.checks],
+        "labels_changed_without_them": found.damage,
     }
 
 
@@ -60,9 +86,14 @@ def label_table(aggregate: Aggregate) -> pa.Table:
     )
 
 
-def annotator_table(aggregate: Aggregate) -> pa.Table:
-    """A line an annotator: votes, skill (expected share right), and the confusion matrix, truth by truth."""
+def annotator_table(aggregate: Aggregate, found: Hostile | None = None) -> pa.Table:
+    """A line an annotator: votes, skill (expected share right), what they are accused of (null: nothing), and the confusion
+    matrix, truth by truth.
+    """
     votes = aggregate.votes
+    accused: list[str | None] = [None] * len(votes.annotators)
+    for accusation in reversed(found.accusations if found else ()):
+        accused[accusation.annotator] = accusation.kind
     k = len(votes.classes)
     flat = pa.FixedSizeListArray.from_arrays(pa.array(aggregate.confusion().ravel()), k * k)
     return pa.table(
@@ -70,6 +101,7 @@ def annotator_table(aggregate: Aggregate) -> pa.Table:
             "annotator": pa.array(votes.annotators, pa.string()),
             "votes": votes.votes_of,
             "skill": pa.array(aggregate.skill, from_pandas=True),
+            "accused": pa.array(accused, pa.string()),
             "confusion": flat,
         }
     )

@@ -10,13 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.crowd.aggregate import Aggregate
+from assay.crowd.hostile import Hostile
 from assay.crowd.votes import Floats, Int
 
 SHOWN = 5  # annotators listed at each end
+ACCUSED = 12  # accusations spelt out
 UNSURE = 0.9  # a label less sure than this counts as open
 
 
-def render(aggregate: Aggregate, out: Path) -> Group:
+def render(aggregate: Aggregate, found: Hostile, out: Path) -> Group:
     """What `assay crowd` prints."""
     votes = aggregate.votes
     labelled = int((votes.votes_on > 0).sum())
@@ -27,9 +29,27 @@ def render(aggregate: Aggregate, out: Path) -> Group:
         *(Text(note, "dim") for note in votes.notes),
         Text(f"{split:,} rows are disputed; {open_rows:,} labels are less than {UNSURE:.0%} sure ({aggregate.method})."),
         _annotators(aggregate),
+        *_accused(aggregate, found),
         Text(f"Written to {out}: labels.parquet, annotators.parquet, crowd.json"),
     ]
     return Group(*parts)
+
+
+def _accused(aggregate: Aggregate, found: Hostile) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for accusation in found.accusations[:ACCUSED]:
+        name = aggregate.votes.annotators[accusation.annotator]
+        odds = f"p {accusation.p_value:.1g}"
+        parts.append(Text.assemble((f"{name}  {accusation.kind}  ", "bold red"), accusation.evidence, (f"  {odds}", "dim")))
+    if len(found.accusations) > ACCUSED:
+        parts.append(Text(f"and {len(found.accusations) - ACCUSED:,} more, in crowd.json"))
+    if found.accusations:
+        n = len(found.accused)
+        parts.append(Text(f"Without the {n} accused, {found.damage:,} labels change. An accusation is no proof of intent: ask first."))
+    else:
+        parts.append(Text("Nobody is accused."))
+    parts += [Text(f"{check.name}: not tried, {check.reason}", "dim") for check in found.checks if check.state != "ran"]
+    return parts
 
 
 def _annotators(aggregate: Aggregate) -> Table:

@@ -1,0 +1,193 @@
+"""Who cannot be trusted: every test of annotators, in order, with what each accusation rests on.
+
+Groups come first: while one stands in the crowd, the honest look wrong on its rows. Then spammers, adversaries and sleepers among
+the others, then pairs who are one. Each test controls the false discovery rate at `alpha` over all annotators: e-BH for e-values,
+Benjamini-Yekutieli (2001) for p-values, both under any dependence, for the nulls stated in each module.
+
+An accusation is not a proof of intent: a misread guideline, two labels swapped or a broken tool look the same. It says whose votes
+to leave out until somebody has asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from assay.crowd.collusion import Collusion, collusion
+from assay.crowd.copies import MOST_ANNOTATORS, copies
+from assay.crowd.dawid_skene import dawid_skene
+from assay.crowd.expected import Bools, Expected, expect
+from assay.crowd.singles import adversaries, guesses, sleepers, spammers, usable
+from assay.crowd.votes import Floats, Int, Votes
+from assay.finding import Check
+from assay.stats.multiple import bh
+
+Kind = Literal["colluder", "spammer", "adversary", "sleeper", "copy-cat", "second account"]
+
+
+@dataclass(frozen=True)
+class Accusation:
+    """One annotator, what they are taken for, and why. `p_value` is 1/e where the test gives an e-value."""
+
+    annotator: int
+    kind: Kind
+    p_value: float
+    evidence: str
+    partners: tuple[int, ...] = ()  # the rest of a group, or the one copied
+    rows: tuple[int, ...] = ()  # on which it shows: where a group contradicts the others
+    since: float | None = None  # of a sleeper: the moment after which
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """Everybody accused, strongest first; the checks; `damage` is how many labels change when the accused are left out."""
+
+    accusations: tuple[Accusation, ...]
+    checks: tuple[Check, ...]
+    damage: int
+
+    @property
+    def accused(self) -> Int:
+        """Annotators, sorted."""
+        return np.unique(np.array([a.annotator for a in self.accusations], np.int64))
+
+
+def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Hostile:
+    """Tests every annotator in every way that the votes allow; what does not apply is listed with its reason."""
+    made: list[Accusation] = []
+    checks: list[Check] = []
+
+    def run(name: str, reason: str, test: Callable[[], list[Accusation]]) -> None:
+        if reason:
+            checks.append(Check(name, "not_applicable", reason))
+            return
+        began = time.perf_counter()
+        found = test()
+        made.extend(found)
+        checks.append(Check(name, "ran", f"{len(found)} of {len(votes.annotators):,} annotators", time.perf_counter() - began))
+
+    few = "" if (votes.votes_on >= 3).any() else "no row has three votes: nobody can be outvoted"
+    run("collusion", few, lambda: _colluders(votes, collusion(votes, rng, alpha)))
+    group = _mark(votes, made)
+    told = expect(votes, group) if not few else None
+    run("spammers", few, lambda: _low(votes, _have(told), "spammer", spammers(votes, _have(told)), alpha, ~group))
+    run("adversaries", few, lambda: _low(votes, _have(told), "adversary", adversaries(votes, _have(told)), alpha, ~group))
+    timeless = few or ("" if votes.time is not None else "the votes have no times")
+    known = _mark(votes, made)
+    run("sleepers", timeless, lambda: _sleepers(votes, _have(told), alpha, ~known))
+    crowded = few or ("" if len(votes.annotators) <= MOST_ANNOTATORS else f"more than {MOST_ANNOTATORS:,} annotators")
+    run("copies", crowded, lambda: _copies(votes, _have(told), alpha, ~group))
+    made.sort(key=lambda accusation: accusation.p_value)
+    return Hostile(tuple(made), tuple(checks), _damage(votes, _mark(votes, made)))
+
+
+def _have(told: Expected | None) -> Expected:
+    assert told is not None
+    return told
+
+
+def _mark(votes: Votes, made: list[Accusation]) -> Bools:
+    marked = np.zeros(len(votes.annotators), bool)
+    marked[[accusation.annotator for accusation in made]] = True
+    return marked
+
+
+def by(p: Floats, alpha: float) -> Bools:
+    """(n,) which p-values Benjamini-Yekutieli rejects at level `alpha`, whatever their dependence.
+
+    >>> by(np.array([1e-6, 0.01, 0.5]), 0.01)
+    array([ True, False, False])
+    """
+    return np.asarray(bh(p, alpha / (1 / np.arange(1, len(p) + 1)).sum()))
+
+
+def _colluders(votes: Votes, found: Collusion) -> list[Accusation]:
+    members = np.flatnonzero(found.accused)
+    made = []
+    for who in members.tolist():
+        mine = np.intersect1d(found.targets, votes.row[votes.annotator == who])
+        made.append(
+            Accusation(
+                who,
+                "colluder",
+                float(np.exp(-max(found.log_e[who], 0.0))),
+                f"on {found.chances[who]:,} rows where the rest of a group of {len(members)} contradicts the others, says what the group "
+                f"says {found.followed[who]:,} times",
+                tuple(m for m in members.tolist() if m != who),
+                tuple(mine.tolist()),
+            )
+        )
+    return made
+
+
+def _low(votes: Votes, told: Expected, kind: Kind, p: Floats, alpha: float, eligible: Bools) -> list[Accusation]:
+    convicted = np.flatnonzero(by(np.where(eligible, p, 1.0), alpha))
+    guess, use, agrees = guesses(votes, told), usable(told), votes.label == told.consensus
+    made = []
+    for who in convicted.tolist():
+        mine = use & (votes.annotator == who)
+        made.append(
+            Accusation(
+                who,
+                kind,
+                float(p[who]),
+                f"agrees with the others on {agrees[mine].mean():.0%} of {mine.sum():,} rows; guessing by the same habit would on "
+                f"{guess[mine].mean():.0%}, an average annotator on {told.typical[mine, told.consensus[mine]].mean():.0%}",
+            )
+        )
+    return made
+
+
+def _sleepers(votes: Votes, told: Expected, alpha: float, eligible: Bools) -> list[Accusation]:
+    assert votes.time is not None
+    p, moment = sleepers(votes, told)
+    use, agrees = usable(told), votes.label == told.consensus
+    made = []
+    for who in np.flatnonzero(by(np.where(eligible, p, 1.0), alpha)).tolist():
+        mine = use & (votes.annotator == who)
+        before, after = mine & (votes.time < moment[who]), mine & (votes.time >= moment[who])
+        made.append(
+            Accusation(
+                who,
+                "sleeper",
+                float(p[who]),
+                f"agrees with the others on {agrees[before].mean():.0%} of the first {before.sum():,} rows and on "
+                f"{agrees[after].mean():.0%} of the {after.sum():,} since",
+                since=float(moment[who]),
+            )
+        )
+    return made
+
+
+def _copies(votes: Votes, told: Expected, alpha: float, eligible: Bools) -> list[Accusation]:
+    found = copies(votes, told, alpha)
+    made = []
+    for who in np.flatnonzero(found.accused & eligible).tolist():
+        partner = int(found.partner[who])
+        kind: Kind = "copy-cat" if found.later[who] else "second account"
+        order = "and says it later" if found.later[who] else "who of the two was first is not known"
+        made.append(
+            Accusation(
+                who,
+                kind,
+                float(np.exp(-max(found.log_e[who], 0.0))),
+                f"says what {votes.annotators[partner]!r} says on {found.same[who]:,} of {found.shared[who]:,} rows, where others differ "
+                f"too; {order}",
+                (partner,),
+            )
+        )
+    return made
+
+
+def _damage(votes: Votes, accused: Bools) -> int:
+    if not accused.any():
+        return 0
+    rest = votes.take(~accused[votes.annotator])
+    if not len(rest):
+        return 0
+    before, after = dawid_skene(votes).label, dawid_skene(rest).label
+    return int(((before != after) & (after >= 0)).sum())
