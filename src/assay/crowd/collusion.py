@@ -1,8 +1,8 @@
 """A group that errs together: several annotators, or several accounts of one, who give the same wrong labels by arrangement.
 
 Under the null that an annotator judges alone, `collusion` gives each an e-value: P(e >= 1/alpha) <= alpha, as far as
-`assay.crowd.expected` predicts honest votes (measured on real crowds in docs/crowd.md). e-BH over all annotators then controls the
-false discovery rate under any dependence.
+`assay.crowd.expected` predicts honest votes (measured on real crowds in docs/crowd.md). Accused is who has e >= annotators / alpha:
+then the chance that anybody honest is accused is at most alpha, under any dependence.
 
 Rows are dealt at random into blocks. From the blocks seen so far a group is proposed: spectral seeds (the leading eigenvectors of
 agreement beyond chance), grown and shrunk until nobody joins or leaves. On the next block each annotator bets that they will say what
@@ -25,7 +25,6 @@ from scipy.special import logsumexp
 from assay.crowd.expected import Bools, Expected, expect
 from assay.crowd.pairs import excess
 from assay.crowd.votes import Floats, Int, Votes, summed
-from assay.stats.multiple import e_bh
 
 # What is bet, and on what.
 LAMBDAS = np.array([0.15, 0.3, 0.6, 0.9])  # chance of following the group: from now and then to always; each gets a quarter
@@ -33,7 +32,7 @@ MIN_OUTSIDERS = 3  # votes by others on a row: fewer cannot show who departs fro
 LEAST_CHANCE = 0.1  # a vote counts as no more surprising than this: no single row convicts
 BLOCKS = 5  # the first teaches, four test
 LEAST_MEMBERS = 3  # two who agree are a matter for assay.crowd.copies: honest pairs of one school of thought do too
-ORDERS = 2  # random orders of the blocks, averaged
+ORDERS = 2  # random orders of the blocks; the geometric mean of their e-values, which no single lucky order carries
 # How a group is looked for.
 EIGENVECTORS = 2
 SEED_SHARES = (0.05, 0.15)  # of the annotators, those with the largest loadings
@@ -44,7 +43,7 @@ GROWTH = 8  # rounds of joining and leaving
 
 @dataclass(frozen=True)
 class Collusion:
-    """`log_e` (a,) against "judges alone"; `accused` (a,) by e-BH; `followed`, `chances` (a,) how often each said what the
+    """`log_e` (a,) against "judges alone"; `accused` (a,); `followed`, `chances` (a,) how often each said what the
     rest of the group said where it contradicts the others, and in how many votes; `targets` the rows on which it does."""
 
     log_e: Floats
@@ -57,9 +56,8 @@ class Collusion:
 def collusion(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Collusion:
     """Who errs together with others. `rng` deals rows into blocks."""
     a = len(votes.annotators)
-    orders = [_order(votes, rng) for _ in range(ORDERS)]
-    log_e = np.asarray(logsumexp(orders, axis=0) - np.log(ORDERS))
-    accused = e_bh(log_e, a, alpha)
+    log_e = np.asarray(np.mean([_order(votes, rng) for _ in range(ORDERS)], axis=0))  # at most the arithmetic mean's
+    accused = log_e >= np.log(a / alpha)
     if accused.sum() < LEAST_MEMBERS:
         accused = np.zeros(a, bool)
     followed, chances = np.zeros(a, np.int64), np.zeros(a, np.int64)

@@ -1,8 +1,9 @@
 """Who cannot be trusted: every test of annotators, in order, with what each accusation rests on.
 
 Groups come first: while one stands in the crowd, the honest look wrong on its rows. Then spammers, adversaries and sleepers among
-the others, then pairs who are one. Each test controls the false discovery rate at `alpha` over all annotators: e-BH for e-values,
-Benjamini-Yekutieli (2001) for p-values, both under any dependence, for the nulls stated in each module.
+the others, then pairs who are one. For the nulls stated in each module and under any dependence, the chance that anybody honest is
+accused of colluding is at most `alpha`, and each other test's false discovery rate over all annotators: e-BH for e-values,
+Benjamini-Yekutieli (2001) for p-values.
 
 An accusation is not a proof of intent: a misread guideline, two labels swapped or a broken tool look the same. It says whose votes
 to leave out until somebody has asked.
