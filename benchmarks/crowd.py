@@ -10,12 +10,15 @@ Beta(6, 2), 5 % of them at chance; five classes. The peer's slower methods (MACE
 from __future__ import annotations
 
 import argparse
+import io
+import itertools
 import time
 import warnings
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from PIL import Image
 from real_sets import ROOT
 
 from assay.crowd.aggregate import methods
@@ -75,14 +78,61 @@ def peers(name: str, votes: Votes, truth: np.ndarray, slow: bool) -> None:
         print(f"{name:9} crowd-kit {method:12} {100 * (found == truth).mean():6.2f} % {time.perf_counter() - began:7.2f} s", flush=True)
 
 
+def cifar_test() -> tuple[np.ndarray, np.ndarray]:
+    """(10,000 pictures (32, 32, 3), labels), in the order of CIFAR-10H."""
+    held = np.load(ROOT / "cifar10/cifar10_jpeg.npz")
+    data, edges = held["jpg_test"].tobytes(), held["off_test"]
+    pictures = [np.asarray(Image.open(io.BytesIO(data[a:b]))) for a, b in itertools.pairwise(edges)]
+    return np.stack(pictures), held["y_test"].astype(np.int64)
+
+
+def with_pictures(seed: int, each: int, rows: int = 4_000) -> None:
+    """CIFAR-10H: votes drawn from what people said of each CIFAR-10 test picture (about 51 each), by annotators who guess now and then
+    (a share of their votes, uniform in 0 to .6); a weak probe (principal components, logistic regression) out of fold on the
+    majority's labels.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+
+    from assay.crowd.with_model import with_model
+
+    rng = np.random.default_rng(seed)
+    people = np.load(ROOT / "cifar10h/cifar10h.npz")
+    pictures, truth = cifar_test()
+    take = np.sort(rng.choice(len(truth), rows, replace=False))
+    said, truth = people["counts"][take].astype(float), truth[take]
+    chances = (said / said.sum(1, keepdims=True)).cumsum(1)
+    a = 60
+    guesses = rng.uniform(0, 0.6, a)
+    row, annotator = np.repeat(np.arange(rows), each), np.argsort(rng.random((rows, a)), axis=1)[:, :each].ravel()
+    looked = np.minimum((rng.random(len(row))[:, None] > chances[row]).sum(1), 9)
+    label = np.where(rng.random(len(row)) < guesses[annotator], rng.integers(0, 10, len(row)), looked)
+    votes = Votes(row, annotator, label, *(tuple(map(str, range(count))) for count in (rows, a, 10)))
+    found = {name: f(votes).label for name, f in methods().items()}
+    features = PCA(100, random_state=0).fit_transform(pictures[take].reshape(rows, -1).astype(np.float32) / 255)
+    probe = LogisticRegression(C=0.1, max_iter=100)
+    predicted = cross_val_predict(probe, features, found["majority"], cv=3, method="predict_proba")
+    found |= {"probe alone": predicted.argmax(1), "with_model": with_model(votes, predicted).label}
+    print(
+        f"cifar10h, {each} votes, seed {seed}: "
+        + ", ".join(f"{name} {100 * (label == truth).mean():.2f}" for name, label in found.items()),
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=("real", "million", "all"), default="all")
+    parser.add_argument("--part", choices=("real", "million", "model", "all"), default="all")
     parser.add_argument("--peer", action="store_true", help="crowd-kit too")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    runs = [(name, *real(name)) for name in SETS] if given.part != "million" else []
-    runs += [("million", *million())] if given.part != "real" else []
+    runs = [(name, *real(name)) for name in SETS] if given.part in ("real", "all") else []
+    runs += [("million", *million())] if given.part in ("million", "all") else []
+    if given.part in ("model", "all"):
+        for each in (2, 3, 5):
+            for seed in range(2):
+                with_pictures(seed, each)
     for name, votes, truth in runs:
         ours(name, votes, truth)
         if given.peer:

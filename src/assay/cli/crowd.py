@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from assay.crowd.aggregate import Aggregate
+    from assay.crowd.votes import Votes
 
 HELP = """Labels from several annotators: what is true, how sure, and how good each annotator is.
 
@@ -52,6 +57,9 @@ def crowd(
     wide: str | None = typer.Option(None, help="Columns of annotators, comma-separated, of a wide table.", rich_help_panel="Columns"),
     classes: str | None = typer.Option(None, help="The labels there are, comma-separated; others are refused."),
     duplicates: Duplicates = typer.Option(Duplicates.refuse, help="An annotator's second vote on the same row."),
+    predictions: Path | None = typer.Option(
+        None, help="A model's out-of-fold probabilities: the row's name and a column a class. Heard as one more witness."
+    ),
     method: Method = typer.Option(Method.dawid_skene, help="How votes become labels."),
     keep_accused: bool = typer.Option(False, "--keep-accused", help="Let the votes of accused annotators count."),
     alpha: float = typer.Option(0.01, min=1e-9, max=0.1, help="False discovery rate over annotators, for each way of being hostile."),
@@ -85,7 +93,20 @@ def crowd(
     )
     found = hostile(votes, np.random.default_rng(seed), alpha)
     trusted = votes if keep_accused else votes.without(found.accused)
-    aggregate = methods()[method.value](trusted)
+    if predictions is None:
+        aggregate = methods()[method.value](trusted)
+    else:
+        aggregate = _with_model(trusted, predictions)
     save(aggregate, out, found)
     Console().print(render(aggregate, found, out), highlight=False)
     return 1 if found.accusations and fail_on is FailOn.accused else 0
+
+
+def _with_model(votes: Votes, predictions: Path) -> Aggregate:
+    from assay.crowd.with_model import read_predictions, with_model
+    from assay.dataset.errors import DataError
+
+    try:
+        return with_model(votes, read_predictions(predictions, votes))
+    except ValueError as error:
+        raise DataError(str(error), path=predictions, remedy="leave --predictions out") from error
