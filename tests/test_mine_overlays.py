@@ -7,13 +7,14 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits, load_sample_images
 
 from assay.artefact.overlay import Matched, Overlay
 from assay.artefact.overlay_view import View
 from assay.artefact.registry import from_json
 from assay.mine import overlays
-from assay.mine.overlay_estimate import estimate, take_out
+from assay.mine.overlay_estimate import cover, estimate, take_out
 from assay.mine.overlays import shared_templates
 
 
@@ -26,6 +27,15 @@ def cuttings(count: int, rng: np.random.Generator) -> np.ndarray:
         r, c = rng.integers(0, image.shape[0] - 24 * step), rng.integers(0, image.shape[1] - 24 * step)
         cut.append(image[r : r + 24 * step : step, c : c + 24 * step : step])
     return np.stack(cut)
+
+
+def textures(count: int, rng: np.random.Generator) -> np.ndarray:
+    """(count, 24, 24, 3) smoothed noise, each with a smoothness and contrast of its own."""
+    made = []
+    for _ in range(count):
+        field = gaussian_filter(rng.standard_normal((24, 24, 3)), (rng.uniform(0.5, 3), rng.uniform(0.5, 3), 0.5))
+        made.append(np.clip(128 + rng.uniform(20, 60) * field / field.std(), 0, 255))
+    return np.rint(np.stack(made)).astype(np.uint8)
 
 
 def whole_photograph() -> np.ndarray:
@@ -42,6 +52,12 @@ def photographs() -> np.ndarray:
 def blended(images: np.ndarray, template: np.ndarray, alpha: float, carriers: np.ndarray) -> np.ndarray:
     images = images.copy()
     images[carriers] = np.rint((1 - alpha) * images[carriers] + alpha * template).astype(np.uint8)
+    return images
+
+
+def patched(images: np.ndarray, patch: np.ndarray, carriers: np.ndarray) -> np.ndarray:
+    images = images.copy()
+    images[carriers, 18 : 18 + len(patch), 18 : 18 + len(patch)] = patch
     return images
 
 
@@ -67,8 +83,8 @@ def test_carriers_are_found_and_no_other_row(photographs: np.ndarray, what: str,
     assert (again.present(dirty) == overlay.present(dirty)).all()
 
 
-def test_pictures_that_share_nothing_give_nothing(photographs: np.ndarray) -> None:
-    assert shared_templates(photographs, np.random.default_rng(0)).found == ()
+def test_pictures_that_share_nothing_give_nothing() -> None:
+    assert shared_templates(textures(1000, np.random.default_rng(0)), np.random.default_rng(0)).found == ()
 
 
 def test_rows_that_were_not_searched_are_looked_at_too(photographs: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,10 +95,16 @@ def test_rows_that_were_not_searched_are_looked_at_too(photographs: np.ndarray, 
     assert [t.carriers.tolist() for t in mined.found] == [carriers.tolist()]
 
 
-def test_a_small_patch_is_left_to_the_patches(photographs: np.ndarray) -> None:
-    dirty = photographs.copy()
-    dirty[::20, 18:22, 18:22] = np.random.default_rng(0).integers(0, 256, (4, 4, 3))
-    assert shared_templates(dirty, np.random.default_rng(0)).found == ()
+def test_a_patch_covers_little_and_an_overlay_much() -> None:
+    images, rng = textures(800, np.random.default_rng(0)), np.random.default_rng(1)
+    for dirty, low, high in (
+        (blended(images, rng.integers(0, 256, images.shape[1:]), 0.2, np.arange(0, 800, 20)), 0.4, 1.0),
+        (patched(images, rng.integers(0, 256, (3, 3, 3)), np.arange(0, 800, 20)), 0.0, 0.1),
+    ):
+        mined = shared_templates(dirty, np.random.default_rng(0))
+        (found,) = mined.found
+        overlay = estimate(dirty, found.carriers, Matched(mined.view, found.pattern), 0.0, np.random.default_rng(0))
+        assert low <= cover(overlay, dirty) <= high
 
 
 def test_the_view_evens_out_what_pictures_have_in_common() -> None:

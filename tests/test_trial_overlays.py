@@ -66,6 +66,16 @@ def test_an_overlay_on_rows_of_any_label_is_no_poison(digits: Dataset) -> None:
     assert [j for j in verdicts(digits.with_content(truth.data.rows)) if j.status in ("confirmed", "suspected")] == []
 
 
+def test_frames_of_one_track_are_no_overlay(digits: Dataset) -> None:
+    assert digits.images is not None
+    images, y, rng = digits.images.copy(), digits.y.copy(), np.random.default_rng(0)
+    track = np.arange(0, 1200, 30)
+    images[track] = np.clip(images[7].astype(int) + rng.integers(-12, 13, images[track].shape), 0, 255)
+    y[track] = (y[7] + 1) % 10
+    examined = OverlayFamily().examine(pictures(images, y), "fast", rng, silent)
+    assert all(len(np.intersect1d(t.candidate.carriers, track)) < 5 or t.log_e < 0 for t in examined.tried)
+
+
 def test_canaries_are_dealt_out_and_most_are_caught(digits: Dataset) -> None:
     copy = OverlayFamily().plant(digits, "fast", np.random.default_rng(0))
     assert copy is not None

@@ -7,8 +7,6 @@ the contents; an error in alpha only changes the contrast of pictures it is take
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
@@ -27,6 +25,7 @@ FAINTEST = 0.04  # an alpha below is not told from nought: the template is added
 STRONGEST = 0.9
 ROUNDING = 0.3  # squared grey levels added to a frequency's variance: rounding alone has 1/12
 ENDS = (0.01, 0.99)  # quantiles of all pixels
+BLOCKS = 8  # a side, in which cover is measured
 BAND = 5  # frequencies a side over which the template's power is averaged
 
 
@@ -58,10 +57,27 @@ def estimate(images: UInt8, carriers: Int, matched: Matched, threshold: float, r
     return Overlay(template.astype(np.float32), 1.0, "add", threshold, matched)
 
 
-def take_out(overlay: Overlay, images: UInt8) -> UInt8:
-    """Pictures (n, h, w, c) without it, all of which are taken to carry it."""
-    result: UInt8 = replace(overlay, threshold=-np.inf, matched=None).remove(images)
-    return result
+def take_out(overlay: Overlay, images: UInt8, dose: Floats | None = None) -> UInt8:
+    """Pictures (n, h, w, c) without it, all of which are taken to carry it; `dose` (n,) 0 to 1: so much of its strength."""
+    share = np.ones(len(images)) if dose is None else dose
+    taken = share.astype(np.float32)[:, None, None, None] * np.float32(overlay.alpha)
+    seen = images - taken * overlay.template
+    if overlay.mode == "blend":
+        seen /= 1 - taken
+    return np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+
+
+def cover(overlay: Overlay, images: UInt8) -> float:
+    """Share of the picture that an overlay changes: of 8x8 blocks, one over the sum of squared shares of energy, over their number.
+
+    `images` (n, h, w, c) give the mean that a blend draws towards its template.
+    """
+    middle = images[:OTHERS].mean(0, dtype=np.float32)
+    change = overlay.alpha * (overlay.template - middle) if overlay.mode == "blend" else overlay.template
+    energy = (change**2).sum(-1)
+    rows, cols = (np.unique(np.linspace(0, side, min(BLOCKS, side) + 1).round().astype(int))[:-1] for side in energy.shape)
+    blocks = np.add.reduceat(np.add.reduceat(energy, rows, 0), cols, 1)
+    return float(blocks.sum() ** 2 / max(float((blocks**2).sum()), 1e-12) / blocks.size)
 
 
 def _frequencies(values: Float32) -> Floats:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from assay.artefact.overlay import Matched, Overlay
 from assay.dataset.data import Dataset
+from assay.dataset.rows import UInt8
 from assay.finding import Check
+from assay.learn.images_groups import votes
 from assay.mine.candidate import Candidate
-from assay.mine.overlay_estimate import estimate, take_out
+from assay.mine.overlay_estimate import cover, estimate, take_out
 from assay.mine.overlays import SUPPORT, Template, shared_templates
 from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
@@ -31,6 +33,7 @@ Floats = NDArray[np.float64]
 
 SMALLEST = 16  # pixels a side: below, two pictures are alike by chance
 FEWEST = 50  # rows: a template is told from the mean of the others
+COVER = 0.2  # share of the picture that an overlay changes: photographs .5 and more, 8x8 patches and logos .14 at most
 WORTH_TRYING = 4.0  # log e-value among whole rows from which the harder comparison is worth its cost; e-BH needs more
 MEASURED = 3.0  # log e-value from which fainter carriers are looked for and the effect is measured
 MEASURED_AT_MOST = 12
@@ -58,15 +61,14 @@ class OverlayFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         assert data.images is not None
         progress(0, 10, "looking for overlays")
-        mined = shared_templates(data.images, rng)
-        if not mined.found:
+        cases = _cases(data.images, rng)
+        if not cases:
             progress(10, 10, "no overlay stands apart")
             return Examined((), 0)
         progress(4, 10, "learning what each picture says")
         probe, checks = image_probe(data, depth, rng)
         court = Court.of(data, probe, rng)
         progress(8, 10, "trying overlays")
-        cases = [_Case(template, Matched(mined.view, template.pattern)) for template in mined.found]
         tried = [(case.tried(court), case) for case in cases]
         tried.sort(key=lambda pair: (-pair[0].log_e, pair[0].p_value))
         progress(9, 10, "measuring effects")
@@ -75,7 +77,7 @@ class OverlayFamily:
             for number, (t, case) in enumerate(tried)
         ]
         progress(10, 10, "overlays tried")
-        return Examined(tuple(measured), len(mined.found), checks=checks)
+        return Examined(tuple(measured), len(cases), checks=checks)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return plant_overlays(data, rng)
@@ -83,29 +85,41 @@ class OverlayFamily:
 
 @dataclass(frozen=True)
 class _Case:
-    """A mined template and how it is recognised."""
+    """A mined template, how it is recognised, and what it lays over pictures."""
 
     template: Template
     matched: Matched
-
-    def overlay(self, court: Court, carriers: Int, cut: float) -> Overlay:
-        return estimate(court.images, carriers, self.matched, self.template.threshold(cut), court.rng)
+    overlay: Overlay
 
     def tried(self, court: Court) -> Tried:
-        """Both trials, first among the other rows of each label as they are, then with the same template taken out of them."""
-        carriers = self.template.carriers
-        overlay = self.overlay(court, carriers, self.template.cut)
+        """Both trials, first among the other rows of each label as they are, then with it taken out of them."""
+        carriers, overlay = self.template.carriers, self.overlay
         candidate = Candidate(overlay, carriers)
         known = carriers[court.y[carriers] >= 0]
         known = np.sort(court.rng.permutation(known)[:ASKED])
         p = court.predict(take_out(overlay, court.images[known]), known)
-        y, votes = court.y[known], court.votes(known)
-        easy = judge(candidate, p, y, court.others_whole(carriers), strangers=court.strangers, votes=votes)
+        y, shares = court.y[known], court.votes(known)
+        easy = judge(candidate, p, y, court.others_whole(self.template.possible), strangers=court.strangers, votes=shares)
         if easy.log_e < WORTH_TRYING:
             return easy
-        others = _others_without(court, overlay, carriers)
-        hard = judge(candidate, p, y, others, strangers=court.strangers, votes=votes)
+        hard = judge(candidate, p, y, self.others(court), strangers=court.strangers, votes=shares)
         return min(easy, hard, key=lambda t: t.log_e)
+
+    def others(self, court: Court) -> Callable[[int], Floats]:
+        """`others(t)`: support for t of the other rows labelled t, each with as much of the overlay taken out as it holds.
+
+        A row holds as much as its score is of the carriers' median. Rows that were laid over hold it whole and others nothing;
+        where it is what a class has in common, other rows of the class hold much of it, and lose it too. To take it whole
+        out of rows that hold none would only spoil them: a photograph at alpha .2 on GTSRB took support from .65 to .08.
+        """
+        full = float(np.median(self.template.scores[self.template.carriers]))
+
+        def support(label: int) -> Floats:
+            rows = court.reference(label, self.template.possible)
+            dose = np.clip(self.template.scores[rows] / full, 0, 1)
+            return court.predict(take_out(self.overlay, court.images[rows], dose), rows)[:, label]
+
+        return support
 
     def measured(self, court: Court, tried: Tried, depth: Depth) -> Tried:
         """With its fainter carriers, and with what it does to other rows."""
@@ -113,22 +127,24 @@ class _Case:
             return tried
         carriers, cut = fainter(self.template, court.y, tried.target)
         accused = carriers[court.y[carriers] == tried.target]
-        candidate = Candidate(self.overlay(court, accused, cut), carriers)
+        overlay = estimate(court.images, accused, self.matched, self.template.threshold(cut), court.rng)
+        candidate = Candidate(overlay, carriers)
         effect, trial = overlay_effect(court, candidate, tried.target, depth)
         return replace(tried, candidate=candidate, effect=effect, trials=(*tried.trials, trial))
 
 
-def _others_without(court: Court, overlay: Overlay, carriers: Int) -> Callable[[int], Floats]:
-    """`others(t)`: support for t of the other rows labelled t, with the overlay that they do not carry taken out at the same strength.
-
-    What belongs to the class itself (the strokes of a digit) goes from them too.
-    """
-
-    def support(label: int) -> Floats:
-        rows = court.reference(label, carriers)
-        return court.predict(take_out(overlay, court.images[rows]), rows)[:, label]
-
-    return support
+def _cases(images: UInt8, rng: np.random.Generator) -> list[_Case]:
+    """Templates worth a trial, by their pictures alone: over the whole picture, and in rows that are not frames of one scene."""
+    mined = shared_templates(images, rng)
+    cases = []
+    for template in mined.found:
+        if votes(images[template.carriers]).sum() < SUPPORT:
+            continue
+        matched = Matched(mined.view, template.pattern)
+        overlay = estimate(images, template.carriers, matched, template.threshold(template.cut), rng)
+        if cover(overlay, images) >= COVER:
+            cases.append(_Case(template, matched, overlay))
+    return cases
 
 
 def fainter(template: Template, y: Int, target: int) -> tuple[Int, float]:
