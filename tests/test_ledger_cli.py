@@ -124,6 +124,11 @@ def test_from_a_scan_to_the_contributor_the_model_and_a_clean_copy(say: Say, tmp
     assert (code, "0 rows that v1 has not, 40 of its rows missing" in out) == (1, True)
     assert say("diff data.ledger v2 clean.csv")[0] == 0
 
+    assert say("export data.ledger --format croissant --snapshot v2 --data clean.csv --out c.json")[0] == 0
+    assert say("export data.ledger --format cyclonedx --model model.npz --out bom.json")[0] == 0
+    assert say("export data.ledger --format openlineage --out lineage.jsonl")[0] == 0
+    assert say("export data.ledger --format intoto --snapshot v2 --out v2.json")[0] == 0
+    assert "needs more" in say("export data.ledger --format croissant --out x.json")[2]
     assert say("verifier --out verify.py")[0] == 0
     code, out, _ = say("row data.ledger v2 17")
     line = shlex.split(out.strip().split("\n")[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def add(group: typer.Typer) -> None:
     group.command("trace", help="From a finding to who brought its rows, what else they brought, and where it went.")(trace)
     group.command("impact", help="Which snapshots and models hold rows of a source, a contributor or a finding.")(impact)
     group.command("purge", help="Remove rows for good: a copy without them, a new snapshot, and a signed record.")(purge)
+    group.command("export", help="Write what the ledger knows as Croissant, OpenLineage, CycloneDX or in-toto.")(export)
     group.command("verifier", help="Write a one-file verifier that needs only Python and the package cryptography.")(verifier)
 
 
@@ -320,6 +322,51 @@ def purge(
     typer.echo(f"Left out is kept in {done.removal.kept_in}; delete it to be rid of it.")
     typer.echo(f"Signed as {folder / signed}, event {event}. To be made again or rolled back:")
     _show(done.purge.impact)
+
+
+class Format(StrEnum):
+    croissant = "croissant"
+    openlineage = "openlineage"
+    cyclonedx = "cyclonedx"
+    intoto = "intoto"
+
+
+def export(
+    folder: Path = FOLDER,
+    format: Format = typer.Option(..., help="croissant and intoto: of a snapshot; cyclonedx: of a model; openlineage: of all steps."),
+    out: Path = typer.Option(..., help="Where it goes; nothing is overwritten."),
+    snapshot: str | None = typer.Option(None, help="The snapshot."),
+    data: Path | None = typer.Option(None, help="Its data: one table file, for croissant."),
+    model: str | None = typer.Option(None, help="The model, for cyclonedx."),
+    key: Path | None = KEY,
+) -> None:
+    """Write it."""
+    import json
+
+    from assay.dataset.atomic import whole
+    from assay.dataset.errors import DataError
+    from assay.ledger import export as to
+    from assay.ledger import statement
+
+    needed = {"croissant": (snapshot, data), "intoto": (snapshot,), "cyclonedx": (model,), "openlineage": ()}[format.value]
+    if None in needed:
+        raise DataError(f"--format {format.value} needs more", remedy="give --snapshot (croissant: --data too), or --model")
+    ledger = _writer(folder, key) if format is Format.intoto else _reader(folder)
+    with whole(out) as (file,):
+        if format is Format.intoto:
+            subject, said = to.snapshot_statement(ledger, str(snapshot))
+            _, path = statement.log(ledger, subject, statement.SNAPSHOT, said)
+            file.write_bytes((folder / path).read_bytes())
+        elif format is Format.openlineage:
+            file.write_text("".join(json.dumps(event) + "\n" for event in to.openlineage(ledger)), encoding="utf-8")
+        else:
+            made = (
+                to.cyclonedx(ledger, str(model))
+                if format is Format.cyclonedx
+                else to.croissant(ledger, str(snapshot), _read(Path(str(data))))
+            )
+            file.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    typer.echo(f"{out}: {format.value}.")
 
 
 def verifier(out: Path = typer.Option(Path("verify.py"), help="Where it goes.")) -> None:
