@@ -72,6 +72,12 @@ class Court:
         """The same with nothing filled: free, and nearly always higher, so that who fails here would fail there."""
         return lambda label: self.probe.probabilities[self.reference(label, carriers), label]
 
+    def hosts(self, carriers: Int, target: int, most: int) -> Int:
+        """Up to `most` labelled rows that neither carry the artefact nor have the target's label."""
+        free = (self.y != target) & (self.y != MISSING)
+        free[carriers] = False
+        return np.sort(self.rng.permutation(np.flatnonzero(free))[:most])
+
     def few(self, carriers: Int, y: Int) -> bool:
         """Whether the most frequent of the labels `y` (m,) of the carriers has too few other rows for ranks among them to tell."""
         return len(y) > 0 and len(self.reference(int(np.bincount(y).argmax()), carriers)) < FEW

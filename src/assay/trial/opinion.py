@@ -59,7 +59,7 @@ def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, known: Flo
     if data.images is not None:
         if known is not None:
             return Opinion(known, near_duplicates(data.images))
-        pictures, _ = image_probe(data, depth, rng)
+        pictures, _, _ = image_probe(data, depth, rng)
         return Opinion(pictures.probabilities, pictures.groups)
     if texts := text_columns(data):
         columns = [data.table.column(c).to_pylist() for c in texts]

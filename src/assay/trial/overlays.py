@@ -66,7 +66,7 @@ class OverlayFamily:
             progress(10, 10, "no overlay stands apart")
             return Examined((), 0)
         progress(4, 10, "learning what each picture says")
-        probe, checks = image_probe(data, depth, rng)
+        probe, _, checks = image_probe(data, depth, rng)
         court = Court.of(data, probe, rng)
         progress(8, 10, "trying overlays")
         tried = [(case.tried(court), case) for case in cases]

@@ -2,8 +2,8 @@
 
 Gram matrices of the features, of clean rows of the class, give each entry a median and a deviation; a row's score is how far its own
 entries lie outside. The features here have no places in the picture left, so that the paper's higher orders say nothing further. An entry
-that is all but constant in ten clean rows has no scale of its own and takes the mean one. It is told a few clean rows a class; a row above the 95th percentile of clean rows' scores is removed, the
-paper's false-positive budget.
+that is all but constant in ten clean rows has no scale of its own and takes the mean one. It is told a few clean rows a class; a row
+above the 95th percentile of clean rows' scores is removed, the paper's false-positive budget.
 """
 
 from __future__ import annotations
