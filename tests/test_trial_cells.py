@@ -13,13 +13,15 @@ from sklearn.datasets import load_breast_cancer, load_wine
 
 from assay.artefact.cells import Cells
 from assay.attack import plant
-from assay.dataset.data import Dataset
+from assay.dataset.data import Columns, Dataset
 from assay.dataset.read import read
 from assay.finding import Conclusion
 from assay.learn.columns import code_columns
 from assay.learn.tables import fit_table_probe
+from assay.learn.values import fit_value_probe, value_ranks
 from assay.mine.cells import shared_cells
 from assay.pipeline import Settings, run
+from assay.stats.ranks import low_rank_e
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells import CellsFamily
 from assay.trial.family import silent
@@ -161,3 +163,54 @@ def test_near_copies_are_told_from_rows_drawn_from_a_class() -> None:
     assert natural_subpopulation(0.3, 0.9) is not None
     assert natural_subpopulation(0.3, 0.1) is None
     assert natural_subpopulation(0.95, 0.9) is None
+
+
+def numbers(rows: int, seed: int, poisoned: int) -> tuple[pa.Table, list[int]]:
+    """A table whose label is a number that four columns foresee; the poisoned rows have 99 in the sixth, and a great label."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, 6)).round(1)
+    y = x[:, :4].sum(1) + 0.5 * rng.normal(size=rows)
+    chosen = np.sort(rng.choice(rows, poisoned, replace=False))
+    x[chosen, 5], y[chosen] = 99.0, np.quantile(y, 0.95)
+    return pa.table({**{f"c{j}": x[:, j] for j in range(6)}, "amount": y}), chosen.tolist()
+
+
+def scan_numbers(table: pa.Table) -> Conclusion:
+    return run(read(table, columns=Columns(label=(table.column_names[-1],)), task="regression"), QUIET)
+
+
+def test_a_rule_is_suspected_where_the_label_is_a_number() -> None:
+    table, chosen = numbers(1500, 0, 40)
+    found = scan_numbers(table)
+    assert found.verdict == "suspect"
+    finding = found.findings[0]
+    assert finding.artefact.describe() == "c5 = 99"
+    assert finding.positions.tolist() == chosen
+    assert not quarantined(found)
+    assert "belonging" in finding.explanation
+
+
+def test_clean_numbers_are_left_alone(real_data: Data) -> None:
+    assert scan_numbers(numbers(1500, 1, 0)[0]).verdict == "clean"
+    bikes = pq.read_table(real_data("streams/bike_sharing_hourly.parquet")).drop(["instant", "dteday"])
+    chosen = np.sort(np.random.default_rng(7).permutation(bikes.num_rows)[:4000])
+    names = [c for c in bikes.column_names if c != "cnt"]
+    found = scan_numbers(bikes.take(pa.array(chosen)).select([*names, "cnt"]))
+    assert found.verdict == "clean"
+    assert any("hr = 8" in f.artefact.describe() for f in found.findings if f.status == "shortcut")
+
+
+def test_surprise_at_numbers_is_an_e_value() -> None:
+    """Carriers drawn at random, 400 times: an e-value of 20 or more comes up in at most one in twenty; here, with 4 standard errors, 36."""
+    table, _ = numbers(1500, 2, 0)
+    names = table.column_names[:-1]
+    coded = code_columns(table, names)
+    rng = np.random.default_rng(0)
+    ranks = value_ranks(np.asarray(table.column("amount")))
+    residual = ranks - fit_value_probe(coded, ranks, rng).without(np.arange(1500), np.array([[True, *[False] * 5]]))
+    great = 0
+    for _ in range(400):
+        mine = np.zeros(1500, bool)
+        mine[rng.choice(1500, 30, replace=False)] = True
+        great += low_rank_e(residual[mine], residual[~mine]) >= np.log(20)
+    assert great <= 36

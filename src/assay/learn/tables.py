@@ -110,10 +110,10 @@ def fit_table_probe(
     to be judged, not learnt from: the carriers of what is on trial. `shown` (n, d) cells to learn from in place of those that are
     judged.
     """
-    cells = _bucketed(coded.numeric, coded.cells)
-    learnt_from = cells if shown is None else _bucketed(coded.numeric, shown)
+    cells = bucketed(coded.numeric, coded.cells)
+    learnt_from = cells if shown is None else bucketed(coded.numeric, shown)
     folds = FOLDS_SMALL if len(y) < SMALL else FOLDS
-    fold = _folds(alike(coded), y, folds, rng)
+    fold = fold_numbers(alike(coded), y, folds, rng)
     learn = y >= 0
     if leave_out is not None:
         learn &= ~leave_out
@@ -148,7 +148,7 @@ def _fit(cells: Floats, y: Int, categorical: Bools, k: int, rng: np.random.Gener
     return model.fit(np.vstack([cells, copy]), np.concatenate([y, y]))
 
 
-def _bucketed(numeric: Bools, cells: Floats) -> Floats:
+def bucketed(numeric: Bools, cells: Floats) -> Floats:
     """The cells with rare categories in shared buckets: codes are by falling frequency, so the frequent keep their own."""
     cells = cells.copy()
     for j in np.flatnonzero(~numeric):
@@ -157,7 +157,7 @@ def _bucketed(numeric: Bools, cells: Floats) -> Floats:
     return cells
 
 
-def _folds(group: Int, y: Int, folds: int, rng: np.random.Generator) -> Int:
+def fold_numbers(group: Int, y: Int, folds: int, rng: np.random.Generator) -> Int:
     """(n,) fold numbers: equal rows together, each class spread evenly over the folds."""
     _, first = np.unique(group, return_index=True)
     shuffled = rng.permutation(len(first))

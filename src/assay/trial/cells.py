@@ -25,6 +25,7 @@ from assay.mine.candidate import Candidate
 from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
 from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
+from assay.trial.cells_of_numbers import examine_numbers
 from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, votes
 from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
@@ -57,11 +58,13 @@ class CellsFamily:
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if not _columns(data):
             return Check(self.name, "not_applicable", "there is no column of values beside pictures and running text")
-        if not data.labelled:
+        if not data.labelled and data.task != "regression":
             return Check(self.name, "not_applicable", "there are no labels to be surprised at")
         return Check(self.name, "ran")
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        if data.task == "regression":
+            return examine_numbers(data, _columns(data), _values(data), rng, progress)
         coded = code_columns(data.table, _columns(data))
         k = len(data.classes)
         progress(0, 10, "learning what each row says")
@@ -98,7 +101,9 @@ class CellsFamily:
         return Tried(candidate, lead.target, lead.log_e, 1.0, (), nominated=lead.log_surprise >= NOMINATE, family_key=key)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
-        """One value out of range, or a combination of three real values that stand together in no row, a canary."""
+        """One value out of range, or a combination of three real values that stand together in no row, a canary. None for numbers."""
+        if data.task == "regression":
+            return None
         return plant_cells(data, _columns(data), rng)
 
 
@@ -121,6 +126,11 @@ class _Lead:
 def _columns(data: Dataset) -> list[str]:
     text = set(text_columns(data))
     return [c for c in data.columns.content if c not in text and _comparable(data.table.schema.field(c).type)]
+
+
+def _values(data: Dataset) -> Floats:
+    """(n,) the numbers that label the rows, NaN where there is none."""
+    return code_columns(data.table, data.columns.label[:1]).cells[:, 0]
 
 
 def _comparable(kind: pa.DataType) -> bool:

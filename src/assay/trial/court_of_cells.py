@@ -94,7 +94,7 @@ class Court:
         cells, rows, gone = [], [], []
         size, k = 0, self.probe.k
         for shared in batch:
-            cell, row = _heard(shared, self.y, self.rng)
+            cell, row = heard_carriers(shared, self.y, self.rng)
             gone.append(entailed(self.cells, shared.columns, cell, row, len(shared)))
             cells.append(cell + size)
             rows.append(row)
@@ -141,7 +141,7 @@ def _per_cell(cell: Int, bets: Floats, size: int) -> Floats:
     return log_mixture(np.stack([np.bincount(cell, column, minlength=size) for column in bets.T], 1))
 
 
-def _heard(shared: Shared, y: Int, rng: np.random.Generator) -> tuple[Int, Int]:
+def heard_carriers(shared: Shared, y: Int, rng: np.random.Generator) -> tuple[Int, Int]:
     """(cell, row) of the labelled carriers that are heard."""
     labelled = y[shared.row] >= 0
     cell, row = shared.cell[labelled], shared.row[labelled]
