@@ -17,7 +17,7 @@ Int = NDArray[np.int64]
 
 CARRIERS = (20, 50)
 ROWS = 50_000  # canaries go into a sample of at most so many rows: power is a matter of carriers, not of the rest
-EACH = 10  # of both kinds together, at each number of carriers
+EACH = 6  # half of them of each kind, at each number of carriers: more at a time would spoil what the probe learns for one another
 
 
 def plant_cells(data: Dataset, columns: list[str], rng: np.random.Generator) -> CanaryCopy | None:
@@ -36,8 +36,7 @@ def plant_cells(data: Dataset, columns: list[str], rng: np.random.Generator) -> 
         if triple is None and not free:
             continue
         if triple is None:
-            j = free.pop()
-            rule, size = Cells((_beyond_rule(data, coded, j),)), "one value out of range"
+            rule, size = Cells((_beyond_rule(data, coded, free.pop()),)), "one value out of range"
         else:
             chosen, sources = triple
             used.add(chosen)
