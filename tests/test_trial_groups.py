@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,10 @@ from sklearn.datasets import load_digits
 
 from assay.attack import plant
 from assay.dataset.data import Dataset
+from assay.finding import Finding
+from assay.learn.columns import code_columns
 from assay.mine.groups import LEAST, by_time, by_value
+from assay.mine.populations import populations
 from assay.stats.overdispersed import Counted, log_excess_e, log_mass, rates, upper_tail
 from assay.trial.disputes import Disputes, out_of_line
 from assay.trial.family import silent
@@ -151,9 +156,9 @@ def test_time_windows_part_all_rows_and_no_moment(moments: list[int]) -> None:
 def digits(in_memory: Callable[..., Dataset], hands: int, seed: int = 0) -> Dataset:
     rng = np.random.default_rng(seed)
     shipped = load_digits()
-    table = {f"x{j}": shipped.data[:, j] for j in range(64)}
     who = [f"w{h}" for h in rng.integers(0, hands, len(shipped.target))]
-    return in_memory(shipped.target.tolist(), table={**table, "annotator": who}, content=tuple(table), contributor="annotator")
+    pictures = (shipped.images[..., None] * 15).astype(np.uint8)
+    return in_memory(shipped.target.tolist(), images=pictures, table={"annotator": who}, contributor="annotator")
 
 
 def probabilities(data: Dataset) -> np.ndarray:
@@ -161,7 +166,8 @@ def probabilities(data: Dataset) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
-    x = np.stack([data.table.column(c).to_numpy() for c in data.columns.content], 1) / 16
+    assert data.images is not None
+    x = data.images.reshape(len(data), -1) / 255
     return np.asarray(cross_val_predict(LogisticRegression(C=1.0, max_iter=200), x, data.y, method="predict_proba", cv=3))
 
 
@@ -174,7 +180,7 @@ def test_an_insider_among_annotators_of_digits_is_confirmed(in_memory: Callable[
             hands = np.array(data.values("annotator"))
             rows = np.flatnonzero((hands == poison) & np.isin(data.y, [3, 5]))
             y = data.y.copy()
-            y[rows] = 8 * np.ones(len(rows), int)
+            y[rows] = 8
             poisoned[rows] = True
             extra = rng.choice(np.flatnonzero((hands == poison) & ~poisoned), 15, replace=False)
             y[extra] = 8
@@ -193,7 +199,10 @@ def test_an_insider_among_annotators_of_digits_is_confirmed(in_memory: Callable[
 
 
 def test_few_contributors_are_not_compared(in_memory: Callable[..., Dataset]) -> None:
-    data = digits(in_memory, 3)
+    shipped = load_digits()
+    who = [f"w{i % 3}" for i in range(len(shipped.target))]
+    pictures = (shipped.images[..., None] * 15).astype(np.uint8)
+    data = in_memory(shipped.target.tolist(), images=pictures, table={"who": who}, contributor="who")
     check = GroupFamily().applicable(data, "fast")
     assert check.state == "not_applicable"
     assert "nobody to compare with" in check.reason
@@ -219,3 +228,96 @@ def test_the_planted_insider_of_an_attack_is_named(in_memory: Callable[..., Data
     strongest = examined.tried[0]
     assert strongest.candidate.artefact == poison.artefacts[0]
     assert strongest.target == 8
+
+
+def survey(rng: np.random.Generator, rows: int = 4000) -> tuple[dict[str, object], np.ndarray]:
+    """A table with columns that mean something (work most of all), two that go together by nature, and labels drawn from them."""
+    work = rng.integers(0, 12, rows)
+    region = rng.integers(0, 6, rows)
+    age = rng.normal(45, 12, rows).round()
+    x = rng.normal(0, 1, (rows, 4))
+    score = 3 * x[:, 0] + 2 * x[:, 1] + 0.05 * (age - 45) + np.where(work == 3, 3.0, 0.3 * (work - 6)) - 1.0
+    score += np.where((work == 5) & (region == 2), 2.0, 0.0)
+    y = (rng.random(rows) < 1 / (1 + np.exp(-2 * score))).astype(int)
+    table = {"work": [f"w{v:02d}" for v in work], "region": [f"r{v}" for v in region], "age": age}
+    return {**table, **{f"x{j}": x[:, j] for j in range(4)}}, y
+
+
+def examined_survey(
+    in_memory: Callable[..., Dataset], seed: int, column: str | None = None, value: str = "", target: int = 1
+) -> tuple[Dataset, np.ndarray, list[Finding]]:
+    table, y = survey(np.random.default_rng(seed), 6000 if column else 4000)
+    data = in_memory(y.tolist(), table=table, content=tuple(table), classes=["no", "yes"])
+    poisoned = np.zeros(len(data), bool)
+    if column:
+        params = {"column": column, "value": value, "from": data.classes[1 - target], "share": 0.4}
+        planted = plant(data, "flip", target=data.classes[target], seed=seed, params=params)
+        data, poisoned = planted.data, planted.poisoned
+    examined = GroupFamily().examine(data, "fast", np.random.default_rng(seed), silent)
+    return data, poisoned, [f for f in findings_of(data, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
+
+
+def test_groups_that_differ_by_nature_are_left_alone(in_memory: Callable[..., Dataset]) -> None:
+    for seed in range(2):
+        assert examined_survey(in_memory, seed)[2] == []
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_a_relabelled_group_is_named_with_direction_and_size(in_memory: Callable[..., Dataset], target: int) -> None:
+    data, poisoned, found = examined_survey(in_memory, 3, "work", "w07", target)
+    assert len(found) == 1
+    assert 'work = "w07"' in found[0].artefact.describe()
+    assert found[0].target == data.classes[target]
+    assert poisoned[found[0].positions].mean() > 0.6
+    assert f"relabelled '{data.classes[target]}'" in found[0].explanation
+
+
+def test_the_canaries_of_a_table_without_contributors_are_groups_of_it(in_memory: Callable[..., Dataset]) -> None:
+    table, y = survey(np.random.default_rng(0))
+    data = in_memory(y.tolist(), table=table, content=tuple(table))
+    copy = GroupFamily().plant(data, "fast", np.random.default_rng(1))
+    assert copy is not None
+    changed = np.flatnonzero(copy.data.y != data.y)
+    assert np.array_equal(np.sort(np.concatenate([p.carriers for p in copy.plantings])), changed)
+
+
+@given(st.integers(0, 2**16))
+@settings(max_examples=10, deadline=None)
+def test_populations_are_values_ranges_and_pairs_of_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = pa.table({"a": rng.integers(0, 4, 300), "b": rng.choice(["x", "y", None], 300), "c": rng.normal(0, 1, 300)})
+    coded = code_columns(table, ["a", "b", "c"])
+    seen = set()
+    for population in populations(coded):
+        seen.add(population.columns)
+        for group, size in enumerate(population.size):
+            rows = np.flatnonzero(population.code == group)
+            assert len(rows) == size >= 30
+            inside = np.ones(300, bool)
+            for j in population.columns:
+                low, high = coded.cells[rows, j].min(), coded.cells[rows, j].max()
+                inside &= (coded.cells[:, j] >= low) & (coded.cells[:, j] <= high)
+            assert np.array_equal(np.flatnonzero(inside), rows)
+    assert {(0,), (1,), (2,)} <= seen
+
+
+@pytest.mark.full
+@pytest.mark.data
+def test_a_group_of_three_percent_of_adult(real_data: Callable[[str], Path], in_memory: Callable[..., Dataset]) -> None:
+    frame = pq.read_table(real_data("tabular/adult.parquet")).drop_columns(["split"])
+    names = [c for c in frame.column_names if c != "income"]
+    labels = frame.column("income").to_pylist()
+    classes = sorted(set(labels))
+    table = {c: frame.column(c) for c in names}
+    data = in_memory([classes.index(v) for v in labels], table=table, content=names, classes=classes)
+    for target in (0, 1, None):
+        given_data = data
+        if target is not None:
+            params = {"column": "occupation", "value": "Tech-support", "from": classes[1 - target], "share": 0.3}
+            given_data = plant(data, "flip", target=classes[target], seed=target, params=params).data
+        examined = GroupFamily().examine(given_data, "fast", np.random.default_rng(0), silent)
+        found = [f for f in findings_of(given_data, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
+        assert len(found) == (target is not None)
+        if target is not None:
+            assert 'occupation = "Tech-support"' in found[0].artefact.describe()
+            assert found[0].target == classes[target]

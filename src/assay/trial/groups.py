@@ -2,11 +2,12 @@
 
 *Contributors, sources, time windows*: every one is held to what a cross-fitted probe makes of its very rows (`trial/disputes.py`), and to
 how far the others differ from that (`stats/overdispersed.py`). The probe reads content alone, so a contributor who works on hard
-rows, or on one class, is expected to have the disputes that such rows bring.
+rows, or on one class, is expected to have the disputes that such rows bring. *Groups of the population* of a table, by the values of one
+or two columns: `trial/populations.py`.
 
-Guarantee: under the fitted null (disputes beta-binomial around what the probe expects, spread as over the other groups) each e-value has an
-expectation of at most 1. It cannot see a contributor whose wrong labels the content does not betray, most of the contributors
-doing the same, or a handful of rows.
+Guarantee: under the fitted null (disputes beta-binomial around what the probe expects, spread as over the other groups) each e-value has
+an expectation of at most 1. It cannot see a contributor whose wrong labels the content does not betray, most of the contributors doing
+the same, or a handful of rows.
 """
 
 from __future__ import annotations
@@ -14,31 +15,37 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.artefact.cells import Cells, Condition
+from assay.artefact.group import Group
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
+from assay.learn.columns import code_columns
+from assay.learn.tables import fit_table_probe
 from assay.mine.candidate import Candidate
 from assay.mine.groups import Grouping, groupings
 from assay.trial.disputes import Disputes, Suspect, out_of_line
-from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
-from assay.trial.opinion import opinion_of, readable
+from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.group_canaries import plant_insiders, plant_shifts
+from assay.trial.opinion import opinion_of, readable, value_columns
+from assay.trial.populations import Shifted, shifted_groups
+from assay.trial.text_columns import text_columns
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 FEWEST = 5  # groups of one column: with fewer there is nobody to compare with
 SPREAD_KNOWN = 10  # groups from which a finding may be confirmed: the spread of five is known to within a factor of two at best
+SAMPLE = 60_000  # rows in which groups of the population are looked for: a group of 3 % has 1,800 there
 KEPT = 40  # groups shown, strongest first
-CANARY_ROWS = (10, 20, 50)  # relabelled by one contributor
-CANARIES_EACH = 3
-CANARIES_AMONG = 0.1  # share of contributors that are turned into insiders, at most: more would widen the spread they are tried by
-CANARY_COPY = 10_000  # rows: canaries go into the rows of some of the contributors, drawn at random
 
 
 @dataclass(frozen=True)
 class GroupFamily:
-    """Contributors, sources and time windows of a labelled data set. `known`: see `told`."""
+    """Contributors, sources, time windows, and groups of the population, of a labelled data set. `known`: see `told`."""
 
     name: str = "group"
     known: Floats | None = None
@@ -52,33 +59,88 @@ class GroupFamily:
             return Check(self.name, "not_applicable", "there are no labels to dispute")
         if not readable(data):
             return Check(self.name, "not_applicable", "there is no content that a probe can read")
-        if not (columns := [c for c in (data.columns.contributor, data.columns.source, data.columns.time) if c is not None]):
-            return Check(self.name, "not_applicable", "no column names contributors, sources or times")
-        if not any(len(g) >= FEWEST for g in groupings(data)):
-            reason = f"fewer than {FEWEST} groups with enough rows in {', '.join(columns)}: nobody to compare with"
-            return Check(self.name, "not_applicable", reason)
-        return Check(self.name, "ran")
+        if _is_table(data) or any(len(g) >= FEWEST for g in groupings(data)):
+            return Check(self.name, "ran")
+        columns = [c for c in (data.columns.contributor, data.columns.source, data.columns.time) if c is not None]
+        if not columns:
+            return Check(self.name, "not_applicable", "no column names contributors, sources or times, and it is no table")
+        reason = f"fewer than {FEWEST} groups with enough rows in {', '.join(columns)}: nobody to compare with"
+        return Check(self.name, "not_applicable", reason)
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         progress(0, 10, "learning what each row says")
+        contributed, people = self._contributors(data, depth, rng)
+        progress(4, 10, "comparing groups of the population")
+        notes: list[str] = []
+        shifted, groups = self._populations(data, rng, notes, progress) if _is_table(data) else ([], 0)
+        total, parts = people + groups, (people > 0) + (groups > 0)
+        # contributors and groups of the population share the error budget, so that the many do not drown the few
+        tried = [replace(t, log_e=t.log_e + np.log(total / (parts * people))) for t in contributed]
+        tried += [replace(t, log_e=t.log_e + np.log(total / (parts * groups))) for t in shifted]
+        order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
+        progress(10, 10, "groups compared")
+        return Examined(tuple(tried[i] for i in order), total, notes=tuple(notes))
+
+    def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
+        """Insiders: contributors who relabel rows of one class; where there are none, groups of the population that are relabelled."""
+        return plant_insiders(data, [g for g in groupings(data) if len(g) >= FEWEST], rng) or (
+            plant_shifts(data, value_columns(data), rng) if _is_table(data) else None
+        )
+
+    def _contributors(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> tuple[list[Tried], int]:
+        found = [g for g in groupings(data) if len(g) >= FEWEST]
+        if not found:
+            return [], 0
         opinion = opinion_of(data, depth, rng, self.known)
-        progress(8, 10, "comparing contributors")
         tried: list[Tried] = []
-        enumerated = 0
-        for grouping in groupings(data):
-            if len(grouping) < FEWEST:
-                continue
-            enumerated += len(grouping)
+        for grouping in found:
             disputes = Disputes.of(opinion.probabilities, data.y, opinion.votes(grouping.code))
             suspects = out_of_line(disputes, grouping.code, len(grouping))
             tried += [_tried(data, grouping, disputes, s) for s in suspects[:KEPT]]
-        order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
-        progress(10, 10, "groups compared")
-        return Examined(tuple(tried[i] for i in order), enumerated, opinion.probabilities)
+        return tried, sum(len(g) for g in found)
 
-    def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
-        """Insiders: contributors who give some rows of one class the label of another, a number of rows each."""
-        return plant_insiders(data, rng)
+    def _populations(self, data: Dataset, rng: np.random.Generator, notes: list[str], progress: Progress) -> tuple[list[Tried], int]:
+        chosen = np.arange(len(data))
+        if len(data) > SAMPLE:
+            chosen = np.sort(rng.choice(len(data), SAMPLE, replace=False))
+            data = data.subset(chosen)
+            notes.append(f"groups of the population were looked for, and their rows named, in {SAMPLE:,} rows drawn at random")
+        coded = code_columns(data.table, value_columns(data))
+        probe = fit_table_probe(coded, data.y, len(data.classes), rng)
+        looked = shifted_groups(probe, coded, data.y, rng, lambda done: progress(5 + 4 * done, 10, "comparing groups of the population"))
+        if looked.passed_over:
+            notes.append(f"{looked.passed_over:,} pairs of columns were not looked at for relabelled groups: too many rows in all")
+        return [_shifted(data, chosen, coded.names, found) for found in looked.found], looked.singles + looked.pairs
+
+
+def _is_table(data: Dataset) -> bool:
+    return data.images is None and not text_columns(data) and bool(value_columns(data))
+
+
+def _shifted(data: Dataset, chosen: Int, names: tuple[str, ...], found: Shifted) -> Tried:
+    """A group of the population in words, with its rows that are more likely relabelled than not; `chosen` (m,) positions of `data`."""
+    conditions = []
+    for j in found.columns:
+        column = data.table.column(names[j]).take(pa.array(found.rows))
+        limits = pc.min_max(column).as_py()
+        conditions.append(Condition(names[j], limits["min"], limits["max"]))
+    artefact = _group_of(conditions[0]) if len(conditions) == 1 else Cells(tuple(conditions))
+    source, target = data.classes[found.source], data.classes[found.target]
+    left = int((data.y[found.rows] == found.source).sum())
+    moved = found.share / max(1 - found.share, 1e-9) * left
+    said = (
+        f"about {moved:.0f} of its {left + moved:.0f} rows of class {source!r} ({found.share:.0%}) were relabelled {target!r}: of the "
+        f"{found.trials:.0f} that their other columns make surest, {found.hits:.0f} are labelled {target!r}, where {found.expected:.1f} "
+        "were to be expected from the group's other rows and from how other groups stray"
+    )
+    trial = TrialResult("relabelling", "ran", found.log_e, found.p_value, said)
+    return Tried(Candidate(artefact, chosen[found.disputed]), found.target, found.log_e, found.p_value, (trial,), words=said)
+
+
+def _group_of(condition: Condition) -> Group:
+    if condition.low == condition.high:
+        return Group(condition.column, (condition.low,))
+    return Group(condition.column, None, condition.low, condition.high)
 
 
 def _tried(data: Dataset, grouping: Grouping, disputes: Disputes, suspect: Suspect) -> Tried:
@@ -108,41 +170,3 @@ def _tried(data: Dataset, grouping: Grouping, disputes: Disputes, suspect: Suspe
         missing=() if len(grouping) >= SPREAD_KNOWN else (few,),
         words=said,
     )
-
-
-def plant_insiders(data: Dataset, rng: np.random.Generator) -> CanaryCopy | None:
-    """A copy in which some contributors (or sources) relabel rows of the class they have most of; None if none has enough rows."""
-    by_hand = [g for g in groupings(data) if len(g) >= FEWEST]
-    if not by_hand:
-        return None
-    grouping = by_hand[0]
-    chosen, code = _some_groups(data, grouping, rng)
-    copy = data.subset(chosen)
-    y, k = copy.y.copy(), len(data.classes)
-    able = list(rng.permutation(np.unique(code[code >= 0])))
-    allowed = max(1, int(CANARIES_AMONG * len(able)))
-    plantings: list[Planting] = []
-    for size in sorted(CANARY_ROWS, reverse=True):
-        for _ in range(CANARIES_EACH):
-            fit = [g for g in able if np.bincount(copy.y[(code == g) & (copy.y >= 0)], minlength=k).max(initial=0) >= size]
-            if not fit or len(plantings) >= allowed:
-                break
-            able.remove(fit[0])
-            mine = np.flatnonzero(code == fit[0])
-            source = int(np.bincount(copy.y[mine][copy.y[mine] >= 0], minlength=k).argmax())
-            target = int(rng.choice([c for c in range(k) if c != source]))
-            rows = np.sort(rng.choice(mine[copy.y[mine] == source], size, replace=False))
-            y[rows] = target
-            plantings.append(Planting("group", f"one of {grouping.column} relabels rows of one class", rows))
-    return CanaryCopy(copy.with_content(copy.rows, y), tuple(plantings)) if plantings else None
-
-
-def _some_groups(data: Dataset, grouping: Grouping, rng: np.random.Generator) -> tuple[Int, Int]:
-    """(positions, their group) of the rows of randomly drawn groups, up to `CANARY_COPY` rows, at least `FEWEST` groups."""
-    size = np.bincount(grouping.code[grouping.code >= 0], minlength=len(grouping))
-    drawn = rng.permutation(len(grouping))
-    count = max(FEWEST, int(np.searchsorted(np.cumsum(size[drawn]), CANARY_COPY, side="right")))
-    inside = np.zeros(len(grouping), bool)
-    inside[drawn[:count]] = True
-    chosen = np.flatnonzero((grouping.code >= 0) & inside[grouping.code])
-    return chosen, grouping.code[chosen]

@@ -1,0 +1,79 @@
+"""Proposes groups of the population of a table: values or ranges of one column, and pairs of them. Labels are never read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.learn.columns import Coded
+
+Int = NDArray[np.int64]
+
+LEAST = 30  # rows of a group: of fewer no share can be told
+WIDEST = 0.5  # of the rows: the larger part of a data set is no group in it
+VALUES = 24  # different numbers up to which each is a value; more are cut into ranges
+RANGES = 8  # of about equally many rows
+COLUMNS_PAIRED = 16  # columns, those with fewest values first, that are paired: 120 pairs
+
+
+@dataclass(frozen=True)
+class Population:
+    """Groups that do not overlap, by the values of one column or of two: `code` (n,) is the group of each row, negative for none."""
+
+    columns: tuple[int, ...]
+    code: Int
+    size: Int  # (groups,) rows
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+
+def populations(coded: Coded) -> Iterator[Population]:
+    """Every column's groups, then every pair's.
+
+    >>> import pyarrow as pa
+    >>> from assay.learn.columns import code_columns
+    >>> table = pa.table({"sex": ["F"] * 40 + ["M"] * 60, "age": list(range(100))})
+    >>> [(p.columns, p.size.tolist()) for p in populations(code_columns(table, ["sex", "age"]))][:1]
+    [((0,), [40])]
+    """
+    levels = [_levels(coded.cells[:, j], bool(coded.numeric[j])) for j in range(len(coded.names))]
+    for j, level in enumerate(levels):
+        found = _grouped((j,), level, len(coded))
+        if len(found):
+            yield found
+    usable = sorted((int(level.max(initial=-1)) + 1, j) for j, level in enumerate(levels))
+    paired = sorted(j for count, j in usable if count >= 2)[:COLUMNS_PAIRED]
+    for i, j in combinations(paired, 2):
+        one, other = levels[i], levels[j]
+        both = np.where((one >= 0) & (other >= 0), one * (other.max(initial=0) + 1) + other, -1)
+        found = _grouped((i, j), both, len(coded))
+        if len(found):
+            yield found
+
+
+def _levels(cells: NDArray[np.float64], numeric: bool) -> Int:
+    """(n,) the value, or range of values, of each cell; negative where missing."""
+    there = ~np.isnan(cells)
+    out = np.full(len(cells), -1)
+    values, code = np.unique(cells[there], return_inverse=True)
+    if not numeric or len(values) <= VALUES:
+        out[there] = code
+        return out
+    edges = np.unique(np.quantile(cells[there], np.arange(1, RANGES) / RANGES))
+    out[there] = np.searchsorted(edges, cells[there], side="right")
+    return out
+
+
+def _grouped(columns: tuple[int, ...], level: Int, rows: int) -> Population:
+    """The levels with enough rows and not too many."""
+    values, code = np.unique(level, return_inverse=True)
+    size = np.bincount(code)
+    kept = np.flatnonzero((size >= LEAST) & (size <= WIDEST * rows) & (values >= 0))
+    place = np.full(len(values), -1)
+    place[kept] = np.arange(len(kept))
+    return Population(columns, place[code], size[kept])
