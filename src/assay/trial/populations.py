@@ -48,6 +48,7 @@ class Shifted:
     """A group and a direction: `hits` of its `trials` surest rows of class `source` are labelled `target`, `expected` by nature."""
 
     columns: tuple[int, ...]
+    hidden: tuple[int, ...]  # these, and those that say the same: what the probe was not shown
     rows: Int  # of the whole group, sorted
     source: int
     target: int
@@ -146,7 +147,7 @@ def _strongest(
         p_value = min(1.0, len(trials) * upper_tail(counted, rate, best, groups, k * k))
         source, target = divmod(int(lines.cell[best]), k)
         counts = float(trials[best]), float(hits[best]), float(rate[best] * trials[best])
-        shifted = Shifted(population.columns, rows, source, target, *counts, float(log_e[best]), p_value)
+        shifted = Shifted(population.columns, population.hidden, rows, source, target, *counts, float(log_e[best]), p_value)
         found.append(replace(shifted, disputed=_disputed(shifted, probe, y)))
         left[rows] = -1
         strongest = np.flatnonzero(log_e > 0)
@@ -163,7 +164,7 @@ def _disputed(found: Shifted, probe: TableProbe, y: Int) -> Int:
     """Rows labelled target whose other columns speak for source, and less for target than the share relabelled does."""
     mine = found.rows[y[found.rows] == found.target]
     gone = np.zeros((1, probe.cells.shape[1]), bool)
-    gone[0, list(found.columns)] = True
+    gone[0, list(found.hidden)] = True
     p = probe.without(mine, gone)
     aside = np.where(np.arange(p.shape[1]) == found.target, -1.0, p).argmax(1)
     return mine[(aside == found.source) & (p[:, found.target] < found.share * p[:, found.source])]
@@ -175,7 +176,7 @@ def _again(
     """The counts of one line with only the rows that still have a label in y; nothing where they are too few."""
     population = everything[lines.of[i]]
     code = np.where(population.code == lines.group[i], 0, -1)
-    alone = Population(population.columns, code, population.size[[lines.group[i]]])
+    alone = Population(population.columns, code, population.size[[lines.group[i]]], population.hidden)
     (again,) = _batch([(0, _heard(code, y, 1, HEARD_AT_LAST, rng))], [alone], probe, whole, y)
     same = np.flatnonzero(again.cell == lines.cell[i])
     if not len(same):
@@ -188,7 +189,7 @@ def _batch(batch: list[tuple[int, Int]], everything: list[Population], probe: Ta
     gone = np.zeros((sum(len(rows) for _, rows in batch), probe.cells.shape[1]), bool)
     start = np.cumsum([0, *(len(rows) for _, rows in batch)])
     for (number, _), at, end in zip(batch, start, start[1:], strict=False):
-        gone[at:end, list(everything[number].columns)] = True
+        gone[at:end, list(everything[number].hidden)] = True
     p = probe.without(np.concatenate([rows for _, rows in batch]), gone)
     logs = np.log(np.clip(p, FAITH, None))
     return [
