@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,13 @@ class Court:
         return np.split(p, np.cumsum([len(rows) for rows, _ in parts])[:-1])
 
     def others(self, carriers: Int, boxes: Int) -> Callable[[int], Floats]:
-        """`others(t)`: support for t of the other rows labelled t, with the same boxes (m, 4) filled, one each in turn.
+        """`others(t)`: support for t of the other rows labelled t, with the same boxes (m, 4) filled, one each in turn. Asked once.
 
         Where a label is decided by what lies at one place (the lettering of a stop sign), they lose it too. Measured on clean
         CIFAR-10, GTSRB, MNIST and digits: to fill in also their own most supporting part convicts no less and finds no more.
         """
 
+        @cache
         def support(label: int) -> Floats:
             rows = self.reference(label, carriers)
             return self.predict(fill_boxes(self.images[rows], np.resize(boxes, (len(rows), 4))), rows)[:, label]
@@ -90,6 +92,7 @@ class Court:
     def ordinary(self, carriers: Int, boxes: Int) -> Callable[[], Floats]:
         """How far some rows of any label stand above strangers of it (see `evidence.belonging`), with the same boxes filled."""
 
+        @cache
         def above() -> Floats:
             rows = np.setdiff1d(self._one_a_group(np.flatnonzero(self.y != MISSING)), carriers)
             p = self.predict(fill_boxes(self.images[rows], np.resize(boxes, (len(rows), 4))), rows)

@@ -7,7 +7,7 @@ confirmed patch does is measured by putting it into other rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -146,8 +146,9 @@ class _Case:
     patch: Patch
     carriers: Int
     known: Int
-    boxes: Int  # of the known, what is filled in
     p: Floats
+    others: Callable[[int], Floats]
+    ordinary: Callable[[], Floats]
 
     def judged(self, court: Court, without: NDArray[np.bool_]) -> Tried:
         """Both trials, leaving out the rows of `without` (n,), which a stronger patch explains."""
@@ -159,8 +160,7 @@ class _Case:
         easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes)
         if easy.log_e < WORTH_TRYING and not few:
             return easy
-        others, ordinary = court.others(self.carriers, self.boxes), court.ordinary(self.carriers, self.boxes)
-        return judge(candidate, p, y, others, strangers=court.strangers, ordinary=ordinary, votes=votes)
+        return judge(candidate, p, y, self.others, strangers=court.strangers, ordinary=self.ordinary, votes=votes)
 
 
 def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
@@ -176,7 +176,7 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
         known = carriers[court.y[carriers] >= 0]
         boxes = boxes_of(patch, court.images[known])
         (p,) = court.without_boxes([(known, boxes)])
-        cases.append(_Case(patch, carriers, known, boxes, p))
+        cases.append(_Case(patch, carriers, known, p, court.others(carriers, boxes), court.ordinary(carriers, boxes)))
     explained = np.zeros(len(court.y), bool)
     waiting = [(case.judged(court, explained), case) for case in cases]
     tried: list[Tried] = []
