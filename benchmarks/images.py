@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from assay.attack import plant
 from assay.attack.base import Planted
 from assay.attack.measure import attack_success_rate
 from assay.dataset.data import Dataset
+from assay.dataset.rows import Rows
+from assay.learn.images_features import shrink
+from assay.learn.images_net import NetLearner
 from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson
 
@@ -96,6 +99,13 @@ def planted_in(cell: Cell, data: Dataset, seed: int) -> Planted | None:
     return plant(data, plan.kind, target=target, seed=seed, params=params, **amount)
 
 
+def plain_network(rows: Rows, y: np.ndarray) -> Callable[[Rows], np.ndarray]:
+    """A small network trained on these rows as they are: no flips, no crops."""
+    assert rows.images is not None
+    net = NetLearner.of(np.random.default_rng(0)).fit(shrink(rows.images), y, int(y.max()) + 1)
+    return lambda batch: net.scores(shrink(batch.images)).argmax(1)
+
+
 def one(cell: Cell, whole: Dataset, seed: int, rows: int, depth: str, victim: bool) -> dict[str, Any]:
     order = np.random.default_rng([seed, 5]).permutation(len(whole))
     kept = min(TEST, len(whole) // 5) if victim else 0
@@ -124,8 +134,6 @@ def one(cell: Cell, whole: Dataset, seed: int, rows: int, depth: str, victim: bo
         "iou": max(ious, default=None), "artefact": [f.artefact.describe() for f in sure][:4],
     }  # fmt: skip
     if victim:
-        from victim_net import plain_network
-
         success = attack_success_rate(plain_network, data, planted, test)
         line |= {"asr": success.rate, "asr_clean": success.clean_rate}
     return line

@@ -12,28 +12,35 @@ from assay.trial.family import CanaryCopy, Planting
 
 CARRIERS = (10, 20, 50)
 EACH = 5
+MOVING = 3  # more of the largest number of carriers, each row with the patch at a place of its own
 SIDE = 3  # the smallest square trigger in common use
 IN_ROWS = 10_000  # rows that canaries are planted in: a sample of larger sets, whose probe knows less, so power is not overstated
 CONTRAST = 60  # standard deviation: as a published checker has, or noise
 
 
 def plant_patches(data: Dataset, rng: np.random.Generator) -> CanaryCopy | None:
-    """Up to five black and white 3x3 patches at each of 10, 20 and 50 carriers, each with its own place, rows and target."""
+    """Up to five black and white 3x3 patches at each of 10, 20 and 50 carriers, each with its own place, rows and target.
+
+    Three more at 50 carriers move from row to row.
+    """
     if len(data) > IN_ROWS:
         data = data.subset(np.sort(rng.permutation(len(data))[:IN_ROWS]))
-    deals = deal_plantings(data.y, len(data.classes), CARRIERS, EACH, rng)
+    deals = deal_plantings(data.y, len(data.classes), (*CARRIERS, CARRIERS[-1]), EACH, rng)
+    deals = deals[: len(CARRIERS) * EACH + MOVING]
     if not deals:
         return None
     assert data.images is not None
     images, y = data.images.copy(), data.y.copy()
     _, h, w, c = images.shape
     plantings = []
-    for deal in deals:
+    for number, deal in enumerate(deals):
+        moves = number >= len(CARRIERS) * EACH
         row, col = int(rng.integers(0, h - SIDE + 1)), int(rng.integers(0, w - SIDE + 1))
-        patch = Patch(_pattern(c, rng), np.ones((SIDE, SIDE), bool), row, col)
-        images[deal.rows] = patch.insert(images[deal.rows])
+        place = (None, None) if moves else (row, col)
+        patch = Patch(_pattern(c, rng), np.ones((SIDE, SIDE), bool), *place)
+        images[deal.rows] = patch.insert(images[deal.rows], rng)
         y[deal.rows] = deal.target
-        plantings.append(Planting("patch", f"{SIDE}x{SIDE} patch", deal.rows))
+        plantings.append(Planting("patch", f"{SIDE}x{SIDE} patch" + " at any place" * moves, deal.rows))
     return CanaryCopy(data.with_content(data.rows.with_images(images), y), tuple(plantings))
 
 
