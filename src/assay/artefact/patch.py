@@ -124,11 +124,12 @@ class Patch(Artefact):
         for start in range(0, len(images), step):
             yield start, images[start : start + step]
 
-    def _far(self, images: UInt8, pixels: UInt8, inked: Int) -> NDArray[np.int32]:
+    def _far(self, images: UInt8, pixels: UInt8, inked: Int) -> NDArray[Any]:
         """(n, down, across) sums of absolute differences over the pixels `inked` (m, 2) at every place."""
         h, w = self.shape
         down, across = images.shape[1] - h + 1, images.shape[2] - w + 1
-        far = np.zeros((len(images), down, across), np.int32)
+        narrow = 255 * len(inked) * images.shape[3] < 1 << 16  # twice as many fit into a register
+        far = np.zeros((len(images), down, across), np.uint16 if narrow else np.int32)
         for r, c in inked:
             window = images[:, r : r + down, c : c + across]
             for channel, value in enumerate(pixels[r, c]):
@@ -149,7 +150,8 @@ class Patch(Artefact):
         present = np.zeros(len(images), bool)
         for start, part in self._chunks(images):
             near = np.flatnonzero(self._far(part, pixels, spread).min((1, 2)) <= most)
-            present[start + near] = self._far(part[near], pixels, inked).min((1, 2), initial=np.iinfo(np.int32).max) <= most
+            if len(near):
+                present[start + near] = self._far(part[near], pixels, inked).min((1, 2)) <= most
         return present
 
     def _insert(self, rows: Rows, rng: np.random.Generator) -> Rows:

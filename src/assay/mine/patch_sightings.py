@@ -61,11 +61,8 @@ def sightings(images: UInt8, support: int = SUPPORT) -> Sightings:
     starts = range(0, len(looked), CHUNK)
     parts = in_parallel(lambda s: _seen(images[looked[s : s + CHUNK]], s), starts)
     key, row, place = (np.concatenate([p[i] for p in parts]) for i in range(3))
-    order = np.lexsort((place, row, key))
+    order = np.argsort(key, kind="stable")  # rows stay in order within a key
     key, row, place = key[order], row[order], place[order]
-    fresh = np.flatnonzero(np.concatenate([[True], (key[1:] != key[:-1]) | (row[1:] != row[:-1])])) if len(key) else np.zeros(0, np.int64)
-    ends = np.append(fresh[1:], len(key))
-    key, row, place = key[fresh], row[fresh], place[(fresh + ends) // 2] if len(fresh) else place
     begin = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, np.int64)
     sizes = np.diff(np.append(begin, len(key)))
     keep = (sizes >= support) & (sizes <= MOST_OF_ROWS * len(looked))
@@ -95,11 +92,19 @@ def _seen(images: UInt8, first: int) -> tuple[UInt64, Int, Int]:
     middle = (high[m, a, b] // 2 + low[m, a, b] // 2)[:, None, None]
     even = mixed(quantised(middle, EVEN_BITS)[:, 0, 0] << np.uint64(1))
     width = images.shape[2]
-    return (
+    return _middle(
         np.concatenate([texture, even]),
         np.concatenate([n, m]) + first,
         np.concatenate([r * width + c, a * width + b]),
     )
+
+
+def _middle(key: UInt64, row: Int, place: Int) -> tuple[UInt64, Int, Int]:
+    """One sighting of each key in each row: the middle one in the order of places. Sorted by key and row."""
+    order = np.lexsort((place, row, key))
+    key, row, place = key[order], row[order], place[order]
+    fresh = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (row[1:] != row[:-1]))[: len(key)])
+    return key[fresh], row[fresh], place[(fresh + np.append(fresh[1:], len(key))) // 2]
 
 
 def grow_anywhere(images: UInt8, rows: Int, places: Int) -> Patch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from assay.artefact.patch import MARGIN, Patch
 from assay.dataset.data import Dataset
 from assay.dataset.rows import UInt8
 from assay.finding import Check
+from assay.learn.threads import in_parallel
 from assay.mine.candidate import Candidate
 from assay.mine.patch_grow import Grower
 from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
@@ -45,6 +47,7 @@ SECOND_PASS = 40  # candidates
 COMMON = 0.25  # share of rows beyond which a patch is a background that the data have in common
 MEASURED = 3.0  # log e-value from which the effect of a patch is measured
 MEASURED_AT_MOST = 8
+SEARCHED = 1_000  # pictures that one thread looks through at once
 SAME = 0.5  # Jaccard index of carriers above which two patches are one
 
 
@@ -219,13 +222,20 @@ def carriers_of(court: Court, lead: _Lead) -> tuple[Patch, Int]:
     patch, known = lead.patch, len(lead.carriers)
     wide = _widened(patch)
     if wide.tolerance > patch.tolerance:
-        present = np.flatnonzero(wide.present(court.images))
-        if len(present) <= WIDENED * known:
-            return wide, present
-    present = np.flatnonzero(patch.present(court.images))
+        far = _everywhere(court.images, lambda part: patch.places(part)[2])
+        if (far <= wide.tolerance).sum() <= WIDENED * known:
+            return wide, np.flatnonzero(far <= wide.tolerance)
+        present = np.flatnonzero(far <= patch.tolerance)
+    else:
+        present = np.flatnonzero(_everywhere(court.images, patch.present))
     if len(present) > max(COMMON * len(court.y), 2 * known):
         return patch, lead.carriers
     return patch, present if len(present) >= known / 2 else lead.carriers
+
+
+def _everywhere(images: UInt8, ask: Callable[[UInt8], NDArray[Any]]) -> NDArray[Any]:
+    """The answer for every picture; parts of them side by side."""
+    return np.concatenate(in_parallel(ask, [images[i : i + SEARCHED] for i in range(0, len(images), SEARCHED)]))
 
 
 def _widened(patch: Patch) -> Patch:
