@@ -128,6 +128,12 @@ def test_from_a_scan_to_the_contributor_the_model_and_a_clean_copy(say: Say, tmp
     assert say("export data.ledger --format cyclonedx --model model.npz --out bom.json")[0] == 0
     assert say("export data.ledger --format openlineage --out lineage.jsonl")[0] == 0
     assert say("export data.ledger --format intoto --snapshot v2 --out v2.json")[0] == 0
+    assert say("pack data.ledger --snapshot v2 --out v2.zip")[0] == 0
+    trust = json.loads((tmp_path / "data.ledger" / "ledger.json").read_text())["key"]
+    code, out, _ = say("receive v2.zip clean.csv", "--trust", trust)
+    assert (code, "is that data, to the bit" in out, "source crawl: approved" in out) == (0, True, True)
+    code, out, _ = say("receive v2.zip r.csv", "--trust", trust)
+    assert (code, "40 added (records" in out) == (1, True)
     assert "needs more" in say("export data.ledger --format croissant --out x.json")[2]
     assert say("verifier --out verify.py")[0] == 0
     code, out, _ = say("row data.ledger v2 17")

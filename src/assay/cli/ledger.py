@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from assay.cli import ledger_data, ledger_remote
+from assay.cli import ledger_data, ledger_receive
 from assay.cli.scan import listed
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
     group.command("revoke", help="Revoke a source with an approver's key: it may bring nothing more.")(revoke)
     group.command("add", help="Log the rows of a data set as brought by an approved source.")(add_rows)
     ledger_data.add(group)
-    ledger_remote.add(group)
+    ledger_receive.add(group)
     group.command("verify", help="Check every entry, tile and signature of a ledger, and every rule. Exit 1 if one does not hold.")(verify)
     group.command("witness", help="Cosign the checkpoint with a witness's key, if it continues what that witness signed before.")(witness)
     group.command("compare", help="Are two checkpoints, got by two readers, of one history? Exit 1 if the log lied.")(compare)

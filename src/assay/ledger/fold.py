@@ -21,7 +21,9 @@ from assay.ledger.log import Log
 
 DAY = 10  # characters of a time that name its day: 2026-11-21
 
-Item = tuple[int, Event, bytes]  # number, event, leaf hash
+CHUNK = 50_000  # rows held and admitted together at most: 100 MB
+
+Item = tuple[int, Event, bytes]  # number, event, entry
 
 
 def fold(log: Log, index: Index, progress: Callable[[int, int], None] | None = None) -> None:
@@ -33,9 +35,15 @@ def fold(log: Log, index: Index, progress: Callable[[int, int], None] | None = N
     with index.transaction():
         size, root = index.head()  # another process may have been quicker
         if size < tree.size:
-            items = ((n, decode(entry, n), leaf_hash(entry)) for n, entry in enumerate(log.entries(size, tree.size), size))
+            items = ((n, decode(entry, n), entry) for n, entry in enumerate(log.entries(size, tree.size), size))
             _fold(items, index, progress, tree.size)
             index.db.execute("update head set size = ?, root = ?", (tree.size, tree.root))
+
+
+def fold_events(items: Sequence[Item], index: Index) -> None:
+    """Fold some events of a log, in their order, into an index of their own; what they break stands in its violations."""
+    with index.transaction():
+        _fold(items, index, None, 0)
 
 
 def preview(index: Index, first: int, entries: Sequence[bytes]) -> str:
@@ -43,7 +51,7 @@ def preview(index: Index, first: int, entries: Sequence[bytes]) -> str:
     known = len(index.violations())
     index.db.execute("begin immediate")
     try:
-        _fold(((n, decode(entry, n), leaf_hash(entry)) for n, entry in enumerate(entries, first)), index, None, 0)
+        _fold(((n, decode(entry, n), entry) for n, entry in enumerate(entries, first)), index, None, 0)
         broken = index.violations()
     finally:
         index.db.execute("rollback")
@@ -56,9 +64,9 @@ def _fold(items: Iterable[Item], index: Index, progress: Callable[[int, int], No
         if kind == "row.added":
             number = _rows(list(group), index)
         else:
-            for number, event, leaf in group:
+            for number, event, entry in group:
                 try:
-                    KINDS[kind](index, number, event, leaf)
+                    KINDS[kind](index, number, event, entry)
                 except DataError as error:
                     _violated(index, number, error)
         if time < last:
@@ -70,9 +78,11 @@ def _fold(items: Iterable[Item], index: Index, progress: Callable[[int, int], No
 
 
 def _together(item: Item) -> tuple[str, ...]:
-    """Rows of one source and moment are admitted together."""
-    event = item[1]
-    return (event.type, event.time, event.body["source"]) if event.type == "row.added" else (event.type, event.time)
+    """Rows of one source and moment are admitted together, chunk by chunk: a limit that all of them break, one chunk breaks."""
+    number, event, _ = item
+    if event.type != "row.added":
+        return (event.type, event.time)
+    return (event.type, event.time, event.body["source"], str(number // CHUNK))
 
 
 def _violated(index: Index, number: int, error: DataError) -> None:
@@ -107,7 +117,7 @@ def _rows(items: list[Item], index: Index) -> int:
     return items[-1][0]
 
 
-def _created(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _created(index: Index, number: int, event: Event, entry: bytes) -> None:
     if number:
         raise Refused("a ledger is created once, by its first event")
     policy_of(event.body["origin"], event.body["approvers"], event.body["threshold"])
@@ -116,22 +126,32 @@ def _created(index: Index, number: int, event: Event, leaf: bytes) -> None:
     )
 
 
-def _registered(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _registered(index: Index, number: int, event: Event, entry: bytes) -> None:
     name = event.body["source"]
     if name in index.source_names():
         raise Refused(f"the source {name!r} is registered already")
-    values = (name, number, leaf, event.body["licence"], event.body["contact"], event.body["method"], event.body.get("url", ""), 0, "")
+    values = (
+        name,
+        number,
+        leaf_hash(entry),
+        event.body["licence"],
+        event.body["contact"],
+        event.body["method"],
+        event.body.get("url", ""),
+        0,
+        "",
+    )
     index.db.execute("insert into sources values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
-def _approved(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _approved(index: Index, number: int, event: Event, entry: bytes) -> None:
     scope, _ = read_approval(index.policy(), index.source(event.body["source"]), event.body["note"])
     if scope.expires <= event.time:
         raise Refused(f"an approval that ends on {scope.expires} has ended already", remedy="approve until a later date")
     index.db.execute("insert into approvals values (?, ?, ?)", (event.body["source"], number, event.body["note"]))
 
 
-def _revoked(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _revoked(index: Index, number: int, event: Event, entry: bytes) -> None:
     source = index.source(event.body["source"])
     reason = read_revocation(index.policy(), source, event.body["note"])
     index.db.execute("update sources set revoked = revoked + 1, reason = ? where name = ?", (reason, source.name))
@@ -146,7 +166,7 @@ def _row(index: Index, row: int) -> tuple[int, int | None]:
     return found[0], found[1]
 
 
-def _derived(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _derived(index: Index, number: int, event: Event, entry: bytes) -> None:
     if not event.body["parents"]:
         raise Refused("a derived row has one parent or more")
     for parent in event.body["parents"]:
@@ -157,20 +177,20 @@ def _derived(index: Index, number: int, event: Event, leaf: bytes) -> None:
     index.db.executemany("insert or ignore into parents values (?, ?)", [(number, parent) for parent in event.body["parents"]])
 
 
-def _removed(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _removed(index: Index, number: int, event: Event, entry: bytes) -> None:
     if _row(index, event.body["row"])[1] is not None:
         raise Refused(f"row {event.body['row']} was removed before")
     index.db.execute("update rows set removed = ? where row = ?", (number, event.body["row"]))
 
 
-def _changed(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _changed(index: Index, number: int, event: Event, entry: bytes) -> None:
     _row(index, event.body["row"])
     commitment = bytes.fromhex(event.body["commit"])
     index.db.execute("insert into changes values (?, ?, ?)", (number, event.body["row"], commitment))
     index.db.execute("update rows set commitment = ? where row = ?", (commitment, event.body["row"]))
 
 
-def _labelled(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _labelled(index: Index, number: int, event: Event, entry: bytes) -> None:
     before, _ = _row(index, event.body["row"])
     if before != index.name_id(event.body.get("before")):
         raise Refused(f"row {event.body['row']} did not have the label {event.body.get('before')!r} before")
@@ -179,14 +199,14 @@ def _labelled(index: Index, number: int, event: Event, leaf: bytes) -> None:
     index.db.execute("update rows set label = ? where row = ?", (label, event.body["row"]))
 
 
-def _decided(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _decided(index: Index, number: int, event: Event, entry: bytes) -> None:
     _row(index, event.body["row"])
     index.db.execute(
         "insert into decisions values (?, ?, ?, ?)", (number, event.body["row"], event.body["decision"], event.body["reviewer"])
     )
 
 
-def _snapshot(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _snapshot(index: Index, number: int, event: Event, entry: bytes) -> None:
     if index.db.execute("select 1 from snapshots where name = ?", (event.body["name"],)).fetchone():
         raise Refused(f"there is a snapshot {event.body['name']!r} already")
     values = (event.body["name"], number, event.body["size"], event.body["root"], event.body["rows"], event.body.get("parent"))
@@ -198,7 +218,7 @@ def _known_snapshot(index: Index, name: str) -> None:
         raise Refused(f"there is no snapshot {name!r}")
 
 
-def _step(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _step(index: Index, number: int, event: Event, entry: bytes) -> None:
     for name in [*event.body["inputs"], event.body["output"]]:
         _known_snapshot(index, name)
     said = event.body
@@ -207,22 +227,22 @@ def _step(index: Index, number: int, event: Event, leaf: bytes) -> None:
     index.db.execute("insert into steps values (?, ?, ?, ?, ?, ?, ?)", values)
 
 
-def _trained(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _trained(index: Index, number: int, event: Event, entry: bytes) -> None:
     _known_snapshot(index, event.body["snapshot"])
     index.db.execute("insert into models values (?, ?, ?, ?)", (number, event.body["model"], event.body["digest"], event.body["snapshot"]))
 
 
-def _moved(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _moved(index: Index, number: int, event: Event, entry: bytes) -> None:
     if not index.db.execute("select 1 from models where model = ?", (event.body["model"],)).fetchone():
         raise Refused(f"no training of a model {event.body['model']!r} was logged")
     index.db.execute("insert into aliases values (?, ?, ?)", (number, event.body["alias"], event.body["model"]))
 
 
-def _signed(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _signed(index: Index, number: int, event: Event, entry: bytes) -> None:
     index.db.execute("insert into statements values (?, ?, ?)", (number, event.body["predicate"], event.body["payload"]))
 
 
-def _scanned(index: Index, number: int, event: Event, leaf: bytes) -> None:
+def _scanned(index: Index, number: int, event: Event, entry: bytes) -> None:
     values = (number, event.body["fingerprint"], event.body["verdict"], event.body["report"], event.body["findings"])
     index.db.execute("insert into scans values (?, ?, ?, ?, ?)", values)
 

@@ -47,6 +47,7 @@ create index parents_parent on parents (parent);
 create index labels_row on labels (row);
 create index models_snapshot on models (snapshot);
 """
+CACHE = 65_536  # KiB of pages in memory: with SQLite's 2 MiB, inserting a million rows into three indexes waits for the disk
 PATIENCE = 300.0  # seconds to wait for another process that folds a long log
 BATCH = 500  # parameters of one SQL statement
 
@@ -66,18 +67,22 @@ class Index:
 
     def _layout(self) -> str | None:
         try:
-            self.db.execute("pragma synchronous = off")  # it can be made again
+            self._settings()
             found = self.db.execute("select layout from head").fetchone()
         except sqlite3.DatabaseError:
             return None
         return None if found is None else str(found[0])
+
+    def _settings(self) -> None:
+        self.db.execute(f"pragma cache_size = -{CACHE}")
+        self.db.execute("pragma synchronous = off")  # it can be made again
 
     def clear(self) -> None:
         """Throw everything away."""
         self.db.close()
         self.path.unlink(missing_ok=True)
         self.db = _connect(self.path)
-        self.db.execute("pragma synchronous = off")
+        self._settings()
         with self.transaction():
             if self._layout() != LAYOUT:  # nobody else has made it meanwhile
                 for statement in TABLES.split(";")[:-1]:

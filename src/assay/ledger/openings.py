@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.ledger.index import CACHE, PATIENCE
+
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
@@ -34,7 +36,8 @@ class Openings:
     """Salts, digests and names of rows in the SQLite file at `path`."""
 
     def __init__(self, path: Path) -> None:
-        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+        self.db.execute(f"pragma cache_size = -{CACHE}")
         self.db.execute("pragma secure_delete = on")  # what is erased is overwritten
         self.db.execute("create table if not exists openings (row integer primary key, digest blob, salt blob, key text)")
         self.db.execute("create index if not exists by_digest on openings (digest)")

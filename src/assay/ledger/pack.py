@@ -1,0 +1,176 @@
+"""An evidence pack: all that a receiver of a data set needs to check where it came from, in one file; and the check.
+
+    pack.zip
+      pack.json            schema "assay.pack/1": the ledger's key, the snapshot, the events by number
+      events/N.json        an event as it is in the log         events/N.tlog-proof   its inclusion proof
+      snapshot             the signed head of the snapshot
+      digests.txt          the digest of every record in order, hex (may be left out)
+      verify.py            the one-file verifier
+
+Held: that these events are in the signed log, that the sources' approvals are signed by the approvers and stood when the snapshot was
+taken, that digests and data are the snapshot's. Not held: that the pack tells everything. It is a selection; whoever wants to be
+sure that no revocation was left out reads the whole log.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
+from assay.dataset.merkle import tree_hash
+from assay.ledger import export, snapshots, tlog_proof
+from assay.ledger.approval import standing
+from assay.ledger.checkpoint import open_checkpoint
+from assay.ledger.errors import Refused, Tampered
+from assay.ledger.events import Event, decode
+from assay.ledger.fold import fold_events
+from assay.ledger.index import Index
+from assay.ledger.ledger import Ledger
+from assay.ledger.note import Key
+
+SCHEMA = "assay.pack/1"
+MANIFEST, HEAD, DIGESTS, VERIFIER = "pack.json", "snapshot", "digests.txt", "verify.py"
+LARGEST = 1 << 30  # bytes that are unpacked of one member: the digests of 16 million records
+STAMP = (2000, 1, 1, 0, 0, 0)  # of every member, so that the same evidence makes the same file
+
+
+def pack(ledger: Ledger, name: str, out: Path, *, digests: bool = True) -> int:
+    """Write the pack of a snapshot to `out`; how many events are in it."""
+    loaded = snapshots.load(ledger, name)
+    sources = {source.name for source in export.sources_of(ledger, name)}
+    chosen = [n for n, event in _events(ledger) if _about(n, event, name, loaded.root.hex(), sources)]
+    members = {HEAD: snapshots.note(ledger, name).encode(), VERIFIER: files("assay.ledger").joinpath("standalone.py").read_bytes()}
+    if digests:
+        members[DIGESTS] = "".join(digest.hex() + "\n" for digest in loaded.digests).encode()
+    for number in chosen:
+        members[f"events/{number}.json"] = ledger.log.entry(number)
+        members[f"events/{number}{tlog_proof.SUFFIX}"] = ledger.log.prove(number).text().encode()
+    manifest = {"schema": SCHEMA, "key": str(ledger.key), "snapshot": name, "sources": sorted(sources), "events": chosen}
+    members[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in sorted(members.items()):
+            archive.writestr(zipfile.ZipInfo(path, STAMP), data, zipfile.ZIP_DEFLATED)
+    return len(chosen)
+
+
+def _events(ledger: Ledger) -> list[tuple[int, Event]]:
+    """Every event that is not about single rows."""
+    decoded = ((n, decode(entry, n)) for n, entry in enumerate(ledger.log.entries()))
+    return [(n, event) for n, event in decoded if not event.type.startswith(("row.", "label.", "review."))]
+
+
+def _about(number: int, event: Event, name: str, root: str, sources: set[str]) -> bool:
+    if event.type.startswith("source."):
+        return event.body["source"] in sources
+    if event.type == "scan.verdict":
+        return bool(event.body["fingerprint"] == root)
+    if event.type == "snapshot":
+        return bool(event.body["name"] == name)
+    return event.type == "ledger.created"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a pack shows."""
+
+    ledger: str
+    snapshot: str
+    size: int
+    root: str
+    time: str  # when the snapshot was logged
+    sources: tuple[tuple[str, str], ...]  # (name, "approved until ..." or why it was not, when the snapshot was taken)
+    verdicts: tuple[tuple[str, int], ...]  # of scans of exactly this data: (verdict, findings)
+    violations: tuple[str, ...]  # rules that the events break
+    digests: tuple[bytes, ...] | None
+
+
+def receive(path: Path, key: Key) -> Receipt:
+    """Check a pack against the ledger's public key. Raises Tampered where something in it does not hold."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: _member(archive, info) for info in archive.infolist()}
+        manifest = json.loads(members[MANIFEST])
+        numbers, name, sources = manifest["events"], manifest["snapshot"], manifest["sources"]
+        if manifest["schema"] != SCHEMA:
+            raise ValueError(f"the schema is {manifest['schema']!r}")
+        events = [_event(members, number, key) for number in sorted(numbers)]
+    except (KeyError, ValueError, TypeError, zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"not an evidence pack ({error})", path=path, remedy="ask for it again") from error
+    index = Index(Path(":memory:"))
+    fold_events([(n, event, entry) for n, event, entry in events], index)
+    logged = index.db.execute("select event, size, root from snapshots where name = ?", (name,)).fetchone()
+    if logged is None:
+        raise Tampered(f"the event of the snapshot {name!r} is not in the pack", path=path)
+    event, size, root = logged
+    head = open_checkpoint(members.get(HEAD, b""), [key], snapshots.origin(key.name, name))
+    if (head.size, head.root.hex()) != (size, root):
+        raise Tampered("the signed head of the snapshot is not the one that was logged", path=path)
+    time = next(said.time for n, said, _ in events if n == event)
+    digests = _digests(members[DIGESTS], head.root, path) if DIGESTS in members else None
+    scans = index.db.execute("select verdict, findings from scans where fingerprint = ? order by event", (root,)).fetchall()
+    return Receipt(
+        str(key),
+        name,
+        size,
+        root,
+        time,
+        tuple((source, _state(index, source, time)) for source in sources),
+        tuple(scans),
+        tuple(problem for _, problem in index.violations()),
+        digests,
+    )
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    if info.file_size > LARGEST:
+        raise ValueError(f"{info.filename} is larger than {LARGEST:,} bytes")
+    return archive.read(info)
+
+
+def _event(members: dict[str, bytes], number: int, key: Key) -> tuple[int, Event, bytes]:
+    entry = members[f"events/{number}.json"]
+    proof = tlog_proof.parse(members[f"events/{number}{tlog_proof.SUFFIX}"])
+    if proof.index != number:
+        raise Tampered(f"the proof of event {number} is that of event {proof.index}")
+    proof.check(entry, [key])
+    return number, decode(entry, number), entry
+
+
+def _digests(text: bytes, root: bytes, path: Path) -> tuple[bytes, ...]:
+    try:
+        digests = tuple(bytes.fromhex(line) for line in text.decode().splitlines())
+    except ValueError as error:
+        raise Tampered(f"{DIGESTS} is no list of digests", path=path) from error
+    if tree_hash(digests) != root:
+        raise Tampered(f"{DIGESTS} does not give the root of the snapshot", path=path)
+    return digests
+
+
+def _state(index: Index, source: str, time: str) -> str:
+    try:
+        return f"approved until {standing(index.policy(), index.source(source), time).expires}"
+    except Refused as error:
+        return str(error).split(". Remedy: ")[0]
+
+
+def compare(receipt: Receipt, data: Dataset) -> dict[str, Any]:
+    """How `data` differs from the snapshot: record numbers `altered` (where both have as many records), else counts.
+
+    Empty where it is the same to the bit. Without digests in the pack only `differs` can be said.
+    """
+    if data.fingerprint == receipt.root:
+        return {}
+    if receipt.digests is None:
+        return {"differs": True}
+    found = snapshots.record_digests(data)
+    if len(found) == len(receipt.digests):
+        return {"altered": [i for i, (old, new) in enumerate(zip(receipt.digests, found, strict=True)) if old != new]}
+    change = snapshots.difference(receipt.digests, found)
+    known = set(change.added)
+    return {"added": [i for i, digest in enumerate(found) if digest in known], "missing": len(change.missing)}
