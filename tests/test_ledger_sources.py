@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from assay.dataset.errors import DataError
 from assay.ledger.approval import Policy, Scope, approve, revoke
+from assay.ledger.audit import audit
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
+from assay.ledger.keys import write_key
 from assay.ledger.ledger import Ledger, memo_of
 from ledger_examples import ALICE, BOB, CAROL, KEY, MALLORY, NEXT_YEAR, agree, new_ledger, opened, register, reviews
 
@@ -141,8 +145,6 @@ def test_no_content_is_in_the_log(ledger: Ledger, tmp_path: Path) -> None:
 
 
 def test_keys_and_ledgers_that_do_not_belong_together(ledger: Ledger, tmp_path: Path) -> None:
-    from assay.ledger.keys import write_key
-
     write_key(tmp_path / "mallory.key", MALLORY)
     write_key(tmp_path / "ledger.key", KEY)
     with pytest.raises(Refused, match=r"this is the key of mallory"):
@@ -158,3 +160,35 @@ def test_keys_and_ledgers_that_do_not_belong_together(ledger: Ledger, tmp_path: 
         Ledger.create(tmp_path / "second", KEY, memo_of(tmp_path / "ledger.key"))
     with pytest.raises(DataError, match=r"there is no ledger"):
         Ledger.open(tmp_path / "nowhere")
+
+
+def bring(folder: Path, source: str, start: int) -> None:
+    ledger = Ledger.open(folder / "ledger", key_file=folder / "ledger.key")
+    for part in range(3):
+        first = start + 10 * part
+        add(ledger, opened(reviews(folder / f"{source}{part}.csv", first, first + 10)), source)
+
+
+def test_three_ledgers_open_at_once(ledger: Ledger, tmp_path: Path) -> None:
+    """Every row is logged once, opened by its own salt, and the quota of all is kept."""
+    write_key(tmp_path / "ledger.key", KEY)
+    context = multiprocessing.get_context("spawn")
+    writers = []
+    for number in range(3):
+        register(ledger, f"s{number}", ALICE, BOB, scope=Scope(rows=30, expires="2999-01-01T00:00:00Z"))
+        writers.append(context.Process(target=bring, args=(tmp_path, f"s{number}", 100 * number)))
+    for writer in writers:
+        writer.start()
+    readers = [Ledger.open(tmp_path / "ledger", trust=KEY.key).index.brought("s0").rows for _ in range(5)]
+    for writer in writers:
+        writer.join(90)
+        assert writer.exitcode == 0
+    assert readers == sorted(readers)
+    ledger.refresh()
+    assert not ledger.index.violations()
+    for row, commitment in ledger.index.db.execute("select row, commitment from rows").fetchall():
+        held = ledger.openings.of(row)
+        assert held is not None
+        assert sha256(held[1] + held[0]).digest() == commitment
+    assert [ledger.index.brought(f"s{number}").rows for number in range(3)] == [30, 30, 30]
+    audit(ledger.log)
