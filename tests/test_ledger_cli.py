@@ -62,7 +62,7 @@ def test_from_a_key_to_checked_rows(say: Say, tmp_path: Path) -> None:
     assert (tmp_path / "7.tlog-proof").read_text().startswith("c2sp.org/tlog-proof@v1\nindex 7\n")
 
     shutil.copy(tmp_path / "data.ledger" / "checkpoint", tmp_path / "yesterday")
-    assert say("key witness.example --out w.key")[0] == 0
+    assert say("key witness.example --out w.key --post-quantum")[0] == 0
     code, out, _ = say("witness data.ledger --as w.key --memory w.seen")
     key = next(line.strip() for line in out.split("\n") if line.startswith("    "))
     assert say("verify data.ledger", "--witness", key)[0] == 0

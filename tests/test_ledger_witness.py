@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from assay.ledger.errors import Refused, Tampered
 from assay.ledger.log import Log
 from assay.ledger.note import Signer
 from assay.ledger.storage import Memory
-from assay.ledger.witness import Witness, cosigned, require, same_log, witness
+from assay.ledger.witness import Cosigner, Witness, cosigned, require, same_log, witness
 
 SIGNER = Signer.of("example.com/ledger", bytes(range(32)))
-FIRST, SECOND = (Signer.of(f"witness.example/{i}", bytes([i]) * 32) for i in (1, 2))
+FIRST, SECOND = (Cosigner.of(Signer.of(f"witness.example/{i}", bytes([i]) * 32)) for i in (1, 2))
+QUANTUM = Cosigner("witness.example/q", b"\x06", bytes(32))
 NOW = 1_800_000_000
 
 
@@ -30,7 +32,7 @@ def log_of(*batches: bytes) -> Log:
 def test_a_witnessed_checkpoint_is_a_checkpoint_still(tmp_path: Path) -> None:
     log = log_of(b"a")
     note = witness(log, tmp_path / "w1", FIRST, NOW)
-    keys = [Witness.of(FIRST.key), Witness.of(SECOND.key)]
+    keys = [FIRST.witness, SECOND.witness]
     assert open_checkpoint(note, [SIGNER.key]).size == 300
     assert cosigned(note, keys) == {"witness.example/1": NOW}
     require(note, keys, 1)
@@ -44,12 +46,28 @@ def test_a_witnessed_checkpoint_is_a_checkpoint_still(tmp_path: Path) -> None:
             require("\n".join(changed), keys, 1)
 
 
+def test_post_quantum_cosignatures(tmp_path: Path) -> None:
+    log = log_of(b"a")
+    note = witness(log, tmp_path / "w", QUANTUM, NOW)
+    assert cosigned(note, [QUANTUM.witness, FIRST.witness]) == {"witness.example/q": NOW}
+    line = note.split("\n")[-2].split(" ")[2]
+    assert len(b64decode(line)) == 4 + 8 + 2420
+    assert Witness.parse(str(QUANTUM.witness)) == QUANTUM.witness
+    assert Cosigner.parse(QUANTUM.secret()) == QUANTUM
+    renamed = Cosigner("witness.example/other", b"\x06", bytes(32))  # unlike Ed25519 the signature is bound to the name
+    forged = note.replace(f"{QUANTUM.name} {line}", f"{renamed.name} {b64encode(renamed.witness.id + b64decode(line)[4:]).decode()}")
+    with pytest.raises(Tampered, match=r"does not fit the checkpoint"):
+        cosigned(forged, [renamed.witness])
+    with pytest.raises(DataError, match=r"damaged"):
+        Cosigner.parse(QUANTUM.secret().replace("+witness", "+witless"))
+
+
 def test_keys_of_witnesses() -> None:
     """The key id is over the type 0x04: the same key as a log's has another id."""
-    key = Witness.of(FIRST.key)
+    key = FIRST.witness
     assert Witness.parse(str(key)) == key
-    assert key.id != FIRST.key.id
-    for text in (str(FIRST.key), str(key)[:-4], str(key).replace("+", "-"), ""):
+    assert key.id != Signer.of(FIRST.name, FIRST.seed).key.id
+    for text in (str(Signer.of(FIRST.name, FIRST.seed).key), str(key)[:-4], str(key).replace("+", "-"), ""):
         with pytest.raises(DataError, match=r"not a witness's key"):
             Witness.parse(text)
 
@@ -58,7 +76,7 @@ def test_a_witness_does_not_sign_two_histories(tmp_path: Path) -> None:
     honest, forked = log_of(b"a", b"b"), log_of(b"a", b"c")
     witness(log_of(b"a"), tmp_path / "w", FIRST, NOW)
     witness(honest, tmp_path / "w", FIRST, NOW)
-    assert len(cosigned(witness(honest, tmp_path / "w", FIRST, NOW + 1), [Witness.of(FIRST.key)])) == 1
+    assert len(cosigned(witness(honest, tmp_path / "w", FIRST, NOW + 1), [FIRST.witness])) == 1
     for other, says in ((forked, "two roots for one size"), (log_of(b"a"), "rolled back"), (log_of(b"x", b"b", b"c"), "no longer")):
         with pytest.raises(Tampered, match=says):
             witness(other, tmp_path / "w", FIRST, NOW)

@@ -62,9 +62,12 @@ def trusted(text: str | None) -> Key | None:
     """A public key given as its line, or as a file that holds it."""
     from assay.ledger.note import Key
 
-    if text is None:
-        return None
-    return Key.parse(Path(text).read_text(encoding="utf-8") if Path(text).is_file() else text)
+    return None if text is None else Key.parse(_line(text))
+
+
+def _line(text: str) -> str:
+    """What is in the file `text`; where that names no file, `text` itself. A key is longer than file names may be, or has a +."""
+    return Path(text).read_text(encoding="utf-8") if len(text) < 256 and Path(text).is_file() else text
 
 
 def init(
@@ -94,13 +97,21 @@ def init(
 def key(
     name: str = typer.Argument(help="Whose it is: alice, example.com/alice."),
     out: Path | None = typer.Option(None, help="Where the secret key goes. Default: NAME.key here."),
+    post_quantum: bool = typer.Option(False, "--post-quantum", help="An ML-DSA-44 key, for witnesses; approvers and ledgers use Ed25519."),
 ) -> None:
     """Make a key."""
     from assay.ledger.keys import write_key
     from assay.ledger.note import Signer
+    from assay.ledger.witness import Cosigner
 
+    target = out or Path(f"{name.replace('/', '-')}.key")
+    if post_quantum:
+        cosigner = Cosigner.generate(name)
+        write_key(target, cosigner)
+        typer.echo(str(cosigner.witness))
+        return
     signer = Signer.generate(name)
-    write_key(out or Path(f"{name.replace('/', '-')}.key"), signer)
+    write_key(target, signer)
     typer.echo(str(signer.key))
 
 
@@ -230,7 +241,7 @@ def verify(
     folder: Path = FOLDER,
     trust: str | None = TRUST,
     seen: Path | None = typer.Option(None, help="File that remembers the head you saw last: the ledger must continue it."),
-    witness: list[str] = typer.Option([], help="Public key of a witness; several times."),
+    witness: list[str] = typer.Option([], help="Public key of a witness, or a file that holds it; several times."),
     quorum: int | None = typer.Option(None, help="How many of the witnesses must have signed. Default: all.", min=0),
 ) -> int:
     """Check everything; 1 where something does not hold."""
@@ -250,7 +261,7 @@ def verify(
             ledger.index.clear()
             ledger.refresh(lambda done, of: progress(done, of, "rules"))
             beside = check_beside(ledger)
-        witnesses = [Witness.parse(text) for text in witness]
+        witnesses = [Witness.parse(_line(text)) for text in witness]
         require(ledger.log.note().decode(), witnesses, len(witnesses) if quorum is None else quorum)
     except Tampered as error:
         typer.echo(f"NOT as it was signed: {error}")
@@ -281,16 +292,16 @@ def witness(
     import time
 
     from assay.ledger import witness as witnesses
-    from assay.ledger.keys import read_key
+    from assay.ledger.keys import read_cosigner
     from assay.ledger.ledger import Ledger
     from assay.ledger.paths import CHECKPOINT
 
-    signer = read_key(as_)
+    signer = read_cosigner(as_)
     log = Ledger.open(folder, trust=trusted(trust)).log
     with log.storage.lock():
         before = log.note()
         log.storage.swap(CHECKPOINT, before, witnesses.witness(log, memory, signer, int(time.time())).encode())
-    typer.echo(f"Signed. This witness's public key, for assay ledger verify --witness:\n\n    {witnesses.Witness.of(signer.key)}\n")
+    typer.echo(f"Signed. This witness's public key, for assay ledger verify --witness:\n\n    {signer.witness}\n")
 
 
 def compare(

@@ -52,7 +52,8 @@ def _needed() -> Any:
     return ed25519
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raises DataError where the specification allows no key of that name."""
     if not name or "+" in name or any(c.isspace() or ord(c) < 0x20 for c in name):
         raise DataError(f"{name!r} cannot name a key", remedy="use a name like example.com/ledger, without spaces and plus signs")
 
@@ -107,7 +108,7 @@ def _fields(text: str, what: str) -> tuple[str, str, bytes]:
             raise ValueError("not an Ed25519 key")
     except ValueError as error:
         raise DataError(f"not a {what} ({error})", remedy="give the whole line as assay ledger key printed it") from error
-    _check_name(parts[0])
+    check_name(parts[0])
     return parts[0], parts[1], data[1:]
 
 
@@ -121,7 +122,7 @@ class Signer:
     @classmethod
     def generate(cls, name: str) -> Signer:
         """A fresh key from the operating system's randomness."""
-        _check_name(name)
+        check_name(name)
         return cls.of(name, _needed().Ed25519PrivateKey.generate().private_bytes_raw())
 
     @classmethod
