@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from assay.cli import ledger_data, ledger_receive
+from assay.cli.ledger_panels import LOG, SOURCES
 from assay.cli.scan import listed
 
 if TYPE_CHECKING:
@@ -27,22 +28,30 @@ TRUST = typer.Option(None, "--trust", help="The ledger's public key, got from el
 
 def add(app: typer.Typer) -> None:
     group = typer.Typer(name="ledger", help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
-    group.command("init", help="Make a ledger and its key.")(init)
-    group.command("key", help="Make a key for an approver, and print the public part.")(key)
+    group.command("init", rich_help_panel=LOG, help="Make a ledger and its key.")(init)
+    group.command("key", rich_help_panel=LOG, help="Make a key for an approver, and print the public part.")(key)
     source = typer.Typer(name="source", help="Register and list sources.", no_args_is_help=True)
     source.command("add", help="Register a source. It may bring nothing before it is approved.")(source_add)
     source.command("list", help="List the sources and whether they may bring rows.")(source_list)
-    group.add_typer(source)
-    group.command("approve", help="Approve a source with an approver's key.")(approve)
-    group.command("revoke", help="Revoke a source with an approver's key: it may bring nothing more.")(revoke)
-    group.command("add", help="Log the rows of a data set as brought by an approved source.")(add_rows)
+    group.add_typer(source, rich_help_panel=SOURCES)
+    group.command("approve", rich_help_panel=SOURCES, help="Approve a source with an approver's key.")(approve)
+    group.command("revoke", rich_help_panel=SOURCES, help="Revoke a source with an approver's key: it may bring nothing more.")(revoke)
+    group.command("add", rich_help_panel=SOURCES, help="Log the rows of a data set as brought by an approved source.")(add_rows)
     ledger_data.add(group)
     ledger_receive.add(group)
-    group.command("verify", help="Check every entry, tile and signature of a ledger, and every rule. Exit 1 if one does not hold.")(verify)
-    group.command("witness", help="Cosign the checkpoint with a witness's key, if it continues what that witness signed before.")(witness)
-    group.command("compare", help="Are two checkpoints, got by two readers, of one history? Exit 1 if the log lied.")(compare)
-    group.command("proof", help="Write the inclusion proof of one event, to be checked offline.")(proof)
-    group.command("log", help="List events.")(log)
+    group.command(
+        "verify",
+        rich_help_panel=LOG,
+        help="Check every entry, tile and signature of a ledger, and every rule. Exit 1 if one does not hold.",
+    )(verify)
+    group.command(
+        "witness", rich_help_panel=LOG, help="Cosign the checkpoint with a witness's key, if it continues what that witness signed before."
+    )(witness)
+    group.command("compare", rich_help_panel=LOG, help="Are two checkpoints, got by two readers, of one history? Exit 1 if the log lied.")(
+        compare
+    )
+    group.command("proof", rich_help_panel=LOG, help="Write the inclusion proof of one event, to be checked offline.")(proof)
+    group.command("log", rich_help_panel=LOG, help="List events.")(log)
     app.add_typer(group)
 
 

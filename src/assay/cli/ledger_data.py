@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from assay.cli.ledger_panels import OTHERS, TRACE, VERSIONS
 from assay.cli.scan import listed
 
 if TYPE_CHECKING:
@@ -30,19 +31,35 @@ SHOWN = 10  # names printed of a list; --out has them all
 
 
 def add(group: typer.Typer) -> None:
-    group.command("snapshot", help="Log and sign a data set as a version. Refused if a row is not in the ledger.")(snapshot)
-    group.command("diff", help="What changed between two snapshots, or between a snapshot and a data set. Exit 1 if anything.")(diff)
-    group.command("row", help="Write the proof that a row is in a snapshot, to be checked offline.")(row)
-    group.command("step", help="Log what made a data set out of snapshots, and take it as a snapshot.")(step)
-    group.command("label", help="Log that a row was given another label, and by whom.")(label)
-    group.command("trained", help="Log that a model was trained on a snapshot.")(trained)
-    group.command("alias", help="Log that an alias, such as live, now points at a model.")(alias)
-    group.command("scanned", help="Log the verdict of a scan.")(scanned)
-    group.command("trace", help="From a finding to who brought its rows, what else they brought, and where it went.")(trace)
-    group.command("impact", help="Which snapshots and models hold rows of a source, a contributor or a finding.")(impact)
-    group.command("purge", help="Remove rows for good: a copy without them, a new snapshot, and a signed record.")(purge)
-    group.command("export", help="Write what the ledger knows as Croissant, OpenLineage, CycloneDX or in-toto.")(export)
-    group.command("verifier", help="Write a one-file verifier that needs only Python and the package cryptography.")(verifier)
+    group.command(
+        "snapshot", rich_help_panel=VERSIONS, help="Log and sign a data set as a version. Refused if a row is not in the ledger."
+    )(snapshot)
+    group.command(
+        "diff",
+        rich_help_panel=VERSIONS,
+        help="What changed between two snapshots, or between a snapshot and a data set. Exit 1 if anything.",
+    )(diff)
+    group.command("row", rich_help_panel=VERSIONS, help="Write the proof that a row is in a snapshot, to be checked offline.")(row)
+    group.command("step", rich_help_panel=VERSIONS, help="Log what made a data set out of snapshots, and take it as a snapshot.")(step)
+    group.command("label", rich_help_panel=VERSIONS, help="Log that a row was given another label, and by whom.")(label)
+    group.command("trained", rich_help_panel=VERSIONS, help="Log that a model was trained on a snapshot.")(trained)
+    group.command("alias", rich_help_panel=VERSIONS, help="Log that an alias, such as live, now points at a model.")(alias)
+    group.command("scanned", rich_help_panel=TRACE, help="Log the verdict of a scan.")(scanned)
+    group.command(
+        "trace", rich_help_panel=TRACE, help="From a finding to who brought its rows, what else they brought, and where it went."
+    )(trace)
+    group.command("impact", rich_help_panel=TRACE, help="Which snapshots and models hold rows of a source, a contributor or a finding.")(
+        impact
+    )
+    group.command("purge", rich_help_panel=TRACE, help="Remove rows for good: a copy without them, a new snapshot, and a signed record.")(
+        purge
+    )
+    group.command("export", rich_help_panel=OTHERS, help="Write what the ledger knows as Croissant, OpenLineage, CycloneDX or in-toto.")(
+        export
+    )
+    group.command(
+        "verifier", rich_help_panel=OTHERS, help="Write a one-file verifier that needs only Python and the package cryptography."
+    )(verifier)
 
 
 def _writer(folder: Path, key: Path | None) -> Ledger:

@@ -6,14 +6,21 @@ from pathlib import Path
 
 import typer
 
+from assay.cli.ledger_panels import OTHERS, SOURCES
 from assay.dataset.errors import DataError
 
 
 def add(group: typer.Typer) -> None:
-    group.command("pin-remote", help="Fetch a list of URLs and write down what was there, for a reviewer.")(pin_remote)
-    group.command("verify-remote", help="Does every URL still give what was reviewed, to every client? Exit 1 if not.")(verify_remote)
-    group.command("pack", help="Write one file with which a receiver can check where a snapshot came from.")(pack)
-    group.command("receive", help="Check a pack, and the data that came with it. Exit 1 if anything does not hold.")(receive)
+    group.command("pin-remote", rich_help_panel=SOURCES, help="Fetch a list of URLs and write down what was there, for a reviewer.")(
+        pin_remote
+    )
+    group.command(
+        "verify-remote", rich_help_panel=SOURCES, help="Does every URL still give what was reviewed, to every client? Exit 1 if not."
+    )(verify_remote)
+    group.command("pack", rich_help_panel=OTHERS, help="Write one file with which a receiver can check where a snapshot came from.")(pack)
+    group.command(
+        "receive", rich_help_panel=OTHERS, help="Check a pack, and the data that came with it. Exit 1 if anything does not hold."
+    )(receive)
 
 
 def pin_remote(
