@@ -174,23 +174,19 @@ def main() -> None:
         return report(cells)
     done = {json.dumps([c["set"], c["kind"], c["asked"], c["seed"]]) for c in cells}
     until, wanted = time.monotonic() + 60 * given.minutes, {k for k in given.kinds.split(",") if k}
-    for name, load in SETS.items():
-        left = [
-            (kind, asked, seed)
-            for seed in range(given.seeds)
-            for kind, asked in CELLS[name]
-            if json.dumps([name, kind, asked, seed]) not in done and (not wanted or kind in wanted)
-        ]
-        train, test, fit = load() if left else (None, None, None)
-        for kind, asked, seed in left:
-            if time.monotonic() > until:
-                return None
-            assert train is not None
-            assert test is not None
-            assert fit is not None
-            cell = {"set": name, "kind": kind, "asked": asked, "seed": seed, **measure(train, test, fit, kind, asked, seed)}
-            with given.out.open("a") as stream:
-                stream.write(json.dumps(cell) + "\n")
+    loaded = {}
+    for seed in range(given.seeds):
+        for name, load in SETS.items():
+            for kind, asked in CELLS[name]:
+                if json.dumps([name, kind, asked, seed]) in done or (wanted and kind not in wanted):
+                    continue
+                if time.monotonic() > until:
+                    return None
+                if name not in loaded:
+                    loaded[name] = load()
+                cell = {"set": name, "kind": kind, "asked": asked, "seed": seed, **measure(*loaded[name], kind, asked, seed)}
+                with given.out.open("a") as stream:
+                    stream.write(json.dumps(cell) + "\n")
     return None
 
 

@@ -131,7 +131,7 @@ def test_wanet_moves_pixels_by_the_papers_field(in_memory: Make) -> None:
         ("sig", ridge, 0.3),
         ("low-frequency", ridge, 0.3),
         ("ftrojan", ridge, 0.3),
-        ("bpp", convolutional, 0.25),
+        pytest.param("bpp", convolutional, 0.25, marks=pytest.mark.full),
         ("wanet", convolutional, 0.2),
     ],
 )
