@@ -62,6 +62,9 @@ def test_any_attack_can_have_cover_rows(colours: Dataset) -> None:
     assert planted.artefacts[0].present(planted.data.images).tolist() == (cover | planted.poisoned).tolist()
     assert (planted.data.y[cover] == colours.y[cover]).all()
     assert plant(colours, "patch", carriers=20, target="class1").cover is None
+    clean = plant(colours, "patch", carriers=20, target="class1", params={"cover": 2, "mode": "clean-label"})
+    assert clean.cover is not None
+    assert 1 not in colours.y[clean.cover]
 
 
 def test_tact_poisons_one_class_and_covers_with_the_rest(colours: Dataset) -> None:

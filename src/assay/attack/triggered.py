@@ -98,7 +98,10 @@ class TriggerAttack(Attack):
             allowed = np.flatnonzero(free & (which < 0) & _eligible(data, trigger.target, mode, only))
             whose = _whose(data, trigger.target, mode, only)
             which[draw(data, _first(allowed, order, size), size, rng, whose)] = number
-        covers = self._cover(data, free & (which < 0), targets, only, round(params["cover"] * int((which >= 0).sum())), rng)
+        left = free & (which < 0)
+        if mode == "clean-label":  # a row of the target that keeps its label would be one more carrier
+            left &= ~np.isin(data.y, [t for t in targets if t is not None])
+        covers = self._cover(data, left, targets, only, round(params["cover"] * int((which >= 0).sum())), rng)
 
         rows, y = data.rows, data.y.copy()
         for number, trigger in enumerate(triggers):
