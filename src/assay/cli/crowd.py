@@ -73,6 +73,7 @@ def crowd(
 
     from assay.cli.scan import listed
     from assay.crowd.aggregate import methods
+    from assay.crowd.disputes import disputes
     from assay.crowd.hostile import hostile
     from assay.crowd.read import read_votes
     from assay.crowd.save import save
@@ -97,8 +98,9 @@ def crowd(
         aggregate = methods()[method.value](trusted)
     else:
         aggregate = _with_model(trusted, predictions)
-    save(aggregate, out, found)
-    Console().print(render(aggregate, found, out), highlight=False)
+    disputed = disputes(aggregate, votes, found)
+    save(aggregate, found, disputed, out)
+    Console().print(render(aggregate, found, disputed, out), highlight=False)
     return 1 if found.accusations and fail_on is FailOn.accused else 0
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.crowd.aggregate import Aggregate
+from assay.crowd.disputes import Disputes, Reading
 from assay.crowd.hostile import Hostile
 from assay.crowd.votes import Votes
 from assay.dataset.atomic import whole
@@ -21,21 +22,22 @@ SCHEMA = "assay.crowd/1"
 MOST_ROWS = 1_000  # of one accusation listed in crowd.json
 
 
-def save(aggregate: Aggregate, out: str | Path, found: Hostile | None = None) -> Path:
-    """Writes the folder `out`, which must not be there yet (DataError). `found` says whom to trust."""
+def save(aggregate: Aggregate, found: Hostile, disputed: Disputes, out: str | Path) -> Path:
+    """Writes the folder `out`, which must not be there yet (DataError)."""
     folder = Path(out)
     with whole(folder) as (new,):
         new.mkdir()
-        (new / "crowd.json").write_text(json.dumps(document(aggregate, found), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        pq.write_table(label_table(aggregate), new / "labels.parquet")
+        (new / "crowd.json").write_text(
+            json.dumps(document(aggregate, found, disputed), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        pq.write_table(label_table(aggregate, disputed), new / "labels.parquet")
         pq.write_table(annotator_table(aggregate, found), new / "annotators.parquet")
     return folder
 
 
-def document(aggregate: Aggregate, found: Hostile | None = None) -> dict[str, Any]:
+def document(aggregate: Aggregate, found: Hostile, disputed: Disputes) -> dict[str, Any]:
     """The study in JSON types."""
     votes = aggregate.votes
-    told = {} if found is None else _accusations(votes, found)
     return {
         "schema": SCHEMA,
         "assay": __version__,
@@ -46,7 +48,9 @@ def document(aggregate: Aggregate, found: Hostile | None = None) -> dict[str, An
         "method": aggregate.method,
         "rounds": aggregate.rounds,
         "notes": list(votes.notes),
-        **told,
+        **_accusations(votes, found),
+        "disputes": {reading: disputed.reading.count(reading) for reading in get_args(Reading)},
+        "open_pairs": [[votes.classes[t], votes.classes[s]] for t, s in disputed.confused],
     }
 
 
@@ -70,9 +74,14 @@ def _accusations(votes: Votes, found: Hostile) -> dict[str, Any]:
     }
 
 
-def label_table(aggregate: Aggregate) -> pa.Table:
-    """A line a row: its label (null without votes), how sure, how many votes and how many classes they name."""
+def label_table(aggregate: Aggregate, disputed: Disputes) -> pa.Table:
+    """A line a row: its label (null without votes), how sure, how many votes and how many classes they name; where they
+    differ, why, how likely that reading is, and the evidence.
+    """
     votes = aggregate.votes
+    where = np.full(len(votes.rows), len(disputed))
+    where[disputed.row] = np.arange(len(disputed))
+    at = pa.array(where)
     names = pa.array([*votes.classes, None], pa.string())
     return pa.table(
         {
@@ -81,18 +90,21 @@ def label_table(aggregate: Aggregate) -> pa.Table:
             "confidence": aggregate.confidence,
             "votes": votes.votes_on,
             "named": (votes.counts > 0).sum(1),
+            "dispute": pa.array([*disputed.reading, None], pa.string()).take(at),
+            "dispute_chance": pa.array([*disputed.chance.tolist(), None], pa.float64()).take(at),
+            "evidence": pa.array([*disputed.evidence, None], pa.string()).take(at),
             "posterior": pa.FixedSizeListArray.from_arrays(pa.array(aggregate.posterior.ravel()), len(votes.classes)),
         }
     )
 
 
-def annotator_table(aggregate: Aggregate, found: Hostile | None = None) -> pa.Table:
+def annotator_table(aggregate: Aggregate, found: Hostile) -> pa.Table:
     """A line an annotator: votes, skill (expected share right), what they are accused of (null: nothing), and the confusion
     matrix, truth by truth.
     """
     votes = aggregate.votes
     accused: list[str | None] = [None] * len(votes.annotators)
-    for accusation in reversed(found.accusations if found else ()):
+    for accusation in reversed(found.accusations):
         accused[accusation.annotator] = accusation.kind
     k = len(votes.classes)
     flat = pa.FixedSizeListArray.from_arrays(pa.array(aggregate.confusion().ravel()), k * k)

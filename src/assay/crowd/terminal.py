@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.crowd.aggregate import Aggregate
+from assay.crowd.disputes import Disputes, Reading
 from assay.crowd.hostile import Hostile
 from assay.crowd.votes import Floats, Int
 
@@ -18,16 +20,19 @@ ACCUSED = 12  # accusations spelt out
 UNSURE = 0.9  # a label less sure than this counts as open
 
 
-def render(aggregate: Aggregate, found: Hostile, out: Path) -> Group:
+def render(aggregate: Aggregate, found: Hostile, disputed: Disputes, out: Path) -> Group:
     """What `assay crowd` prints."""
     votes = aggregate.votes
     labelled = int((votes.votes_on > 0).sum())
     open_rows = int(((aggregate.confidence < UNSURE) & (votes.votes_on > 0)).sum())
-    split = int(((votes.counts > 0).sum(1) > 1).sum())
+    why = ", ".join(f"{n:,} {reading}" for reading in get_args(Reading) if (n := disputed.reading.count(reading)))
+    why = f" ({why})" if why else ""
+    pairs = ", ".join(f"{votes.classes[t]!r} called {votes.classes[s]!r}" for t, s in disputed.confused[:SHOWN])
     parts: list[RenderableType] = [
         Text(f"{len(votes):,} votes by {len(votes.annotators):,} annotators on {labelled:,} rows, {len(votes.classes)} classes"),
         *(Text(note, "dim") for note in votes.notes),
-        Text(f"{split:,} rows are disputed; {open_rows:,} labels are less than {UNSURE:.0%} sure ({aggregate.method})."),
+        Text(f"{len(disputed):,} rows are disputed{why}; {open_rows:,} labels are less than {UNSURE:.0%} sure ({aggregate.method})."),
+        *([Text(f"The guideline leaves open: {pairs}.")] if pairs else []),
         _annotators(aggregate),
         *_accused(aggregate, found),
         Text(f"Written to {out}: labels.parquet, annotators.parquet, crowd.json"),
