@@ -1,0 +1,128 @@
+"""assay review: new, start, status, escalate, export, import"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+HELP = """Have people look at rows, most valuable first, without seeing each other.
+
+new makes a review of the rows that assay crowd disputes or assay scan puts up for review; start is the reviewer's terminal; \
+status says what is settled; escalate gives what reviewers disagree on to one more; export and import exchange rows and \
+decisions with Label Studio, Argilla and Mechanical Turk.
+"""
+
+review = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+def add(app: typer.Typer) -> None:
+    app.add_typer(review, name="review", short_help="Have people look at rows, most valuable first.")
+
+
+@review.command("new", short_help="Make a review of rows.")
+def new(
+    data: Path = typer.Argument(help="The data that the rows are in."),
+    source: list[Path] = typer.Option(..., "--from", help="A folder of assay crowd or assay scan; may be given more than once."),
+    reviewers: str = typer.Option(..., help="Who looks, comma-separated."),
+    out: Path = typer.Option(..., help="The folder of the review; nothing is overwritten."),
+    each: int = typer.Option(2, min=1, help="Independent looks a row."),
+    rows: int = typer.Option(200, min=1, help="At most this many rows, the most valuable."),
+    classes: str | None = typer.Option(None, help="The labels to choose from, comma-separated. Default: the study's, or the data's."),
+    id: str | None = typer.Option(None, help="Column of the data that names a row."),
+    seed: int = typer.Option(0, help="Deals rows to reviewers."),
+) -> None:
+    """Rank, deal, write."""
+    import numpy as np
+
+    from assay.cli.scan import listed
+    from assay.crowd.queue import Item, from_crowd, from_scan, ranked
+    from assay.crowd.review import new_review
+    from assay.dataset.data import Columns
+    from assay.dataset.read import read
+
+    items: list[Item] = []
+    for folder in source:
+        items += from_crowd(folder) if (folder / "labels.parquet").exists() else from_scan(folder)
+    held = read(data, columns=Columns(id=id) if id else None)
+    names = listed(classes) or _classes(source) or held.classes
+    queue = ranked(items)
+    made = new_review(held, queue[:rows], names, listed(reviewers), each, np.random.default_rng(seed), out)
+    left = f"; {len(queue) - rows:,} of less value are left out (--rows)" if len(queue) > rows else ""
+    typer.echo(f"{out}: {len(made.tasks):,} rows, {each} looks each{left}.")
+    for name in made.reviewers:
+        typer.echo(f"  assay review start {out} --reviewer {name}")
+
+
+def _classes(source: list[Path]) -> tuple[str, ...]:
+    import json
+
+    for folder in source:
+        path = folder / "crowd.json"
+        if path.exists():
+            return tuple(json.loads(path.read_text(encoding="utf-8"))["classes"])
+    return ()
+
+
+@review.command("start", short_help="Look at rows and decide, one after another.")
+def start(
+    folder: Path = typer.Argument(help="The folder of the review."),
+    reviewer: str = typer.Option(..., help="Your name, as the review has it."),
+    data: Path | None = typer.Option(None, help="The data, if it no longer lies where it was."),
+    show_label: bool = typer.Option(False, "--show-label", help="Show the suspected label and why the row is here: it sways who looks."),
+) -> None:
+    """Hold the session."""
+    import sys
+
+    from rich.console import Console
+
+    from assay.crowd.review import data_of, open_review
+    from assay.crowd.session import hold
+
+    opened = open_review(folder)
+    opened.pending(reviewer)
+    console = Console(highlight=False)
+
+    def ask(prompt: str) -> str:
+        console.print(prompt, end="")
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line
+
+    held = hold(opened, data_of(opened, data), reviewer, ask, console.print, show_label=show_label)
+    if held.cut:
+        typer.echo(f"A decision that an earlier session left unfinished ({held.cut} bytes) was taken off.")
+    typer.echo(f"\n{held.decided:,} decided, {held.left:,} left." + (" Start again to go on." if held.left else " Thank you."))
+
+
+@review.command("status", short_help="What is settled, open and escalated, and how far reviewers agree.")
+def status(folder: Path = typer.Argument(help="The folder of the review.")) -> None:
+    """Say it."""
+    import math
+
+    from assay.crowd.review import agreement, open_review, outcomes
+
+    opened = open_review(folder)
+    found = outcomes(opened)
+    count = {state: sum(o.state == state for o in found) for state in ("settled", "open", "escalated")}
+    typer.echo(f"{count['settled']:,} settled, {count['open']:,} open, {count['escalated']:,} escalated of {len(found):,} rows.")
+    changed = sum(o.state == "settled" and o.task.suspected is not None and o.label != o.task.suspected for o in found)
+    typer.echo(f"{changed:,} settled rows have another label than before.")
+    alpha = agreement(opened)
+    if not math.isnan(alpha):
+        typer.echo(f"Krippendorff's alpha {alpha:.2f}: 1 is full agreement, 0 what chance gives; under 0.67 settle the guideline first.")
+    for name in opened.reviewers:
+        typer.echo(f"  {name}: {len(opened.pending(name)):,} rows to look at")
+
+
+@review.command("escalate", short_help="Give what reviewers disagree on to one more.")
+def escalate(
+    folder: Path = typer.Argument(help="The folder of the review."),
+    reviewer: str = typer.Option(..., help="Who looks next."),
+) -> None:
+    """Assign, and say how many."""
+    from assay.crowd import review as room
+
+    changed = room.escalate(room.open_review(folder), reviewer)
+    typer.echo(f"{len(changed.pending(reviewer)):,} rows for {reviewer}: assay review start {folder} --reviewer {reviewer}")
