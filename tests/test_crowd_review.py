@@ -206,8 +206,6 @@ def test_from_a_study_to_settled_rows(tmp_path, capsys):
             str(folder),
             "--reviewer",
             name,
-            "--id",
-            "key",
         ]
         done = subprocess.run(command, input="1\n" * 6, capture_output=True, text=True, check=False, env=os.environ)
         assert (done.returncode, done.stderr) == (0, "")

@@ -126,3 +126,38 @@ def escalate(
 
     changed = room.escalate(room.open_review(folder), reviewer)
     typer.echo(f"{len(changed.pending(reviewer)):,} rows for {reviewer}: assay review start {folder} --reviewer {reviewer}")
+
+
+@review.command("export", short_help="Write the rows for another tool.")
+def export(
+    folder: Path = typer.Argument(help="The folder of the review."),
+    format: str = typer.Option(..., help="label-studio, argilla, mturk or jsonl."),
+    out: Path = typer.Option(..., help="The file; nothing is overwritten."),
+    data: Path | None = typer.Option(None, help="The data, if it no longer lies where it was."),
+) -> None:
+    """Write the file, and for Label Studio its interface beside it."""
+    from assay.crowd import exchange
+    from assay.crowd.review import data_of, open_review
+    from assay.dataset.atomic import whole
+
+    opened = open_review(folder)
+    text = exchange.export(opened, data_of(opened, data), format)
+    with whole(out) as (new,):
+        new.write_text(text, encoding="utf-8", newline="")
+    typer.echo(f"{out}: {len(opened.tasks):,} rows, without their labels.")
+    if format == "label-studio":
+        typer.echo(f"Its labelling interface:\n{exchange.label_studio_config(opened)}", nl=False)
+
+
+@review.command("import", short_help="Add decisions that were made in another tool.")
+def bring_in(
+    folder: Path = typer.Argument(help="The folder of the review."),
+    file: Path = typer.Argument(help="What the tool exported."),
+    format: str = typer.Option(..., help="label-studio, argilla, mturk or jsonl."),
+) -> None:
+    """Add them, and say how many."""
+    from assay.crowd import exchange
+    from assay.crowd.review import open_review
+
+    added = exchange.bring_in(open_review(folder), file, format)
+    typer.echo(", ".join(f"{name}: {count:,} decisions" for name, count in added.items()) or "No decisions in it.")

@@ -1,0 +1,190 @@
+"""Rows out to other tools and decisions back: Label Studio, Argilla, Mechanical Turk, JSON lines.
+
+Every export carries `assay_row`, by which the answers find their rows again; none carries the suspected label. Imports give
+decisions, which go through the same files and rules as those made here. Pictures are not exported: these tools want them served by
+address, so a row's key is, for pictures, a path.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from assay.crowd.decisions import Decision, writer
+from assay.crowd.review import Review
+from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
+
+LONGEST_LINE = 16 * 1024 * 1024  # characters of a field in an MTurk file: what a text may have elsewhere in Assay
+MARK = "assay_row"
+Known = TypeVar("Known")
+
+
+def export(review: Review, data: Dataset, form: str) -> str:
+    """The rows under review as one file's text, in the order of the review. DataError for an unknown format."""
+    return _known(form, EXPORTS)(review, list(_records(review, data)))
+
+
+def bring_in(review: Review, path: str | Path, form: str) -> dict[str, int]:
+    """Adds the decisions in a file that a tool wrote to the review; (reviewer -> how many).
+
+    A reviewer's decision on a row that is not theirs, a label that the review does not have, and a row that it does not have are
+    refused as a whole: nothing is added. Decisions that are there already are passed over.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError("is not UTF-8 text", path=file, remedy="export it again as UTF-8") from error
+    try:
+        found = list(_known(form, IMPORTS)(text))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise DataError(f"is no {form} export ({type(error).__name__}: {error})", path=file, remedy="check --format") from error
+    tasks = {task.row: task for task in review.tasks}
+    new: dict[str, list[Decision]] = {}
+    for row, reviewer, label, reason, at in found:
+        if row not in tasks:
+            raise DataError(f"row {row} is not in the review", path=file, remedy=f"keep the field {MARK} as exported")
+        if reviewer not in tasks[row].reviewers:
+            raise DataError(
+                f"{reviewer!r} was not asked about row {row}", path=file, remedy=f"those asked: {', '.join(tasks[row].reviewers)}"
+            )
+        if label is not None and label not in review.classes:
+            raise DataError(f"unknown label {label!r} on row {row}", path=file, remedy=f"choose among {', '.join(review.classes)}")
+        new.setdefault(reviewer, []).append(Decision(row, tasks[row].key, reviewer, label, reason, at, 0.0))
+    added = {}
+    for reviewer, decisions in new.items():
+        with writer(review.decisions_file(reviewer)) as held:
+            known = {(d.row, d.label) for d in held.decisions}
+            fresh = [d for d in decisions if (d.row, d.label) not in known]
+            for decision in fresh:
+                held.add(decision)
+        added[reviewer] = len(fresh)
+    return added
+
+
+def _records(review: Review, data: Dataset) -> Iterator[dict[str, Any]]:
+    place = {int(row): i for i, row in enumerate(data.row)}
+    for task in review.tasks:
+        position = place[task.row]
+        content = {name: data.table.column(name)[position].as_py() for name in data.columns.content}
+        text = "\n".join(f"{name}: {value}" if len(content) > 1 else str(value) for name, value in content.items() if value is not None)
+        yield {MARK: task.row, "key": task.key, "text": text or task.key, "reviewers": list(task.reviewers)}
+
+
+def _label_studio(review: Review, records: list[dict[str, Any]]) -> str:
+    return json.dumps([{"data": record} for record in records], ensure_ascii=False, indent=1) + "\n"
+
+
+def label_studio_config(review: Review) -> str:
+    """The labelling interface for a Label Studio project: one choice a row and a reason."""
+    from xml.sax.saxutils import quoteattr
+
+    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in review.classes)
+    return (
+        f'<View><Text name="text" value="$text"/><Choices name="label" toName="text" choice="single">{choices}</Choices>'
+        '<TextArea name="reason" toName="text"/></View>\n'
+    )
+
+
+def _argilla(review: Review, records: list[dict[str, Any]]) -> str:
+    made = [{"id": str(r[MARK]), "fields": {"text": r["text"]}, "metadata": {MARK: r[MARK], "key": r["key"]}} for r in records]
+    return json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+
+
+def _mturk(review: Review, records: list[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    sheet = csv.DictWriter(out, [MARK, "key", "text"], extrasaction="ignore", lineterminator="\r\n")
+    sheet.writeheader()
+    sheet.writerows(records)
+    return out.getvalue()
+
+
+def _json_lines(review: Review, records: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps({**record, "classes": list(review.classes)}, ensure_ascii=False) + "\n" for record in records)
+
+
+Answer = tuple[int, str, str | None, str, str]  # row, reviewer, label, reason, at
+
+
+def _from_label_studio(text: str) -> Iterator[Answer]:
+    for task in json.loads(text):
+        for annotation in task.get("annotations", []):
+            by = annotation.get("completed_by", "")
+            reviewer = str(by.get("email") or by.get("id")) if isinstance(by, dict) else str(by)
+            label, reason = None, ""
+            for result in annotation.get("result", []):
+                value = result["value"]
+                if "choices" in value:
+                    label = str(value["choices"][0])
+                elif "text" in value:
+                    reason = " ".join(value["text"]) if isinstance(value["text"], list) else str(value["text"])
+            if label is not None or annotation.get("was_cancelled"):
+                yield int(task["data"][MARK]), reviewer, label, reason, _moment(annotation.get("created_at"))
+
+
+def _from_argilla(text: str) -> Iterator[Answer]:
+    for record in json.loads(text):
+        row = int(record.get("metadata", {}).get(MARK, record["id"]))
+        reasons = {str(a["user_id"]): str(a["value"]) for a in record.get("responses", {}).get("reason", [])}
+        for answer in record.get("responses", {}).get("label", []):
+            reviewer = str(answer["user_id"])
+            yield row, reviewer, str(answer["value"]), reasons.get(reviewer, ""), _moment(answer.get("inserted_at"))
+
+
+def _from_mturk(text: str) -> Iterator[Answer]:
+    csv.field_size_limit(LONGEST_LINE)
+    for line in csv.DictReader(io.StringIO(text, newline="")):
+        if line.get("AssignmentStatus") != "Rejected":
+            label = line.get("Answer.label") or line["Answer.label.label"]
+            yield (
+                int(line[f"Input.{MARK}"]),
+                line["WorkerId"],
+                label or None,
+                line.get("Answer.reason") or "",
+                _moment(line.get("SubmitTime")),
+            )
+
+
+def _from_json_lines(text: str) -> Iterator[Answer]:
+    for line in text.splitlines():
+        if line.strip():
+            record = json.loads(line)
+            label = record["label"]
+            yield (
+                int(record[MARK]),
+                str(record["reviewer"]),
+                None if label is None else str(label),
+                str(record.get("reason", "")),
+                _moment(record.get("at")),
+            )
+
+
+def _moment(given: object) -> str:
+    """When, as the tool has it; now where it does not say."""
+    return str(given) if given else datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+EXPORTS: dict[str, Callable[[Review, list[dict[str, Any]]], str]] = {
+    "label-studio": _label_studio,
+    "argilla": _argilla,
+    "mturk": _mturk,
+    "jsonl": _json_lines,
+}
+IMPORTS: dict[str, Callable[[str], Iterator[Answer]]] = {
+    "label-studio": _from_label_studio,
+    "argilla": _from_argilla,
+    "mturk": _from_mturk,
+    "jsonl": _from_json_lines,
+}
+
+
+def _known(form: str, table: dict[str, Known]) -> Known:
+    if form not in table:
+        raise DataError(f"no format {form!r}", remedy=f"choose among {', '.join(table)}")
+    return table[form]
