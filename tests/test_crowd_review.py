@@ -123,7 +123,7 @@ def test_reviewers_do_not_see_each_other_or_the_label(texts, tmp_path):
 
     review, data = a_review(texts, tmp_path, rows=5)
     by_script(review, data, "ann", ["2 wonderful"] * 5)
-    held, said = by_script(review, data, "bob", ["nonsense", "b", "1", "b", "2", "q"])
+    held, said = by_script(review, data, "bob", ["nonsense", ":b", "1", ":b", "2", ":q"])
     page = Console(file=StringIO(), width=100)
     for part in said:
         page.print(part)

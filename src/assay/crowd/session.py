@@ -32,7 +32,7 @@ CELL = 120  # characters of a table's cell
 Ask = Callable[[str], str]
 Say = Callable[[RenderableType], None]
 
-HELP = "a number or a name of a class, then a reason if there is one; ? cannot tell; b back to the last row; q stop here"
+HELP = "a number or a name of a class, then a reason if there is one; ? cannot tell; :b back to the last row; :q stop here"
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ def hold(review: Review, data: Dataset, reviewer: str, ask: Ask, say: Say, *, sh
 def _answer(classes: tuple[str, ...], ask: Ask, say: Say) -> tuple[str | None, str] | Literal["back"] | None:
     """(label or None for cannot tell, reason), "back", or None to stop."""
     options = "  ".join(f"[{i}] {name}" for i, name in enumerate(classes, 1))
-    say(Text(f"{options}  [?] cannot tell  [b] back  [q] stop"))
+    say(Text(f"{options}  [?] cannot tell  [:b] back  [:q] stop"))
     while True:
         try:
             line = ask("> ").strip()
         except EOFError:
             return None
-        if line in ("q", "quit"):
+        if line == ":q":
             return None
-        if line == "b":
+        if line == ":b":
             return "back"
         try:
             return parse(line, classes)
