@@ -16,7 +16,7 @@ MIN_OUTSIDERS others vote say nothing, for between two and one nobody knows who 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse.linalg import eigsh
@@ -31,6 +31,7 @@ LAMBDAS = np.array([0.15, 0.3, 0.6, 0.9])  # chance of following the group: from
 MIN_OUTSIDERS = 3  # votes by others on a row: fewer cannot show who departs from the truth
 LEAST_CHANCE = 0.1  # a vote counts as no more surprising than this: no single row convicts
 BLOCKS = 5  # the first teaches, four test
+MOST_VOTES = 100_000  # of a larger crowd, rows drawn at random up to so many votes: about a minute on one core
 LEAST_MEMBERS = 3  # two who agree are a matter for assay.crowd.copies: honest pairs of one school of thought do too
 ORDERS = 2  # random orders of the blocks; the geometric mean of their e-values, which no single lucky order carries
 # How a group is looked for.
@@ -54,9 +55,10 @@ class Collusion:
 
 
 def collusion(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Collusion:
-    """Who errs together with others. `rng` deals rows into blocks."""
+    """Who errs together with others. `rng` deals rows into blocks, and draws rows where there are more than MOST_VOTES votes."""
     a = len(votes.annotators)
-    log_e = np.asarray(np.mean([_order(votes, rng) for _ in range(ORDERS)], axis=0))  # at most the arithmetic mean's
+    drawn = _drawn(votes, rng) if len(votes) > MOST_VOTES else votes
+    log_e = np.asarray(np.mean([_order(drawn, rng) for _ in range(ORDERS)], axis=0))  # at most the arithmetic mean's
     accused = log_e >= np.log(a / alpha)
     if accused.sum() < LEAST_MEMBERS:
         accused = np.zeros(a, bool)
@@ -70,6 +72,16 @@ def collusion(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Co
         chances = np.bincount(votes.annotator[use], minlength=a)
         targets = np.unique(votes.row[agrees & accused[votes.annotator]])
     return Collusion(log_e, accused, followed, chances, targets)
+
+
+def _drawn(votes: Votes, rng: np.random.Generator) -> Votes:
+    """All the votes on rows drawn at random; the other rows are gone."""
+    order = rng.permutation(len(votes.rows))
+    keep = np.sort(order[np.cumsum(votes.votes_on[order]) <= MOST_VOTES])
+    place = np.full(len(votes.rows), -1)
+    place[keep] = np.arange(len(keep))
+    some = votes.take(place[votes.row] >= 0)
+    return replace(some, row=place[some.row], rows=tuple(votes.rows[i] for i in keep.tolist()))
 
 
 def _order(votes: Votes, rng: np.random.Generator) -> Floats:

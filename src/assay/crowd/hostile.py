@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from assay.crowd.collusion import Collusion, collusion
+from assay.crowd.collusion import MOST_VOTES, Collusion, collusion
 from assay.crowd.copies import MOST_ANNOTATORS, copies
 from assay.crowd.dawid_skene import dawid_skene
 from assay.crowd.expected import Bools, Expected, expect
@@ -69,7 +69,9 @@ def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Host
         began = time.perf_counter()
         found = test()
         made.extend(found)
-        checks.append(Check(name, "ran", f"{len(found)} of {len(votes.annotators):,} annotators", time.perf_counter() - began))
+        sampled = f", on {MOST_VOTES:,} of the votes" if name == "collusion" and len(votes) > MOST_VOTES else ""
+        said = f"{len(found)} of {len(votes.annotators):,} annotators{sampled}"
+        checks.append(Check(name, "ran", said, time.perf_counter() - began))
 
     few = "" if (votes.votes_on >= 3).any() else "no row has three votes: nobody can be outvoted"
     run("collusion", few, lambda: _colluders(votes, collusion(votes, rng, alpha)))
