@@ -27,7 +27,7 @@ from assay.learn.columns import Coded, Floats
 
 Int = NDArray[np.int64]
 
-SUPPORT = 5  # rows; fewer cannot reach significance among thousands of combinations
+SUPPORT = 10  # rows: one that the probe is wrongly sure of says 5 nats, and a handful of them must not convict
 WIDEST = 0.1  # of the rows; what more rows share is no trigger, and its parts are tried anyhow
 WIDEST_ROWS = 50  # but in small sets at least so many
 COMMON = 0.5  # a value in more rows than this share says nothing in a combination (a zero in a sparse column)

@@ -32,7 +32,7 @@ from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.rules_of_cells import fuller, rule_of
-from assay.trial.siblings import merge_siblings
+from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
 from assay.trial.text_columns import text_columns
 
@@ -89,6 +89,7 @@ class CellsFamily:
                 tried[i] = _worded(data, coded, again, tried[i], shares[_order(tried[i]) - 1])
             tried = _unexplained(data, coded, again, tried, shares, total)
             tried = merge_siblings(tried, _passing(tried, total), data, coded, court)
+            tried = natural_columns(tried, _passing(tried, total), data, coded, again)
             progress(9, 10, "measuring effects")
             tried = _all_told(data, coded, probe, tried, _passing(tried, total), rng)
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))

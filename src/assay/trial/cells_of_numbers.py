@@ -24,13 +24,14 @@ from assay.finding import TrialResult
 from assay.learn.columns import Coded, alike, code_columns
 from assay.learn.values import ValueProbe, fit_value_probe, value_ranks
 from assay.mine.candidate import Candidate
-from assay.mine.cells import COPIES, GAP, SUPPORT, WIDEST, Shared, entailed, shared_cells
+from assay.mine.cells import COPIES, SUPPORT, WIDEST, Shared, entailed, shared_cells
 from assay.stats.multiple import e_bh
 from assay.stats.ranks import KAPPAS, log_bets, log_mixture, log_order_ratios
 from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, votes
 from assay.trial.evidence import NOMINATE
 from assay.trial.family import Examined, Progress, Tried
 from assay.trial.rules_of_cells import fuller, rule_of
+from assay.trial.siblings import NATURAL, TELLING, TOLD_BY, VALUES, set_off
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -44,9 +45,6 @@ HEARD_IN_ALL = 2_000_000  # carriers heard in the first pass: 20 s on one core; 
 EXPLAINED = 0.5  # with this share of its carriers among those of stronger proposals, a proposal is one of them in other words
 PASSES = 0.1  # e-BH level from which a proposal is looked at more closely: that of a suspicion at the usual alpha
 HIGHER, LOWER = 1, -1
-TELLING = 0.25  # share of a column's values that surprise, e-value 20 (by chance one in twenty), from which it tells by nature
-TOLD_BY = 20_000  # rows by which that is told
-NATURAL = "Its columns go with the label by nature, in many of their values; a trigger made of such values could not be told from them"
 
 
 @dataclass
@@ -269,7 +267,7 @@ def _natural(coded: Coded, court: _Court, tried: list[Tried], passes: NDArray[np
     told = []
     for t, passed in zip(tried, passes, strict=True):
         columns = [coded.names.index(c.column) for c in t.candidate.artefact.conditions]  # type: ignore[attr-defined]
-        if not passed or (len(columns) == 1 and _set_off(coded, columns[0], t.candidate.carriers)):
+        if not passed or (len(columns) == 1 and set_off(coded, columns[0], t.candidate.carriers)):
             told.append(t)
             continue
         for j in columns:
@@ -295,13 +293,4 @@ def _tells(coded: Coded, court: _Court, j: int) -> bool:
         mine = residual[code[rows] == value]
         ways = [float(log_mixture(log_order_ratios(-way * mine, -way * anyone))) for way in (HIGHER, LOWER)]
         speaks.append(np.logaddexp(ways[0], ways[1]) - np.log(2) > np.log(20.0))
-    return len(speaks) > 1 and bool(np.mean(speaks) >= TELLING)
-
-
-def _set_off(coded: Coded, j: int, carriers: Int) -> bool:
-    """Whether the carriers' numbers lie set off from all others of their column."""
-    others, here = np.delete(coded.cells[:, j], carriers), coded.cells[carriers, j]
-    if not coded.numeric[j] or not np.isfinite(others).any():
-        return False
-    nearest = min(np.nanmin(np.abs(others - here.min())), np.nanmin(np.abs(others - here.max())))
-    return bool(nearest > GAP * (np.nanmax(others) - np.nanmin(others)))
+    return len(speaks) >= VALUES and bool(np.mean(speaks) >= TELLING)

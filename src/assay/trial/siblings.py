@@ -19,9 +19,10 @@ from assay.artefact.group import Group
 from assay.dataset.data import Dataset
 from assay.learn.columns import Coded
 from assay.mine.candidate import Candidate
-from assay.mine.cells import GAP
+from assay.mine.cells import GAP, SUPPORT
 from assay.stats.ranks import low_rank_e
 from assay.trial.court_of_cells import Court
+from assay.trial.evidence import combine, surprise
 from assay.trial.family import Tried
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,11 @@ Bools = NDArray[np.bool_]
 
 CHANCE = 20.0  # a value is a sibling if its e-value is this times the number of values its column proposes: one in twenty columns by chance
 OUTSTANDING = 1000.0  # e-value, times the number of its column's values that go with a label, from which carriers belong less than theirs
+
+TELLING = 0.15  # share of a column's values that surprise, e-value 20, from which it tells by nature: by chance one in twenty does
+VALUES = 8  # values a column has at least for that to be said
+TOLD_BY = 20_000  # rows by which that is told
+NATURAL = "Its columns go with the label by nature, in many of their values; a trigger made of such values could not be told from them"
 
 
 def merge_siblings(tried: list[Tried], passes: Bools, data: Dataset, coded: Coded, court: Court) -> list[Tried]:
@@ -54,7 +60,53 @@ def merge_siblings(tried: list[Tried], passes: Bools, data: Dataset, coded: Code
 
 def _values(coded: Coded, artefact: Cells) -> int:
     _, count = np.unique(coded.cells[:, coded.names.index(artefact.columns[0])], return_counts=True)
-    return int((count >= 5).sum())
+    return int((count >= SUPPORT).sum())
+
+
+def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Coded, court: Court) -> list[Tried]:
+    """What passes in columns that tell of the label by nature, in many of their values, is a shortcut.
+
+    One or two values of which any is in such a column, or more that all are; not a number set off from all others of its column.
+    """
+    telling: dict[int, bool] = {}
+    told = []
+    for t, passed in zip(tried, passes, strict=True):
+        artefact = t.candidate.artefact
+        if not passed or t.natural is not None or not isinstance(artefact, Cells):
+            told.append(t)
+            continue
+        columns = [coded.names.index(name) for name in artefact.columns]
+        for j in columns:
+            if j not in telling:
+                telling[j] = _tells(data, coded, court, j)
+        found = [telling[j] for j in columns]
+        natural = any(found) if len(columns) <= 2 else all(found)
+        apart = len(columns) == 1 and set_off(coded, columns[0], t.candidate.carriers)
+        told.append(replace(t, natural=NATURAL) if natural and not apart else t)
+    return told
+
+
+def _tells(data: Dataset, coded: Coded, court: Court, j: int) -> bool:
+    """Whether many values of a column go with labels that the rest of their rows does not foresee."""
+    _, code, count = np.unique(coded.cells[:, j], return_inverse=True, return_counts=True)
+    rows = np.flatnonzero((data.y >= 0) & ~np.isnan(coded.cells[:, j]) & (count[code] >= SUPPORT) & ~court.spared)
+    if len(rows) > TOLD_BY:
+        rows = np.sort(court.rng.choice(rows, TOLD_BY, replace=False))
+    p, y, code = court.without(rows, (j,)), data.y[rows], code[rows]
+    speaks = []
+    for value in np.unique(code):
+        asked = surprise(p[code == value], y[code == value])
+        speaks.append(combine(asked.log_e_targeted, asked.log_e_untargeted) > np.log(20.0))
+    return len(speaks) >= VALUES and bool(np.mean(speaks) >= TELLING)
+
+
+def set_off(coded: Coded, j: int, carriers: NDArray[np.int64]) -> bool:
+    """Whether the carriers' numbers lie set off from all others of their column."""
+    others, here = np.delete(coded.cells[:, j], carriers), coded.cells[carriers, j]
+    if not coded.numeric[j] or not np.isfinite(others).any():
+        return False
+    nearest = min(np.nanmin(np.abs(others - here.min())), np.nanmin(np.abs(others - here.max())))
+    return bool(nearest > GAP * (np.nanmax(others) - np.nanmin(others)))
 
 
 def _stands_apart(tried: list[Tried], i: int, kin: list[int], data: Dataset, coded: Coded, court: Court) -> bool:
@@ -63,12 +115,7 @@ def _stands_apart(tried: list[Tried], i: int, kin: list[int], data: Dataset, cod
     if not isinstance(artefact, Cells) or len(artefact.conditions) > 1 or len(kin) < 2:
         return False
     j = coded.names.index(artefact.columns[0])
-    if not coded.numeric[j]:
-        return False
-    others = np.delete(coded.cells[:, j], carriers)
-    here = coded.cells[carriers, j]
-    nearest = min(np.nanmin(np.abs(others - here.min())), np.nanmin(np.abs(others - here.max())))
-    if nearest <= GAP * (np.nanmax(others) - np.nanmin(others)):
+    if not set_off(coded, j, carriers):
         return False
     ours = _belonging(carriers, j, data, court)
     theirs = np.concatenate([_belonging(tried[m].candidate.carriers, j, data, court) for m in kin if m != i])
