@@ -20,7 +20,8 @@ CANARY_COPY = 10_000  # rows: canaries go into the rows of some of the contribut
 FEWEST_KEPT = 10  # contributors in the copy
 SHIFT_ROWS = (30, 100, 300)  # relabelled in one group of the population
 SHIFT_SHARES = (0.25, 0.5)  # of the rows of the class in the group, at least and at most
-SHIFTS_EACH = 2
+SHIFTS_IN_ALL = 0.05  # of the rows, at most: more would be another data set
+SHIFT_COPY = 20_000  # rows
 
 
 def plant_insiders(data: Dataset, by_hand: list[Grouping], rng: np.random.Generator) -> CanaryCopy | None:
@@ -62,28 +63,26 @@ def _some_groups(data: Dataset, grouping: Grouping, rng: np.random.Generator) ->
 
 def plant_shifts(data: Dataset, columns: list[str], rng: np.random.Generator) -> CanaryCopy | None:
     """A copy in which some values of single columns, each of a column of its own, have rows of one class relabelled; None if none fits."""
-    if len(data) > CANARY_COPY:
-        data = data.subset(np.sort(rng.choice(len(data), CANARY_COPY, replace=False)))
+    if len(data) > SHIFT_COPY:
+        data = data.subset(np.sort(rng.choice(len(data), SHIFT_COPY, replace=False)))
     k, y = len(data.classes), data.y.copy()
     single = [p for p in populations(code_columns(data.table, columns)) if len(p.columns) == 1]
     places = [(p, g) for p in single for g in range(len(p))]
     order = [places[i] for i in rng.permutation(len(places))]
-    used: set[tuple[int, ...]] = set()
+    used: set[int] = set()
     plantings: list[Planting] = []
     for carriers in SHIFT_ROWS:
-        planted = 0
+        low, high = (carriers / share for share in reversed(SHIFT_SHARES))
+        if sum(len(p.carriers) for p in plantings) + carriers > SHIFTS_IN_ALL * len(data):
+            break
         for population, group in order:
-            if planted == SHIFTS_EACH:
-                break
             mine = np.flatnonzero((population.code == group) & (data.y >= 0) & (y == data.y))
             count = np.bincount(data.y[mine], minlength=k)
             source = int(count.argmax())
-            low, high = (carriers / share for share in reversed(SHIFT_SHARES))
-            if population.columns in used or not low <= count[source] <= high:
-                continue
-            used.add(population.columns)
-            rows = np.sort(rng.choice(mine[data.y[mine] == source], carriers, replace=False))
-            y[rows] = int(rng.choice([c for c in range(k) if c != source]))
-            plantings.append(Planting("group", "a group of the population relabelled in one direction", rows))
-            planted += 1
+            if used.isdisjoint(population.hidden) and low <= count[source] <= high:
+                used |= set(population.hidden)
+                rows = np.sort(rng.choice(mine[data.y[mine] == source], carriers, replace=False))
+                y[rows] = int(rng.choice([c for c in range(k) if c != source]))
+                plantings.append(Planting("group", "a group of the population relabelled in one direction", rows))
+                break
     return CanaryCopy(data.with_content(data.rows, y), tuple(plantings)) if plantings else None

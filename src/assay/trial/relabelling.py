@@ -32,6 +32,7 @@ CLASSES_CONFIRM = 7  # 21 pairs: a spread that is known well enough to convict
 KEPT = 20  # pairs shown, strongest first
 CANARY_ROWS = (30, 60, 120)  # relabelled, each size for one pair of classes
 CANARY_SHARE = 0.4  # of a class, at most
+TARGET_LEAST = 2  # times the carriers that the target class holds: a class that is mostly another's rows is that class
 CANARY_COPY = 10_000  # rows
 
 
@@ -79,8 +80,10 @@ class RelabellingFamily:
             sources = [c for c in free if carriers <= CANARY_SHARE * size[c]]
             if not sources or len(free) < 2 or (len(plantings) + 1) * 10 > k * (k - 1) // 2:
                 continue
-            source = sources[0]
-            target = next(c for c in free if c != source)
+            targets = [c for c in free if c != sources[0] and size[c] >= TARGET_LEAST * carriers]
+            if not targets:
+                continue
+            source, target = sources[0], targets[0]
             free = [c for c in free if c not in (source, target)]
             rows = np.sort(rng.choice(np.flatnonzero(data.y == source), carriers, replace=False))
             y[rows] = target
