@@ -39,6 +39,7 @@ SHIFT_PRIOR = 4.0  # variance of a group's shift of log odds before its rows are
 ROUNDS = 20  # of Newton's method; steps are cut to one
 SPEAKS = 0.05  # expected hits from which a group without any is heard when the spread is fitted
 FEWEST = 10  # hits, below which a group is not accused: single rows are for the label screens
+PLAINER = 0.6  # of the evidence for a pair of values, with which one of the two is named instead: a pair in it may stand out by chance
 FINDINGS = 5  # groups named at most, each after the rows of those before are set aside
 RETRIED = 100  # of the groups that share rows with one named, how many are looked at again, strongest first
 
@@ -142,6 +143,7 @@ def _strongest(
         best = int(log_e.argmax())
         if log_e[best] <= np.log(len(log_e)):  # no e-BH at any level would reject it
             break
+        best = _plainer(best, lines, log_e, everything)
         population = everything[lines.of[best]]
         rows = np.flatnonzero(population.code == lines.group[best])
         p_value = min(1.0, len(trials) * upper_tail(counted, rate, best, groups, k * k))
@@ -158,6 +160,19 @@ def _strongest(
         trials[again[RETRIED:]] = hits[again[RETRIED:]] = expected[again[RETRIED:]] = 0.0
         trials[best] = hits[best] = expected[best] = 0.0
     return tuple(found)
+
+
+def _plainer(best: int, lines: _Lines, log_e: Floats, everything: list[Population]) -> int:
+    """The value of one column that holds this pair, where its evidence stands by itself and is nearly as strong; else the pair."""
+    pair = everything[lines.of[best]]
+    row = int(np.flatnonzero(pair.code == lines.group[best])[0])
+    plainer = best
+    for i in np.flatnonzero((lines.cell == lines.cell[best]) & (log_e > max(np.log(len(log_e)), PLAINER * log_e[best]))):
+        other = everything[lines.of[i]]
+        inside = len(other.columns) < len(pair.columns) and other.code[row] == lines.group[i]
+        if inside and (plainer == best or log_e[i] > log_e[plainer]):
+            plainer = int(i)
+    return plainer
 
 
 def _disputed(found: Shifted, probe: TableProbe, y: Int) -> Int:
