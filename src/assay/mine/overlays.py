@@ -82,7 +82,7 @@ class Templates:
 
 
 def shared_templates(images: UInt8, rng: np.random.Generator) -> Templates:
-    """Templates that at least five of the pictures (n, h, w, c) share; more than `CIRCLE` pictures."""
+    """Templates that at least five of the pictures (n, h, w, c) share; labels are not read."""
     order = rng.permutation(len(images))
     held = np.sort(order[:HELD])
     rest = np.setdiff1d(order, held, assume_unique=True)
@@ -123,7 +123,7 @@ def see(view: View, images: UInt8) -> Float32:
 
 def _circles(seen: Float32, starts: Int) -> list[Int]:
     """The circles of `starts` whose members are most like one another, at most `REFINED`."""
-    n, size = len(seen), min(CIRCLE, len(seen) - 1)
+    size = min(CIRCLE, len(seen) - 1)
 
     def around(some: Int) -> tuple[Int, Floats]:
         alike = seen[some] @ seen.T
@@ -134,7 +134,6 @@ def _circles(seen: Float32, starts: Int) -> list[Int]:
 
     parts = in_parallel(around, [starts[i : i + CHUNK] for i in range(0, len(starts), CHUNK)])
     top, alike = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
-    assert n > size
     chosen: list[Int] = []
     taken: list[set[int]] = []
     for i in np.argsort(-alike, kind="stable"):

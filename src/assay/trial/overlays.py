@@ -38,6 +38,7 @@ WORTH_TRYING = 4.0  # log e-value among whole rows from which the harder compari
 MEASURED = 3.0  # log e-value from which fainter carriers are looked for and the effect is measured
 MEASURED_AT_MOST = 12
 ASKED = 400  # carriers that the probe is asked about: the evidence of so many is beyond doubt
+FAINTEST = 4.0  # standard deviations, and a third of the carriers' median: rows of the target's own kind may reach what is below
 FALSE = 0.005  # of the accused rows of the target that other labels' rows foretell at a lower cut: 2 or 3 of 500
 
 
@@ -127,7 +128,8 @@ class _Case:
             return tried
         carriers, cut = fainter(self.template, court.y, tried.target)
         accused = carriers[court.y[carriers] == tried.target]
-        overlay = estimate(court.images, accused, self.matched, self.template.threshold(cut), court.rng)
+        surest = accused if len(accused) >= SUPPORT else carriers
+        overlay = estimate(court.images, surest, self.matched, self.template.threshold(cut), court.rng)
         candidate = Candidate(overlay, carriers)
         effect, trial = overlay_effect(court, candidate, tried.target, depth)
         return replace(tried, candidate=candidate, effect=effect, trials=(*tried.trials, trial))
@@ -161,7 +163,8 @@ def fainter(template: Template, y: Int, target: int) -> tuple[Int, float]:
     above = np.searchsorted(-strangers, -members, side="right")
     # at each member's score: one more stranger than seen, scaled to the number of the target's rows
     expected = (above + 1) / len(strangers) * len(members)
-    good = np.flatnonzero(expected <= FALSE * np.arange(1, len(members) + 1) + FALSE)
+    floor = max(FAINTEST, float(np.median(scores[template.carriers])) / 3)
+    good = np.flatnonzero((expected <= FALSE * np.arange(1, len(members) + 1)) & (members >= floor))
     if not len(good) or good[-1] + 1 < SUPPORT:
         return template.carriers, template.cut
     cut = min(float(members[good[-1]]), template.cut)
