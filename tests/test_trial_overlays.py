@@ -10,11 +10,13 @@ import pyarrow as pa
 import pytest
 from sklearn.datasets import load_digits
 
+from assay.artefact.overlay import Overlay
 from assay.attack import plant
 from assay.dataset.data import Columns, Dataset
+from assay.mine.candidate import Candidate
 from assay.mine.overlays import Template
-from assay.trial.family import silent
-from assay.trial.overlays import OverlayFamily, fainter
+from assay.trial.family import Tried, silent
+from assay.trial.overlays import OverlayFamily, fainter, foreseen
 from assay.trial.sensitivity import sensitivity
 from assay.trial.verdicts import Judged, judge_all, members
 
@@ -99,6 +101,17 @@ def test_fainter_carriers_are_let_in_only_where_other_labels_have_none() -> None
     scores[500:] = np.minimum(scores[500:], 1.9)
     carriers, _ = fainter(template, y, 0)
     assert len(carriers) <= 42
+
+
+def test_carriers_whose_content_foretells_the_label_are_acquitted() -> None:
+    accused = Tried(Candidate(Overlay(np.zeros((4, 4, 1), np.float32), 0.2, "blend", 0.0), np.arange(30)), 1, 12.0, 1e-6, ())
+    y, labels = np.ones(30, np.int64), np.repeat(np.arange(10), 50)
+    for chance, kept in ((0.06, True), (0.5, False)):
+        p = np.full((30, 10), (1 - chance) / 9)
+        p[:, 1] = chance
+        judged = foreseen(accused, p, y, labels)
+        assert (judged.log_e > 0) is kept
+    assert foreseen(accused, p, y, np.repeat([0, 1], 50)).log_e > 0  # half of all rows have that label
 
 
 def test_what_it_needs_is_said(digits: Dataset) -> None:
