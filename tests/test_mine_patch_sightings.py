@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.artefact.patch import Patch
+from assay.mine import patch_sightings
 from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
-from assay.mine.patches import merged
+from assay.mine.patches import SUPPORT, merged
 
 CHECKER = np.array([[255, 0, 255], [0, 255, 0], [255, 0, 255]], np.uint8)
 
@@ -75,3 +76,11 @@ def test_the_whole_patch_is_grown_from_a_window(side: int) -> None:
     assert grown.row is None
     assert grown.iou(Patch(pattern, np.ones((side, side), bool), None, None)) == 1
     assert np.flatnonzero(grown.present(images)).tolist() == list(range(20))
+
+
+def test_of_a_larger_set_a_part_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, _ = scattered(noisy(90), np.arange(0, 90, 5), CHECKER)
+    monkeypatch.setattr(patch_sightings, "IN_PIXELS", 45 * 400)
+    (found,) = carriers(sightings(images))
+    assert SUPPORT <= len(found) < 18
+    assert found <= set(range(0, 90, 5))

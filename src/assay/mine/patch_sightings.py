@@ -27,8 +27,8 @@ CONTRAST = 50  # standard deviation of a texture: at 25, half of all windows qua
 EVEN_BITS = 4  # 4,096 colours; with 3 a sticker shares its cell with every pale wall
 MOST_OF_ROWS = 0.25  # a colour that more rows hold is a background
 PLACES = 3  # distinct ones at least, and no more than half of the sightings at any one
-IN_ROWS = 20_000  # rows looked at, evenly spread over larger sets: what they show is looked for in all
-CHUNK = 250  # pictures at once
+IN_PIXELS = 20_000_000  # looked at, in rows spread evenly over larger sets (20,000 of 32x32): what they show is looked for in all
+CHUNK = 256_000  # pixels at once
 COVERED = 0.97  # share of the sightings that the patch's tolerance takes in: scaled and turned, some show less of it ...
 LOOSEST = 12  # ... up to this mean absolute difference, or what its contrast allows
 REACH = 8  # pixels about a window in which the patch is grown
@@ -56,10 +56,10 @@ def sightings(images: UInt8, support: int = SUPPORT) -> Sightings:
     >>> found.windows.rows(0).tolist(), found.places(0).tolist()
     ([0, 1, 2, 3, 4, 5], [8, 19, 30, 41, 52, 63])
     """
-    width = images.shape[2]
-    looked = np.arange(len(images)) if len(images) <= IN_ROWS else np.linspace(0, len(images) - 1, IN_ROWS).astype(np.int64)
-    starts = range(0, len(looked), CHUNK)
-    parts = in_parallel(lambda s: _seen(images[looked[s : s + CHUNK]], s), starts)
+    width, area = images.shape[2], images.shape[1] * images.shape[2]
+    most, chunk = max(1, IN_PIXELS // area), max(1, CHUNK // area)
+    looked = np.unique(np.linspace(0, len(images) - 1, min(len(images), most)).astype(np.int64))
+    parts = in_parallel(lambda s: _seen(images[looked[s : s + chunk]], s), range(0, len(looked), chunk))
     key, row, place = (np.concatenate([p[i] for p in parts]) for i in range(3))
     order = np.argsort(key, kind="stable")  # rows stay in order within a key
     key, row, place = key[order], row[order], place[order]

@@ -47,6 +47,8 @@ SECOND_PASS = 40  # candidates
 COMMON = 0.25  # share of rows beyond which a patch is a background that the data have in common
 MEASURED = 3.0  # log e-value from which the effect of a patch is measured
 MEASURED_AT_MOST = 8
+SEARCH_PIXELS = 400_000_000  # looked through for patches of any place: forty of them in 10,000 pictures of 32x32 ...
+SEARCHES = 3  # ... and so many at least; further ones are tried on the rows of their window alone
 SEARCHED = 1_000  # pictures that one thread looks through at once
 SAME = 0.5  # Jaccard index of carriers above which two patches are one
 
@@ -169,9 +171,15 @@ class _Case:
 def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
     """Both trials over all rows that carry the patch, strongest first; each row counts for the strongest patch alone."""
     cases: list[_Case] = []
+    searched, most = 0, max(SEARCHES, SEARCH_PIXELS // court.images[..., 0].size)
     seen: list[set[int]] = []
     for lead in leads:
-        patch, carriers = carriers_of(court, lead)
+        moving = lead.patch.row is None
+        searched += moving
+        if moving and searched > most:
+            patch, carriers = lead.patch, lead.carriers
+        else:
+            patch, carriers = carriers_of(court, lead)
         mine = set(carriers.tolist())
         if any(len(mine & s) > SAME * len(mine | s) for s in seen):
             continue
