@@ -50,11 +50,16 @@ def test_from_a_key_to_checked_rows(say: Say, tmp_path: Path) -> None:
     assert (code, "alice, bob" in out) == (0, True)
     code, out, _ = say("add data.ledger r.csv --source crawl --label label --contributor who")
     assert (code, "20 rows logged" in out) == (0, True)
+    carol = say("key carol")[1].strip()
+    new = ["--approver", alice, "--approver", bob, "--approver", carol, "--threshold", "2"]
+    (tmp_path / "consent").write_text(say("approvers data.ledger --as alice.key --sign-only", *new)[1])
+    code, out, _ = say("approvers data.ledger --as bob.key --note consent", *new)
+    assert (code, "2 of alice, bob, carol must agree" in out) == (0, True)
     code, out, _ = say("source list data.ledger")
     assert "crawl: 20 rows; approved until 2100-01-01T00:00:00Z" in out
 
     code, out, _ = say("verify data.ledger --seen seen --trust", vkey)
-    assert (code, "24 events" in out, "The key was taken" in out) == (0, True, False)
+    assert (code, "25 events" in out, "The key was taken" in out) == (0, True, False)
     assert say("verify data.ledger --seen seen --trust", vkey)[0] == 0
     code, out, _ = say("log data.ledger --type source.approved")
     assert out.count("source.approved") == 2
@@ -75,7 +80,7 @@ def test_from_a_key_to_checked_rows(say: Say, tmp_path: Path) -> None:
     reviews(tmp_path / "more.csv", 20, 30)
     code, _, err = say("add data.ledger more.csv --source crawl")
     assert (code, "was revoked: poison" in err) == (2, True)
-    tile = tmp_path / "data.ledger" / "tile" / "entries" / "000.p" / "25"
+    tile = tmp_path / "data.ledger" / "tile" / "entries" / "000.p" / "26"
     tile.write_bytes(tile.read_bytes().replace(b"crawl", b"crown", 1))
     code, out, _ = say("verify data.ledger")
     assert (code, "NOT as it was signed" in out) == (1, True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assay.dataset.errors import DataError
-from assay.ledger.approval import Policy, Scope, approve, revoke
+from assay.ledger.approval import Policy, Scope, approve, change, revoke
 from assay.ledger.audit import audit
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
@@ -114,6 +114,31 @@ def test_strangers_do_not_approve(ledger: Ledger, tmp_path: Path) -> None:
         Policy(policy.origin, (ALICE.key, ALICE.key), 1)
     with pytest.raises(DataError, match=r"3 of 2 approvers"):
         Policy(policy.origin, (ALICE.key, BOB.key), 3)
+
+
+def test_approvers_change_when_enough_of_them_agree(ledger: Ledger, tmp_path: Path) -> None:
+    """Carol's key is lost: Alice and Bob put Mallory, who is a friend now, in her place."""
+    register(ledger, "crawl", BOB, CAROL)
+    old = ledger.index.policy()
+    new = Policy(old.origin, (ALICE.key, BOB.key, MALLORY.key), 2)
+    body = {"approvers": [str(key) for key in new.approvers], "threshold": 2}
+    alice, bob, mine = (change(old, new, ALICE), change(old, new, BOB), change(new, new, MALLORY))
+    for notes, says in [([alice], "1 have|have: alice"), ([alice, alice], "have: alice"), ([alice, mine], "not by a key that is trusted")]:
+        with pytest.raises(Refused, match=says):
+            ledger.record([("approvers.changed", body | {"notes": notes})])
+    with pytest.raises(Refused, match=r"no consent to these approvers"):
+        ledger.record([("approvers.changed", body | {"threshold": 1, "notes": [alice, bob]})])
+    data = opened(reviews(tmp_path / "r.csv"))
+    assert len(add(ledger, data, "crawl", dry_run=True).rows) == 20
+    ledger.record([("approvers.changed", body | {"notes": [alice, bob]})])
+    with pytest.raises(Refused, match=r"1 of the 2 approvals"):  # Carol's does not count any more
+        add(ledger, data, "crawl")
+    with pytest.raises(Refused, match=r"carol .* is not an approver"):
+        agree(ledger, "crawl", CAROL)
+    with pytest.raises(Refused, match=r"no consent to these approvers, as things stand now"):
+        ledger.record([("approvers.changed", body | {"notes": [alice, bob]})])
+    agree(ledger, "crawl", MALLORY)
+    assert len(add(ledger, data, "crawl").rows) == 20
 
 
 def test_rows_are_added_once_but_twins_stay_two(ledger: Ledger, tmp_path: Path) -> None:

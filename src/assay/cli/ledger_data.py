@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from assay.cli.ledger_common import FOLDER, KEY, writer
 from assay.cli.ledger_panels import OTHERS, TRACE, VERSIONS
 from assay.cli.scan import listed
 
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from assay.ledger.lineage import Impact
     from assay.ledger.trace import Share
 
-FOLDER = typer.Argument(help="The folder of the ledger.")
 DATA = typer.Argument(help="The data set.")
-KEY = typer.Option(None, "--key", help="The ledger's secret key. Default: LEDGER.key beside the folder.")
 SOURCE = typer.Option(None, help="All rows of this source.")
 CONTRIBUTOR = typer.Option(None, help="All rows of this contributor.")
 REPORT = typer.Option(None, help="The rows behind a report of assay scan: the folder it wrote.")
@@ -62,12 +61,6 @@ def add(group: typer.Typer) -> None:
     )(verifier)
 
 
-def _writer(folder: Path, key: Path | None) -> Ledger:
-    from assay.cli.ledger import writer
-
-    return writer(folder, key)
-
-
 def _reader(folder: Path) -> Ledger:
     from assay.ledger.ledger import Ledger
 
@@ -91,7 +84,7 @@ def snapshot(
     """Take it."""
     from assay.ledger import snapshots
 
-    taken = snapshots.take(_writer(folder, key), _read(path), name, parent)
+    taken = snapshots.take(writer(folder, key), _read(path), name, parent)
     typer.echo(f"{name}: {len(taken):,} records, root {taken.root.hex()}, event {taken.event}; signed in {folder / 'snapshots' / name}.")
 
 
@@ -168,7 +161,7 @@ def step(
         for made, parent in zip(table.column("output").to_pylist(), table.column("input").to_pylist(), strict=True):
             parents.setdefault(int(made), []).append(int(parent))
     what = steps.Step(name, kind, code, dict(text.split("=", 1) for text in param))
-    taken = steps.record(_writer(folder, key), _read(path), what, input, output, parents)
+    taken = steps.record(writer(folder, key), _read(path), what, input, output, parents)
     typer.echo(f"{name}: {', '.join(input)} -> {output}, {len(taken):,} records.")
 
 
@@ -180,7 +173,7 @@ def label(
     key: Path | None = KEY,
 ) -> None:
     """Log it."""
-    ledger = _writer(folder, key)
+    ledger = writer(folder, key)
     query = "select name from rows join names on rows.label = names.id where row = ?"
     found = ledger.index.db.execute(query, (row,)).fetchone()
     before = {} if found is None else {"before": found[0]}
@@ -199,7 +192,7 @@ def trained(
     from assay.dataset.removal import sha256_of
 
     body = {"model": name or model.name, "digest": sha256_of(model), "snapshot": snapshot}
-    event = _writer(folder, key).record([("model.trained", body)])
+    event = writer(folder, key).record([("model.trained", body)])
     typer.echo(f"Event {event}: {body['model']} (SHA-256 {body['digest'][:16]}…) was trained on {snapshot}.")
 
 
@@ -212,7 +205,7 @@ def alias(
     """Log it."""
     from assay.ledger.lineage import aliases
 
-    ledger = _writer(folder, key)
+    ledger = writer(folder, key)
     before = aliases(ledger.index).get(name)
     event = ledger.record([("alias.moved", {"alias": name, "model": model} | ({"before": before} if before else {}))])
     typer.echo(f"Event {event}: {name} -> {model}" + (f", was {before}." if before else "."))
@@ -224,7 +217,7 @@ def scanned(folder: Path = FOLDER, report: Path = typer.Argument(help="The folde
 
     found = read_report(report)
     body: dict[str, Any] = {"fingerprint": found.fingerprint, "verdict": found.verdict, "report": found.sha256}
-    event = _writer(folder, key).record([("scan.verdict", body | {"findings": len(found.findings)})])
+    event = writer(folder, key).record([("scan.verdict", body | {"findings": len(found.findings)})])
     typer.echo(f"Event {event}: {found.verdict}, {len(found.findings)} findings, of {found.fingerprint[:16]}….")
 
 
@@ -244,7 +237,7 @@ def trace(
     from assay.ledger.documents import trace_json
     from assay.ledger.trace import read_report, trace
 
-    ledger = _writer(folder, key) if sign else _reader(folder)
+    ledger = writer(folder, key) if sign else _reader(folder)
     found = trace(ledger, read_report(report), finding)
     typer.echo(f"{found.finding}: {len(found.rows):,} rows of the ledger, among {found.scanned:,} that were scanned.")
     if found.unknown:
@@ -329,7 +322,7 @@ def purge(
     from assay.ledger.documents import purge_json
     from assay.ledger.purge import purge_data
 
-    ledger = _writer(folder, key)
+    ledger = writer(folder, key)
     rows = _chosen(ledger, source, contributor, report, finding, rest)
     done = purge_data(ledger, _read(path), rows, reason, out, name, erase=erase)
     event, signed = statement.log(ledger, {name: done.snapshot.root.hex()}, statement.PURGE, purge_json(done, reason))
@@ -368,7 +361,7 @@ def export(
     needed = {"croissant": (snapshot, data), "intoto": (snapshot,), "cyclonedx": (model,), "openlineage": ()}[format.value]
     if None in needed:
         raise DataError(f"--format {format.value} needs more", remedy="give --snapshot (croissant: --data too), or --model")
-    ledger = _writer(folder, key) if format is Format.intoto else _reader(folder)
+    ledger = writer(folder, key) if format is Format.intoto else _reader(folder)
     with whole(out) as (file,):
         if format is Format.intoto:
             subject, said = to.snapshot_statement(ledger, str(snapshot))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from assay.cli.ledger_common import FOLDER, trusted
 from assay.cli.ledger_panels import OTHERS, SOURCES
 from assay.dataset.errors import DataError
 
@@ -61,7 +62,7 @@ def verify_remote(
 
 
 def pack(
-    folder: Path = typer.Argument(help="The folder of the ledger."),
+    folder: Path = FOLDER,
     snapshot: str = typer.Option(..., help="The snapshot."),
     out: Path = typer.Option(..., help="Where the pack goes: a zip file."),
     digests: bool = typer.Option(True, help="Put the digests of the rows in, so that a receiver sees which rows differ."),
@@ -83,7 +84,6 @@ def receive(
     trust: str = typer.Option(..., help="The ledger's public key, or a file that holds it."),
 ) -> int:
     """Check, and say what holds; 1 where something does not."""
-    from assay.cli.ledger import trusted
     from assay.dataset.read import read
     from assay.ledger import pack as packs
     from assay.ledger.errors import Tampered

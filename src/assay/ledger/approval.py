@@ -30,7 +30,7 @@ from assay.ledger.errors import Refused, Tampered
 from assay.ledger.events import canonical, moment
 from assay.ledger.note import Key, Signer, open_note, sign_note
 
-APPROVAL, REVOCATION = "assay.approval/1", "assay.revocation/1"
+APPROVAL, REVOCATION, CHANGE = "assay.approval/1", "assay.revocation/1", "assay.approvers/1"
 ANY = "any"
 
 
@@ -81,6 +81,7 @@ class Policy:
     origin: str
     approvers: tuple[Key, ...]
     threshold: int
+    since: int = 0  # the event that set it
 
     def __post_init__(self) -> None:
         names = [key.name for key in self.approvers]
@@ -209,5 +210,30 @@ def admit(policy: Policy, source: Source, request: Request, already: Brought) ->
     return scope
 
 
-def policy_of(origin: str, approvers: Sequence[str], threshold: int) -> Policy:
-    return Policy(origin, tuple(Key.parse(text) for text in approvers), threshold)
+def _change(old: Policy, new: Policy) -> str:
+    keys = "".join(f"approver {key}\n" for key in new.approvers)
+    return f"{CHANGE}\nledger {old.origin}\nsince {old.since}\nthreshold {new.threshold}\n{keys}"
+
+
+def change(old: Policy, new: Policy, signer: Signer) -> str:
+    """One present approver's consent to other approvers, as a signed note. Raises Refused if the key is not an approver's."""
+    _named(old, signer.key)
+    return sign_note(_change(old, new), [signer])
+
+
+def check_change(old: Policy, new: Policy, notes: Sequence[str]) -> None:
+    """Raises Refused unless as many present approvers as must agree to a source have signed exactly this change."""
+    agreed = set()
+    for note in notes:
+        opened = open_note(note, old.approvers)
+        if opened.text != _change(old, new):
+            raise Tampered("this is no consent to these approvers, as things stand now")
+        agreed |= {key.name for key in opened.keys}
+    if len(agreed) < old.threshold:
+        names = ", ".join(sorted(agreed)) or "none"
+        raise Refused(f"{old.threshold} of the present approvers must agree to other approvers; {len(agreed)} have: {names}")
+
+
+def policy_of(origin: str, approvers: Sequence[str], threshold: int, since: int = 0) -> Policy:
+    """Raises DataError where a key is none, or the threshold cannot be met."""
+    return Policy(origin, tuple(Key.parse(text) for text in approvers), threshold, since)

@@ -33,6 +33,7 @@ _OPTIONAL = "?"
 # What each event must say, and may say ("?"). A new kind of event is one line here and one in fold.py.
 FIELDS: dict[str, dict[str, str]] = {
     "ledger.created": {"origin": TEXT, "approvers": TEXTS, "threshold": NUMBER},
+    "approvers.changed": {"approvers": TEXTS, "threshold": NUMBER, "notes": TEXTS},
     "source.registered": {"source": TEXT, "licence": TEXT, "contact": TEXT, "method": TEXT, "url": TEXT + _OPTIONAL},
     "source.approved": {"source": TEXT, "note": TEXT},
     "source.revoked": {"source": TEXT, "note": TEXT},

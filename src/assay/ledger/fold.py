@@ -13,7 +13,7 @@ from itertools import groupby
 from assay.dataset.errors import DataError
 from assay.dataset.merkle import leaf_hash
 from assay.ledger import proofs
-from assay.ledger.approval import Request, admit, policy_of, read_approval, read_revocation
+from assay.ledger.approval import Request, admit, check_change, policy_of, read_approval, read_revocation
 from assay.ledger.errors import Refused
 from assay.ledger.events import Event, canonical, decode
 from assay.ledger.index import Index
@@ -120,10 +120,17 @@ def _rows(items: list[Item], index: Index) -> int:
 def _created(index: Index, number: int, event: Event, entry: bytes) -> None:
     if number:
         raise Refused("a ledger is created once, by its first event")
-    policy_of(event.body["origin"], event.body["approvers"], event.body["threshold"])
-    index.db.execute(
-        "insert into ledger values (?, ?, ?)", (event.body["origin"], "\n".join(event.body["approvers"]), event.body["threshold"])
-    )
+    said = event.body
+    policy_of(said["origin"], said["approvers"], said["threshold"])
+    index.db.execute("insert into ledger values (?, ?, ?, 0)", (said["origin"], "\n".join(said["approvers"]), said["threshold"]))
+
+
+def _approvers(index: Index, number: int, event: Event, entry: bytes) -> None:
+    old = index.policy()
+    new = policy_of(old.origin, event.body["approvers"], event.body["threshold"], number)
+    check_change(old, new, event.body["notes"])
+    values = ("\n".join(event.body["approvers"]), new.threshold, number)
+    index.db.execute("update ledger set approvers = ?, threshold = ?, since = ?", values)
 
 
 def _registered(index: Index, number: int, event: Event, entry: bytes) -> None:
@@ -249,6 +256,7 @@ def _scanned(index: Index, number: int, event: Event, entry: bytes) -> None:
 
 KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
     "ledger.created": _created,
+    "approvers.changed": _approvers,
     "source.registered": _registered,
     "source.approved": _approved,
     "source.revoked": _revoked,

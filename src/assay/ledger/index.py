@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.ledger.approval import Brought, Policy, Source, policy_of, read_approval
-from assay.ledger.errors import Refused
+from assay.ledger.errors import Refused, Tampered
 
 Int = NDArray[np.int64]
 
-LAYOUT = "4"  # of the tables below; another number makes the index anew
+LAYOUT = "5"  # of the tables below; another number makes the index anew
 TABLES = """
 create table head (size integer, root blob, layout text, time text);
-create table ledger (origin text, approvers text, threshold integer);
+create table ledger (origin text, approvers text, threshold integer, since integer);
 create table names (id integer primary key, name text unique);
 create table sources (name text primary key, registration integer, leaf blob, licence text, contact text, method text, url text,
     revoked integer, reason text);
@@ -120,13 +120,13 @@ class Index:
 
     def policy(self) -> Policy:
         """Raises Refused where the log does not begin as a ledger does."""
-        found = self.db.execute("select origin, approvers, threshold from ledger").fetchone()
+        found = self.db.execute("select origin, approvers, threshold, since from ledger").fetchone()
         if found is None:
             raise Refused("this log is no ledger: its first event is not ledger.created", remedy="assay ledger init")
-        return policy_of(found[0], found[1].split("\n"), int(found[2]))
+        return policy_of(found[0], found[1].split("\n"), int(found[2]), int(found[3]))
 
     def source(self, name: str) -> Source:
-        """Raises Refused where no such source is registered."""
+        """A source with the approvals of those who are approvers now. Raises Refused where no such source is registered."""
         found = self.db.execute("select * from sources where name = ?", (name,)).fetchone()
         if found is None:
             known = ", ".join(self.source_names()) or "none"
@@ -135,7 +135,10 @@ class Index:
         policy = self.policy()
         notes = self.db.execute("select note from approvals where source = ? order by event", (name,)).fetchall()
         for (note,) in notes:
-            source = source.approved(*read_approval(policy, source, note))
+            try:
+                source = source.approved(*read_approval(policy, source, note))
+            except Tampered:  # checked when it was logged; its key is an approver's no longer, so it does not count
+                continue
         return source
 
     def source_names(self) -> list[str]:

@@ -72,7 +72,7 @@ def _about(number: int, event: Event, name: str, root: str, sources: set[str]) -
         return bool(event.body["fingerprint"] == root)
     if event.type == "snapshot":
         return bool(event.body["name"] == name)
-    return event.type == "ledger.created"
+    return event.type in ("ledger.created", "approvers.changed")
 
 
 @dataclass(frozen=True)
