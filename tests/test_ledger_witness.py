@@ -11,7 +11,7 @@ from assay.dataset.errors import DataError
 from assay.ledger.checkpoint import open_checkpoint
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.log import Log
-from assay.ledger.note import Signer
+from assay.ledger.note import Key, Signer
 from assay.ledger.storage import Memory
 from assay.ledger.witness import Cosigner, Witness, cosigned, require, same_log, witness
 
@@ -19,6 +19,18 @@ SIGNER = Signer.of("example.com/ledger", bytes(range(32)))
 FIRST, SECOND = (Cosigner.of(Signer.of(f"witness.example/{i}", bytes([i]) * 32)) for i in (1, 2))
 QUANTUM = Cosigner("witness.example/q", b"\x06", bytes(32))
 NOW = 1_800_000_000
+
+# Made by this code and accepted by aics-tlog 0.2.1 (PyPI, Apache-2.0, Python >= 3.12), which shares none of it: verify_checkpoint with
+# the two keys below and a quorum of 1; its audit_tiles read a log of 66,000 entries that this code wrote.
+ACCEPTED = """example.com/ledger
+300
+m5orU+hKSy7Q8zemYW9mt3nGRDRqCANA4HF58mIsmPY=
+
+— example.com/ledger k3J95gSJSaw2wBiZE/ITM8syTBsM+4ZixJPih25/alYcY9TbMFqe4JROb/ekH9JCZ/xzIb9dcFCthTsxSS8ddpn3/gQ=
+— witness.example/1 9AMTSAAAAABpUkfAoAgM9bZyP4wiYrb5RoBjAuT6AuxwsPwnh/Ef6QOwijna91nwHjNC0oVq1XB7OmvPP99IHu/eMG2kYDpnitwkAw==
+"""
+LOG_KEY = "example.com/ledger+93727de6+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+WITNESS_KEY = "witness.example/1+f4031348+BIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c"
 
 
 def log_of(*batches: bytes) -> Log:
@@ -44,6 +56,12 @@ def test_a_witnessed_checkpoint_is_a_checkpoint_still(tmp_path: Path) -> None:
         changed[place] = by
         with pytest.raises(Tampered):
             require("\n".join(changed), keys, 1)
+
+
+def test_a_note_that_another_implementation_accepted(tmp_path: Path) -> None:
+    assert witness(log_of(b"a"), tmp_path / "w", FIRST, 1_767_000_000) == ACCEPTED
+    assert open_checkpoint(ACCEPTED, [Key.parse(LOG_KEY)]).size == 300
+    assert cosigned(ACCEPTED, [Witness.parse(WITNESS_KEY)]) == {"witness.example/1": 1_767_000_000}
 
 
 def test_post_quantum_cosignatures(tmp_path: Path) -> None:
