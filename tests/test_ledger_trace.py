@@ -161,6 +161,16 @@ def test_a_row_that_another_source_brought_too_stays(ledger: Ledger, tmp_path: P
     assert len(found.rows) == 2
 
 
+def test_nobody_is_blamed_by_editing_the_private_folder(ledger: Ledger, tmp_path: Path) -> None:
+    """Two rows' digests are swapped, so that w0's row would be w1's."""
+    data = opened(tmp_path / "all.csv")
+    first, second = snapshots.rows_of(ledger, "v1")[:2].tolist()
+    ledger.openings.db.execute("update openings set digest = ? where row = ?", (data.digest[0].tobytes(), second))
+    ledger.openings.db.execute("update openings set digest = ? where row = ?", (data.digest[1].tobytes(), first))
+    with pytest.raises(Tampered, match=r"not what the log has committed to"):
+        trace(ledger, read_report(report_of(data, [0], tmp_path / "report")))
+
+
 def test_rows_that_are_not_in_the_ledger_are_counted(ledger: Ledger, tmp_path: Path) -> None:
     data = opened(reviews(tmp_path / "strange.csv", 190, 210, who=10))
     found = trace(ledger, read_report(report_of(data, [0, 15], tmp_path / "report")))

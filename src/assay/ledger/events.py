@@ -39,7 +39,6 @@ FIELDS: dict[str, dict[str, str]] = {
     "source.revoked": {"source": TEXT, "note": TEXT},
     "row.added": {"source": TEXT, "contributor": TEXT + _OPTIONAL, "commit": DIGEST, "label": TEXT + _OPTIONAL},
     "row.derived": {"step": TEXT, "parents": NUMBERS, "commit": DIGEST, "label": TEXT + _OPTIONAL},
-    "row.changed": {"row": NUMBER, "commit": DIGEST, "reason": TEXT},
     "row.removed": {"row": NUMBER, "reason": TEXT},
     "label.set": {"row": NUMBER, "label": TEXT, "before": TEXT + _OPTIONAL, "annotator": TEXT},
     "scan.verdict": {"fingerprint": DIGEST, "verdict": TEXT, "report": DIGEST, "findings": NUMBER},

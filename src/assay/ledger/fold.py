@@ -190,13 +190,6 @@ def _removed(index: Index, number: int, event: Event, entry: bytes) -> None:
     index.db.execute("update rows set removed = ? where row = ?", (number, event.body["row"]))
 
 
-def _changed(index: Index, number: int, event: Event, entry: bytes) -> None:
-    _row(index, event.body["row"])
-    commitment = bytes.fromhex(event.body["commit"])
-    index.db.execute("insert into changes values (?, ?, ?)", (number, event.body["row"], commitment))
-    index.db.execute("update rows set commitment = ? where row = ?", (commitment, event.body["row"]))
-
-
 def _labelled(index: Index, number: int, event: Event, entry: bytes) -> None:
     before, _ = _row(index, event.body["row"])
     if before != index.name_id(event.body.get("before")):
@@ -262,7 +255,6 @@ KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
     "source.revoked": _revoked,
     "row.derived": _derived,
     "row.removed": _removed,
-    "row.changed": _changed,
     "label.set": _labelled,
     "review.decision": _decided,
     "snapshot": _snapshot,

@@ -20,7 +20,7 @@ from assay.ledger.errors import Refused, Tampered
 
 Int = NDArray[np.int64]
 
-LAYOUT = "5"  # of the tables below; another number makes the index anew
+LAYOUT = "6"  # of the tables below; another number makes the index anew
 TABLES = """
 create table head (size integer, root blob, layout text, time text);
 create table ledger (origin text, approvers text, threshold integer, since integer);
@@ -32,7 +32,6 @@ create table rows (row integer primary key, source integer, contributor integer,
     day text);
 create table parents (row integer, parent integer, primary key (row, parent)) without rowid;
 create table labels (event integer primary key, row integer, label integer, annotator integer);
-create table changes (event integer primary key, row integer, commitment blob);
 create table decisions (event integer primary key, row integer, decision text, reviewer text);
 create table snapshots (name text primary key, event integer, size integer, root text, rows text, parent text);
 create table models (event integer primary key, model text, digest text, snapshot text);
@@ -174,10 +173,15 @@ class Index:
 
     def live(self, rows: Int) -> Int:
         """Those of `rows` that are rows of the ledger and have not been removed, ascending."""
+        return np.array(sorted(self.commitments(rows)), np.int64)
+
+    def commitments(self, rows: Int) -> dict[int, bytes]:
+        """What the log says of those of `rows` that have not been removed."""
         if len(rows) > 20 * BATCH:  # one pass is quicker than many questions
-            return np.intersect1d(rows, self.column("select row from rows where removed is null"))
-        found = self.select("select row from rows where removed is null and row in (?)", np.unique(rows))
-        return np.unique(np.array([row for (row,) in found], np.int64))
+            wanted = set(rows.tolist())
+            every = self.db.execute("select row, commitment from rows where removed is null")
+            return {row: commitment for row, commitment in every if row in wanted}
+        return dict(self.select("select row, commitment from rows where removed is null and row in (?)", np.unique(rows)))
 
     def violations(self) -> list[tuple[int, str]]:
         """(event, what it broke) of everything that was logged against the rules."""

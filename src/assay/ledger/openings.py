@@ -55,19 +55,23 @@ class Openings:
 
     def rows_of(self, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
         """The row numbers under which these digests were kept, ascending."""
-        found: dict[bytes, list[int]] = {}
+        return {digest: [row for row, _ in held] for digest, held in self.held(digests).items()}
+
+    def held(self, digests: Sequence[bytes]) -> dict[bytes, list[tuple[int, bytes]]]:
+        """(row number, salt) of the rows under which these digests were kept, by row number."""
+        found: dict[bytes, list[tuple[int, bytes]]] = {}
         wanted = list(dict.fromkeys(digests))
         if len(wanted) > 20 * BATCH:  # most of the table: one pass is quicker than many questions
             few = set(wanted)
-            for row, digest in self.db.execute("select row, digest from openings order by row"):
+            for row, digest, salt in self.db.execute("select row, digest, salt from openings order by row"):
                 if digest in few:
-                    found.setdefault(digest, []).append(row)
+                    found.setdefault(digest, []).append((row, salt))
             return found
         for start in range(0, len(wanted), BATCH):
             part = wanted[start : start + BATCH]
-            query = f"select row, digest from openings where digest in ({','.join('?' * len(part))}) order by row"
-            for row, digest in self.db.execute(query, part):
-                found.setdefault(digest, []).append(row)
+            query = f"select row, digest, salt from openings where digest in ({','.join('?' * len(part))}) order by row"
+            for row, digest, salt in self.db.execute(query, part):
+                found.setdefault(digest, []).append((row, salt))
         return found
 
     def of(self, row: int) -> tuple[bytes, bytes, str] | None:

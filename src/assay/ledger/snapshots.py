@@ -136,12 +136,21 @@ def record_digests(data: Dataset) -> list[bytes]:
 
 
 def live_rows(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
-    """The rows in the ledger, not removed, that have these digests; none for a digest that nobody brought."""
-    held = ledger.openings.rows_of(digests)
-    numbers = np.array([row for rows in held.values() for row in rows], np.int64)
-    live = set(ledger.index.live(numbers).tolist())
-    kept = {digest: [row for row in rows if row in live] for digest, rows in held.items()}
-    return {digest: rows for digest, rows in kept.items() if rows}
+    """The rows in the ledger, not removed, that have these digests; none for a digest that nobody brought.
+
+    Raises Tampered where an opening is not what the log has committed to: nobody can be blamed by editing the private
+    folder.
+    """
+    held = ledger.openings.held(digests)
+    commitments = ledger.index.commitments(np.array([row for rows in held.values() for row, _ in rows], np.int64))
+    found: dict[bytes, list[int]] = {}
+    for digest, rows in held.items():
+        for row, salt in rows:
+            if row in commitments:
+                if sha256(salt + digest).digest() != commitments[row]:
+                    raise Tampered(f"what the private folder says of row {row} is not what the log has committed to", path=ledger.private)
+                found.setdefault(digest, []).append(row)
+    return found
 
 
 def _found(ledger: Ledger, name: str) -> tuple[int, int, str, str] | None:
