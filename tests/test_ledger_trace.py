@@ -161,6 +161,32 @@ def test_a_row_that_another_source_brought_too_stays(ledger: Ledger, tmp_path: P
     assert len(found.rows) == 2
 
 
+def test_flipped_labels_lead_to_the_annotator(ledger: Ledger, tmp_path: Path) -> None:
+    """Adam relabels 40 rows, eve 30; eve's are poison. The rows' contributors are many, the annotator is one."""
+    lines = (tmp_path / "all.csv").read_text().splitlines()
+
+    def relabel(name: str, before: str, annotator: str, start: int, stop: int) -> Path:
+        for i in range(start, stop):
+            lines[i] = lines[i].replace('"good"', '"great"').replace('"bad"', '"good"')
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join(lines) + "\n")
+        steps.record(ledger, opened(path), steps.Step("relabel", "label", "abc123", {}, annotator), [before], name)
+        return path
+
+    relabel("adam", "v1", "adam", 1, 41)
+    data = opened(relabel("eve", "adam", "eve", 101, 131))
+    assert ledger.index.db.execute("select count(*) from labels").fetchone() == (70,)
+    found = trace(ledger, read_report(report_of(data, range(100, 130), tmp_path / "report")))
+    assert [(share.name, share.rows, share.of, share.stands_out) for share in found.annotators] == [("eve", 30, 30, True)]
+    assert not any(share.stands_out for share in found.contributors if share.name.startswith("w"))
+    assert trace_json(found)["annotators"][0]["name"] == "eve"
+    rows = snapshots.rows_of(ledger, "eve")
+    said = [ledger.index.label(int(row)) for row in rows[100:102]]
+    assert said == ["good", "great"]
+    with pytest.raises(DataError, match=r"has an annotator"):
+        steps.Step("relabel", "label", "abc123", {})
+
+
 def test_nobody_is_blamed_by_editing_the_private_folder(ledger: Ledger, tmp_path: Path) -> None:
     """Two rows' digests are swapped, so that w0's row would be w1's."""
     data = opened(tmp_path / "all.csv")

@@ -140,11 +140,12 @@ def step(
     folder: Path = FOLDER,
     path: Path = DATA,
     name: str = typer.Option(..., help="What was done."),
-    kind: str = typer.Option(..., help="filter, join, dedupe, augment or other."),
+    kind: str = typer.Option(..., help="filter, join, dedupe, augment, label or other."),
     input: list[str] = typer.Option(..., help="A snapshot that went in; several times."),
     output: str = typer.Option(..., help="The name of the snapshot that came out: the data set at PATH."),
     code: str = typer.Option(..., help="The commit of the code that ran."),
     param: list[str] = typer.Option([], help="A parameter, NAME=VALUE; several times."),
+    by: str = typer.Option("", help="For --kind label: who gave the labels."),
     map: Path | None = typer.Option(None, help="Parquet or CSV with the columns output and input: record numbers, a line for each parent."),
     key: Path | None = KEY,
 ) -> None:
@@ -160,7 +161,7 @@ def step(
         table = _read(map).table
         for made, parent in zip(table.column("output").to_pylist(), table.column("input").to_pylist(), strict=True):
             parents.setdefault(int(made), []).append(int(parent))
-    what = steps.Step(name, kind, code, dict(text.split("=", 1) for text in param))
+    what = steps.Step(name, kind, code, dict(text.split("=", 1) for text in param), by)
     taken = steps.record(writer(folder, key), _read(path), what, input, output, parents)
     typer.echo(f"{name}: {', '.join(input)} -> {output}, {len(taken):,} records.")
 
@@ -174,9 +175,8 @@ def label(
 ) -> None:
     """Log it."""
     ledger = writer(folder, key)
-    query = "select name from rows join names on rows.label = names.id where row = ?"
-    found = ledger.index.db.execute(query, (row,)).fetchone()
-    before = {} if found is None else {"before": found[0]}
+    was = ledger.index.label(row)
+    before = {} if was is None else {"before": was}
     event = ledger.record([("label.set", {"row": row, "label": value, "annotator": by} | before)])
     typer.echo(f"Event {event}: row {row} is {value!r}, was {before.get('before')!r}, by {by}.")
 
@@ -242,11 +242,13 @@ def trace(
     typer.echo(f"{found.finding}: {len(found.rows):,} rows of the ledger, among {found.scanned:,} that were scanned.")
     if found.unknown:
         typer.echo(f"{found.unknown:,} rows of it are not in the ledger: nobody answers for them.")
-    for what, shares in (("Contributors", found.contributors), ("Sources", found.sources)):
+    for what, shares in (("Contributors", found.contributors), ("Sources", found.sources), ("Annotators", found.annotators)):
+        if not shares:
+            continue
         typer.echo(f"\n{what}:")
         for share in shares[:SHOWN]:
             typer.echo(f"  {_line(share)}")
-    typer.echo(f"\n{len(found.others):,} more rows are from those marked *. Models and snapshots that hold rows of this finding:")
+    typer.echo(f"\n{len(found.others):,} more rows are from the contributors and sources marked *. What holds rows of this finding:")
     _show(found.impact)
     if out is not None:
         with whole(out) as (file,):

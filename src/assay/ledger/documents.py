@@ -22,6 +22,7 @@ def trace_json(found: Trace) -> dict[str, Any]:
         "unknown": found.unknown,
         "contributors": [_share(share) for share in found.contributors],
         "sources": [_share(share) for share in found.sources],
+        "annotators": [_share(share) for share in found.annotators],
         "others": found.others.tolist(),
         "impact": impact_json(found.impact),
     }

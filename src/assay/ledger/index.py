@@ -171,6 +171,11 @@ class Index:
             found += self.db.execute(query.replace("(?)", f"({','.join('?' * len(part))})"), part).fetchall()
         return found
 
+    def label(self, row: int) -> str | None:
+        """The label that a row has now; None for none."""
+        found = self.db.execute("select name from rows join names on rows.label = names.id where row = ?", (row,)).fetchone()
+        return None if found is None else str(found[0])
+
     def live(self, rows: Int) -> Int:
         """Those of `rows` that are rows of the ledger and have not been removed, ascending."""
         return np.array(sorted(self.commitments(rows)), np.int64)

@@ -74,6 +74,10 @@ class Openings:
                 found.setdefault(digest, []).append((row, salt))
         return found
 
+    def names(self) -> dict[int, str]:
+        """What each row was called in the data set it came from."""
+        return dict(self.db.execute("select row, key from openings").fetchall())
+
     def of(self, row: int) -> tuple[bytes, bytes, str] | None:
         """(digest, salt, name) of a row, or None where it was erased."""
         found = self.db.execute("select digest, salt, key from openings where row = ?", (row,)).fetchone()

@@ -59,6 +59,7 @@ class Trace:
     unknown: int  # rows of the finding that are not
     contributors: tuple[Share, ...]
     sources: tuple[Share, ...]
+    annotators: tuple[Share, ...]  # who last gave the rows other labels than they came with
     others: Int  # everything else from those that stand out, not removed
     impact: Impact  # of the finding's rows
 
@@ -122,13 +123,26 @@ def trace(ledger: Ledger, report: Report, finding: str | None = None) -> Trace:
     wanted = [digests[place] for place in places]
     unknown = sum(digest is None or digest not in held for digest in wanted)
     rows = _origins(ledger.index, [row for digest in wanted if digest is not None for row in held.get(digest, ())])
-    contributors, sources = (_shares(ledger.index, column, rows, population) for column in ("contributor", "source"))
+    contributors, sources = (_shares(_named(ledger.index, column, population), rows) for column in ("contributor", "source"))
+    scanned = np.unique(np.array([row for numbers in held.values() for row in numbers], np.int64))
+    found = np.unique(np.array([row for digest in wanted if digest is not None for row in held.get(digest, ())], np.int64))
+    annotators = tuple(share for share in _shares(_annotated(ledger.index, scanned), found) if share.name != NOBODY)
     others = [lineage.brought_by(ledger.index, contributor=s.name) for s in contributors if s.stands_out]
     others += [lineage.brought_by(ledger.index, source=s.name) for s in sources if s.stands_out]
     rest = np.setdiff1d(np.concatenate([np.zeros(0, np.int64), *others]), rows)
-    found = lineage.impact(ledger, rows)
     return Trace(
-        name, report.sha256, report.fingerprint, report.verdict, rows, len(population), unknown, contributors, sources, rest, found
+        name,
+        report.sha256,
+        report.fingerprint,
+        report.verdict,
+        rows,
+        len(population),
+        unknown,
+        contributors,
+        sources,
+        annotators,
+        rest,
+        lineage.impact(ledger, rows),
     )
 
 
@@ -139,14 +153,38 @@ def _origins(index: Index, rows: Sequence[int]) -> Int:
     return np.unique(np.array([row for (row,) in found], np.int64))
 
 
-def _shares(index: Index, column: str, rows: Int, population: Int) -> tuple[Share, ...]:
-    query = f"select row, {column} from rows where row in (?)"
+def _named(index: Index, column: str, rows: Int) -> dict[int, str]:
+    """Whose each row is, by the contributor or the source."""
     names = dict(index.db.execute("select id, name from names").fetchall())
-    everyone = {row: names.get(who, NOBODY) for row, who in index.select(query, population)}
+    return {row: names.get(who, NOBODY) for row, who in index.select(f"select row, {column} from rows where row in (?)", rows)}
+
+
+def _annotated(index: Index, rows: Int) -> dict[int, str]:
+    """Who last changed the label of each row, or of the nearest row it was made of whose label was changed."""
+    names = dict(index.db.execute("select id, name from names").fetchall())
+    who = {row: names[annotator] for row, annotator in index.db.execute("select row, annotator from labels order by event")}
+    parents: dict[int, list[int]] = {}
+    for row, parent in index.db.execute("select row, parent from parents") if who else ():
+        parents.setdefault(row, []).append(parent)
+
+    def nearest(row: int) -> str:
+        front = [row]
+        while front:
+            named = [who[one] for one in front if one in who]
+            if named:
+                return named[0]
+            front = [parent for one in front for parent in parents.get(one, ())]
+        return NOBODY
+
+    return {row: nearest(row) for row in rows.tolist()}
+
+
+def _shares(everyone: dict[int, str], rows: Int) -> tuple[Share, ...]:
+    """How many of `rows` each name of `everyone` (by row) has."""
     mine = [everyone[row] for row in rows.tolist()]
     total, drawn = _count(list(everyone.values())), _count(mine)
     order = sorted(total)
-    p = enrichment(np.array([drawn.get(name, 0) for name in order]), np.array([total[name] for name in order]), len(rows), len(population))
+    p = enrichment(np.array([drawn.get(name, 0) for name in order]), np.array([total[name] for name in order]), len(rows), len(everyone))
     adjusted = holm(p)
     shares = [
         Share(name, drawn[name], total[name], float(p[i]), float(adjusted[i]), bool(adjusted[i] <= ALPHA and name != NOBODY))
