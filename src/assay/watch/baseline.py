@@ -1,0 +1,210 @@
+"""The baseline: what a trusted period looked like, with how little is known of it.
+
+A fixed sample is not the truth. Tests that take it for the truth raise false alarms however strict they are (measured: 27 % where 5 % was
+promised, with 200 values). Here every bound of a mean is widened until it is wrong, over all streams together, with probability at most
+`miss`; the run length holds whenever no bound is wrong. Events of the period are taken as independent of each other; where neighbours
+resemble each other, give `block`, and means of so many neighbours are taken for one value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.errors import DataError
+from assay.stats.sequential import lower_bound
+from assay.watch.detectors import Alarm, Detectors
+from assay.watch.events import Batch, read_batch
+from assay.watch.fields import Fields
+from assay.watch.measures import Measure, Measures, fit
+from assay.watch.slices import Slices, divide
+from assay.watch.streams import YEAR, Streams, in_words, lay_out
+
+Floats = NDArray[np.float64]
+
+VERSION = "assay.watch.baseline/1"
+SMALLEST_PERIOD = 300  # predictions: a third of them is what a period is checked with
+RUN_LENGTH = 1_000_000  # predictions to a false alarm, where no times say how many there are in a year
+MISS = 0.01  # probability that any bound of the baseline is wrong
+REFUSE = 0.01  # probability that a period in which nothing changes is refused
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is watched, and the bound of every stream."""
+
+    fields: Fields
+    measures: Measures
+    slices: Slices
+    bound: Floats  # (streams,) above the mean of x, or of 1 - x for streams that look down
+    mean: Floats  # (streams,) of the measure in the period
+    rows: int  # predictions in the period
+    run_length: float
+    miss: float
+    block: int
+    per_second: float | None  # predictions, where times are known
+
+    @property
+    def streams(self) -> Streams:
+        """Every stream, in the order of `bound`."""
+        return lay_out(self.measures.all, self.slices)
+
+    def detectors(self) -> Detectors:
+        """New detectors, from nothing."""
+        return Detectors(self.streams, self.slices, self.bound, self.run_length)
+
+    def measure(self, stream: int) -> Measure:
+        """What this stream measures."""
+        return self.measures.all[int(self.streams.measure[stream])]
+
+    def name(self, stream: int) -> str:
+        """In words: "the rate of errors, country = de, rising"."""
+        streams = self.streams
+        return (
+            f"{self.measure(stream).name}, {self.slices.name(int(streams.slice[stream]))}, {'rising' if streams.up[stream] else 'falling'}"
+        )
+
+    def promise(self) -> str:
+        """The budget in words, with what it rests on."""
+        return (
+            f"{in_words(self.run_length, self.per_second)}; for {len(self.bound):,} streams together, "
+            f"with probability {1 - self.miss:.0%} over the {self.rows:,} predictions of the trusted period"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types only, with the digest of all the rest."""
+        data: dict[str, Any] = {
+            "schema": VERSION,
+            "fields": self.fields.to_json(),
+            "measures": self.measures.to_json(),
+            "slices": self.slices.to_json(),
+            "bound": self.bound.tolist(),
+            "mean": [None if np.isnan(v) else v for v in self.mean.tolist()],
+            "rows": self.rows,
+            "run_length": self.run_length,
+            "miss": self.miss,
+            "block": self.block,
+            "per_second": self.per_second,
+        }
+        return {**data, "digest": _digest(data)}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of the rest: what a signature is put under."""
+        return str(self.to_json()["digest"])
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], path: Path | None = None) -> Baseline:
+        """The inverse of `to_json`. Raises DataError where the version is another, or the digest is not that of the content."""
+        if data.get("schema") != VERSION:
+            raise DataError(f"not a baseline of version {VERSION}", path=path, remedy="make it again with assay watch init")
+        rest = {name: v for name, v in data.items() if name != "digest"}
+        if _digest(rest) != data.get("digest"):
+            raise DataError("the baseline is not what its digest says: it was changed", path=path, remedy="bring it back from a copy")
+        return cls(
+            Fields.from_json(data["fields"]),
+            Measures.from_json(data["measures"]),
+            Slices.from_json(data["slices"]),
+            np.array(data["bound"], float),
+            np.array(data["mean"], float),
+            int(data["rows"]),
+            float(data["run_length"]),
+            float(data["miss"]),
+            int(data["block"]),
+            data["per_second"],
+        )
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+
+
+class Unfit(DataError):
+    """The trusted period changes within itself: nothing can be learnt from it."""
+
+
+def learn(
+    events: Any,
+    fields: Fields,
+    *,
+    run_length: float | None = None,
+    alarms_a_year: float = 1.0,
+    miss: float = MISS,
+    block: int = 1,
+    pairs: bool = True,
+) -> Baseline:
+    """The baseline of a trusted period, labels included where they are known.
+
+    `run_length` in predictions; where it is not given, it is that of `alarms_a_year` false alarms at the rate of the period, or
+    RUN_LENGTH where the events have no times. Raises DataError where the period is too short or lacks a named column, and Unfit
+    where it changes within itself: its last third is watched with the first two as baseline.
+    """
+    batch = read_batch(events, fields)
+    predictions = np.flatnonzero([p is not None for p in batch.prediction])
+    if len(predictions) < SMALLEST_PERIOD:
+        raise DataError(
+            f"the trusted period holds {len(predictions)} predictions; {SMALLEST_PERIOD} are the least", remedy="give a longer one"
+        )
+    if len(predictions) < len(batch):
+        raise DataError("the trusted period holds late labels", remedy="give each prediction with its label on one record")
+    third = len(batch) // 3
+    first = _learn(_part(batch, 0, 2 * third, fields), fields, 1.0, miss, block, pairs)
+    rest = _part(batch, 2 * third, len(batch), fields)
+    checked = Detectors(first.streams, first.slices, first.bound, len(rest) / REFUSE)
+    alarms = checked.update(first.measures.encode(rest), first.slices.codes(rest), np.ones(len(rest), np.int64))
+    if alarms:
+        raise Unfit(_unfit(first, alarms, 2 * third), remedy="give a period in which nothing changed, or block= where neighbours are alike")
+    times = batch.time[~np.isnan(batch.time)]
+    span = float(times.max() - times.min()) if len(times) > 1 else 0.0
+    per_second = len(batch) / span if span > 0 else None
+    length = run_length or (per_second * YEAR / alarms_a_year if per_second else RUN_LENGTH)
+    return _learn(batch, fields, length, miss, block, pairs, per_second)
+
+
+def _learn(
+    batch: Batch, fields: Fields, run_length: float, miss: float, block: int, pairs: bool, per_second: float | None = None
+) -> Baseline:
+    half = len(batch) // 2
+    measures = fit(_part(batch, 0, half, fields), fields)
+    slices = divide(batch, fields.slices, pairs)
+    streams = lay_out(measures.all, slices)
+    x, codes = measures.encode(batch), slices.codes(batch)
+    fitted = np.array([m.family == "inputs" for m in measures.all])
+    x[:half, fitted] = np.nan  # what was fitted on the first half is measured on the second
+    rows = dict(slices.members(codes))
+    bound, mean = np.ones(len(streams)), np.full(len(streams), np.nan)
+    for k in range(len(streams)):
+        values = x[rows[int(streams.slice[k])], streams.measure[k]]
+        values = values[~np.isnan(values)]
+        if len(values):
+            mean[k] = values.mean()
+        # 1 minus a bound below the mean of the complement is a bound above the mean
+        values = _blocks(values if streams.up[k] else 1 - values, block)
+        bound[k] = 1 - lower_bound(1 - values, miss * float(streams.weight[k]))
+    return Baseline(fields, measures, slices, bound, mean, len(batch), float(run_length), miss, block, per_second)
+
+
+def _blocks(values: Floats, block: int) -> Floats:
+    if block == 1:
+        return values
+    whole = len(values) // block * block
+    return np.asarray(values[:whole].reshape(-1, block).mean(axis=1))
+
+
+def _part(batch: Batch, start: int, stop: int, fields: Fields) -> Batch:
+    return read_batch(batch.table.slice(start, stop - start), fields)
+
+
+def _unfit(baseline: Baseline, alarms: list[Alarm], start: int) -> str:
+    worst = max(alarms, key=lambda a: a.strength)
+    return (
+        f"the trusted period changes within itself: {baseline.name(worst.stream)} from {baseline.mean[worst.stream]:.3g} to "
+        f"{worst.recent:.3g} at prediction {start + worst.clock:,}" + (f", and {len(alarms) - 1} more" if len(alarms) > 1 else "")
+    )

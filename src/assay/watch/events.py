@@ -1,0 +1,147 @@
+"""Events: what a model was asked and what it said, a batch at a time, as columns.
+
+Detectors take events in the order of their arrival, which is the order in which anything could be known. `time` is shown, and
+turns run lengths into days; it may be out of order, and nothing waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.dataset.errors import DataError
+from assay.dataset.rows import as_rows
+from assay.watch.fields import Fields
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """n events in order of arrival. Lists hold None where there is nothing, arrays NaN."""
+
+    table: pa.Table  # as it came, without what is not kept: this goes into the journal
+    id: list[str | None]
+    time: Floats  # seconds since 1970
+    prediction: list[str | None]
+    label: list[str | None]
+    confidence: Floats  # of the prediction
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def column(self, name: str) -> pa.Array:
+        """One column; a column of nulls where the batch has none of that name."""
+        if name not in self.table.column_names:
+            return pa.nulls(len(self))
+        column = self.table.column(name).combine_chunks()
+        return column if isinstance(column, pa.Array) else column.chunk(0)
+
+    def words(self, name: str) -> list[str | None]:
+        """A column as text, the way a person would write the value."""
+        return words(self.column(name))
+
+
+def words(column: pa.Array) -> list[str | None]:
+    """Values as text: 1.0 as "1", so that a class is the same whether a file held it as a number or as a word.
+
+    >>> words(pa.array([1.0, 2.5, None]))
+    ['1', '2.5', None]
+    """
+    if pa.types.is_string(column.type):
+        return column.to_pylist()
+    if pa.types.is_dictionary(column.type):
+        return words(column.dictionary_decode())
+    return [None if v is None else f"{v:g}" if isinstance(v, float) and v == int(v) else str(v) for v in column.to_pylist()]
+
+
+def read_batch(events: Any, fields: Fields) -> Batch:
+    """A batch of what a person holds: a list of mappings (one an event), a mapping of columns, an Arrow table, a frame.
+
+    Raises DataError where an event is neither a prediction nor a label, a confidence is no probability, or a column that must hold
+    text, numbers or times does not.
+    """
+    table = _table(events)
+    if fields.private and fields.text in table.column_names:
+        texts = words(_one(table, fields.text))
+        digests = pa.array([None if t is None else sha256(t.encode()).hexdigest() for t in texts], pa.string())
+        table = table.drop_columns([fields.text])
+        if fields.digest not in table.column_names:
+            table = table.append_column(fields.digest, digests)
+    n = table.num_rows
+
+    def text(name: str) -> list[str | None]:
+        return words(_one(table, name)) if name in table.column_names else [None] * n
+
+    names, predictions, labels = text(fields.id), text(fields.prediction), text(fields.label)
+    for row, (name, prediction, label) in enumerate(zip(names, predictions, labels, strict=True)):
+        if prediction is None and (name is None or label is None):
+            raise DataError(
+                "an event that is neither a prediction nor a label",
+                row=row,
+                remedy=f"give {fields.prediction!r}, or {fields.id!r} and {fields.label!r} where a label comes late",
+            )
+    return Batch(table, names, _times(table, fields.time), predictions, labels, _confidence(table, fields))
+
+
+def _table(events: Any) -> pa.Table:
+    if isinstance(events, Sequence) and not isinstance(events, str) and all(isinstance(e, Mapping) for e in events):
+        names = list(dict.fromkeys(name for event in events for name in event))
+        try:
+            return pa.table({name: pa.array([event.get(name) for event in events], from_pandas=True) for name in names})
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"the events do not agree on the type of a value: {error}", remedy="give one type a column") from error
+    return as_rows(events).table
+
+
+def _one(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name).combine_chunks()
+    return column if isinstance(column, pa.Array) else column.chunk(0)
+
+
+def _times(table: pa.Table, name: str) -> Floats:
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    column = _one(table, name)
+    try:
+        if pa.types.is_string(column.type):
+            column = pc.cast(pc.replace_substring(column, "Z", ""), pa.timestamp("us"))
+        if pa.types.is_timestamp(column.type):
+            whole = column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64())
+            return np.asarray(whole.fill_null(np.nan), float) / 1e6
+        return np.asarray(column.cast(pa.float64()).fill_null(np.nan), float)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"not a time: {error}", column=name, remedy="write 2026-01-31T12:00:00Z, or seconds since 1970") from error
+
+
+def _confidence(table: pa.Table, fields: Fields) -> Floats:
+    """The column of confidences, or the greatest score of each row."""
+    n = table.num_rows
+    if fields.confidence in table.column_names:
+        name, values = fields.confidence, numbers(_one(table, fields.confidence), fields.confidence)
+    elif fields.scores in table.column_names:
+        name = fields.scores
+        values = np.array([np.nan if not v else max(v) for v in _one(table, name).to_pylist()], float)
+    else:
+        return np.full(n, np.nan)
+    wrong = np.flatnonzero((values < 0) | (values > 1))
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(f"{values[row]:g} is no probability", row=row, column=name, remedy="give confidences between 0 and 1")
+    return values
+
+
+def numbers(column: pa.Array, name: str) -> Floats:
+    """(n,) a column as numbers, NaN where null or infinite. Raises DataError where it holds none."""
+    try:
+        values = np.asarray(column.cast(pa.float64()).fill_null(np.nan), float)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError("holds no numbers", column=name, remedy="the baseline saw numbers in this column") from error
+    return np.where(np.isfinite(values), values, np.nan)

@@ -1,0 +1,55 @@
+"""Which columns of an event are what, and which of them are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from assay.dataset.errors import DataError
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The columns of an event. A record with a `prediction` is a prediction; one with an `id` and a `label` alone is a late label.
+
+    `features` are numbers, text values or lists of numbers (an embedding); `slices` are columns by whose values the traffic is
+    divided. With `private` nothing of `text` is kept: its digest alone goes into the journal.
+    """
+
+    features: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    id: str = "id"
+    time: str = "time"
+    prediction: str = "prediction"
+    confidence: str = "confidence"
+    scores: str = "scores"
+    label: str = "label"
+    contributor: str = "contributor"
+    text: str = "text"
+    digest: str = "digest"
+    private: bool = False
+
+    def __post_init__(self) -> None:
+        named = [self.id, self.time, self.prediction, self.confidence, self.scores, self.label, self.contributor, self.text, self.digest]
+        if len(set(named)) != len(named):
+            raise DataError("two parts of an event are read from one column", remedy="give each its own column")
+        for group in ("features", "slices"):
+            values = getattr(self, group)
+            if len(set(values)) != len(values):
+                raise DataError(f"a column is named twice among the {group}", remedy="name each once")
+        if clash := set(self.features) & {self.id, self.prediction, self.label}:
+            raise DataError(f"{sorted(clash)[0]!r} cannot be a feature", remedy="name as features what the model sees")
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Fields:
+        """The inverse of `to_json`. Raises DataError for a name that it does not know."""
+        known = {f.name for f in fields(cls)}
+        if other := set(data) - known:
+            raise DataError(f"unknown field {sorted(other)[0]!r}", remedy=f"name some of: {', '.join(sorted(known))}")
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+        return cls(**given)

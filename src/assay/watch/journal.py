@@ -1,0 +1,172 @@
+"""The journal and the snapshot: no acknowledged event is lost, whenever the process dies.
+
+    FOLDER/baseline.json              what is watched
+    FOLDER/journal/<frame>.log        frames in order, the first having that number
+    FOLDER/snapshot.npz               the state after all frames below the number it holds
+    FOLDER/lock                       held by the one process that writes
+
+    frame = "AWJ1", u8 kind, u32 length, payload, SHA-256 of all that     (big-endian)
+
+A frame is acknowledged once it is on disk (fsync). What follows the last whole frame was never acknowledged, and is cut off. A snapshot
+is moved into place whole; frames that it holds are removed after it, so that a folder does not grow.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from struct import Struct
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.errors import DataError
+
+MAGIC = b"AWJ1"
+EVENTS, COMMAND = 1, 2  # kinds of frame: an Arrow stream; JSON
+_HEAD = Struct(">4sBI")
+_CHECK = 32
+SEGMENT = 16 * 2**20  # bytes of journal after which a snapshot is due: replayed in about a second
+NAME = "snapshot.npz"
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Journal:
+    """An append-only journal in a folder, with one writer. Use as a context manager, or `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open and lock. Raises DataError where another process has it open, or a frame that was acknowledged is damaged."""
+        self.folder = folder
+        self._lock: BinaryIO = (folder / "lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise DataError("another process watches with this folder", path=folder, remedy="stop it, or ask it") from None
+        (folder / "journal").mkdir(exist_ok=True)
+        self.snapshot_at, self._state = self._read_snapshot()
+        self.next = self.snapshot_at
+        self._file: BinaryIO | None = None
+        self.size = 0
+
+    def restore(self) -> tuple[Arrays, dict[str, Any]] | None:
+        """The state of the last snapshot; None where there is none."""
+        return self._state
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """(kind, payload) of every frame after the snapshot; call once, before the first `append`."""
+        paths = sorted((self.folder / "journal").glob("*.log"))
+        for i, path in enumerate(paths):
+            number, data, at = int(path.stem), path.read_bytes(), 0
+            while at < len(data):
+                frame = _frame(data, at)
+                if frame is None:
+                    if i + 1 < len(paths):
+                        raise DataError(
+                            f"frame {number} is damaged", path=path, remedy="bring the file back from a copy: it holds acknowledged events"
+                        )
+                    with path.open("r+b") as file:
+                        file.truncate(at)
+                        _sync(file)
+                    break
+                kind, payload, at = frame
+                if number > self.next:
+                    raise DataError(f"frames {self.next} to {number - 1} are not there", path=path, remedy="bring them back from a copy")
+                if number == self.next:
+                    self.next += 1
+                    self.size += len(payload)
+                    yield kind, payload
+                number += 1
+
+    def append(self, kind: int, payload: bytes) -> None:
+        """Write one frame and wait until it is on disk."""
+        if self._file is None:
+            path = self.folder / "journal" / f"{self.next:020d}.log"
+            self._file = path.open("ab")
+            _sync_folder(path.parent)
+        head = _HEAD.pack(MAGIC, kind, len(payload))
+        self._file.write(head + payload + sha256(head + payload).digest())
+        _sync(self._file)
+        self.next += 1
+        self.size += len(payload)
+
+    @property
+    def due(self) -> bool:
+        """Whether so much has been written since the last snapshot that another should be made."""
+        return self.size >= SEGMENT
+
+    def snapshot(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
+        """Write the state after every frame so far, then remove the frames."""
+        text = json.dumps({"frame": self.next, "meta": meta}, allow_nan=False).encode()
+        buffer = io.BytesIO()
+        held: dict[str, Any] = {f"a/{name}": array for name, array in arrays.items()}
+        np.savez(buffer, json=np.frombuffer(text, np.uint8), **held)
+        replace_whole(self.folder / NAME, buffer.getvalue())
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        for path in (self.folder / "journal").glob("*.log"):
+            path.unlink()
+        self.size = 0
+
+    def _read_snapshot(self) -> tuple[int, tuple[Arrays, dict[str, Any]] | None]:
+        path = self.folder / NAME
+        if not path.exists():
+            return 0, None
+        with np.load(path, allow_pickle=False) as held:
+            data = json.loads(held["json"].tobytes())
+            arrays = {name.removeprefix("a/"): held[name] for name in held.files if name.startswith("a/")}
+        return int(data["frame"]), (arrays, data["meta"])
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._file is not None:
+            self._file.close()
+        self._lock.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _frame(data: bytes, at: int) -> tuple[int, bytes, int] | None:
+    """(kind, payload, where the next begins), or None where no whole frame is there."""
+    if len(data) < at + _HEAD.size:
+        return None
+    magic, kind, length = _HEAD.unpack_from(data, at)
+    end = at + _HEAD.size + length
+    if magic != MAGIC or len(data) < end + _CHECK or sha256(data[at:end]).digest() != data[end : end + _CHECK]:
+        return None
+    return kind, data[at + _HEAD.size : end], end + _CHECK
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Put a file in the place of another: a reader finds the old one or the new one, whole, and a crash leaves one of them."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as file:
+        file.write(data)
+        _sync(file)
+    os.replace(new, path)
+    _sync_folder(path.parent)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

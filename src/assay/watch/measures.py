@@ -1,0 +1,257 @@
+"""Measures: every event as numbers in [0, 1], NaN where it has none. A detector watches the mean of one measure.
+
+A feature is measured against values of the trusted period: by its rank among them (its place), by how far that is from the middle (its
+spread), and by how often it is missing; a feature of few values, by the rate of each. An embedding is measured along the main directions
+of the period and by what is left over. What measures fix is fitted on one half of the trusted period, and their means are taken
+from the other, so that no value is measured against itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.dataset.errors import DataError
+from assay.watch.events import Batch, numbers, words
+from assay.watch.fields import Fields
+
+Floats = NDArray[np.float64]
+Family = Literal["performance", "confidence", "decisions", "inputs"]
+
+KNOTS = 513  # of the period's values that ranks are taken among: a step of 0.2 %, far below any interval of a mean
+FEW = 12  # different values up to which a feature of whole numbers is one of kinds
+MOST_CLASSES = 50  # whose rates are watched; rarer ones are watched together
+MOST_VALUES = 8  # of a feature of kinds; rarer ones together
+DIRECTIONS = 4  # of an embedding
+OTHER = "any other"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of an event, and which way its mean may move that matters."""
+
+    name: str  # in words, as the subject of "rose": "the rate of errors"
+    family: Family
+    up: bool = True
+    down: bool = True
+
+
+ERROR = Measure("the rate of errors", "performance", down=False)
+CALIBRATION = Measure("confidence against correctness", "performance")
+CONFIDENCE = Measure("the mean confidence", "confidence")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric feature: `knots` are values of the period, sorted."""
+
+    name: str
+    knots: Floats
+
+    def measures(self) -> list[Measure]:
+        return [
+            Measure(f"the place of {self.name}", "inputs"),
+            Measure(f"the spread of {self.name}", "inputs"),
+            Measure(f"the rate of missing {self.name}", "inputs", down=False),
+        ]
+
+    def encode(self, values: Floats) -> Floats:
+        """(n, 3) of (n,) values."""
+        missing = np.isnan(values)
+        rank = (np.searchsorted(self.knots, values, "left") + np.searchsorted(self.knots, values, "right")) / (2 * len(self.knots))
+        rank[missing] = np.nan
+        return np.stack((rank, np.abs(2 * rank - 1), missing.astype(float)), axis=1)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """A feature of few values: the rate of each of `values`, and of any other."""
+
+    name: str
+    values: tuple[str, ...]
+    family: Family = "inputs"
+
+    def measures(self) -> list[Measure]:
+        named = [Measure(f"the rate of {self.name} = {value}", self.family) for value in self.values]
+        return [*named, Measure(f"the rate of {OTHER} {self.name}", self.family, down=False)]
+
+    def encode(self, values: list[str | None]) -> Floats:
+        """(n, values + 1); a missing value is any other."""
+        codes = {value: i for i, value in enumerate(self.values)}
+        out = np.zeros((len(values), len(self.values) + 1))
+        out[np.arange(len(values)), [codes.get(v, len(self.values)) if v is not None else len(self.values) for v in values]] = 1.0
+        return out
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A feature that is a vector: `centre` (d,), `axes` (r, d), and a `Number` for each axis and for what is left over."""
+
+    name: str
+    centre: Floats
+    axes: Floats
+    along: tuple[Number, ...]
+
+    def measures(self) -> list[Measure]:
+        return [m for number in self.along for m in number.measures()[:2]]
+
+    def encode(self, vectors: Floats) -> Floats:
+        """(n, 2 (r + 1)) of vectors (n, d)."""
+        return np.concatenate(
+            [n.encode(v)[:, :2] for n, v in zip(self.along, _along(vectors, self.centre, self.axes).T, strict=True)], axis=1
+        )
+
+
+Feature = Number | Kinds | Embedding
+
+
+@dataclass(frozen=True)
+class Measures:
+    """All measures of an event: of its outcome, its confidence, its decision, and its inputs."""
+
+    labelled: bool
+    confident: bool
+    classes: Kinds
+    features: tuple[Feature, ...]
+
+    @property
+    def all(self) -> list[Measure]:
+        """In the order of `encode`'s columns."""
+        outcome = [ERROR, *([CALIBRATION] if self.confident else [])] if self.labelled else []
+        decisions = self.classes.measures()
+        if len(self.classes.values) == 2:  # of two classes one rate says both
+            decisions = [decisions[0], decisions[2]]
+        return [*outcome, *([CONFIDENCE] if self.confident else []), *decisions, *(m for f in self.features for m in f.measures())]
+
+    def encode(self, batch: Batch) -> Floats:
+        """(n, measures). A late label is all NaN here: its outcome is known to who remembers the prediction."""
+        parts = []
+        if self.labelled:
+            parts.append(self.outcome(batch.prediction, batch.label, batch.confidence))
+        if self.confident:
+            parts.append(batch.confidence[:, None])
+        decisions = self.classes.encode(batch.prediction)
+        parts.append(decisions[:, [0, 2]] if len(self.classes.values) == 2 else decisions)
+        parts += [_feature(f, batch.column(f.name)) for f in self.features]
+        out = np.concatenate(parts, axis=1)
+        out[[p is None for p in batch.prediction]] = np.nan
+        return out
+
+    def outcome(self, prediction: list[str | None], label: list[str | None], confidence: Floats) -> Floats:
+        """(n, 1 or 2) error, and confidence against correctness: (1 + confidence - correct) / 2."""
+        known = np.array([p is not None and t is not None for p, t in zip(prediction, label, strict=True)], bool)
+        wrong = np.array([p != t for p, t in zip(prediction, label, strict=True)], float)
+        wrong[~known] = np.nan
+        return np.stack((wrong, (confidence + wrong) / 2), axis=1) if self.confident else wrong[:, None]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {
+            "labelled": self.labelled,
+            "confident": self.confident,
+            "classes": list(self.classes.values),
+            "features": [_feature_json(f) for f in self.features],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measures:
+        """The inverse of `to_json`."""
+        features = tuple(_feature_of(f) for f in data["features"])
+        return cls(bool(data["labelled"]), bool(data["confident"]), Kinds("class", tuple(data["classes"]), "decisions"), features)
+
+
+def fit(batch: Batch, fields: Fields) -> Measures:
+    """The measures of a period. Raises DataError where a named feature is not there, or it holds no predictions."""
+    here = [p for p in batch.prediction if p is not None]
+    if not here:
+        raise DataError("the period holds no predictions", column=fields.prediction, remedy="give events that hold what the model said")
+    names, counts = np.unique(here, return_counts=True)
+    common = [str(names[i]) for i in np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
+    labelled = any(p is not None and t is not None for p, t in zip(batch.prediction, batch.label, strict=True))
+    missing = [name for name in fields.features if name not in batch.table.column_names]
+    if missing:
+        raise DataError("the period has no such feature", column=missing[0], remedy=f"it has: {', '.join(batch.table.column_names)}")
+    features = tuple(_fit(name, batch.column(name)) for name in fields.features)
+    return Measures(labelled, not np.isnan(batch.confidence).all(), Kinds("class", tuple(common), "decisions"), features)
+
+
+def _fit(name: str, column: pa.Array) -> Feature:
+    if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type) or pa.types.is_large_list(column.type):
+        return _fit_embedding(name, _vectors(column, name, None))
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+    if numeric:
+        values = numbers(column, name)
+        values = values[~np.isnan(values)]
+        if len(values) == 0:
+            raise DataError("holds no value in the trusted period", column=name, remedy="leave it out, or give a period that has it")
+        if not (pa.types.is_integer(column.type) and len(np.unique(values)) <= FEW):
+            return _number(name, values)
+    names, counts = np.unique([w for w in words(column) if w is not None], return_counts=True)
+    return Kinds(name, tuple(str(names[i]) for i in np.argsort(-counts, kind="stable")[:MOST_VALUES]))
+
+
+def _number(name: str, values: Floats) -> Number:
+    values = np.sort(values)
+    if len(values) > KNOTS:
+        values = values[np.linspace(0, len(values) - 1, KNOTS).round().astype(int)]
+    return Number(name, values)
+
+
+def _fit_embedding(name: str, vectors: Floats) -> Embedding:
+    vectors = vectors[~np.isnan(vectors).any(axis=1)]
+    if len(vectors) < 2:
+        raise DataError("holds no vectors in the trusted period", column=name, remedy="leave it out, or give a period that has it")
+    centre = vectors.mean(axis=0)
+    axes = np.linalg.svd(vectors - centre, full_matrices=False)[2][: min(DIRECTIONS, vectors.shape[1])]
+    names = [*(f"{name}, direction {i + 1}" for i in range(len(axes))), f"{name}, what is left over"]
+    return Embedding(name, centre, axes, tuple(_number(n, v) for n, v in zip(names, _along(vectors, centre, axes).T, strict=True)))
+
+
+def _along(vectors: Floats, centre: Floats, axes: Floats) -> Floats:
+    """(n, r + 1) coordinates along the axes, and the length of the rest."""
+    moved = vectors - centre
+    along = moved @ axes.T
+    return np.concatenate((along, np.linalg.norm(moved - along @ axes, axis=1)[:, None]), axis=1)
+
+
+def _vectors(column: pa.Array, name: str, width: int | None) -> Floats:
+    """(n, d) NaN rows where null. Raises DataError where lengths differ."""
+    rows = column.to_pylist()
+    lengths = {len(r) for r in rows if r is not None}
+    width = width if width is not None else max(lengths, default=0)
+    if lengths - {width}:
+        raise DataError(f"holds vectors of {sorted(lengths)} numbers, and {width} are expected", column=name, remedy="give one length")
+    return np.array([[np.nan] * width if r is None else r for r in rows], float).reshape(len(rows), width)
+
+
+def _feature(feature: Feature, column: pa.Array) -> Floats:
+    if isinstance(feature, Number):
+        return feature.encode(numbers(column, feature.name))
+    if isinstance(feature, Kinds):
+        return feature.encode(words(column))
+    if pa.types.is_null(column.type):
+        return np.full((len(column), 2 * len(feature.along)), np.nan)
+    return feature.encode(_vectors(column, feature.name, len(feature.centre)))
+
+
+def _feature_json(feature: Feature) -> dict[str, Any]:
+    if isinstance(feature, Number):
+        return {"name": feature.name, "knots": feature.knots.tolist()}
+    if isinstance(feature, Kinds):
+        return {"name": feature.name, "values": list(feature.values)}
+    along = [_feature_json(n) for n in feature.along]
+    return {"name": feature.name, "centre": feature.centre.tolist(), "axes": feature.axes.tolist(), "along": along}
+
+
+def _feature_of(data: Mapping[str, Any]) -> Feature:
+    if "knots" in data:
+        return Number(data["name"], np.array(data["knots"], float))
+    if "values" in data:
+        return Kinds(data["name"], tuple(data["values"]))
+    along = tuple(Number(n["name"], np.array(n["knots"], float)) for n in data["along"])
+    return Embedding(data["name"], np.array(data["centre"], float), np.array(data["axes"], float), along)

@@ -1,0 +1,237 @@
+"""A watch: a folder in which a deployed model is watched."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.dataset.errors import DataError
+from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
+from assay.watch.baseline import Baseline
+from assay.watch.detectors import Alarm
+from assay.watch.events import Batch, read_batch
+from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
+from assay.watch.measures import Family
+
+PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
+FILE = "baseline.json"
+SEVERITY: dict[Family, Severity] = {"performance": "critical", "decisions": "warning", "confidence": "warning", "inputs": "notice"}
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a watch stands."""
+
+    promise: str  # the budget in words
+    predictions: int
+    labels: int
+    pending: int  # predictions that wait for a label
+    given_up: int  # predictions whose label did not come in time
+    orphans: int  # labels of no known prediction
+    strongest: tuple[tuple[str, float, float, float, float], ...]  # name, share of the threshold, recent mean, usual mean, bound
+    alerts: tuple[Alert, ...]  # not closed
+
+
+class Watch:
+    """Takes events, remembers what it must, tells what has changed. One process at a time; use as a context manager.
+
+    >>> import tempfile
+    >>> from assay.watch.baseline import learn
+    >>> from assay.watch.fields import Fields
+    >>> rng = np.random.default_rng(0)
+    >>> def traffic(n, wrong):
+    ...     said = rng.integers(0, 2, n)
+    ...     return {"prediction": said, "label": np.where(rng.random(n) < wrong, 1 - said, said)}
+    >>> folder = Path(tempfile.mkdtemp()) / "spam-filter"
+    >>> with Watch.create(folder, learn(traffic(2000, 0.05), Fields())) as watch:
+    ...     quiet = watch.ingest(traffic(1000, 0.05))
+    ...     [alert.title for alert in watch.ingest(traffic(500, 0.20))]
+    ['the rate of errors is rising in all traffic: 0.178, where the trusted period had 0.0575']
+    """
+
+    def __init__(self, folder: Path, baseline: Baseline, journal: Journal) -> None:
+        self.folder, self.baseline = folder, baseline
+        self._journal = journal
+        self._detectors = baseline.detectors()
+        self._alerts = Alerts()
+        self._pending: OrderedDict[str, tuple[str, float, tuple[int, ...]]] = OrderedDict()
+        self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
+        self._time: float | None = None
+        if (held := journal.restore()) is not None:
+            self._restore(*held)
+        for kind, payload in journal.frames():
+            self._apply(kind, payload)
+
+    @classmethod
+    def create(cls, folder: Path, baseline: Baseline) -> Watch:
+        """Make the folder. Raises DataError where something is there already."""
+        if folder.exists() and any(folder.iterdir()):
+            raise DataError("is there already, and nothing is overwritten", path=folder, remedy="give another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_whole(folder / FILE, json.dumps(baseline.to_json(), allow_nan=False).encode())
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Watch:
+        """Open it, and go on where it stopped, however it stopped."""
+        path = folder / FILE
+        if not path.exists():
+            raise DataError("is no watch: baseline.json is not there", path=folder, remedy="make one with assay watch init")
+        baseline = Baseline.from_json(json.loads(path.read_bytes()), path)
+        return cls(folder, baseline, Journal(folder))
+
+    def ingest(self, events: Any) -> list[Alert]:
+        """Take a batch of events (`assay.watch.events.read_batch`); the alerts that are to be sent. When this returns, they are on disk."""
+        batch = read_batch(events, self.baseline.fields)
+        self._check(batch)
+        self._journal.append(EVENTS, _arrow(batch.table))
+        fired = self._events(batch)
+        if self._journal.due:
+            self.snapshot()
+        return fired
+
+    def answer(self, number: int, state: State, by: str, note: str = "") -> Alert:
+        """Acknowledge an alert, close it, or open it again."""
+        if number not in self._alerts.alerts:
+            raise DataError(f"there is no alert {number}", remedy="assay watch alerts lists them")
+        self._command({"do": "answer", "number": number, "state": state, "by": by, "note": note})
+        return self._alerts.alerts[number]
+
+    def silence(self, pattern: str, predictions: int, by: str, reason: str) -> Silence:
+        """Send nothing about causes that match, for so many predictions; they are still recorded."""
+        silence = {"pattern": pattern, "until": self._detectors.clock + predictions, "by": by, "reason": reason}
+        self._command({"do": "silence", **silence})
+        return self._alerts.silences[-1]
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Every alert that is remembered, the oldest first."""
+        return list(self._alerts.alerts.values())
+
+    def status(self, most: int = 10) -> Status:
+        """Where it stands, with the `most` strongest streams."""
+        d, b = self._detectors, self.baseline
+        share = d.value * d.streams.weight / d.run_length
+        recent, up = d.recent, d.streams.up
+        order = np.argsort(-share, kind="stable")[:most]
+        strongest = tuple(
+            (b.name(k), float(share[k]), float(recent[k]), float(b.mean[k]), float(b.bound[k] if up[k] else 1 - b.bound[k]))
+            for k in order.tolist()
+        )
+        unclosed = tuple(a for a in self.alerts if a.state != "closed")
+        return Status(b.promise(), d.clock, **self._counts, pending=len(self._pending), strongest=strongest, alerts=unclosed)
+
+    def snapshot(self) -> None:
+        """Write the state, so that the next start need not replay the journal."""
+        d = self._detectors
+        arrays = {"state": d.state, "last": d.last, "total": d.total, "count": d.count}
+        pending = [[name, said, None if np.isnan(sure) else sure, list(codes)] for name, (said, sure, codes) in self._pending.items()]
+        meta = {
+            "baseline": self.baseline.digest,
+            "clock": d.clock,
+            "counts": self._counts,
+            "time": self._time,
+            "alerts": self._alerts.to_json(),
+            "pending": pending,
+        }
+        self._journal.snapshot(arrays, meta)
+
+    def close(self) -> None:
+        """Let go of the folder; nothing is lost without it."""
+        self._journal.close()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _restore(self, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        if meta["baseline"] != self.baseline.digest:
+            raise DataError("the snapshot is of another baseline", path=self.folder, remedy="make a new watch for a new baseline")
+        d = self._detectors
+        d.clock, d.state, d.last, d.total, d.count = int(meta["clock"]), arrays["state"], arrays["last"], arrays["total"], arrays["count"]
+        self._counts, self._time = dict(meta["counts"]), meta["time"]
+        self._alerts = Alerts.from_json(meta["alerts"])
+        for name, said, sure, codes in meta["pending"]:
+            self._pending[name] = (said, np.nan if sure is None else sure, tuple(codes))
+
+    def _apply(self, kind: int, payload: bytes) -> None:
+        if kind == EVENTS:
+            self._events(read_batch(pa.ipc.open_stream(payload).read_all(), self.baseline.fields))
+        else:
+            self._obey(json.loads(payload))
+
+    def _command(self, command: Mapping[str, Any]) -> None:
+        self._journal.append(COMMAND, json.dumps(command).encode())
+        self._obey(command)
+
+    def _obey(self, command: Mapping[str, Any]) -> None:
+        rest = {name: v for name, v in command.items() if name != "do"}
+        if command["do"] == "answer":
+            self._alerts.answer(**rest)
+        else:
+            self._alerts.silence(Silence(**rest))
+
+    def _check(self, batch: Batch) -> None:
+        """Everything that can be wrong is found before a batch is acknowledged."""
+        self.baseline.measures.encode(batch)
+
+    def _events(self, batch: Batch) -> list[Alert]:
+        measures = self.baseline.measures
+        x, codes = measures.encode(batch), self.baseline.slices.codes(batch)
+        ticks = np.array([p is not None for p in batch.prediction], np.int64)
+        if measures.labelled:
+            self._join(batch, x, codes)
+        if not np.isnan(batch.time).all():
+            self._time = max(float(np.nanmax(batch.time)), self._time or 0.0)
+        return [alert for alarm in self._detectors.update(x, codes, ticks) for alert in self._fire(alarm)]
+
+    def _join(self, batch: Batch, x: Any, codes: Any) -> None:
+        """Late labels meet their predictions: their outcome and slices are filled in, in the order in which the labels came."""
+        for i, (name, said, label) in enumerate(zip(batch.id, batch.prediction, batch.label, strict=True)):
+            self._counts["labels"] += label is not None
+            if said is None and name is not None:
+                before = self._pending.pop(name, None)
+                if before is None:
+                    self._counts["orphans"] += 1
+                    continue
+                outcome = self.baseline.measures.outcome([before[0]], [label], np.array([before[1]]))
+                x[i, : outcome.shape[1]], codes[i] = outcome[0], before[2]
+            elif label is None and name is not None and said is not None:
+                self._pending[name] = (said, float(batch.confidence[i]), tuple(codes[i].tolist()))
+                if len(self._pending) > PENDING:
+                    self._pending.popitem(last=False)
+                    self._counts["given_up"] += 1
+
+    def _fire(self, alarm: Alarm) -> list[Alert]:
+        b, k = self.baseline, alarm.stream
+        measure, up = b.measure(k), bool(b.streams.up[k])
+        where, way = b.slices.name(int(b.streams.slice[k])), "rising" if up else "falling"
+        title = f"{measure.name} is {way} in {where}: {alarm.recent:.3g}, where the trusted period had {b.mean[k]:.3g}"
+        evidence = {
+            "measure": measure.name,
+            "slice": where,
+            "recent": round(alarm.recent, 6),
+            "usual": round(float(b.mean[k]), 6),
+            "bound": round(float(b.bound[k] if up else 1 - b.bound[k]), 6),
+            "strength": float(f"{alarm.strength:.4g}"),
+            "threshold": b.run_length,
+        }
+        key = f"{measure.family}/{where}/{measure.name}/{way}"
+        alert, send = self._alerts.fire(key, SEVERITY[measure.family], title, evidence, alarm.clock, self._time)
+        return [alert] if send else []
+
+
+def _arrow(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,186 @@
+"""What was acknowledged is there after any death of the process; what was torn was never acknowledged."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.dataset.errors import DataError
+from assay.watch import journal
+from assay.watch.baseline import learn
+from assay.watch.fields import Fields
+from assay.watch.watch import Watch
+from watch_examples import FIELDS, table, traffic
+
+ALONE = Fields(slices=("country",))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    Watch.create(tmp_path / "w", learn(table(rng, 1000), ALONE)).close()
+    return tmp_path / "w"
+
+
+def state(watch):
+    d = watch._detectors
+    return d.clock, d.state.copy(), d.last.copy(), d.count.copy(), watch.alerts, dict(watch._counts), dict(watch._pending)
+
+
+def same(a, b):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_equal(x, y)
+
+
+@pytest.mark.parametrize("snapshots", [False, True])
+def test_a_watch_goes_on_where_it_stopped(folder, snapshots):
+    rng = np.random.default_rng(1)
+    with Watch.open(folder) as watch:
+        for i in range(6):
+            watch.ingest({**traffic(rng, 100, wrong=0.3), "id": [f"{i}-{j}" for j in range(100)]})
+            watch.ingest([{"id": f"n{i}", "prediction": "1", "country": "de"}, {"id": f"n{i - 1}", "label": "0"}])
+            if snapshots and i % 2:
+                watch.snapshot()
+        watch.answer(1, "acknowledged", "ann", "looking")
+        watch.silence("inputs/*", 1000, "ann", "a campaign")
+        before = state(watch)
+    with Watch.open(folder) as watch:
+        same(state(watch), before)
+        assert watch.alerts[0].state == "acknowledged"
+        assert watch._counts["orphans"] == 1
+
+
+def test_a_torn_frame_is_cut_off_and_the_rest_stays(folder):
+    rng = np.random.default_rng(2)
+    with Watch.open(folder) as watch:
+        watch.ingest(traffic(rng, 50))
+        before = state(watch)
+        watch.ingest(traffic(rng, 50))
+    (path,) = (folder / "journal").glob("*.log")
+    data = path.read_bytes()
+    for cut in (1, 40, 500):
+        path.write_bytes(data[:-cut])
+        with Watch.open(folder) as watch:
+            same(state(watch), before)
+    with Watch.open(folder) as watch:
+        watch.ingest(traffic(rng, 10))
+        assert watch.status().predictions == 60
+    with Watch.open(folder) as watch:
+        assert watch.status().predictions == 60
+
+
+def test_damage_before_the_end_is_said(folder):
+    rng = np.random.default_rng(3)
+    for _ in range(2):
+        with Watch.open(folder) as watch:
+            watch.ingest(traffic(rng, 50))
+    first = sorted((folder / "journal").glob("*.log"))[0]
+    data = bytearray(first.read_bytes())
+    data[100] ^= 1
+    first.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="frame 0 is damaged"):
+        Watch.open(folder)
+
+
+def test_two_cannot_write(folder):
+    with Watch.open(folder), pytest.raises(DataError, match="another process"):
+        Watch.open(folder)
+
+
+def test_a_bad_batch_is_refused_before_it_is_acknowledged(folder):
+    with Watch.open(folder) as watch:
+        with pytest.raises(DataError, match="neither a prediction nor a label"):
+            watch.ingest([{"country": "de"}])
+        with pytest.raises(DataError, match="no probability"):
+            watch.ingest([{"prediction": "1", "confidence": 1.5}])
+        assert watch.status().predictions == 0
+
+
+CHILD = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from watch_examples import traffic
+from assay.watch import journal
+from assay.watch.watch import Watch
+journal.SEGMENT = 60_000
+rng = np.random.default_rng(0)
+with Watch.open(Path(sys.argv[1])) as watch:
+    while True:
+        watch.ingest(traffic(rng, 20))
+        print(watch.status(0).predictions, flush=True)
+"""
+
+
+def test_kill_9_loses_no_acknowledged_event(folder):
+    """Two deaths at different moments, snapshots falling between; the predictions counted after are at least those told before."""
+    for wait in (0.05, 0.3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(folder), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True, env={**os.environ}
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(wait)
+        child.send_signal(signal.SIGKILL)
+        told = [int(line) for line in child.stdout.read().split()]
+        child.wait()
+        with Watch.open(folder) as watch:
+            there = watch.status().predictions
+        assert there % 20 == 0
+        assert there >= max(told, default=20)
+        assert there <= max(told, default=20) + 20
+
+
+def test_state_does_not_grow(folder, monkeypatch):
+    rng = np.random.default_rng(4)
+    monkeypatch.setattr(journal, "SEGMENT", 50_000)
+    monkeypatch.setattr("assay.watch.watch.PENDING", 500)
+    sizes = []
+    with Watch.open(folder) as watch:
+        for i in range(30):
+            columns = {**traffic(rng, 200), "id": [f"{i}-{j}" for j in range(200)]}
+            columns.pop("label")
+            watch.ingest(columns)
+            sizes.append(sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()))
+        assert watch.status().pending == 500
+        assert watch.status().given_up == 5500
+    assert max(sizes[15:]) <= 1.2 * max(sizes[:15])
+
+
+def test_text_is_not_kept_where_it_is_private(tmp_path):
+    rng = np.random.default_rng(5)
+    secret = "my very own words"
+    fields = Fields(private=True)
+    with Watch.create(tmp_path / "w", learn(table(rng, 600), fields)) as watch:
+        watch.ingest({**traffic(rng, 50), "text": [secret] * 50})
+        watch.snapshot()
+        watch.ingest({**traffic(rng, 50), "text": [secret] * 50})
+    for path in (tmp_path / "w").rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes()
+
+
+def test_late_labels_count_where_they_belong(tmp_path):
+    """Labels that come hundreds of predictions later, in any order, find the slice that went wrong."""
+    rng = np.random.default_rng(6)
+    with Watch.create(tmp_path / "w", learn(table(rng, 4000), FIELDS)) as watch:
+        columns = traffic(rng, 4000)
+        bad = columns["country"] == "it"
+        columns["prediction"] = np.where(bad & (rng.random(4000) < 0.3), 1 - columns["label"], columns["prediction"])
+        ids = np.array([f"e{i}" for i in range(4000)])
+        label = columns.pop("label")
+        watch.ingest({**columns, "id": ids})
+        order = rng.permutation(4000)
+        fired = []
+        for start in range(0, 4000, 200):
+            part = order[start : start + 200]
+            fired += watch.ingest({"id": ids[part], "label": label[part]})
+        assert any("country = it" in a.title and "errors" in a.title for a in fired)
+        assert watch.status().pending == 0
