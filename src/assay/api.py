@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.dataset.data import Columns, Task
+from assay.dataset.data import Columns, Dataset, Task
 from assay.dataset.errors import DataError
 from assay.report.report import Report
 from assay.report.since import earlier, tell_since
@@ -38,6 +38,7 @@ def scan(
     engine: Literal["local", "ray"] = "local",
     samples: bool = True,
     canaries: bool = True,
+    ledger: str | Path | None = None,
     resume: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -52,8 +53,9 @@ def scan(
     known to be good, in any format; an artefact as usual among them is natural. `since`: the folder of an earlier report on
     the same data, to which rows were only added: the report then says what came with them.
     `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
-    `resume`: a folder of ours that keeps what is finished until the scan ends; after an interruption the same call goes
-    on from there. `progress(done, total, what)` is called now and then.
+    `ledger`: a ledger that knows who brought each row (in place of columns that say so). `resume`: a folder of ours that keeps
+    what is finished until the scan ends; after an interruption the same call goes on from there. `progress(done, total, what)`
+    is called now and then.
 
     Cannot see what shares nothing with any other row, and what `report.blind_spots` names. Raises
     `assay.dataset.errors.DataError` with a remedy where the request or the data is wrong.
@@ -70,6 +72,8 @@ def scan(
     columns = Columns(names(content), names(label), id, contributor, source_column, time)
     progress = progress or silent
     data = read(source, columns=columns, task=task, progress=progress)
+    if ledger is not None:
+        data = _annotated(data, Path(ledger))
     before = None if since is None else earlier(Path(since), data)
     good = None if trusted is None else read(trusted, columns=data.columns, task=data.task, progress=progress)
     if good is not None and good.modality != data.modality:
@@ -80,6 +84,15 @@ def scan(
     if before is not None:
         data, conclusion = tell_since(data, conclusion, before)
     return Report(data, conclusion)
+
+
+def _annotated(data: Dataset, folder: Path) -> Dataset:
+    try:
+        from assay.ledger.annotate import annotate
+        from assay.ledger.ledger import Ledger
+    except ModuleNotFoundError as error:
+        raise DataError("a ledger needs the package cryptography", remedy="pip install 'assay[ledger]'") from error
+    return annotate(Ledger.open(folder), data)
 
 
 def _settings(**asked: Any) -> Settings:

@@ -20,6 +20,8 @@ from assay.report.pictures import Budget
 from assay.report.report import Report
 from assay.report.steps import MEMORY
 
+FROM_LEDGER = "ledger."  # columns that a ledger lent to the scan, and that the data itself does not have
+
 ENOUGH = 10_000_000  # bytes for the pictures of one row
 
 
@@ -55,7 +57,8 @@ def same(path: str | Path, report: Report, folder: str | Path) -> Dataset:
 
 
 def _columns(told: dict[str, Any]) -> Columns:
-    return Columns(tuple(told["content"]), tuple(told["label"]), told["id"], told["contributor"], told["source"], told["time"])
+    contributor, source = (None if str(told[c]).startswith(FROM_LEDGER) else told[c] for c in ("contributor", "source"))
+    return Columns(tuple(told["content"]), tuple(told["label"]), told["id"], contributor, source, told["time"])
 
 
 @dataclass(frozen=True)
