@@ -75,19 +75,20 @@ def test_colluders_among_real_annotators(real_data, name):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("name", "runs"), [("bluebird", 100), ("rte", 100), ("dog", 50), ("product", 50)])
-def test_three_hundred_crowds_with_a_fifth_of_colluders(real_data, name, runs):
-    """95 % of the colluders are found, and nobody real is accused of colluding in 99 % of the crowds."""
-    votes, truth = real_crowd(real_data, name)
-    hits, of, wronged = 0, 0, 0
-    for seed in range(runs):
-        rng = np.random.default_rng([7, seed])
-        planted, group, _ = plant_colluders(votes, truth, rng, lies=rng.uniform(0.4, 0.6))
-        accused = collusion(planted, rng).accused
-        hits, of = hits + int(accused[group].sum()), of + len(group)
-        wronged += bool(accused[: len(votes.annotators)].any())
-    assert hits / of >= 0.95
-    assert wronged <= 0.01 * runs
+def test_three_hundred_crowds_with_a_fifth_of_colluders(real_data):
+    """95 % of the colluders are found in each real crowd, and nobody real is accused of colluding in 99 % of all."""
+    wronged = 0
+    for name, runs in (("bluebird", 100), ("rte", 100), ("dog", 50), ("product", 50)):
+        votes, truth = real_crowd(real_data, name)
+        hits, of = 0, 0
+        for seed in range(runs):
+            rng = np.random.default_rng([7, seed])
+            planted, group, _ = plant_colluders(votes, truth, rng, lies=rng.uniform(0.4, 0.6))
+            accused = collusion(planted, rng).accused
+            hits, of = hits + int(accused[group].sum()), of + len(group)
+            wronged += bool(accused[: len(votes.annotators)].any())
+        assert hits / of >= 0.95, name
+    assert wronged <= 3
 
 
 @pytest.mark.parametrize("name", ["bluebird", "dog", "rte"])

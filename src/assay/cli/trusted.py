@@ -76,9 +76,8 @@ def check(
 ) -> int:
     """Exit code: 0 usable; 1 expired, or in the training data; 2 not as it was frozen."""
     from assay.crowd import trusted as room
-    from assay.dataset.read import read
 
-    found = room.examine(folder, None if against is None else read(against), seal=seal)
+    found = room.examine(folder, against, seal=seal)
     typer.echo(f"{found.rows:,} rows, as they were frozen. " + ("Expired" if found.expired else "Expires") + f" {found.expires[:10]}.")
     if against is None:
         typer.echo("Whether it is in the training data was not checked: name that with --against.")

@@ -165,7 +165,9 @@ class Examined:
     leaks: tuple[tuple[int, str, str], ...]
 
 
-def examine(folder: str | Path, against: Dataset | None = None, *, seal: str | None = None, now: datetime | None = None) -> Examined:
+def examine(
+    folder: str | Path, against: Dataset | str | Path | None = None, *, seal: str | None = None, now: datetime | None = None
+) -> Examined:
     """Whether a trusted set can be used. DataError if it is not as it was frozen (or not as `seal` says).
 
     A leak is a row of `against` with the same content, whatever its label, or nearly the same: the same letters and digits, the same
@@ -186,6 +188,8 @@ def examine(folder: str | Path, against: Dataset | None = None, *, seal: str | N
     data = read(held, columns=columns, task=body["task"])
     if data.fingerprint != body["fingerprint"]:
         raise DataError("is not as it was frozen: the rows have changed", path=held, remedy="restore the folder, or freeze anew")
+    if isinstance(against, str | Path):
+        against = read(against, columns=Columns(content=data.columns.content), task="none")
     leaks = () if against is None else _leaks(data, keys, against)
     return Examined(len(data), body["expires"], (now or datetime.now(UTC)) >= expires, leaks)
 
