@@ -116,12 +116,14 @@ def propose(votes: Votes, seen: Bools, free: Expected, known: Bools | None = Non
     """(a,) the group that the votes `seen` (m,) show best, None if nobody is worth suspecting. `known` is where to begin: a
     group that fewer votes showed."""
     tried: set[bytes] = set()
-    for seeds in ([] if known is None else [known],), _seeds(votes, seen, free):
-        for batch in seeds:
-            found = [_grow(votes, seed, seen, free.concentration, tried) for seed in batch]
-            best = max(found, key=lambda pair: pair[1], default=(None, 0.0))
-            if best[0] is not None and best[1] > 0:
-                return best[0]
+    begun = [] if known is None else [known]
+    for batch in _seeds(votes, seen, free):
+        # what was begun competes with what is seen now: three who happened to agree early must not grow into the honest camp
+        found = [_grow(votes, seed, seen, free.concentration, tried) for seed in [*begun, *batch]]
+        best = max(found, key=lambda pair: pair[1])
+        if best[0] is not None and best[1] > 0:
+            return best[0]
+        begun = []
     return None
 
 
