@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from assay.dataset.errors import DataError
 from assay.stats.sequential import lower_bound
 from assay.watch.detectors import Alarm, Detectors
+from assay.watch.estimate import calibrate
 from assay.watch.events import Batch, read_batch
 from assay.watch.fields import Fields
-from assay.watch.measures import Measure, Measures, fit
+from assay.watch.measures import ERROR, ESTIMATED, Measure, Measures, fit
 from assay.watch.slices import Slices, divide
 from assay.watch.streams import YEAR, Streams, in_words, lay_out
 
@@ -139,12 +140,14 @@ def learn(
     miss: float = MISS,
     block: int = 1,
     pairs: bool = True,
+    find: bool = True,
 ) -> Baseline:
     """The baseline of a trusted period, labels included where they are known.
 
     `run_length` in predictions; where it is not given, it is that of `alarms_a_year` false alarms at the rate of the period, or
     RUN_LENGTH where the events have no times. Raises DataError where the period is too short or lacks a named column, and Unfit
-    where it changes within itself: its last third is watched with the first two as baseline.
+    where it changes within itself: its last third is watched with the first two as baseline. With `find`, features too divide the
+    traffic (their values, or quarters of a number's range), and with `pairs` every usual pair of values is a slice.
     """
     batch = read_batch(events, fields)
     predictions = np.flatnonzero([p is not None for p in batch.prediction])
@@ -155,7 +158,7 @@ def learn(
     if len(predictions) < len(batch):
         raise DataError("the trusted period holds late labels", remedy="give each prediction with its label on one record")
     third = len(batch) // 3
-    first = _learn(_part(batch, 0, 2 * third, fields), fields, 1.0, miss, block, pairs)
+    first = _learn(_part(batch, 0, 2 * third, fields), fields, 1.0, miss, block, pairs, find)
     rest = _part(batch, 2 * third, len(batch), fields)
     checked = Detectors(first.streams, first.slices, first.bound, len(rest) / REFUSE)
     alarms = checked.update(first.measures.encode(rest), first.slices.codes(rest), np.ones(len(rest), np.int64))
@@ -165,30 +168,38 @@ def learn(
     span = float(times.max() - times.min()) if len(times) > 1 else 0.0
     per_second = len(batch) / span if span > 0 else None
     length = run_length or (per_second * YEAR / alarms_a_year if per_second else RUN_LENGTH)
-    return _learn(batch, fields, length, miss, block, pairs, per_second)
+    return _learn(batch, fields, length, miss, block, pairs, find, per_second)
 
 
 def _learn(
-    batch: Batch, fields: Fields, run_length: float, miss: float, block: int, pairs: bool, per_second: float | None = None
+    batch: Batch, fields: Fields, run_length: float, miss: float, block: int, pairs: bool, find: bool, per_second: float | None = None
 ) -> Baseline:
     half = len(batch) // 2
     measures = fit(_part(batch, 0, half, fields), fields)
-    slices = divide(batch, fields.slices, pairs)
+    if measures.labelled and measures.confident:
+        wrong = measures.outcome(batch.prediction, batch.label, batch.confidence)[:, 0]
+        measures = replace(measures, estimate=calibrate(batch.confidence, wrong, miss / 2))
+    miss = miss if measures.estimate is None else miss / 2
+    slices = divide(batch, fields.slices, fields.features if find else (), pairs=pairs)
     streams = lay_out(measures.all, slices)
     x, codes = measures.encode(batch), slices.codes(batch)
     fitted = np.array([m.family == "inputs" for m in measures.all])
     x[:half, fitted] = np.nan  # what was fitted on the first half is measured on the second
     rows = dict(slices.members(codes))
+    names = measures.all
     bound, mean = np.ones(len(streams)), np.full(len(streams), np.nan)
     for k in range(len(streams)):
-        values = x[rows[int(streams.slice[k])], streams.measure[k]]
+        # What the confidence means is held against the rate of errors itself.
+        measure = names.index(ERROR) if names[streams.measure[k]] == ESTIMATED else streams.measure[k]
+        values = x[rows[int(streams.slice[k])], measure]
         values = values[~np.isnan(values)]
         if len(values):
             mean[k] = values.mean()
         # 1 minus a bound below the mean of the complement is a bound above the mean
         values = _blocks(values if streams.up[k] else 1 - values, block)
         bound[k] = 1 - lower_bound(1 - values, miss * float(streams.weight[k]))
-    return Baseline(fields, measures, slices, bound, mean, len(batch), float(run_length), miss, block, per_second)
+    total = miss if measures.estimate is None else 2 * miss
+    return Baseline(fields, measures, slices, bound, mean, len(batch), float(run_length), total, block, per_second)
 
 
 def _blocks(values: Floats, block: int) -> Floats:

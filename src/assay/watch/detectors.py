@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 
 RECENT = 200  # values: the recent mean that is shown forgets half of what is this old
 
+PIECE = 512  # events moved on together: what they need stays within a processor's cache
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -74,23 +76,9 @@ class Detectors:
         clock = self.clock + np.cumsum(ticks)
         crossed: dict[int, tuple[int, float]] = {}
         for s, rows in self.slices.members(codes):
-            part = slice(self._edges[s], self._edges[s + 1])
-            columns = self.streams.measure[part]
-            if not len(columns):
-                continue
-            values = x[rows[:, None], columns]
-            values = np.where(self.streams.up[part], values, 1 - values)
-            seen = ~np.isnan(values).all(axis=1)
-            if not seen.any():
-                continue
-            values, when = values[seen], clock[rows[seen]]
-            path = advance(self.state[part], values, self.bound[part], np.diff(when, prepend=self.last[s]).astype(float))
-            self.last[s] = when[-1]
-            self._remember(part, values)
-            strength = path * self.streams.weight[part]
-            for k in np.flatnonzero((strength >= self.run_length).any(axis=0)).tolist():
-                first = int((strength[:, k] >= self.run_length).argmax())
-                crossed[int(part.start + k)] = (int(when[first]), float(strength[first, k]))
+            for start in range(0, len(rows), PIECE):
+                piece = rows[start : start + PIECE]
+                self._move(s, x[piece], clock[piece], crossed)
         if len(clock):
             self.clock = int(clock[-1])
         value = self.value
@@ -100,6 +88,27 @@ class Detectors:
         alarms = [Alarm(k, when_, strength_, float(recent[k])) for k, (when_, strength_) in crossed.items()]
         self.state[list(crossed)] = 0.0
         return sorted(alarms, key=lambda a: (a.clock, -a.strength))
+
+    def _move(self, s: int, x: Floats, clock: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Move on the streams of one slice by its events, and note the first that crosses."""
+        part = slice(int(self._edges[s]), int(self._edges[s + 1]))
+        if part.start == part.stop:
+            return
+        values = x[:, self.streams.measure[part]]
+        down = ~self.streams.up[part]
+        values[:, down] = 1 - values[:, down]
+        seen = ~np.isnan(values).all(axis=1)
+        if not seen.all():
+            values, clock = values[seen], clock[seen]
+        if not len(values):
+            return
+        path = advance(self.state[part], values, self.bound[part], np.diff(clock, prepend=self.last[s]).astype(float))
+        self.last[s] = clock[-1]
+        self._remember(part, values)
+        path *= self.streams.weight[part]
+        for k in np.flatnonzero(path.max(axis=0) >= self.run_length).tolist():
+            first = int((path[:, k] >= self.run_length).argmax())
+            crossed.setdefault(part.start + k, (int(clock[first]), float(path[first, k])))
 
     def _remember(self, part: slice, values: Floats) -> None:
         fade = 0.5 ** (np.arange(len(values) - 1, -1, -1) / RECENT)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
+from assay.watch.estimate import Estimate
 from assay.watch.events import Batch, numbers, words
 from assay.watch.fields import Fields
 
@@ -44,6 +45,7 @@ class Measure:
 ERROR = Measure("the rate of errors", "performance", down=False)
 CALIBRATION = Measure("confidence against correctness", "performance")
 CONFIDENCE = Measure("the mean confidence", "confidence")
+ESTIMATED = Measure("the least rate of errors that the confidence means", "confidence", down=False)
 
 
 @dataclass(frozen=True)
@@ -118,15 +120,17 @@ class Measures:
     confident: bool
     classes: Kinds
     features: tuple[Feature, ...]
+    estimate: Estimate | None = None
 
     @property
     def all(self) -> list[Measure]:
         """In the order of `encode`'s columns."""
         outcome = [ERROR, *([CALIBRATION] if self.confident else [])] if self.labelled else []
+        sure = [*([CONFIDENCE] if self.confident else []), *([ESTIMATED] if self.estimate else [])]
         decisions = self.classes.measures()
         if len(self.classes.values) == 2:  # of two classes one rate says both
             decisions = [decisions[0], decisions[2]]
-        return [*outcome, *([CONFIDENCE] if self.confident else []), *decisions, *(m for f in self.features for m in f.measures())]
+        return [*outcome, *sure, *decisions, *(m for f in self.features for m in f.measures())]
 
     def encode(self, batch: Batch) -> Floats:
         """(n, measures). A late label is all NaN here: its outcome is known to who remembers the prediction."""
@@ -135,6 +139,8 @@ class Measures:
             parts.append(self.outcome(batch.prediction, batch.label, batch.confidence))
         if self.confident:
             parts.append(batch.confidence[:, None])
+        if self.estimate:
+            parts.append(self.estimate.least(batch.confidence)[:, None])
         decisions = self.classes.encode(batch.prediction)
         parts.append(decisions[:, [0, 2]] if len(self.classes.values) == 2 else decisions)
         parts += [_feature(f, batch.column(f.name)) for f in self.features]
@@ -156,13 +162,16 @@ class Measures:
             "confident": self.confident,
             "classes": list(self.classes.values),
             "features": [_feature_json(f) for f in self.features],
+            "estimate": None if self.estimate is None else self.estimate.to_json(),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measures:
         """The inverse of `to_json`."""
         features = tuple(_feature_of(f) for f in data["features"])
-        return cls(bool(data["labelled"]), bool(data["confident"]), Kinds("class", tuple(data["classes"]), "decisions"), features)
+        estimate = None if data["estimate"] is None else Estimate.from_json(data["estimate"])
+        classes = Kinds("class", tuple(data["classes"]), "decisions")
+        return cls(bool(data["labelled"]), bool(data["confident"]), classes, features, estimate)
 
 
 def fit(batch: Batch, fields: Fields) -> Measures:

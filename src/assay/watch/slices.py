@@ -5,43 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.watch.events import Batch
+from assay.watch.events import Batch, numbers
 
 Ints = NDArray[np.int64]
 
 FEWEST = 100  # events of a slice in the trusted period: with fewer the interval of a mean is wider than most harm
 MOST = 400  # slices in all, the most usual first: each takes its share of the one budget
+FEATURES = 12  # features that divide the traffic: with their pairs already some hundreds of slices
 UNKNOWN = -1  # the code of a value that the trusted period did not have, or had too seldom
 
 
 @dataclass(frozen=True)
 class Slices:
-    """`columns` and, for each, the `values` that are told apart. A slice is a tuple of (column, value) numbers: () is the whole traffic."""
+    """`columns` and, for each, the `values` that are told apart. A slice is a tuple of (column, value) numbers: () is all traffic."""
 
     columns: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
     parts: tuple[tuple[tuple[int, int], ...], ...]
+    edges: tuple[tuple[float, ...], ...]  # a column of numbers is divided between these; () for a column of kinds
 
     def __len__(self) -> int:
         return len(self.parts)
 
     def name(self, number: int) -> str:
         """In words: "all traffic", "country = de and device = phone"."""
-        said = [f"{self.columns[c]} = {self.values[c][v]}" for c, v in self.parts[number]]
+        said = [self.values[c][v] if self.edges[c] else f"{self.columns[c]} = {self.values[c][v]}" for c, v in self.parts[number]]
         return " and ".join(said) or "all traffic"
 
     def codes(self, batch: Batch) -> Ints:
         """(n, columns) the number of each event's value in each column."""
         out = np.full((len(batch), len(self.columns)), UNKNOWN, np.int64)
         for c, column in enumerate(self.columns):
-            numbers = {value: i for i, value in enumerate(self.values[c])}
-            out[:, c] = [UNKNOWN if w is None else numbers.get(w, UNKNOWN) for w in batch.words(column)]
+            if self.edges[c]:
+                value = numbers(batch.column(column), column)
+                out[:, c] = np.where(np.isnan(value), UNKNOWN, np.searchsorted(self.edges[c], value, "right"))
+                continue
+            codes = {value: i for i, value in enumerate(self.values[c])}
+            out[:, c] = [UNKNOWN if w is None else codes.get(w, UNKNOWN) for w in batch.words(column)]
         return out
 
     @cached_property
@@ -74,25 +81,29 @@ class Slices:
             "columns": list(self.columns),
             "values": [list(v) for v in self.values],
             "parts": [[list(p) for p in s] for s in self.parts],
+            "edges": [list(e) for e in self.edges],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Slices:
         """The inverse of `to_json`."""
         parts = tuple(tuple((int(c), int(v)) for c, v in s) for s in data["parts"])
-        return cls(tuple(data["columns"]), tuple(tuple(v) for v in data["values"]), parts)
+        return cls(tuple(data["columns"]), tuple(tuple(v) for v in data["values"]), parts, tuple(tuple(e) for e in data["edges"]))
 
 
-def divide(batch: Batch, columns: Sequence[str], pairs: bool = True) -> Slices:
+def divide(batch: Batch, named: Sequence[str], features: Sequence[str] = (), *, pairs: bool = True) -> Slices:
     """The slices of a period: all of it, and each value and pair of values with at least FEWEST events, the most usual MOST of them.
 
-    A pair that holds nearly the same events as one of its values (over 95 %) says nothing new and is left out.
+    `named` columns are divided by their values, `features` too where they are of kinds, and into quarters where they are numbers;
+    FEATURES of them at most, and no embedding. A pair that holds nearly the same events as one of its values (over 95 %) says nothing new
+    and is left out.
     """
-    values = []
-    for column in columns:
-        names, counts = np.unique([w for w in batch.words(column) if w is not None], return_counts=True)
-        values.append(tuple(str(names[i]) for i in np.argsort(-counts, kind="stable") if counts[i] >= FEWEST))
-    codes = Slices(tuple(columns), tuple(values), ()).codes(batch)
+    ways = [(column, _divided(batch, column, as_number=False)) for column in named]
+    ways += [(column, _divided(batch, column, as_number=True)) for column in features if column not in named][:FEATURES]
+    columns = tuple(column for column, (values, _) in ways if values)
+    values = tuple(values for _, (values, _) in ways if values)
+    edges = tuple(edges for _, (values, edges) in ways if values)
+    codes = Slices(columns, values, (), edges).codes(batch)
     counted: list[tuple[int, tuple[tuple[int, int], ...]]] = []
     single = {(c, v): int((codes[:, c] == v).sum()) for c in range(len(columns)) for v in range(len(values[c]))}
     counted += [(count, (part,)) for part, count in single.items() if count < 0.95 * len(batch)]
@@ -105,4 +116,23 @@ def divide(batch: Batch, columns: Sequence[str], pairs: bool = True) -> Slices:
                 if both[a, b] <= 0.95 * min(single[part[0]], single[part[1]]):
                     counted.append((int(both[a, b]), part))
     counted.sort(key=lambda item: (len(item[1]), -item[0]))
-    return Slices(tuple(columns), tuple(values), ((), *(part for _, part in counted[: MOST - 1])))
+    return Slices(columns, values, ((), *(part for _, part in counted[: MOST - 1])), edges)
+
+
+def _divided(batch: Batch, column: str, as_number: bool) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """(values, edges) of one column; nothing where it cannot be divided."""
+    held = batch.column(column)
+    if pa.types.is_nested(held.type):
+        return (), ()
+    if as_number and (pa.types.is_floating(held.type) or pa.types.is_integer(held.type) or pa.types.is_decimal(held.type)):
+        known = numbers(held, column)
+        known = known[~np.isnan(known)]
+        edges = np.unique(np.quantile(known, (0.25, 0.5, 0.75))) if len(known) else np.zeros(0)
+        edges = edges[edges > known.min()] if len(edges) else edges
+        if not len(edges):
+            return (), ()
+        said = [f"{e:.4g}" for e in edges]
+        middle = [f"{low} <= {column} < {high}" for low, high in pairwise(said)]
+        return (f"{column} < {said[0]}", *middle, f"{column} >= {said[-1]}"), tuple(edges.tolist())
+    names, counts = np.unique([w for w in batch.words(column) if w is not None], return_counts=True)
+    return tuple(str(names[i]) for i in np.argsort(-counts, kind="stable") if counts[i] >= FEWEST), ()

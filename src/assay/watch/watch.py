@@ -35,6 +35,7 @@ class Status:
     pending: int  # predictions that wait for a label
     given_up: int  # predictions whose label did not come in time
     orphans: int  # labels of no known prediction
+    errors: tuple[float, float] | None  # bounds of the recent rate of errors, from the confidence alone; see `estimate`
     strongest: tuple[tuple[str, float, float, float, float], ...]  # name, share of the threshold, recent mean, usual mean, bound
     alerts: tuple[Alert, ...]  # not closed
 
@@ -64,6 +65,7 @@ class Watch:
         self._pending: OrderedDict[str, tuple[str, float, tuple[int, ...]]] = OrderedDict()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._time: float | None = None
+        self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
         if (held := journal.restore()) is not None:
             self._restore(*held)
         for kind, payload in journal.frames():
@@ -125,13 +127,14 @@ class Watch:
             (b.name(k), float(share[k]), float(recent[k]), float(b.mean[k]), float(b.bound[k] if up[k] else 1 - b.bound[k]))
             for k in order.tolist()
         )
+        errors = None if b.measures.estimate is None else b.measures.estimate.rate(self._sure)
         unclosed = tuple(a for a in self.alerts if a.state != "closed")
-        return Status(b.promise(), d.clock, **self._counts, pending=len(self._pending), strongest=strongest, alerts=unclosed)
+        return Status(b.promise(), d.clock, **self._counts, pending=len(self._pending), errors=errors, strongest=strongest, alerts=unclosed)
 
     def snapshot(self) -> None:
         """Write the state, so that the next start need not replay the journal."""
         d = self._detectors
-        arrays = {"state": d.state, "last": d.last, "total": d.total, "count": d.count}
+        arrays = {"state": d.state, "last": d.last, "total": d.total, "count": d.count, "sure": self._sure}
         pending = [[name, said, None if np.isnan(sure) else sure, list(codes)] for name, (said, sure, codes) in self._pending.items()]
         meta = {
             "baseline": self.baseline.digest,
@@ -158,6 +161,7 @@ class Watch:
             raise DataError("the snapshot is of another baseline", path=self.folder, remedy="make a new watch for a new baseline")
         d = self._detectors
         d.clock, d.state, d.last, d.total, d.count = int(meta["clock"]), arrays["state"], arrays["last"], arrays["total"], arrays["count"]
+        self._sure = arrays["sure"]
         self._counts, self._time = dict(meta["counts"]), meta["time"]
         self._alerts = Alerts.from_json(meta["alerts"])
         for name, said, sure, codes in meta["pending"]:
@@ -188,6 +192,8 @@ class Watch:
         measures = self.baseline.measures
         x, codes = measures.encode(batch), self.baseline.slices.codes(batch)
         ticks = np.array([p is not None for p in batch.prediction], np.int64)
+        if measures.estimate is not None:
+            self._sure = measures.estimate.fade(self._sure, batch.confidence[ticks > 0])
         if measures.labelled:
             self._join(batch, x, codes)
         if not np.isnan(batch.time).all():

@@ -1,0 +1,91 @@
+"""Slices are found that nobody named; and performance is told before labels come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from assay.watch.baseline import Baseline, learn
+from assay.watch.estimate import calibrate
+from assay.watch.events import read_batch
+from assay.watch.fields import Fields
+from assay.watch.slices import FEWEST, divide
+from test_watch_detectors import watched
+from watch_examples import table
+
+REGIONS = [f"r{i}" for i in range(20)]
+FIELDS = Fields(features=("age", "score"), slices=("region", "device"))
+
+
+def regional(rng, n, bad=None):
+    """20 regions of 5 % each; where `bad(columns)` holds, one in five answers is wrong."""
+    columns = {"region": rng.choice(REGIONS, n), "score": rng.normal(size=n)}
+    wrong = 0.05 if bad is None else np.where(bad(columns), 0.2, 0.05)
+    return table(rng, n, wrong=wrong, **columns)
+
+
+def test_a_fall_from_95_to_80_in_a_twentieth_of_the_traffic_is_found_and_named():
+    rng = np.random.default_rng(0)
+    baseline = learn(regional(rng, 12_000), Fields(slices=("region", "device")), pairs=False)
+    before, after = regional(rng, 3000), regional(rng, 12_000, lambda c: c["region"] == "r7")
+    alarms = watched(baseline, pa.concat_tables([before, after]))
+    assert alarms[0].clock > 3000
+    assert baseline.name(alarms[0].stream) == "the rate of errors, region = r7, rising"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(4))
+def test_a_pair_of_a_column_and_a_feature_is_found(seed):
+    rng = np.random.default_rng(seed)
+    baseline = learn(regional(rng, 20_000), FIELDS)
+    after = regional(rng, 20_000, lambda c: (c["region"] == "r7") | ((c["region"] == "r3") & (c["score"] < 0)))
+    names = {baseline.name(a.stream) for a in watched(baseline, after, 2000)}
+    assert any("region = r7" in n for n in names)
+    assert any("region = r3" in n for n in names)
+    assert all("r7" in n or "r3" in n or "all traffic" in n for n in names if "errors" in n)
+
+
+def test_features_divide_the_traffic_into_quarters_and_kinds():
+    rng = np.random.default_rng(1)
+    batch = read_batch(regional(rng, 4000), FIELDS)
+    slices = divide(batch, ("region",), ("age", "kind"))
+    names = [slices.name(i) for i in range(len(slices))]
+    assert names[0] == "all traffic"
+    assert "region = r3" in names
+    assert "kind = a" in names
+    assert any(n.startswith("age < ") for n in names)
+    assert any(" and kind = a" in n and "age" in n for n in names)
+    members = dict(slices.members(slices.codes(batch)))
+    assert all(len(members[i]) >= FEWEST for i in range(len(slices)))
+    for i, rows in members.items():
+        for column, value in slices.parts[i]:
+            if not slices.edges[column]:
+                assert set(batch.table.column(slices.columns[column]).take(pa.array(rows)).to_pylist()) == {slices.values[column][value]}
+
+
+def test_the_estimate_holds_the_true_rate_of_errors_while_confidence_means_the_same():
+    rng = np.random.default_rng(2)
+    fields = Fields()
+
+    def honest(n, a):
+        sure = rng.beta(a, 1, n) / 2 + 0.5
+        label = rng.integers(0, 2, n)
+        return pa.table({"prediction": np.where(rng.random(n) > sure, 1 - label, label), "label": label, "confidence": sure})
+
+    baseline = learn(honest(8000, 6), fields)
+    worse = read_batch(honest(4000, 1), fields)
+    estimate = baseline.measures.estimate
+    assert estimate is not None
+    low, high = estimate.rate(estimate.fade(np.zeros(len(estimate.low)), worse.confidence))
+    wrong = np.mean([p != t for p, t in zip(worse.prediction, worse.label, strict=True)])
+    assert low < wrong < high < 0.5
+    unlabelled = worse.table.drop_columns(["label"])
+    names = [baseline.name(a.stream) for a in watched(baseline, unlabelled)]
+    assert any(n.startswith("the least rate of errors") for n in names), names
+    assert not watched(baseline, honest(4000, 6).drop_columns(["label"]))
+    assert Baseline.from_json(baseline.to_json()).measures.estimate is not None
+
+
+def test_no_estimate_without_enough_labels():
+    assert calibrate(np.full(100, 0.9), np.zeros(100), 0.01) is None
