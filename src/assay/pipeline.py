@@ -27,7 +27,7 @@ from assay.trial.views import View, views
 CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
 
 BLIND_SPOTS = (
-    "Poison in fewer than five rows, or that shares nothing with any other row (the screens rank those for review).",
+    "Poison in fewer than five rows (ten in a table), or that shares nothing with any other row (the screens rank those for review).",
     "Triggers planted without changing labels: at most suspected, because such rows agree with their label.",
     "Triggers that are spelt or drawn anew in every row (sample-specific, warped or styled).",
 )
