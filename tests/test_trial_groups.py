@@ -188,7 +188,7 @@ def test_an_insider_among_annotators_of_digits_is_confirmed(in_memory: Callable[
             given_data = replace(data, y=y)
         family = GroupFamily().told(probabilities(given_data))
         examined = family.examine(given_data, "fast", np.random.default_rng(0), silent)
-        found = [f for f in findings_of(given_data, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
+        found = [f for f in findings_of({"group": given_data}, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
         assert len(found) == expect
         if expect:
             assert found[0].status == "confirmed"
@@ -254,7 +254,7 @@ def examined_survey(
         planted = plant(data, "flip", target=data.classes[target], seed=seed, params=params)
         data, poisoned = planted.data, planted.poisoned
     examined = GroupFamily().examine(data, "fast", np.random.default_rng(seed), silent)
-    return data, poisoned, [f for f in findings_of(data, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
+    return data, poisoned, [f for f in findings_of({"group": data}, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
 
 
 def test_groups_that_differ_by_nature_are_left_alone(in_memory: Callable[..., Dataset]) -> None:
@@ -316,7 +316,7 @@ def test_a_group_of_three_percent_of_adult(real_data: Callable[[str], Path], in_
             params = {"column": "occupation", "value": "Tech-support", "from": classes[1 - target], "share": 0.3}
             given_data = plant(data, "flip", target=classes[target], seed=target, params=params).data
         examined = GroupFamily().examine(given_data, "fast", np.random.default_rng(0), silent)
-        found = [f for f in findings_of(given_data, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
+        found = [f for f in findings_of({"group": given_data}, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
         assert len(found) == (target is not None)
         if target is not None:
             assert 'occupation = "Tech-support"' in found[0].artefact.describe()

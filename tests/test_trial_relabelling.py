@@ -46,7 +46,7 @@ def findings(data: Dataset, known: np.ndarray | None = None) -> list[Finding]:
     family = RelabellingFamily().told(probabilities(data) if known is None else known)
     assert family.applicable(data, "fast").state == "ran"
     examined = family.examine(data, "fast", np.random.default_rng(0), silent)
-    return [f for f in findings_of(data, judge_all({"relabelling": examined}, ALPHA)) if f.status != "shortcut"]
+    return [f for f in findings_of({"relabelling": data}, judge_all({"relabelling": examined}, ALPHA)) if f.status != "shortcut"]
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5])
@@ -168,7 +168,7 @@ def test_stop_signs_relabelled_as_a_speed_limit(real_data: Callable[[str], Path]
         data = clean if poison is None else poison.data
         family = RelabellingFamily()
         examined = family.examine(data, "fast", np.random.default_rng(0), silent)
-        found = [f for f in findings_of(data, judge_all({"relabelling": examined}, ALPHA)) if f.status != "shortcut"]
+        found = [f for f in findings_of({"relabelling": data}, judge_all({"relabelling": examined}, ALPHA)) if f.status != "shortcut"]
         if poison is None:
             assert found == []
         else:

@@ -94,6 +94,8 @@ def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tupl
         if any(len(mine & s) > SAME * len(mine | s) for s in sets):
             continue
         if j.status == "shortcut":
+            if j.tried.target is None and j.tried.natural is None:
+                continue  # it goes with no class: nothing that a model could lean on
             shortcuts[j.family] = shortcuts.get(j.family, 0) + 1
             if shortcuts[j.family] > SHORTCUTS_SHOWN:
                 continue
@@ -132,8 +134,6 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
         return f"{what}: {share}{goes}. {tried.natural}"
     if tried.words is not None:
         return f"{what}: {tried.words}" + (f". Not confirmed: {', '.join(tried.missing)}" if tried.missing else "")
-    if judged.status == "shortcut" and target is None:
-        return f"{what}: the labels of {share} are unlikely for their content, but not unlike those of comparable rows"
     if judged.status == "shortcut" and _against(tried):
         return (
             f"{what} goes with {target!r} in {share}; the rest of those rows speaks against the label, but too faintly to "
