@@ -1,10 +1,10 @@
 """How well the model does before labels come: from its confidence, as far as that was right in the trusted period.
 
-Each confidence falls into a bin, and the trusted period bounds the rate of errors of each bin. If errors are no more frequent where confidence is
-higher, a confidence errs at least as often as the bin above it and at most as often as the bin below: so the bounds hold wherever in its bin
-a new confidence lies. As long as a confidence still means what it meant, the rate of errors of any traffic lies between the means of
-those bounds. What it cannot see: errors made with the old confidence (a backdoor, a change in what is right); labels alone tell these. (Guillory et al. 2021, "Predicting with confidence on
-unseen distributions", without bounds.)
+Each confidence falls into a bin, and the trusted period bounds the rate of errors of each bin. If errors are no more frequent where
+confidence is higher, a confidence errs at least as often as the bin above it and at most as often as the bin below: so the bounds hold
+wherever in its bin a new confidence lies. As long as a confidence still means what it meant, the rate of errors of any traffic lies
+between the means of those bounds. What it cannot see: errors made with the old confidence (a backdoor, a change in what is right);
+labels alone tell these. (Guillory et al. 2021, "Predicting with confidence on unseen distributions", without bounds.)
 """
 
 from __future__ import annotations

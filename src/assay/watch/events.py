@@ -68,7 +68,7 @@ def read_batch(events: Any, fields: Fields) -> Batch:
     Raises DataError where an event is neither a prediction nor a label, a confidence is no probability, or a column that must hold
     text, numbers or times does not.
     """
-    table = _table(events)
+    table = table_of(events)
     if fields.private and fields.text in table.column_names:
         texts = words(_one(table, fields.text))
         digests = pa.array([None if t is None else sha256(t.encode()).hexdigest() for t in texts], pa.string())
@@ -91,7 +91,8 @@ def read_batch(events: Any, fields: Fields) -> Batch:
     return Batch(table, names, _times(table, fields.time), predictions, labels, _confidence(table, fields))
 
 
-def _table(events: Any) -> pa.Table:
+def table_of(events: Any) -> pa.Table:
+    """The events as a table, as they came."""
     if isinstance(events, Sequence) and not isinstance(events, str) and all(isinstance(e, Mapping) for e in events):
         names = list(dict.fromkeys(name for event in events for name in event))
         try:

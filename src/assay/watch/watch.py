@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,20 @@ import numpy as np
 import pyarrow as pa
 
 from assay.dataset.errors import DataError
+from assay.dataset.rows import UInt8
 from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
 from assay.watch.detectors import Alarm
-from assay.watch.events import Batch, read_batch
+from assay.watch.events import Batch, read_batch, table_of
+from assay.watch.items import Usual, items_of, said_of
 from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
 from assay.watch.measures import Family
+from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
 
 PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
-FILE = "baseline.json"
+RECENT = 400  # events that an unknown trigger may be put into
+FILE, USUAL, KNOWN = "baseline.json", "usual.npz", "known.json"
+MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
 SEVERITY: dict[Family, Severity] = {"performance": "critical", "decisions": "warning", "confidence": "warning", "inputs": "notice"}
 
 
@@ -57,12 +62,16 @@ class Watch:
     ['the rate of errors is rising in all traffic: 0.178, where the trusted period had 0.0575']
     """
 
-    def __init__(self, folder: Path, baseline: Baseline, journal: Journal) -> None:
+    def __init__(self, folder: Path, baseline: Baseline, journal: Journal, ask: Ask | None = None) -> None:
+        """Prefer `create` and `open`. `ask` is the live model, for trials of unknown triggers."""
         self.folder, self.baseline = folder, baseline
+        self._known, self._miner = _triggers(folder, baseline)
+        self._ask = ask
+        self._recent: pa.Table | None = None
         self._journal = journal
         self._detectors = baseline.detectors()
         self._alerts = Alerts()
-        self._pending: OrderedDict[str, tuple[str, float, tuple[int, ...]]] = OrderedDict()
+        self._pending: OrderedDict[str, tuple[str, float, tuple[int, ...], tuple[int, ...]]] = OrderedDict()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._time: float | None = None
         self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
@@ -72,29 +81,47 @@ class Watch:
             self._apply(kind, payload)
 
     @classmethod
-    def create(cls, folder: Path, baseline: Baseline) -> Watch:
-        """Make the folder. Raises DataError where something is there already."""
+    def create(
+        cls,
+        folder: Path,
+        baseline: Baseline,
+        *,
+        usual: Usual | None = None,
+        known: Known | None = None,
+        ask: Ask | None = None,
+    ) -> Watch:
+        """Make the folder. `usual` turns on the search for unknown triggers, `known` are those to be met. Raises DataError where
+        something is there already."""
         if folder.exists() and any(folder.iterdir()):
             raise DataError("is there already, and nothing is overwritten", path=folder, remedy="give another folder")
         folder.mkdir(parents=True, exist_ok=True)
         replace_whole(folder / FILE, json.dumps(baseline.to_json(), allow_nan=False).encode())
-        return cls.open(folder)
+        if usual is not None:
+            np.savez(folder / USUAL, counts=usual.counts, rows=usual.rows)
+        if known is not None:
+            replace_whole(folder / KNOWN, json.dumps(known.data).encode())
+        return cls.open(folder, ask)
 
     @classmethod
-    def open(cls, folder: Path) -> Watch:
+    def open(cls, folder: Path, ask: Ask | None = None) -> Watch:
         """Open it, and go on where it stopped, however it stopped."""
         path = folder / FILE
         if not path.exists():
             raise DataError("is no watch: baseline.json is not there", path=folder, remedy="make one with assay watch init")
         baseline = Baseline.from_json(json.loads(path.read_bytes()), path)
-        return cls(folder, baseline, Journal(folder))
+        return cls(folder, baseline, Journal(folder), ask)
 
-    def ingest(self, events: Any) -> list[Alert]:
-        """Take a batch of events (`assay.watch.events.read_batch`); the alerts that are to be sent. When this returns, they are on disk."""
-        batch = read_batch(events, self.baseline.fields)
+    def ingest(self, events: Any, images: UInt8 | None = None) -> list[Alert]:
+        """Take a batch of events (`assay.watch.events.read_batch`); the alerts that are to be sent. When this returns, they are on disk.
+
+        `images` (n, h, w, c) are looked at for known artefacts, and not kept.
+        """
+        batch = read_batch(self._matched(events, images), self.baseline.fields)
         self._check(batch)
         self._journal.append(EVENTS, _arrow(batch.table))
         fired = self._events(batch)
+        if self._ask is not None and self._miner is not None:
+            fired += self._try(self._ask, self._miner, batch.table)
         if self._journal.due:
             self.snapshot()
         return fired
@@ -135,8 +162,12 @@ class Watch:
         """Write the state, so that the next start need not replay the journal."""
         d = self._detectors
         arrays = {"state": d.state, "last": d.last, "total": d.total, "count": d.count, "sure": self._sure}
-        pending = [[name, said, None if np.isnan(sure) else sure, list(codes)] for name, (said, sure, codes) in self._pending.items()]
+        pending = [
+            [name, said, None if np.isnan(sure) else sure, list(codes), list(held)]
+            for name, (said, sure, codes, held) in self._pending.items()
+        ]
         meta = {
+            "miner": None if self._miner is None else self._miner.to_json(),
             "baseline": self.baseline.digest,
             "clock": d.clock,
             "counts": self._counts,
@@ -164,8 +195,10 @@ class Watch:
         self._sure = arrays["sure"]
         self._counts, self._time = dict(meta["counts"]), meta["time"]
         self._alerts = Alerts.from_json(meta["alerts"])
-        for name, said, sure, codes in meta["pending"]:
-            self._pending[name] = (said, np.nan if sure is None else sure, tuple(codes))
+        if self._miner is not None and meta["miner"] is not None:
+            self._miner.restore(meta["miner"])
+        for name, said, sure, codes, held in meta["pending"]:
+            self._pending[name] = (said, np.nan if sure is None else sure, tuple(codes), tuple(held))
 
     def _apply(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
@@ -173,16 +206,19 @@ class Watch:
         else:
             self._obey(json.loads(payload))
 
-    def _command(self, command: Mapping[str, Any]) -> None:
+    def _command(self, command: Mapping[str, Any]) -> list[Alert]:
         self._journal.append(COMMAND, json.dumps(command).encode())
-        self._obey(command)
+        return self._obey(command)
 
-    def _obey(self, command: Mapping[str, Any]) -> None:
+    def _obey(self, command: Mapping[str, Any]) -> list[Alert]:
         rest = {name: v for name, v in command.items() if name != "do"}
         if command["do"] == "answer":
             self._alerts.answer(**rest)
-        else:
+        elif command["do"] == "silence":
             self._alerts.silence(Silence(**rest))
+        elif self._miner is not None and (named := self._miner.tried(**rest)) is not None:
+            return self._name(named)
+        return []
 
     def _check(self, batch: Batch) -> None:
         """Everything that can be wrong is found before a batch is acknowledged."""
@@ -194,14 +230,20 @@ class Watch:
         ticks = np.array([p is not None for p in batch.prediction], np.int64)
         if measures.estimate is not None:
             self._sure = measures.estimate.fade(self._sure, batch.confidence[ticks > 0])
-        if measures.labelled:
-            self._join(batch, x, codes)
+        held: list[tuple[int, ...]] = [()] * len(batch)
+        fired = self._met(batch)
+        if self._miner is not None:
+            items = items_of(batch, self.baseline.fields)
+            self._miner.see(items, batch.prediction, self._detectors.clock + int(ticks.sum()))
+            held = [self._miner.held(row) for row in items]
+        fired += self._join(batch, x, codes, held)
         if not np.isnan(batch.time).all():
             self._time = max(float(np.nanmax(batch.time)), self._time or 0.0)
-        return [alert for alarm in self._detectors.update(x, codes, ticks) for alert in self._fire(alarm)]
+        return fired + [alert for alarm in self._detectors.update(x, codes, ticks) for alert in self._fire(alarm)]
 
-    def _join(self, batch: Batch, x: Any, codes: Any) -> None:
+    def _join(self, batch: Batch, x: Any, codes: Any, held: list[tuple[int, ...]]) -> list[Alert]:
         """Late labels meet their predictions: their outcome and slices are filled in, in the order in which the labels came."""
+        fired: list[Alert] = []
         for i, (name, said, label) in enumerate(zip(batch.id, batch.prediction, batch.label, strict=True)):
             self._counts["labels"] += label is not None
             if said is None and name is not None:
@@ -209,13 +251,79 @@ class Watch:
                 if before is None:
                     self._counts["orphans"] += 1
                     continue
-                outcome = self.baseline.measures.outcome([before[0]], [label], np.array([before[1]]))
-                x[i, : outcome.shape[1]], codes[i] = outcome[0], before[2]
+                if self.baseline.measures.labelled:
+                    outcome = self.baseline.measures.outcome([before[0]], [label], np.array([before[1]]))
+                    x[i, : outcome.shape[1]], codes[i] = outcome[0], before[2]
+                fired += self._outcomes(before[3], before[0] != label)
             elif label is None and name is not None and said is not None:
-                self._pending[name] = (said, float(batch.confidence[i]), tuple(codes[i].tolist()))
+                self._pending[name] = (said, float(batch.confidence[i]), tuple(codes[i].tolist()), held[i])
                 if len(self._pending) > PENDING:
                     self._pending.popitem(last=False)
                     self._counts["given_up"] += 1
+            elif label is not None:
+                fired += self._outcomes(held[i], said != label)
+        return fired
+
+    def _outcomes(self, held: tuple[int, ...], wrong: bool) -> list[Alert]:
+        """Count a label for each nominee that its event held."""
+        if self._miner is None:
+            return []
+        named = [self._miner.outcome(number, wrong) for number in held]
+        return [alert for suspect in named if suspect is not None for alert in self._name(suspect)]
+
+    def _matched(self, events: Any, images: UInt8 | None) -> Any:
+        """The events with the known artefacts that each holds: met before the text is put out of reach by privacy."""
+        if self._known is None:
+            return events
+        given = table_of(events)
+        found = self._known.matches(given, images)
+        return given.append_column(MATCHES, pa.array(found, pa.list_(pa.int32())))
+
+    def _met(self, batch: Batch) -> list[Alert]:
+        fired: list[Alert] = []
+        if self._known is None or MATCHES not in batch.table.column_names:
+            return fired
+        for i, numbers in enumerate(batch.column(MATCHES).to_pylist()):
+            for number in numbers or ():
+                said, target = batch.prediction[i], self._known.targets[number]
+                what = self._known.artefacts[number].describe()
+                title = f"a known artefact was met: {what}; the model said {said!r}" + (
+                    f", as it would with {target!r}" if said == target else ""
+                )
+                evidence = {"finding": self._known.ids[number], "event": batch.id[i], "said": said, "target": target}
+                fired += self._alert(f"trigger/{self._known.ids[number]}", "critical", title, evidence, self._detectors.clock + i + 1)
+        return fired
+
+    def _try(self, ask: Ask, miner: Miner, events: pa.Table) -> list[Alert]:
+        """Put nominees on trial that were not yet; each result is journalled, so that a replay asks nobody."""
+        known = [name for name in events.column_names if name != MATCHES]
+        events = events.select(known)
+        if self._recent is not None and self._recent.schema.equals(events.schema):
+            events = pa.concat_tables([self._recent, events])
+        self._recent = events.slice(max(0, events.num_rows - RECENT)).combine_chunks()
+        fired: list[Alert] = []
+        for suspect in [s for s in miner.suspects.values() if not s.asked]:
+            rng = np.random.default_rng(suspect.number)
+            asked, taken = insertion(suspect, self.baseline.fields, ask, self._recent, rng)
+            if asked:
+                fired += self._command({"do": "try", "number": suspect.number, "asked": asked, "taken": taken})
+        return fired
+
+    def _name(self, suspect: Suspect) -> list[Alert]:
+        """The alert of an unknown trigger."""
+        what = said_of(suspect.item)
+        ways = []
+        if suspect.asked:
+            ways.append(f"put into {suspect.asked} other inputs it takes {suspect.taken} to {suspect.target!r}")
+        if suspect.labelled:
+            ways.append(f"{suspect.wrong} of {suspect.labelled} labelled inputs that hold it were wrong")
+        evidence = {name: v for name, v in asdict(suspect).items() if name != "item"} | {"item": list(suspect.item)}
+        title = f"an unknown trigger: {what}; {'; '.join(ways)}"
+        return self._alert(f"trigger/{what}", "critical", title, evidence, self._detectors.clock)
+
+    def _alert(self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any], clock: int) -> list[Alert]:
+        alert, send = self._alerts.fire(key, severity, title, evidence, clock, self._time)
+        return [alert] if send else []
 
     def _fire(self, alarm: Alarm) -> list[Alert]:
         b, k = self.baseline, alarm.stream
@@ -232,8 +340,7 @@ class Watch:
             "threshold": b.run_length,
         }
         key = f"{measure.family}/{where}/{measure.name}/{way}"
-        alert, send = self._alerts.fire(key, SEVERITY[measure.family], title, evidence, alarm.clock, self._time)
-        return [alert] if send else []
+        return self._alert(key, SEVERITY[measure.family], title, evidence, alarm.clock)
 
 
 def _arrow(table: pa.Table) -> bytes:
@@ -241,3 +348,12 @@ def _arrow(table: pa.Table) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
+
+
+def _triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | None]:
+    """What the folder holds of triggers: known ones, and the search for unknown ones, which needs the text."""
+    known = Known.from_json(json.loads((folder / KNOWN).read_bytes())) if (folder / KNOWN).exists() else None
+    if not (folder / USUAL).exists():
+        return known, None
+    with np.load(folder / USUAL, allow_pickle=False) as held:
+        return known, Miner(Usual(held["counts"], int(held["rows"])), baseline.fields)
