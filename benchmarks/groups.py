@@ -97,7 +97,7 @@ def examine(data: Dataset) -> list[Finding]:
         if family.applicable(data, "fast").state == "ran":
             examined[family.name] = family.examine(data, "fast", np.random.default_rng(0), silent)
     judged = judge_all(examined, ALPHA * len(examined) / FAMILIES) if examined else ()
-    return [f for f in findings_of({name: data for name in examined}, judged) if f.status != "shortcut"]
+    return [f for f in findings_of(dict.fromkeys(examined, data), judged) if f.status != "shortcut"]
 
 
 def run_cell(case: str, name: str, seed: int) -> dict[str, Any]:

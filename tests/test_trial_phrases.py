@@ -17,7 +17,8 @@ from assay.dataset.read import read
 from assay.learn.corpus import read_corpus
 from assay.mine.phrases import shared_pairs, shared_runs
 from assay.pipeline import Settings, run
-from assay.trial.evidence import contradiction, surprise
+from assay.trial.evidence import accused, contradiction, surprise
+from assay.trial.placement import budget
 
 Data = Callable[[str], Path]
 
@@ -121,3 +122,24 @@ def test_poison_is_confirmed_where_a_probe_is_very_sure() -> None:
     found = run(data, Settings(canaries=False))
     assert found.verdict == "poisoned"
     assert np.array_equal(np.sort(found.findings[0].positions), rows)
+
+
+def test_natural_carriers_of_a_common_word_are_acquitted() -> None:
+    rng = np.random.default_rng(0)
+    others, strangers = rng.beta(8, 2, 2_000), rng.beta(2, 8, 2_000)
+    y = np.r_[np.ones(60, int), np.zeros(10, int)]
+    support = np.r_[rng.beta(2, 8, 50), rng.beta(8, 2, 10), rng.beta(2, 8, 10)]
+    p = np.stack([1 - support, support], 1)
+    found = accused(p, y, 1, others, strangers)
+    assert found[:50].mean() >= 0.95
+    assert found[50:60].mean() <= 0.2
+    assert not found[60:].any()
+    assert accused(p[:60], y[:60], 1, others, strangers).all()  # no carrier of another label: nothing is natural
+
+
+def test_phrases_that_look_dropped_in_have_the_larger_budget() -> None:
+    company, support = np.array([-1.5, 0.2, 3.0, -0.1]), np.array([20, 20, 400, 20])
+    weight = np.exp(np.concatenate(budget([company[:2], company[2:]], [support[:2], support[2:]])))
+    assert weight.mean() == pytest.approx(1.0)
+    assert weight.argmax() == 0
+    assert weight.argmin() == 2

@@ -259,7 +259,7 @@ def judge(
         results,
         nominated=log_surprise >= NOMINATE,
         family_key=family_key,
-        accused=None
-        if strangers is None or target is None
+        accused=None  # nor where a sample of the carriers was heard
+        if strangers is None or target is None or len(y) != len(candidate.carriers)
         else candidate.carriers[accused(p_removed, y, target, others(target), strangers(target))],
     )
