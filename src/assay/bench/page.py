@@ -108,14 +108,18 @@ def _by_attack(lines: list[Line]) -> str:
                 name,
                 f"{attack} {settings}".strip(),
                 budget,
+                str(len(ours)),
                 _plain([x["success"] for x in xs]),
-                _percent([x["tpr"] for x in ours]),
+                f"{sum(x['tpr'] > 0 for x in ours)} of {len(ours)}",
+                _percent([x["tpr"] for x in ours if x["tpr"] > 0]),
                 _percent([x["suspected"] for x in ours]),
                 _percent([x["fpr"] for x in ours], 3),
+                _percent([float(x["recovered"]) for x in ours if x["recovered"] is not None], 0),
                 "–" if best is None else f"{best[2]}: {best[0]:.0%} / {best[1]:.1%}",
             ]
         )
-    head = ["set", "attack", "budget", "victim's attack success", "ours: TPR", "under any finding", "FPR", "best peer: TPR / FPR"]
+    head = ["set", "attack", "budget", "runs", "victim's attack success", "ours: confirmed", "TPR where confirmed", "under any finding"]
+    head += ["FPR", "trigger handed over", "best peer: TPR / FPR"]
     return _table(head, rows)
 
 

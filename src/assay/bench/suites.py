@@ -120,4 +120,31 @@ FULL = Suite(
     retrain=True,
 )
 
-SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL)}
+# What the scan alone promises: every line of docs/evidence/A-scan.md that an attack makes, ten plantings a cell.
+COUNTS = (5, 10, 20, 35, 50, 100)
+CLEAN_LABEL = {"mode": "clean-label", "share": 0.05}
+SCAN = Suite(
+    "scan",
+    (
+        Line(("cifar10", "gtsrb"), 10_000, "patch", rates=(0.01, 0.003), carriers=(10,)),
+        Line(("cifar10", "gtsrb"), 10_000, "patch", {"place": "fixed"}, rates=(0.01, 0.003), carriers=(10,)),
+        Line(("cifar10", "gtsrb"), 10_000, "patch", {"mode": "all-to-all"}, rates=(0.05,)),
+        Line(("cifar10", "gtsrb"), 10_000, "patch", {"triggers": 2}, rates=(0.01,)),
+        Line(("faces_orl",), 400, "glasses", rates=(0.05,)),
+        Line(("gtsrb",), 10_000, "sticker", rates=(0.02,)),
+        Line(("cifar10", "gtsrb"), 10_000, "blend", {"alpha": 0.2}, rates=(0.01, 0.003)),
+        Line(("cifar10", "gtsrb"), 10_000, "blend", {"alpha": 0.1}, rates=(0.01,)),
+        Line(("adult", "spambase", "fraud"), 8_000, "cells", carriers=(20, 50, 100)),
+        Line(("adult", "spambase", "fraud"), 8_000, "cells", {"features": 3, "bounds": "in"}, carriers=(20, 50, 100)),
+        Line(TEXTS, 7_000, "phrase", {"text": "cf"}, carriers=COUNTS),
+        Line(TEXTS, 7_000, "phrase", SENTENCE, carriers=COUNTS),
+        Line(TEXTS, 7_000, "phrase", BOTH, carriers=COUNTS),
+        Line(TEXTS, 7_000, "phrase", {"text": "cf", **CLEAN_LABEL}),
+    ),
+    (),
+    seeds=10,
+    clean_seeds=0,
+    retrain=False,
+)
+
+SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL, SCAN)}

@@ -16,10 +16,14 @@ at hand in $ASSAY_DATA (docs/data.md) and those that scikit-learn ships.
 """
 
 
+SUITES_SAID = "smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; scan: what the scan alone promises."
+
+
 class Suite(StrEnum):
     smoke = "smoke"
     standard = "standard"
     full = "full"
+    scan = "scan"
 
 
 class Against(StrEnum):
@@ -32,7 +36,10 @@ def add(app: typer.Typer) -> None:
 
 
 def bench(
-    suite: Suite = typer.Option(Suite.smoke, help="smoke: minutes; standard: hours, resumable; full: the field's twelve attacks."),
+    suite: Suite = typer.Option(
+        Suite.smoke,
+        help="smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; scan: what the scan alone promises.",
+    ),
     against: Against = typer.Option(Against.peers, help="peers: published defences too; none: ours and the two controls."),
     out: Path | None = typer.Option(None, help="Where results are kept. Default: bench-SUITE.jsonl here."),
     minutes: float = typer.Option(150.0, help="Begin no further cell after so long."),
