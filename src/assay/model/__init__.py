@@ -1,0 +1,1 @@
+"""Models that arrive: what loading one would run, and its weights without running anything."""

@@ -1,0 +1,222 @@
+"""A model file, looked at and not loaded: its format, what loading it would run, and how sure that is.
+
+**Nothing in the file is executed.** Archives are read within bounds; a file that breaks them is reported, not passed.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from assay.dataset.errors import DataError
+from assay.model.opcodes import Fetched, programs
+from assay.model.verdict import danger, of_library
+
+Risk = Literal["none", "unknown code", "dangerous"]
+
+LARGEST = 8 << 30  # bytes of a file that are read into memory at most; pickles in archives are small beside their weights
+LARGEST_PICKLE = 1 << 30  # bytes of one pickle, unpacked
+NESTED = 3  # archives within archives
+ZIP, HDF5, SAFETENSORS_HEAD = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", 8
+COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "xz", b"x\x9c": "zlib", b"x\x01": "zlib", b"x\xda": "zlib"}
+PICKLE_NAMES = (".pkl", ".pickle", ".p", ".joblib", ".dat", ".model", ".pt", ".pth", ".bin", ".ckpt")
+LAMBDA = b'"class_name": "Lambda"'
+
+
+@dataclass(frozen=True)
+class Part:
+    """One pickle or configuration inside the file: where it is, what it fetches that weights do not need, and what is wrong with it."""
+
+    where: str
+    dangerous: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    library: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """`risk`: "dangerous" if loading would run what no weights need; "unknown code" if it would run code of modules that are not known
+    here, or cannot be read to its end; "none" if it holds data alone."""
+
+    path: Path
+    format: str
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def risk(self) -> Risk:
+        if any(p.dangerous for p in self.parts):
+            return "dangerous"
+        return "unknown code" if any(p.unknown or p.problem for p in self.parts) else "none"
+
+
+def examine(path: Path) -> Examination:
+    """Look at one model file. DataError if it is absent, a folder, empty, or too large to be read here."""
+    if not path.exists():
+        raise DataError("there is no such file", path=path, remedy="check the path")
+    if path.is_dir():
+        raise DataError("is a folder", path=path, remedy="name one model file in it")
+    size = path.stat().st_size
+    if not size:
+        raise DataError("is empty", path=path)
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head.startswith(HDF5):
+        return _hdf5(path)
+    if _is_safetensors(path, size):
+        return Examination(path, "safetensors", ())
+    if head.startswith(b"\x93NUMPY"):
+        return Examination(path, "NumPy array", tuple(_array(path.name, _bounded(path))))
+    if head.startswith(b"GGUF"):
+        return Examination(
+            path, "GGUF", (), ("A chat template may stand in its metadata: data to a reader that renders it in a sandbox only.",)
+        )
+    if head.startswith(ZIP):
+        kind = "torch archive" if _has_torch_data(path) else "zip archive"
+        with path.open("rb") as file:
+            return Examination(path, kind, tuple(_zip(path.name, file, NESTED)))
+    if path.suffix.lower() == ".onnx":
+        return Examination(path, "ONNX", (), ("A protocol buffer holds no code; operators of other domains are the runtime's own.",))
+    data = _bounded(path)
+    unpacked, how = _unpacked(data)
+    parts = tuple(_pickles(path.name, unpacked))
+    if parts:
+        return Examination(path, f"pickle ({how})" if how else "pickle", parts)
+    return Examination(path, "unknown", (Part(path.name, problem="no format that is known here"),))
+
+
+def _bounded(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST:
+        raise DataError(f"is larger than the {LARGEST >> 30} GiB that are read", path=path, remedy="convert it to safetensors")
+    return path.read_bytes()
+
+
+def _is_safetensors(path: Path, size: int) -> bool:
+    """The format begins with the length of a JSON header (Hugging Face safetensors, 2022)."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(SAFETENSORS_HEAD), "little")
+        if not 2 <= length <= min(size - SAFETENSORS_HEAD, 100 << 20) or file.read(1) != b"{":
+            return False
+        file.seek(SAFETENSORS_HEAD)
+        try:
+            header = json.loads(file.read(length))
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            return False
+    return isinstance(header, dict) and all(isinstance(v, dict) for v in header.values())
+
+
+def _has_torch_data(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _zip(where: str, file: io.BufferedIOBase | io.BytesIO | io.BufferedReader, depth: int) -> Iterator[Part]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        yield Part(where, problem=f"a broken archive ({error})")
+        return
+    with archive:
+        code = sorted(name for name in archive.namelist() if "/code/" in name and name.endswith(".py"))
+        if code:
+            yield Part(where, unknown=tuple(code[:10]), problem="TorchScript: its own code runs when the model is called")
+        for entry in archive.infolist():
+            yield from _entry(f"{where}!{entry.filename}", archive, entry, depth)
+
+
+def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> Iterator[Part]:
+    if entry.is_dir():
+        return
+    try:
+        with archive.open(entry) as opened:
+            head = opened.read(16)
+            small = entry.file_size <= LARGEST_PICKLE
+            named = entry.filename.lower().endswith((*PICKLE_NAMES, ".json", ".npy"))
+            worth = named or head[:1] in (b"\x80", b"c", b"(") or head.startswith((ZIP, b"\x93NUMPY"))
+            if not worth:
+                return
+            if not small:
+                yield Part(where, problem=f"{entry.file_size:,} bytes, more than are read")
+                return
+            data = head + opened.read(LARGEST_PICKLE)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+        yield Part(where, problem=f"cannot be read ({error})")
+        return
+    if data.startswith(ZIP):
+        if depth:
+            yield from _zip(where, io.BytesIO(data), depth - 1)
+        else:
+            yield Part(where, problem="archives within archives, deeper than are read")
+    elif entry.filename.lower().endswith(".json"):
+        if LAMBDA in data or b"Lambda" in data:
+            yield Part(where, dangerous=("Keras Lambda layer",))
+    elif data.startswith(b"\x93NUMPY"):
+        yield from _array(where, data)
+    elif named:
+        yield from _pickles(where, data)
+    else:  # numbers may begin like a pickle: only what fetches something is one
+        yield from (part for part in _pickles(where, data) if part.dangerous or part.unknown or part.library)
+
+
+def _array(where: str, data: bytes) -> Iterator[Part]:
+    """A NumPy array of objects is a pickle after a header."""
+    end = data.find(b"\n")
+    if b"'descr': '|O'" in data[:end] or b"'descr': 'O'" in data[:end]:
+        yield from _pickles(where, data[end + 1 :])
+
+
+def _pickles(where: str, data: bytes) -> Iterator[Part]:
+    for start, program in programs(data):
+        place = where if not start else f"{where} from byte {start:,}"
+        by_danger: dict[str, list[Fetched]] = {"harmless": [], "unknown": [], "dangerous": []}
+        for fetched in program.fetched:
+            by_danger[danger(fetched)].append(fetched)
+        known = [f for f in by_danger["unknown"] if of_library(f)]
+        strange = [f for f in by_danger["unknown"] if not of_library(f)]
+        if program.broken is not None and not program.fetched:
+            if not start:
+                yield Part(place, problem=f"cannot be followed to its end ({program.broken})")
+            return
+        yield Part(place, _paths(by_danger["dangerous"]), _paths(strange), _paths(known), program.broken)
+
+
+def _paths(found: list[Fetched]) -> tuple[str, ...]:
+    return tuple(sorted({f.path for f in found}))
+
+
+def _unpacked(data: bytes) -> tuple[bytes, str]:
+    """The bytes within a compressed file (joblib's), within bounds, and how they were packed."""
+    how = next((name for magic, name in COMPRESSED.items() if data.startswith(magic)), "")
+    try:
+        if how == "zlib":
+            return zlib.decompressobj().decompress(data, LARGEST_PICKLE), how
+        if how == "gzip":
+            return gzip.GzipFile(fileobj=io.BytesIO(data)).read(LARGEST_PICKLE), how
+        if how == "bz2":
+            return bz2.BZ2File(io.BytesIO(data)).read(LARGEST_PICKLE), how
+        if how == "xz":
+            return lzma.LZMAFile(io.BytesIO(data)).read(LARGEST_PICKLE), how
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+        return data, ""
+    return data, ""
+
+
+def _hdf5(path: Path) -> Examination:
+    """Keras keeps its configuration as JSON text within; a Lambda layer there is marshalled code."""
+    data = _bounded(path)
+    found = b'"Lambda"' in data
+    parts = (Part(path.name, dangerous=("Keras Lambda layer",)),) if found else ()
+    return Examination(path, "HDF5", parts)

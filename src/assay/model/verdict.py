@@ -1,0 +1,183 @@
+"""Is what a pickle fetches needed to hold weights, unknown, or a way to run a command?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from assay.model.opcodes import UNKNOWN, Fetched
+
+Danger = Literal["harmless", "unknown", "dangerous"]
+
+# Modules with which a loaded file can run code, reach files, processes or the network, or fetch more of any of these.
+DANGEROUS_MODULES = frozenset(
+    [
+        "os",
+        "posix",
+        "nt",
+        "subprocess",
+        "sys",
+        "socket",
+        "shutil",
+        "runpy",
+        "importlib",
+        "pty",
+        "commands",
+        "popen2",
+        "code",
+        "codeop",
+        "ctypes",
+        "_ctypes",
+        "cffi",
+        "webbrowser",
+        "pip",
+        "http",
+        "urllib",
+        "urllib2",
+        "urllib3",
+        "requests",
+        "ftplib",
+        "smtplib",
+        "ssl",
+        "asyncio",
+        "multiprocessing",
+        "threading",
+        "_thread",
+        "signal",
+        "pdb",
+        "bdb",
+        "timeit",
+        "profile",
+        "cProfile",
+        "trace",
+        "platform",
+        "tempfile",
+        "pathlib",
+        "io",
+        "_io",
+        "builtins",
+        "__builtin__",
+        "pickle",
+        "_pickle",
+        "dill",
+        "cloudpickle",
+        "joblib",
+        "marshal",
+        "types",
+        "operator",
+        "functools",
+        "site",
+        "sysconfig",
+        "venv",
+        "distutils",
+        "setuptools",
+        "inspect",
+        "gc",
+        "linecache",
+        "pkgutil",
+        "zipimport",
+        "idlelib",
+        "test",
+        "doctest",
+        "torch.hub",
+        "torch.jit",
+        "torch._inductor",
+        "torch.utils.cpp_extension",
+        "numpy.testing",
+        "numpy.f2py",
+        "numpy.distutils",
+        "pandas.io",
+    ]
+)
+# Names of those modules that hold or make plain values.
+HARMLESS = frozenset(
+    [
+        "builtins.dict",
+        "builtins.list",
+        "builtins.tuple",
+        "builtins.set",
+        "builtins.frozenset",
+        "builtins.int",
+        "builtins.float",
+        "builtins.bool",
+        "builtins.str",
+        "builtins.bytes",
+        "builtins.bytearray",
+        "builtins.complex",
+        "builtins.slice",
+        "builtins.range",
+        "builtins.object",
+        "__builtin__.dict",
+        "__builtin__.list",
+        "__builtin__.set",
+        "__builtin__.object",
+        "__builtin__.slice",
+        "__builtin__.long",
+        "__builtin__.unicode",
+        "__builtin__.bytearray",
+        "collections.OrderedDict",
+        "collections.defaultdict",
+        "collections.Counter",
+        "collections.deque",
+        "copyreg._reconstructor",
+        "copy_reg._reconstructor",
+        "_codecs.encode",
+        "datetime.datetime",
+        "datetime.date",
+        "datetime.timedelta",
+        "decimal.Decimal",
+        "fractions.Fraction",
+        "numpy.core.multiarray._reconstruct",
+        "numpy.core.multiarray.scalar",
+        "numpy._core.multiarray._reconstruct",
+        "numpy._core.multiarray.scalar",
+        "numpy._core.numeric._frombuffer",
+        "numpy.core.numeric._frombuffer",
+        "numpy.ndarray",
+        "numpy.dtype",
+        "numpy.random._pickle.__randomstate_ctor",
+        "numpy.random._pickle.__generator_ctor",
+        "numpy.random._pickle.__bit_generator_ctor",
+        "torch._utils._rebuild_tensor",
+        "torch._utils._rebuild_tensor_v2",
+        "torch._utils._rebuild_parameter",
+        "torch._utils._rebuild_qtensor",
+        "torch._utils._rebuild_parameter_with_state",
+        "torch.Size",
+        "torch.device",
+        "torch.dtype",
+        "torch.serialization._get_layout",
+        "torch._tensor._rebuild_from_type_v2",
+        "torch.Tensor",
+        "torch.nn.parameter.Parameter",
+        "torch.nn.Parameter",
+        "torch.storage.UntypedStorage",
+        "torch.storage.TypedStorage",
+        "joblib.numpy_pickle.NumpyArrayWrapper",
+    ]
+)
+HARMLESS_ENDINGS = ("Storage",)  # torch.FloatStorage and its kin
+# Libraries whose estimators a scikit-learn pickle holds: needed by a load, but their own code then runs.
+LIBRARIES = ("sklearn.", "scipy.", "numpy.", "torch.nn.", "xgboost.", "lightgbm.", "catboost.", "pandas.core.")
+
+
+def danger(fetched: Fetched) -> Danger:
+    """What fetching (and then, as a rule, calling) this object means.
+
+    >>> danger(Fetched("os", "system", 0)), danger(Fetched("collections", "OrderedDict", 0)), danger(Fetched("my.code", "Net", 0))
+    ('dangerous', 'harmless', 'unknown')
+    """
+    if fetched.path in HARMLESS or (fetched.module == "torch" and fetched.name.endswith(HARMLESS_ENDINGS)):
+        return "harmless"
+    if UNKNOWN in (fetched.module, fetched.name):
+        return "dangerous"
+    parts = fetched.module.split(".")
+    if any(".".join(parts[: i + 1]) in DANGEROUS_MODULES for i in range(len(parts))):
+        return "dangerous"
+    if any(part in DANGEROUS_MODULES for part in fetched.name.split(".")[:-1]):
+        return "dangerous"  # a dotted name walks from one module into another: numpy.os.system
+    return "unknown"
+
+
+def of_library(fetched: Fetched) -> bool:
+    """Whether a well-known library defines it: a load runs that library's code, which is not this file's."""
+    return fetched.path.startswith(LIBRARIES)
