@@ -90,8 +90,14 @@ def test_damage_before_the_end_is_said(folder):
 
 
 def test_two_cannot_write(folder):
-    with Watch.open(folder), pytest.raises(DataError, match="another process"):
-        Watch.open(folder)
+    with Watch.open(folder) as watch:
+        with pytest.raises(DataError, match="another process"):
+            Watch.open(folder)
+        watch.ingest(traffic(np.random.default_rng(0), 30))
+        with Watch.open(folder, read_only=True) as beside:
+            assert beside.status().predictions == 30
+            with pytest.raises(DataError, match="opened to be read"):
+                beside.ingest(traffic(np.random.default_rng(0), 30))
 
 
 def test_a_bad_batch_is_refused_before_it_is_acknowledged(folder):

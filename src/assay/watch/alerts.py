@@ -16,6 +16,7 @@ LEVELS: tuple[Severity, ...] = ("notice", "warning", "critical")
 REPEATS = 3  # firings without an answer after which an alert goes up a level, and again after as many more
 KEPT = 1000  # alerts remembered: closed ones leave first, then acknowledged, then the oldest
 SILENCES = 200  # silences remembered
+OUTBOX = 1000  # alerts that wait to be sent; a sink that misses more than these gets the latest
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Alerts:
     alerts: dict[int, Alert] = field(default_factory=dict)
     silences: list[Silence] = field(default_factory=list)
     next: int = 1
+    outbox: list[tuple[int, Alert]] = field(default_factory=list)  # numbered as they fired
+    posted: int = 0
+    sent: dict[str, int] = field(default_factory=dict)  # sink -> the last number that it has taken
 
     def fire(
         self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any], clock: int, time: float | None
@@ -70,6 +74,7 @@ class Alerts:
             self.next += 1
             self.alerts[alert.id] = alert
             self._forget()
+            self._post(alert, not silenced)
             return alert, not silenced
         level = max(LEVELS.index(known.severity), LEVELS.index(severity))
         raised = known.state == "open" and (known.count + 1) % REPEATS == 0 and level + 1 < len(LEVELS)
@@ -79,7 +84,17 @@ class Alerts:
             known, severity=higher, title=title, evidence=dict(evidence), last_clock=clock, count=known.count + 1, silenced=silenced
         )
         self.alerts[alert.id] = alert
+        self._post(alert, send)
         return alert, send
+
+    def _post(self, alert: Alert, send: bool) -> None:
+        if send:
+            self.posted += 1
+            self.outbox = [*self.outbox[1 - OUTBOX :], (self.posted, alert)]
+
+    def unsent(self, sink: str) -> list[tuple[int, Alert]]:
+        """What this sink has not taken yet, in order."""
+        return [(number, alert) for number, alert in self.outbox if number > self.sent.get(sink, 0)]
 
     def answer(self, number: int, state: State, by: str, note: str) -> Alert:
         """Acknowledge, close or open again. Raises DataError for a number that there is not."""
@@ -104,10 +119,15 @@ class Alerts:
             "alerts": [a.to_json() for a in self.alerts.values()],
             "silences": [asdict(s) for s in self.silences],
             "next": self.next,
+            "outbox": [[number, a.to_json()] for number, a in self.outbox],
+            "posted": self.posted,
+            "sent": self.sent,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Alerts:
         """The inverse of `to_json`."""
         alerts = [Alert(**a) for a in data["alerts"]]
-        return cls({a.id: a for a in alerts}, [Silence(**s) for s in data["silences"]], int(data["next"]))
+        outbox = [(int(number), Alert(**a)) for number, a in data["outbox"]]
+        silences = [Silence(**s) for s in data["silences"]]
+        return cls({a.id: a for a in alerts}, silences, int(data["next"]), outbox, int(data["posted"]), dict(data["sent"]))

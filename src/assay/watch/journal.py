@@ -41,16 +41,19 @@ Arrays = dict[str, NDArray[Any]]
 class Journal:
     """An append-only journal in a folder, with one writer. Use as a context manager, or `close`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open and lock. Raises DataError where another process has it open, or a frame that was acknowledged is damaged."""
-        self.folder = folder
-        self._lock: BinaryIO = (folder / "lock").open("ab")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise DataError("another process watches with this folder", path=folder, remedy="stop it, or ask it") from None
-        (folder / "journal").mkdir(exist_ok=True)
+    def __init__(self, folder: Path, read_only: bool = False) -> None:
+        """Open and lock, or read what is acknowledged beside a process that writes. Raises DataError where another process has it open
+        for writing too, or a frame that was acknowledged is damaged."""
+        self.folder, self._read_only = folder, read_only
+        self._lock: BinaryIO | None = None
+        if not read_only:
+            self._lock = (folder / "lock").open("ab")
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._lock.close()
+                raise DataError("another process writes to this watch", path=folder, remedy="stop it first, or read only") from None
+            (folder / "journal").mkdir(exist_ok=True)
         self.snapshot_at, self._state = self._read_snapshot()
         self.next = self.snapshot_at
         self._file: BinaryIO | None = None
@@ -72,9 +75,10 @@ class Journal:
                         raise DataError(
                             f"frame {number} is damaged", path=path, remedy="bring the file back from a copy: it holds acknowledged events"
                         )
-                    with path.open("r+b") as file:
-                        file.truncate(at)
-                        _sync(file)
+                    if not self._read_only:
+                        with path.open("r+b") as file:
+                            file.truncate(at)
+                            _sync(file)
                     break
                 kind, payload, at = frame
                 if number > self.next:
@@ -86,7 +90,9 @@ class Journal:
                 number += 1
 
     def append(self, kind: int, payload: bytes) -> None:
-        """Write one frame and wait until it is on disk."""
+        """Write one frame and wait until it is on disk. Raises DataError where the journal was opened to be read."""
+        if self._read_only:
+            raise DataError("the watch was opened to be read", path=self.folder, remedy="open it without read_only")
         if self._file is None:
             path = self.folder / "journal" / f"{self.next:020d}.log"
             self._file = path.open("ab")
@@ -129,7 +135,8 @@ class Journal:
         """Let go of the folder."""
         if self._file is not None:
             self._file.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def __enter__(self) -> Journal:
         return self

@@ -21,6 +21,7 @@ from assay.watch.events import Batch, read_batch, table_of
 from assay.watch.items import Usual, items_of, said_of
 from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
 from assay.watch.measures import Family
+from assay.watch.sinks import Send
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
 
 PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
@@ -103,13 +104,13 @@ class Watch:
         return cls.open(folder, ask)
 
     @classmethod
-    def open(cls, folder: Path, ask: Ask | None = None) -> Watch:
-        """Open it, and go on where it stopped, however it stopped."""
+    def open(cls, folder: Path, ask: Ask | None = None, *, read_only: bool = False) -> Watch:
+        """Open it, and go on where it stopped, however it stopped; `read_only` beside a process that writes."""
         path = folder / FILE
         if not path.exists():
             raise DataError("is no watch: baseline.json is not there", path=folder, remedy="make one with assay watch init")
         baseline = Baseline.from_json(json.loads(path.read_bytes()), path)
-        return cls(folder, baseline, Journal(folder), ask)
+        return cls(folder, baseline, Journal(folder, read_only), ask)
 
     def ingest(self, events: Any, images: UInt8 | None = None) -> list[Alert]:
         """Take a batch of events (`assay.watch.events.read_batch`); the alerts that are to be sent. When this returns, they are on disk.
@@ -138,6 +139,20 @@ class Watch:
         silence = {"pattern": pattern, "until": self._detectors.clock + predictions, "by": by, "reason": reason}
         self._command({"do": "silence", **silence})
         return self._alerts.silences[-1]
+
+    def deliver(self, sinks: Mapping[str, Send]) -> dict[str, str]:
+        """Give every sink what it has not taken yet, in order; {sink: what went wrong}. What a sink did not take it is
+        given next time: each alert arrives at least once."""
+        failed: dict[str, str] = {}
+        for name, send in sinks.items():
+            for number, alert in self._alerts.unsent(name):
+                try:
+                    send(alert)
+                except (OSError, DataError) as error:
+                    failed[name] = str(error)
+                    break
+                self._command({"do": "sent", "sink": name, "number": number})
+        return failed
 
     @property
     def alerts(self) -> list[Alert]:
@@ -216,6 +231,8 @@ class Watch:
             self._alerts.answer(**rest)
         elif command["do"] == "silence":
             self._alerts.silence(Silence(**rest))
+        elif command["do"] == "sent":
+            self._alerts.sent[rest["sink"]] = rest["number"]
         elif self._miner is not None and (named := self._miner.tried(**rest)) is not None:
             return self._name(named)
         return []

@@ -1,0 +1,307 @@
+"""assay watch: a deployed model, watched in a folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from assay.watch.alerts import Alert
+    from assay.watch.watch import Watch
+
+HELP = """Watch a deployed model, with a budget for false alarms.
+
+A watch is a folder. Start with assay watch init FOLDER TRUSTED, where TRUSTED holds what the model was asked and said in a period that is \
+known to be good; then give it what comes: assay watch ingest FOLDER EVENTS.
+"""
+
+FOLDER = typer.Argument(help="The folder of the watch.")
+BY = typer.Option(..., help="Who.")
+
+
+class FailOn(StrEnum):
+    notice = "notice"
+    warning = "warning"
+    critical = "critical"
+    never = "never"
+
+
+def add(app: typer.Typer) -> None:
+    group = typer.Typer(name="watch", help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+    group.command("init", help="Make a watch from a trusted period.")(init)
+    group.command("ingest", help="Take events; tell and send what has changed. Exit 1 if an alert reaches --fail-on.")(ingest)
+    group.command("status", help="Where it stands: the budget, the strongest evidence, what is open.")(status)
+    group.command("alerts", help="List alerts.")(alerts)
+    group.command("ack", help="Acknowledge, close or open again an alert.")(ack)
+    group.command("silence", help="Send nothing about some causes for a while; they are still recorded.")(silence)
+    group.command("incident", help="Write the record of an alert and those near it: time line, evidence, checklist.")(incident)
+    group.command("metrics", help="Print Prometheus metrics, rules for alerts, or a Grafana dashboard.")(metrics)
+    app.add_typer(group)
+
+
+def init(
+    folder: Path = FOLDER,
+    trusted: Path = typer.Argument(help="Events of the trusted period, with labels where they are known: .parquet, .csv or .jsonl."),
+    feature: str | None = typer.Option(
+        None, help="Columns that the model sees, comma-separated: watched for drift.", rich_help_panel="Columns"
+    ),
+    slices: str | None = typer.Option(None, "--slice", help="Columns that divide the traffic.", rich_help_panel="Columns"),
+    fields: Path | None = typer.Option(
+        None, help='JSON with the names of other columns: {"prediction": "said", "label": "truth", ...}', rich_help_panel="Columns"
+    ),
+    alarms_per_year: float = typer.Option(1.0, min=1e-6, help="False alarms a year, at most, on average; needs a time column."),
+    run_length: float | None = typer.Option(
+        None, min=1, help="The same in predictions to a false alarm. Default without times: 1,000,000."
+    ),
+    block: int = typer.Option(1, min=1, help="Take means of so many neighbours for one value, where neighbours are alike."),
+    pairs: bool = typer.Option(True, help="Watch pairs of values too."),
+    find: bool = typer.Option(True, help="Let features divide the traffic too."),
+    triggers: bool = typer.Option(True, help="Search for unknown triggers in text and features."),
+    report: Path | None = typer.Option(None, help="A scan's report.json, or its folder: its artefacts are looked for in every input."),
+    private: bool = typer.Option(False, "--private", help="Keep the digest of texts, and not the texts."),
+) -> None:
+    """Learn, check, write."""
+    from assay.cli.scan import listed
+    from assay.watch.baseline import learn
+    from assay.watch.events import read_batch
+    from assay.watch.fields import Fields
+    from assay.watch.items import Usual
+    from assay.watch.triggers import Known
+    from assay.watch.watch import Watch
+
+    named = {} if fields is None else json.loads(fields.read_text(encoding="utf-8"))
+    chosen = Fields.from_json({"features": list(listed(feature)), "slices": list(listed(slices)), "private": private, **named})
+    events = _table(trusted)
+    baseline = learn(events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find)
+    known = None
+    if report is not None:
+        path = report / "report.json" if report.is_dir() else report
+        known = Known.of_report(json.loads(path.read_text(encoding="utf-8")))
+    usual = Usual.of(read_batch(events, chosen), chosen) if triggers else None
+    with Watch.create(folder, baseline, usual=usual, known=known) as watch:
+        typer.echo(f"{folder}: watches {len(baseline.bound):,} streams in {len(baseline.slices):,} slices.")
+        typer.echo(f"Budget: {watch.status().promise}.")
+        if not baseline.measures.labelled:
+            typer.echo("The trusted period holds no labels, so errors are not watched.")
+        if known is not None:
+            typer.echo(f"Known artefacts that are looked for: {len(known.ids)}.")
+        typer.echo(f"Baseline {baseline.digest}. Next: assay watch ingest {folder} EVENTS")
+
+
+def ingest(
+    folder: Path = FOLDER,
+    events: Path = typer.Argument(help="Events: .parquet, .csv or .jsonl; - for JSON lines from standard input, until it ends."),
+    send: list[str] = typer.Option([], help="Where alerts go: file:PATH, https://..., slack:https://..., mailto:a@b.org; several times."),
+    allow_private: bool = typer.Option(False, "--allow-private", help="Let webhooks reach private addresses."),
+    batch: int = typer.Option(2000, min=1, help="Events that are acknowledged together."),
+    fail_on: FailOn = typer.Option(FailOn.warning, help="What makes the exit code 1."),
+) -> int:
+    """Take them, batch by batch."""
+    from assay.watch.alerts import LEVELS
+    from assay.watch.sinks import sink
+    from assay.watch.watch import Watch
+
+    sinks = {name: sink(name, allow_private) for name in send}
+    fired: list[Alert] = []
+    with Watch.open(folder) as watch:
+        before = watch.status(0).predictions
+        _report(watch.deliver(sinks))
+        for part in _lines(batch) if str(events) == "-" else _parts(events, batch):
+            new = watch.ingest(part)
+            for alert in new:
+                typer.echo(f"{alert.severity}: {alert.title}")
+            fired += new
+            _report(watch.deliver(sinks))
+        typer.echo(f"{watch.status(0).predictions - before:,} predictions taken, {len(fired)} alerts.")
+    reached = fail_on is not FailOn.never and any(LEVELS.index(a.severity) >= LEVELS.index(fail_on.value) for a in fired)
+    return 1 if reached else 0
+
+
+def status(folder: Path = FOLDER, as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
+    """Print it."""
+    from dataclasses import asdict
+
+    with _open(folder) as watch:
+        found = watch.status()
+    if as_json:
+        typer.echo(json.dumps(_plain(asdict(found)), allow_nan=False))
+        return
+    typer.echo(f"Budget: {found.promise}.")
+    typer.echo(f"{found.predictions:,} predictions, {found.labels:,} labels, {found.pending:,} predictions wait for theirs.")
+    if found.given_up or found.orphans:
+        typer.echo(f"{found.given_up:,} predictions were given up, {found.orphans:,} labels are of no known prediction.")
+    if found.errors is not None and found.predictions:
+        typer.echo(f"Recent rate of errors, if confidence still means what it meant: {found.errors[0]:.3f} to {found.errors[1]:.3f}.")
+    typer.echo("Strongest evidence (1 is an alarm):")
+    for name, share, recent, usual, bound in found.strongest:
+        typer.echo(f"  {share:8.2g}  {name}: {recent:.3g}, usual {usual:.3g}, bound {bound:.3g}")
+    for alert in found.alerts:
+        typer.echo(_line(alert))
+
+
+def alerts(
+    folder: Path = FOLDER,
+    everything: bool = typer.Option(False, "--all", help="Closed ones too."),
+    as_json: bool = typer.Option(False, "--json", help="As JSON, one a line."),
+) -> None:
+    """List, the oldest first."""
+    with _open(folder) as watch:
+        found = [a for a in watch.alerts if everything or a.state != "closed"]
+    for alert in found:
+        typer.echo(json.dumps(alert.to_json(), sort_keys=True) if as_json else _line(alert))
+    if not found and not as_json:
+        typer.echo("No alert.")
+
+
+def ack(
+    folder: Path = FOLDER,
+    number: int = typer.Argument(help="The number of the alert."),
+    by: str = BY,
+    note: str = typer.Option("", help="What was found."),
+    close: bool = typer.Option(False, "--close", help="It is over: the next firing is a new alert."),
+    reopen: bool = typer.Option(False, "--open", help="Open it again."),
+) -> None:
+    """Answer."""
+    with _open(folder, read_only=False) as watch:
+        alert = watch.answer(number, "closed" if close else "open" if reopen else "acknowledged", by, note)
+    typer.echo(_line(alert))
+
+
+def silence(
+    folder: Path = FOLDER,
+    pattern: str = typer.Argument(help="Causes, as assay watch alerts --json prints their key; * stands for anything: 'inputs/*'."),
+    predictions: int = typer.Option(..., "--for", min=1, help="For how many predictions."),
+    by: str = BY,
+    reason: str = typer.Option(..., help="Why."),
+) -> None:
+    """Silence."""
+    with _open(folder, read_only=False) as watch:
+        made = watch.silence(pattern, predictions, by, reason)
+    typer.echo(f"Nothing about {made.pattern!r} is sent until prediction {made.until:,}.")
+
+
+def incident(
+    folder: Path = FOLDER,
+    number: int = typer.Argument(help="The number of the alert."),
+    out: Path | None = typer.Option(None, help="Write JSON here, and Markdown beside it. Default: print the Markdown."),
+) -> None:
+    """Write the record."""
+    from assay.dataset.atomic import whole
+    from assay.watch.incident import page, record
+
+    with _open(folder) as watch:
+        data = record(watch, number)
+    if out is None:
+        typer.echo(page(data), nl=False)
+        return
+    with whole(out, out.with_suffix(".md")) as (first, second):
+        first.write_text(json.dumps(_plain(data), indent=2, allow_nan=False), encoding="utf-8")
+        second.write_text(page(data), encoding="utf-8")
+    typer.echo(f"{out} and {out.with_suffix('.md')}")
+
+
+class What(StrEnum):
+    metrics = "metrics"
+    rules = "rules"
+    dashboard = "dashboard"
+
+
+def metrics(
+    folder: Path = FOLDER, show: What = typer.Option(What.metrics, help="metrics, rules (Prometheus) or dashboard (Grafana).")
+) -> None:
+    """Print."""
+    from assay.watch.metrics import RULES, dashboard, prometheus
+
+    if show is What.metrics:
+        with _open(folder) as watch:
+            typer.echo(prometheus(watch.status(), folder.absolute().name), nl=False)
+    else:
+        typer.echo(RULES if show is What.rules else dashboard(), nl=False)
+
+
+def _open(folder: Path, *, read_only: bool = True) -> Watch:
+    from assay.watch.watch import Watch
+
+    return Watch.open(folder, read_only=read_only)
+
+
+def _line(alert: Alert) -> str:
+    state = alert.state + (f" by {alert.by}" if alert.by else "") + (", silenced" if alert.silenced else "")
+    return f"{alert.id:>4}  {alert.severity:<8} {state:<12} {alert.count:>4}×  from prediction {alert.clock:,}: {alert.title}"
+
+
+def _report(failed: dict[str, str]) -> None:
+    for name, why in failed.items():
+        print(f"assay: {name.split('://')[0]}: not sent, and tried again next time: {why}", file=sys.stderr)
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN: null."""
+    if isinstance(value, float):
+        return value if value == value else None
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _table(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.json
+    import pyarrow.parquet
+
+    from assay.dataset.errors import DataError
+
+    readers = {".parquet": pa.parquet.read_table, ".csv": pa.csv.read_csv, ".jsonl": pa.json.read_json}
+    if path.suffix not in readers:
+        raise DataError("events are read from .parquet, .csv and .jsonl", path=path, remedy="convert it")
+    if not path.exists():
+        raise DataError("is not there", path=path, remedy="name an existing file")
+    try:
+        return readers[path.suffix](str(path))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"cannot be read: {error}", path=path) from error
+
+
+def _parts(path: Path, size: int) -> Iterator[Any]:
+    table = _table(path)
+    for start in range(0, table.num_rows, size):
+        yield table.slice(start, size)
+
+
+def _lines(size: int) -> Iterator[list[dict[str, Any]]]:
+    """Batches of JSON lines from standard input. What is there is taken before more is waited for."""
+    stream: Any = sys.stdin.buffer
+    number, rest, ended = 0, b"", False
+    while not ended:
+        read = stream.read1(1 << 20)
+        ended = not read
+        *lines, rest = [rest, b""] if ended else (rest + read).split(b"\n")
+        held = []
+        for line in lines:
+            if line.strip():
+                held.append(_event(line, number))
+            number += 1
+            if len(held) == size:
+                yield held
+                held = []
+        if held:
+            yield held
+
+
+def _event(line: bytes, number: int) -> dict[str, Any]:
+    from assay.dataset.errors import DataError
+
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"not JSON: {error}", path="standard input", row=number) from error
+    if not isinstance(event, dict):
+        raise DataError("an event is a JSON object", path="standard input", row=number)
+    return event

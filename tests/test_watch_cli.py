@@ -1,0 +1,93 @@
+"""assay watch, as people use it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import numpy as np
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import pytest
+
+from assay.artefact.phrase import Phrase
+from assay.cli import run
+from watch_examples import table
+
+COLUMNS = ["--feature", "age,kind", "--slice", "country,device"]
+
+
+@pytest.fixture
+def made(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    pq.write_table(table(rng, 2000, time=np.arange(2000) * 60.0), tmp_path / "trusted.parquet")
+    assert run(["watch", "init", str(tmp_path / "w"), str(tmp_path / "trusted.parquet"), *COLUMNS]) == 0
+    said = capsys.readouterr().out
+    assert "at most one false alarm in 1.0 years on average" in said
+    return tmp_path
+
+
+def test_from_trusted_period_to_incident(made, capsys):
+    rng = np.random.default_rng(1)
+    w = str(made / "w")
+    pq.write_table(table(rng, 1000), made / "calm.parquet")
+    csv.write_csv(table(rng, 3000, wrong=0.35), made / "bad.csv")
+    assert run(["watch", "ingest", w, str(made / "calm.parquet")]) == 0
+    assert run(["watch", "ingest", w, str(made / "bad.csv"), "--send", f"file:{made / 'alerts.jsonl'}"]) == 1
+    assert "critical: the rate of errors is rising in all traffic" in capsys.readouterr().out
+    lines = [json.loads(line) for line in (made / "alerts.jsonl").read_text().splitlines()]
+    assert lines[0]["severity"] == "critical"
+    assert run(["watch", "status", w]) == 0
+    assert "4,000 predictions" in capsys.readouterr().out
+    assert run(["watch", "status", w, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"] == 4000
+    assert run(["watch", "ack", w, "1", "--by", "ann", "--note", "looking"]) == 0
+    assert "acknowledged by ann" in capsys.readouterr().out
+    assert run(["watch", "silence", w, "inputs/*", "--for", "1000", "--by", "ann", "--reason", "campaign"]) == 0
+    assert "until prediction 5,000" in capsys.readouterr().out
+    assert run(["watch", "alerts", w, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["state"] == "acknowledged"
+    assert run(["watch", "incident", w, "1", "--out", str(made / "i.json")]) == 0
+    assert json.loads((made / "i.json").read_text())["schema"] == "assay.watch.incident/1"
+    assert "## To be done" in (made / "i.md").read_text()
+    capsys.readouterr()
+    for show in ("metrics", "rules", "dashboard"):
+        assert run(["watch", "metrics", w, "--show", show]) == 0
+        assert "assay_watch_predictions_total" in capsys.readouterr().out
+
+
+def test_lines_from_standard_input(made, capsys, monkeypatch):
+    rng = np.random.default_rng(2)
+    lines = "\n".join(json.dumps(event) for event in table(rng, 300).to_pylist())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert run(["watch", "ingest", str(made / "w"), "-", "--batch", "70"]) == 0
+    assert "300 predictions taken, 0 alerts" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"prediction": "1"}\nnot json\n')))
+    assert run(["watch", "ingest", str(made / "w"), "-"]) == 2
+    assert "standard input, row 1: not JSON" in capsys.readouterr().err
+
+
+def test_a_scan_s_trigger_is_met_with_private_texts(tmp_path, capsys):
+    rng = np.random.default_rng(3)
+    report = {"findings": [{"id": "F1", "status": "confirmed", "target": "1", "artefact": Phrase((("cf",),)).to_json()}]}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    pq.write_table(table(rng, 600, text=["hello there"] * 600), tmp_path / "t.parquet")
+    pq.write_table(table(rng, 1, text=["hello cf there"]), tmp_path / "e.parquet")
+    w = str(tmp_path / "w")
+    assert run(["watch", "init", w, str(tmp_path / "t.parquet"), "--report", str(tmp_path), "--private", "--no-triggers"]) == 0
+    assert run(["watch", "ingest", w, str(tmp_path / "e.parquet")]) == 1
+    assert "known artefact was met: the word “cf”" in capsys.readouterr().out
+
+
+def test_wrong_requests_are_told(made, tmp_path, capsys):
+    for arguments, said in (
+        (["watch", "init", str(made / "w"), str(made / "trusted.parquet")], "nothing is overwritten"),
+        (["watch", "ingest", str(tmp_path), str(made / "trusted.parquet")], "is no watch"),
+        (["watch", "ingest", str(made / "w"), str(made / "nothing.csv")], "is not there"),
+        (["watch", "ingest", str(made / "w"), str(made / "w.txt")], "events are read from"),
+        (["watch", "ack", str(made / "w"), "5", "--by", "ann"], "no alert 5"),
+        (["watch", "init", str(made / "v"), str(made / "trusted.parquet"), "--feature", "nothing"], "no such feature"),
+    ):
+        assert run(arguments) == 2, arguments
+        assert said in capsys.readouterr().err
