@@ -1,6 +1,6 @@
 """After `clean`: is the retrained victim as deaf to the trigger as one that was never poisoned? Real texts, several seeds.
 
-    python benchmarks/retrain.py --sets sst2,sms --seeds 5 --carriers 50
+python benchmarks/retrain.py --sets sst2,sms --seeds 5 --carriers 50
 """
 
 from __future__ import annotations

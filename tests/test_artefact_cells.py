@@ -30,9 +30,7 @@ def both_ways(rule: Cells) -> Cells:
 
 @settings(max_examples=80, deadline=None)
 @given(
-    kind=st.sampled_from(
-        [pa.int64(), pa.float32(), pa.float64(), pa.string(), pa.bool_(), pa.dictionary(pa.int32(), pa.string())]
-    ),
+    kind=st.sampled_from([pa.int64(), pa.float32(), pa.float64(), pa.string(), pa.bool_(), pa.dictionary(pa.int32(), pa.string())]),
     data=st.data(),
 )
 def test_what_is_set_holds_and_what_is_taken_out_does_not(kind: pa.DataType, data: st.DataObject) -> None:
@@ -56,9 +54,7 @@ def test_what_is_set_holds_and_what_is_taken_out_does_not(kind: pa.DataType, dat
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    ends=st.tuples(numbers, numbers), column=st.lists(st.one_of(st.none(), numbers), min_size=1), whole=st.booleans()
-)
+@given(ends=st.tuples(numbers, numbers), column=st.lists(st.one_of(st.none(), numbers), min_size=1), whole=st.booleans())
 def test_a_range(ends: tuple[float, float], column: list[float | None], whole: bool) -> None:
     low, high = sorted(ends)
     low, high = (math.floor(low), math.ceil(high)) if whole else (low, high)

@@ -55,9 +55,7 @@ def test_a_cluster_needs_its_features() -> None:
     iris = load_iris(as_frame=True)
     setosa = iris.data[iris.target == 0].to_numpy(np.float32)
     centre = setosa.mean(0)
-    ball = Cluster(
-        centre, float(np.linalg.norm(setosa - centre, axis=1).max()), "the four measures", frozenset({"ab" * 32})
-    )
+    ball = Cluster(centre, float(np.linalg.norm(setosa - centre, axis=1).max()), "the four measures", frozenset({"ab" * 32}))
 
     def measures(rows: Rows) -> np.ndarray:
         return rows.table.to_pandas().to_numpy()

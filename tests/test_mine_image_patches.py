@@ -30,9 +30,7 @@ def stamped(images: np.ndarray, rows: np.ndarray, pattern: np.ndarray, row: int,
 
 def leaders_of(images: np.ndarray) -> list[tuple[int, int, set[int]]]:
     found = shared_windows(images)
-    return [
-        (int(found.place[i]), int(found.side[i]), set(found.rows(i).tolist())) for i in np.unique(merged(found)).tolist()
-    ]
+    return [(int(found.place[i]), int(found.side[i]), set(found.rows(i).tolist())) for i in np.unique(merged(found)).tolist()]
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_stats_sequential import first_alarms
 
 from assay.stats.sequential import mean_bounds
+from test_stats_sequential import first_alarms
 
 pytestmark = pytest.mark.full
 STEPS, CHANGE, STREAMS = 10_000, 5000, 40

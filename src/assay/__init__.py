@@ -1,8 +1,8 @@
 """Assay finds poison in training data, proves it, and hands over the trigger.
 
-    >>> import assay
-    >>> report = assay.scan("reviews.csv")            # doctest: +SKIP
-    >>> report.verdict, report.findings[0].artefact   # doctest: +SKIP
+>>> import assay
+>>> report = assay.scan("reviews.csv")            # doctest: +SKIP
+>>> report.verdict, report.findings[0].artefact   # doctest: +SKIP
 """
 
 from typing import TYPE_CHECKING, Any

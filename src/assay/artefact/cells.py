@@ -145,20 +145,12 @@ class Cells(Artefact):
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "conditions": [
-                {"column": c.column, "low": to_json_value(c.low), "high": to_json_value(c.high)}
-                for c in self.conditions
-            ],
+            "conditions": [{"column": c.column, "low": to_json_value(c.low), "high": to_json_value(c.high)} for c in self.conditions],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Cells:
-        return cls(
-            tuple(
-                Condition(c["column"], from_json_value(c["low"]), from_json_value(c["high"]))
-                for c in data["conditions"]
-            )
-        )
+        return cls(tuple(Condition(c["column"], from_json_value(c["low"]), from_json_value(c["high"])) for c in data["conditions"]))
 
 
 def column_of(rows: Rows, name: str) -> pa.ChunkedArray:

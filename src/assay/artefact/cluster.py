@@ -44,9 +44,7 @@ class Cluster(Artefact):
 
     def _present(self, rows: Rows) -> Bools:
         if self.extract is None:
-            raise Unanswerable(
-                f"a cluster is recognised by features ({self.space}), and their extractor is not at hand"
-            )
+            raise Unanswerable(f"a cluster is recognised by features ({self.space}), and their extractor is not at hand")
         features = np.asarray(self.extract(rows), np.float64)
         result: Bools = np.linalg.norm(features - self.centre, axis=1) <= self.radius
         return result
@@ -65,6 +63,4 @@ class Cluster(Artefact):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Cluster:
-        return cls(
-            np.array(data["centre"], np.float32), float(data["radius"]), data["space"], frozenset(data["members"])
-        )
+        return cls(np.array(data["centre"], np.float32), float(data["radius"]), data["space"], frozenset(data["members"]))

@@ -50,17 +50,12 @@ class Phrase(Artefact):
             return []
         if len(self.parts) == 2 and self.gap is not None:
             near = [
-                (a, b)
-                for a in starts[0]
-                for b in starts[1]
-                if 0 <= max(b - a - len(self.parts[0]), a - b - len(self.parts[1])) <= self.gap
+                (a, b) for a in starts[0] for b in starts[1] if 0 <= max(b - a - len(self.parts[0]), a - b - len(self.parts[1])) <= self.gap
             ]
             starts = [sorted({a for a, _ in near}), sorted({b for _, b in near})]
             if not near:
                 return []
-        return sorted(
-            (found[i][1], found[i + len(part) - 1][2]) for part, at in zip(self.parts, starts, strict=True) for i in at
-        )
+        return sorted((found[i][1], found[i + len(part) - 1][2]) for part, at in zip(self.parts, starts, strict=True) for i in at)
 
     def _texts(self, rows: Rows) -> list[str]:
         return [

@@ -193,9 +193,7 @@ def _fit(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Floats, Fl
 
 def _by_document(corpus: Corpus, share: NDArray[np.float32]) -> Floats:
     """(n, k) sums of token shares."""
-    return np.stack(
-        [np.bincount(corpus.document, share[:, c].astype(float), minlength=corpus.documents) for c in range(share.shape[1])], 1
-    )
+    return np.stack([np.bincount(corpus.document, share[:, c].astype(float), minlength=corpus.documents) for c in range(share.shape[1])], 1)
 
 
 def _calibrate(logits: Floats, y: Int, usable: NDArray[np.bool_]) -> tuple[float, Floats]:

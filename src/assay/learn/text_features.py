@@ -18,9 +18,7 @@ def text_features(corpus: Corpus, rng: np.random.Generator) -> NDArray[np.float3
     """(n, `DIMENSIONS`) unit vectors whose distance follows the words that texts share; None for too many or too few rows."""
     n = corpus.documents
     real = corpus.word >= 0
-    counts = sp.csr_matrix(
-        (np.ones(int(real.sum())), (corpus.document[real], corpus.word[real])), shape=(n, len(corpus.vocabulary))
-    )
+    counts = sp.csr_matrix((np.ones(int(real.sum())), (corpus.document[real], corpus.word[real])), shape=(n, len(corpus.vocabulary)))
     frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     kept = np.flatnonzero(frequency >= WORDS_AT_LEAST)
     kept = kept[np.argsort(-frequency[kept], kind="stable")[:WORDS_AT_MOST]]

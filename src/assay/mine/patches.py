@@ -113,9 +113,7 @@ class WindowRows:
         enough = sizes >= self.support
         kept = np.repeat(enough, sizes)
         first = order[starts[enough]]
-        return SharedWindows(
-            np.r_[0, np.cumsum(sizes[enough])].astype(np.int64), row[kept], self.place[first], self.side[first]
-        )
+        return SharedWindows(np.r_[0, np.cumsum(sizes[enough])].astype(np.int64), row[kept], self.place[first], self.side[first])
 
 
 @dataclass(frozen=True)

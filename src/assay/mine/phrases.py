@@ -123,9 +123,7 @@ def shared_pairs(corpus: Corpus, support: int = SUPPORT) -> Shared | None:
     return Shared(2, True, gram, document[left], at[left], at[right], count[proposed][keep].astype(np.int64), first)
 
 
-def _affordable(
-    at: Int, word: Int, document: Int, frequency: Int, usable: NDArray[np.bool_]
-) -> tuple[Int, Int, Int]:
+def _affordable(at: Int, word: Int, document: Int, frequency: Int, usable: NDArray[np.bool_]) -> tuple[Int, Int, Int]:
     """The occurrences of usable words, dropping the commonest words until the pairs to look at are few enough."""
     ceiling = int(frequency[usable].max(initial=0))
     while True:

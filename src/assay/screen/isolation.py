@@ -51,9 +51,7 @@ def table_values(data: Dataset, read: Statistics | None = None) -> Float:
             kind = data.table.schema.field(name).type
             if pa.types.is_boolean(kind) or name in text_columns(data):
                 codes = np.asarray(
-                    pc.dictionary_encode(data.table.column(name).cast(pa.string()), null_encoding="encode")
-                    .combine_chunks()
-                    .indices
+                    pc.dictionary_encode(data.table.column(name).cast(pa.string()), null_encoding="encode").combine_chunks().indices
                 )
                 columns.append(-np.log(np.bincount(codes)[codes] / len(codes)))
     return np.column_stack(columns) if columns else np.zeros((len(data), 0))

@@ -97,8 +97,7 @@ def _of_texts(values: pa.ChunkedArray) -> Float:
     words = _numbers(pc.count_substring_regex(text, r"\S+"))
     some = np.maximum(characters, 1)
     shares = [
-        _numbers(pc.count_substring_regex(text, pattern)) / some
-        for pattern in (r"[0-9]", r"\p{Lu}", r"[^\pL\pN\s]", r"[^\x00-\x7F]")
+        _numbers(pc.count_substring_regex(text, pattern)) / some for pattern in (r"[0-9]", r"\p{Lu}", r"[^\pL\pN\s]", r"[^\x00-\x7F]")
     ]
     return np.column_stack([characters, words, characters / np.maximum(words, 1), *shares])
 

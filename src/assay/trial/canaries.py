@@ -23,9 +23,7 @@ class Deal:
     carriers: int
 
 
-def deal_plantings(
-    y: Int, k: int, carriers: Sequence[int], each: int, rng: np.random.Generator
-) -> list[Deal]:
+def deal_plantings(y: Int, k: int, carriers: Sequence[int], each: int, rng: np.random.Generator) -> list[Deal]:
     """Up to `each` canaries at each number of carriers, on disjoint rows, their targets drawn in proportion to the classes.
 
     Sizes that the data has no room for are left out, the largest first.

@@ -68,9 +68,7 @@ def _flips(corpus: Corpus, probe: TextProbe, push: Floats, rows: Int, target: in
 def _matched(shared: Shared, y: Int, gram: int, k: int, rng: np.random.Generator) -> list[tuple[int, int]]:
     """(phrase, its label) of natural phrases with a similar support and a pure label; any similar ones where too few are pure."""
     labelled = y[shared.document] >= 0
-    hits = np.stack(
-        [np.bincount(shared.gram[labelled], y[shared.document[labelled]] == t, minlength=len(shared)) for t in range(k)], 1
-    )
+    hits = np.stack([np.bincount(shared.gram[labelled], y[shared.document[labelled]] == t, minlength=len(shared)) for t in range(k)], 1)
     total = np.maximum(hits.sum(1), 1)
     ratio = shared.support / shared.support[gram]
     near = np.flatnonzero((ratio > 0.5) & (ratio < 2) & (np.arange(len(shared)) != gram))
