@@ -187,6 +187,7 @@ def test_ctrl_c_in_the_middle_of_a_scan_leaves_nothing(tmp_path):
     code = """
 import os, signal, sys, threading
 from assay import cli, pipeline
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 real = pipeline.run
 def run(*a):
     threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGNUM)).start()
