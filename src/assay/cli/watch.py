@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from assay.cli import watch_models
+
 if TYPE_CHECKING:
     from assay.watch.alerts import Alert
     from assay.watch.watch import Watch
@@ -42,6 +44,7 @@ def add(app: typer.Typer) -> None:
     group.command("silence", help="Send nothing about some causes for a while; they are still recorded.")(silence)
     group.command("incident", help="Write the record of an alert and those near it: time line, evidence, checklist.")(incident)
     group.command("metrics", help="Print Prometheus metrics, rules for alerts, or a Grafana dashboard.")(metrics)
+    watch_models.add(group)
     app.add_typer(group)
 
 
