@@ -15,12 +15,12 @@ from test_watch_detectors import watched
 from watch_examples import table
 
 REGIONS = [f"r{i}" for i in range(20)]
-FIELDS = Fields(features=("age", "score"), slices=("region", "device"))
+FIELDS = Fields(features=("age", "score", "kind"), slices=("region", "device"))
 
 
 def regional(rng, n, bad=None):
     """20 regions of 5 % each; where `bad(columns)` holds, one in five answers is wrong."""
-    columns = {"region": rng.choice(REGIONS, n), "score": rng.normal(size=n)}
+    columns = {"region": rng.choice(REGIONS, n), "score": rng.normal(size=n), "kind": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2])}
     wrong = 0.05 if bad is None else np.where(bad(columns), 0.2, 0.05)
     return table(rng, n, wrong=wrong, **columns)
 
@@ -35,15 +35,16 @@ def test_a_fall_from_95_to_80_in_a_twentieth_of_the_traffic_is_found_and_named()
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_pair_of_a_column_and_a_feature_is_found(seed):
+    """A twentieth of the traffic: one kind, and the lowest quarter of a number."""
     rng = np.random.default_rng(seed)
     baseline = learn(regional(rng, 20_000), FIELDS)
-    after = regional(rng, 20_000, lambda c: (c["region"] == "r7") | ((c["region"] == "r3") & (c["score"] < 0)))
-    names = {baseline.name(a.stream) for a in watched(baseline, after, 2000)}
-    assert any("region = r7" in n for n in names)
-    assert any("region = r3" in n for n in names)
-    assert all("r7" in n or "r3" in n or "all traffic" in n for n in names if "errors" in n)
+    found = watched(baseline, regional(rng, 30_000, lambda c: (c["kind"] == "c") & (c["score"] < -0.674)), 2000)
+    names = [baseline.name(a.stream) for a in found]
+    assert any("score < -0.6" in n and "kind = c" in n for n in names), names
+    assert all("score < -0.6" in n or "kind = c" in n or "all traffic" in n for n in names), names
+    print(found[0].clock, names[0])
 
 
 def test_features_divide_the_traffic_into_quarters_and_kinds():
@@ -85,6 +86,18 @@ def test_the_estimate_holds_the_true_rate_of_errors_while_confidence_means_the_s
     assert any(n.startswith("the least rate of errors") for n in names), names
     assert not watched(baseline, honest(4000, 6).drop_columns(["label"]))
     assert Baseline.from_json(baseline.to_json()).measures.estimate is not None
+
+
+def test_a_slice_in_which_confidence_means_less_by_nature_is_no_change():
+    """One half of the traffic is always right at the same confidence at which the other half errs."""
+    rng = np.random.default_rng(3)
+
+    def halves(n):
+        side, sure, label = rng.choice(["a", "b"], n), rng.beta(4, 1, n) / 2 + 0.5, rng.integers(0, 2, n)
+        wrong = (side == "a") & (rng.random(n) < 2 * (1 - sure))
+        return pa.table({"prediction": np.where(wrong, 1 - label, label), "label": label, "confidence": sure, "side": side})
+
+    assert not watched(learn(halves(6000), Fields(slices=("side",))), halves(6000))
 
 
 def test_no_estimate_without_enough_labels():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.watch.measures import Family, Measure
+from assay.watch.measures import ESTIMATED, Family, Measure
 from assay.watch.slices import Slices
 
 Floats = NDArray[np.float64]
@@ -48,6 +48,9 @@ def lay_out(measures: Sequence[Measure], slices: Slices) -> Streams:
                 continue
             # In a pair only the first measure of performance, the error, is watched.
             if level == 2 and m > 0:
+                continue
+            # What a confidence means is known of all traffic; in a slice it may mean more or less by nature.
+            if level > 0 and measure == ESTIMATED:
                 continue
             for up in (True, False):
                 if measure.up if up else measure.down:
