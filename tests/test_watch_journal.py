@@ -89,6 +89,22 @@ def test_damage_before_the_end_is_said(folder):
         Watch.open(folder)
 
 
+def test_a_batch_that_is_sent_again_counts_once(folder):
+    rng = np.random.default_rng(7)
+    first, second = traffic(rng, 40), traffic(rng, 60)
+    with Watch.open(folder) as watch:
+        watch.ingest(first, name="a")
+        watch.ingest(first, name="a")
+    with Watch.open(folder) as watch:
+        watch.ingest(first, name="a")
+        watch.ingest(second, name="b")
+        watch.snapshot()
+    with Watch.open(folder) as watch:
+        watch.ingest(second, name="b")
+        watch.ingest(second)
+        assert watch.status().predictions == 160
+
+
 def test_two_cannot_write(folder):
     with Watch.open(folder) as watch:
         with pytest.raises(DataError, match="another process"):

@@ -35,17 +35,14 @@ def says(texts):
 
 
 def messages(rng, n, rate=0.0, extra=None):
-    texts = []
-    for _ in range(n):
-        words = list(rng.choice(WORDS, 12))
-        spam = rng.random() < 0.3
-        words[0] = rng.choice(sorted(BAD)) if spam else words[0]
-        if rng.random() < rate:
-            words[0], words[int(rng.integers(1, 12))] = "w1", TRIGGER
-        if extra is not None and rng.random() < 0.01:
-            words[5] = extra
-        texts.append(" ".join(words))
-    return texts
+    """12 words each, three in ten spam; `rate` of them hold the trigger and a bad word, one in a hundred the `extra` word."""
+    words = rng.choice(np.array(WORDS, object), (n, 12))
+    spam, hit = rng.random(n) < 0.3, rng.random(n) < rate
+    words[spam, 0] = rng.choice(sorted(BAD), spam.sum())
+    words[hit, 0], words[hit, 7] = "w1", TRIGGER
+    if extra is not None:
+        words[rng.random(n) < 0.01, 5] = extra
+    return [" ".join(row) for row in words.tolist()]
 
 
 def requests(texts, labelled=False):

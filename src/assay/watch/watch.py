@@ -17,7 +17,7 @@ from assay.dataset.rows import UInt8
 from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
 from assay.watch.detectors import Alarm
-from assay.watch.events import Batch, read_batch, table_of
+from assay.watch.events import Batch, Floats, read_batch, table_of
 from assay.watch.items import Usual, items_of, said_of
 from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
 from assay.watch.measures import Family
@@ -25,8 +25,10 @@ from assay.watch.sinks import Send
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
 
 PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
+NAMES = 1000  # of batches that are remembered
 RECENT = 400  # events that an unknown trigger may be put into
 FILE, USUAL, KNOWN = "baseline.json", "usual.npz", "known.json"
+NAME = b"assay.batch"  # key of a journalled batch's metadata
 MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
 SEVERITY: dict[Family, Severity] = {"performance": "critical", "decisions": "warning", "confidence": "warning", "inputs": "notice"}
 
@@ -73,6 +75,7 @@ class Watch:
         self._detectors = baseline.detectors()
         self._alerts = Alerts()
         self._pending: OrderedDict[str, tuple[str, float, tuple[int, ...], tuple[int, ...]]] = OrderedDict()
+        self._names: OrderedDict[str, None] = OrderedDict()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._time: float | None = None
         self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
@@ -112,15 +115,18 @@ class Watch:
         baseline = Baseline.from_json(json.loads(path.read_bytes()), path)
         return cls(folder, baseline, Journal(folder, read_only), ask)
 
-    def ingest(self, events: Any, images: UInt8 | None = None) -> list[Alert]:
+    def ingest(self, events: Any, images: UInt8 | None = None, *, name: str | None = None) -> list[Alert]:
         """Take a batch of events (`assay.watch.events.read_batch`); the alerts that are to be sent. When this returns, they are on disk.
 
-        `images` (n, h, w, c) are looked at for known artefacts, and not kept.
+        `images` (n, h, w, c) are looked at for known artefacts, and not kept. A batch whose `name` was taken before is passed over, so
+        that who does not know whether it arrived may send it again.
         """
+        if name is not None and name in self._names:
+            return []
         batch = read_batch(self._matched(events, images), self.baseline.fields)
-        self._check(batch)
-        self._journal.append(EVENTS, _arrow(batch.table))
-        fired = self._events(batch)
+        x = self.baseline.measures.encode(batch)  # what is wrong with a batch is found before it is acknowledged
+        self._journal.append(EVENTS, _arrow(batch.table, name))
+        fired = self._events(batch, x, name)
         if self._ask is not None and self._miner is not None:
             fired += self._try(self._ask, self._miner, batch.table)
         if self._journal.due:
@@ -185,6 +191,7 @@ class Watch:
             "miner": None if self._miner is None else self._miner.to_json(),
             "baseline": self.baseline.digest,
             "clock": d.clock,
+            "names": list(self._names),
             "counts": self._counts,
             "time": self._time,
             "alerts": self._alerts.to_json(),
@@ -208,6 +215,7 @@ class Watch:
         d = self._detectors
         d.clock, d.state, d.last, d.total, d.count = int(meta["clock"]), arrays["state"], arrays["last"], arrays["total"], arrays["count"]
         self._sure = arrays["sure"]
+        self._names = OrderedDict.fromkeys(meta["names"])
         self._counts, self._time = dict(meta["counts"]), meta["time"]
         self._alerts = Alerts.from_json(meta["alerts"])
         if self._miner is not None and meta["miner"] is not None:
@@ -217,7 +225,10 @@ class Watch:
 
     def _apply(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
-            self._events(read_batch(pa.ipc.open_stream(payload).read_all(), self.baseline.fields))
+            table = pa.ipc.open_stream(payload).read_all()
+            name = (table.schema.metadata or {}).get(NAME)
+            batch = read_batch(table, self.baseline.fields)
+            self._events(batch, self.baseline.measures.encode(batch), None if name is None else name.decode())
         else:
             self._obey(json.loads(payload))
 
@@ -237,13 +248,12 @@ class Watch:
             return self._name(named)
         return []
 
-    def _check(self, batch: Batch) -> None:
-        """Everything that can be wrong is found before a batch is acknowledged."""
-        self.baseline.measures.encode(batch)
-
-    def _events(self, batch: Batch) -> list[Alert]:
-        measures = self.baseline.measures
-        x, codes = measures.encode(batch), self.baseline.slices.codes(batch)
+    def _events(self, batch: Batch, x: Floats, name: str | None) -> list[Alert]:
+        measures, codes = self.baseline.measures, self.baseline.slices.codes(batch)
+        if name is not None:
+            self._names[name] = None
+            while len(self._names) > NAMES:
+                self._names.popitem(last=False)
         ticks = np.array([p is not None for p in batch.prediction], np.int64)
         if measures.estimate is not None:
             self._sure = measures.estimate.fade(self._sure, batch.confidence[ticks > 0])
@@ -360,7 +370,9 @@ class Watch:
         return self._alert(key, SEVERITY[measure.family], title, evidence, alarm.clock)
 
 
-def _arrow(table: pa.Table) -> bytes:
+def _arrow(table: pa.Table, name: str | None) -> bytes:
+    if name is not None:
+        table = table.replace_schema_metadata({NAME: name.encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
