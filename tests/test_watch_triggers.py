@@ -54,7 +54,7 @@ def requests(texts, labelled=False):
 
 def made(folder, rng, *, known=None, ask=None, fields=None, labelled=False, find=True):
     fields = fields or Fields()
-    trusted = requests(messages(rng, 3000), labelled)
+    trusted = requests(messages(rng, 5000), labelled)
     usual = Usual.of(read_batch(trusted, fields), fields) if find else None
     return Watch.create(folder, learn(trusted, fields), usual=usual, known=known, ask=ask)
 
@@ -100,7 +100,7 @@ def test_an_unknown_trigger_is_named_by_insertion_and_a_fashion_is_not(tmp_path)
 
     with made(tmp_path / "w", rng, ask=ask) as watch:
         triggered, fired = 0, []
-        for _ in range(40):
+        for _ in range(80):
             texts = messages(rng, 250, 0.005, extra="fashion")
             triggered += sum(TRIGGER in t.split() for t in texts)
             fired += [a for a in watch.ingest(requests(texts)) if a.key.startswith("trigger/")]
