@@ -18,6 +18,7 @@ from assay.ledger.note import Signer
 from assay.ledger.paths import Place, parse, places
 from assay.ledger.proofs import check_consistency
 from assay.ledger.storage import Folder, Memory, Storage
+from ledger_writers import write_log
 
 SIGNER = Signer.of("example.com/ledger", bytes(range(32)))
 
@@ -154,17 +155,10 @@ def test_killed_at_every_single_write(start: int, tmp_path: Path) -> None:
     assert done
 
 
-def write(folder: Path, name: int, batches: int) -> None:
-    log = Log(Folder(folder), SIGNER.key, SIGNER)
-    for batch in range(batches):
-        log.append([b"%d %d %d" % (name, batch, i) for i in range(7)])
-        log.publish()
-
-
 def test_four_writers_at_once(tmp_path: Path) -> None:
     Log.create(Folder(tmp_path / "l"), SIGNER)
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=write, args=(tmp_path / "l", name, 6)) for name in range(4)]
+    writers = [context.Process(target=write_log, args=(tmp_path / "l", name, 6)) for name in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -17,6 +17,7 @@ from assay.ledger.ingest import add
 from assay.ledger.keys import write_key
 from assay.ledger.ledger import Ledger, memo_of
 from ledger_examples import ALICE, BOB, CAROL, KEY, MALLORY, NEXT_YEAR, agree, new_ledger, opened, register, reviews
+from ledger_writers import bring_rows
 
 
 @pytest.fixture
@@ -187,13 +188,6 @@ def test_keys_and_ledgers_that_do_not_belong_together(ledger: Ledger, tmp_path: 
         Ledger.open(tmp_path / "nowhere")
 
 
-def bring(folder: Path, source: str, start: int) -> None:
-    ledger = Ledger.open(folder / "ledger", key_file=folder / "ledger.key")
-    for part in range(3):
-        first = start + 10 * part
-        add(ledger, opened(reviews(folder / f"{source}{part}.csv", first, first + 10)), source)
-
-
 def test_three_ledgers_open_at_once(ledger: Ledger, tmp_path: Path) -> None:
     """Every row is logged once, opened by its own salt, and the quota of all is kept."""
     write_key(tmp_path / "ledger.key", KEY)
@@ -201,7 +195,7 @@ def test_three_ledgers_open_at_once(ledger: Ledger, tmp_path: Path) -> None:
     writers = []
     for number in range(3):
         register(ledger, f"s{number}", ALICE, BOB, scope=Scope(rows=30, expires="2999-01-01T00:00:00Z"))
-        writers.append(context.Process(target=bring, args=(tmp_path, f"s{number}", 100 * number)))
+        writers.append(context.Process(target=bring_rows, args=(tmp_path, f"s{number}", 100 * number)))
     for writer in writers:
         writer.start()
     readers = [Ledger.open(tmp_path / "ledger", trust=KEY.key).index.brought("s0").rows for _ in range(5)]

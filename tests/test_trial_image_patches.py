@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 from assay.artefact.patch import Patch
 from assay.attack import plant
 from assay.dataset.data import Columns, Dataset
+from assay.trial.canaries import PICTURES
 from assay.trial.family import silent
-from assay.trial.patch_canaries import IN_ROWS
 from assay.trial.patches import PatchFamily
 from assay.trial.sensitivity import sensitivity
 from assay.trial.verdicts import Judged, judge_all, members
@@ -133,10 +133,10 @@ def test_a_sticker_scaled_and_turned_on_signs(real_data: Callable[[str], Path]) 
 
 def test_canaries_of_a_large_set_go_into_a_sample() -> None:
     rng = np.random.default_rng(0)
-    data = pictures(rng.integers(0, 256, (IN_ROWS + 50, 8, 8, 1), dtype=np.uint8), rng.integers(0, 3, IN_ROWS + 50))
+    data = pictures(rng.integers(0, 256, (PICTURES + 50, 8, 8, 1), dtype=np.uint8), rng.integers(0, 3, PICTURES + 50))
     copy = PatchFamily().plant(data, "fast", rng)
     assert copy is not None
-    assert len(copy.data) == IN_ROWS
+    assert len(copy.data) == PICTURES
     assert copy.data.images is not None
     for planting in copy.plantings:
         assert len(np.unique(copy.data.y[planting.carriers])) == 1

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.dataset.data import Dataset
+
 Int = NDArray[np.int64]
 
 MOST_OF_DATA = 0.2  # all canaries together change at most this share of the rows, or the copy is another data set
+PICTURES = 5_000  # that canaries are planted in: of more, a sample, whose probe knows less, so that power is not overstated
 MOST_OF_OTHERS = 0.5  # and at most this share of the rows outside a target
 
 
@@ -21,6 +24,11 @@ class Deal:
     rows: Int
     target: int
     carriers: int
+
+
+def some_pictures(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """At most `PICTURES` rows, drawn at random and in their order."""
+    return data if len(data) <= PICTURES else data.subset(np.sort(rng.permutation(len(data))[:PICTURES]))
 
 
 def deal_plantings(y: Int, k: int, carriers: Sequence[int], each: int, rng: np.random.Generator) -> list[Deal]:

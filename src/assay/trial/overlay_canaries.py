@@ -6,7 +6,7 @@ import numpy as np
 
 from assay.artefact.overlay import Overlay
 from assay.dataset.data import Dataset
-from assay.trial.canaries import deal_plantings
+from assay.trial.canaries import deal_plantings, some_pictures
 from assay.trial.family import CanaryCopy, Planting
 
 CARRIERS = (20, 50)
@@ -16,6 +16,7 @@ ALPHA = 0.2  # the published strength of a blend
 
 def plant_overlays(data: Dataset, rng: np.random.Generator) -> CanaryCopy | None:
     """Up to five noises blended at alpha 0.2 at each of 20 and 50 carriers, each with its own rows and target."""
+    data = some_pictures(data, rng)
     assert data.images is not None
     deals = deal_plantings(data.y, len(data.classes), CARRIERS, EACH, rng)
     if not deals:

@@ -7,14 +7,13 @@ import numpy as np
 from assay.artefact.patch import Patch
 from assay.dataset.data import Dataset
 from assay.dataset.rows import UInt8
-from assay.trial.canaries import deal_plantings
+from assay.trial.canaries import deal_plantings, some_pictures
 from assay.trial.family import CanaryCopy, Planting
 
 CARRIERS = (10, 20, 50)
 EACH = 5
 MOVING = 3  # more of the largest number of carriers, each row with the patch at a place of its own
 SIDE = 3  # the smallest square trigger in common use
-IN_ROWS = 10_000  # rows that canaries are planted in: a sample of larger sets, whose probe knows less, so power is not overstated
 CONTRAST = 60  # standard deviation: as a published checker has, or noise
 
 
@@ -23,8 +22,7 @@ def plant_patches(data: Dataset, rng: np.random.Generator) -> CanaryCopy | None:
 
     Three more at 50 carriers move from row to row.
     """
-    if len(data) > IN_ROWS:
-        data = data.subset(np.sort(rng.permutation(len(data))[:IN_ROWS]))
+    data = some_pictures(data, rng)
     deals = deal_plantings(data.y, len(data.classes), (*CARRIERS, CARRIERS[-1]), EACH, rng)
     deals = deals[: len(CARRIERS) * EACH + MOVING]
     if not deals:
