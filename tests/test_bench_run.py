@@ -46,6 +46,7 @@ def test_a_suite_is_recorded_resumed_and_turned_into_a_page(shipped, tmp_path) -
     out = tmp_path / "runs.jsonl"
     assert run_suite(TINY, out, chosen(), 0.0, 1, lambda *_: None) == (0, 2)
     assert run_suite(TINY, out, chosen(), 5.0, 1, lambda *_: None) == (2, 0)
+    assert run_suite(TINY, out, chosen(), 5.0, 1, lambda *_: None) == (0, 0)
     lines = read_lines(out)
     assert len(lines) == 8
     assert all(x["failed"] is None for x in lines)
@@ -117,3 +118,11 @@ def test_records_are_json_lines(tmp_path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps({"cell": "a"}) + '\n{"cell": "b')
     assert read_lines(path) == [{"cell": "a"}]
+
+
+def test_cells_run_side_by_side_are_all_run(tmp_path) -> None:
+    pytest.importorskip("torch")
+    suite = Suite("tiny", (), (("wine", 100), ("iris", 100), ("digits", 200)), 0, 1, False)
+    controls = [d for d in defences() if d.name in ("random", "perfect")]
+    assert run_suite(suite, tmp_path / "x.jsonl", controls, 5.0, 2, lambda *_: None) == (3, 0)
+    assert len(read_lines(tmp_path / "x.jsonl")) == 6

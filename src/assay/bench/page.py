@@ -44,9 +44,11 @@ def markdown(suite: str, lines: list[Line], command: str, machine: str) -> str:
         "## Clean data: is anything removed?",
         _clean([x for x in ran if not x["attack"]]),
         "## Attacks that implanted",
-        _attacked([x for x in ran if x["attack"] and (x["success"] is None or x["success"] >= IMPLANTED)]),
+        _attacked([x for x in ran if x["success"] is not None and x["success"] >= IMPLANTED]),
         "## Attacks that did not implant",
-        _attacked([x for x in ran if x["attack"] and x["success"] is not None and x["success"] < IMPLANTED]),
+        _attacked([x for x in ran if x["success"] is not None and x["success"] < IMPLANTED]),
+        "## Poison without a trigger (flips, bias): what is removed, and accuracy after",
+        _attacked([x for x in ran if x["attack"] and x["success"] is None]),
         "## Each attack, ours beside the best peer that is told nothing",
         _by_attack(ran),
     ]

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def _results(todo: list[Plan], jobs: int, end: float) -> Iterator[tuple[Plan, li
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = iter(todo)
-        running = {pool.submit(run_plan, plan): plan for plan, _ in zip(waiting, range(jobs), strict=False)}
+        running = {pool.submit(run_plan, plan): plan for plan in islice(waiting, jobs)}
         while running:
             future = next(as_completed(running))
             yield running.pop(future), future.result()
