@@ -127,7 +127,7 @@ SCAN = Suite(
     "scan",
     (
         Line(("cifar10", "gtsrb"), 10_000, "patch", rates=(0.01, 0.003), carriers=(10,)),
-        Line(("cifar10", "gtsrb"), 10_000, "patch", {"place": "fixed"}, rates=(0.01, 0.003), carriers=(10,)),
+        Line(("cifar10", "gtsrb"), 10_000, "patch", {"place": "fixed", "row": 9, "col": 13}, rates=(0.01, 0.003), carriers=(10,)),
         Line(("cifar10", "gtsrb"), 10_000, "patch", {"mode": "all-to-all"}, rates=(0.05,)),
         Line(("cifar10", "gtsrb"), 10_000, "patch", {"triggers": 2}, rates=(0.01,)),
         Line(("faces_orl",), 400, "glasses", rates=(0.05,)),
