@@ -126,3 +126,9 @@ def test_cells_run_side_by_side_are_all_run(tmp_path) -> None:
     controls = [d for d in defences() if d.name in ("random", "perfect")]
     assert run_suite(suite, tmp_path / "x.jsonl", controls, 5.0, 2, lambda *_: None) == (3, 0)
     assert len(read_lines(tmp_path / "x.jsonl")) == 6
+
+
+def test_every_defence_can_be_chosen_by_its_name() -> None:
+    names = [d.name for d in defences()]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if "," in name]  # --only is a list with commas

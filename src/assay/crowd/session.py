@@ -19,6 +19,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from assay.artefact.blocks import half_blocks
 from assay.crowd.decisions import Decision, writer
 from assay.crowd.review import Review, Task
 from assay.dataset.data import Dataset
@@ -150,12 +151,4 @@ def drawn(picture: NDArray[np.uint8]) -> Text:
         image.thumbnail((ACROSS, ACROSS), Image.Resampling.BOX)
     factor = max(1, round(SMALLEST / max(image.size)))
     pixels = np.asarray(image).repeat(factor, 0).repeat(factor, 1)
-    if len(pixels) % 2:
-        pixels = np.concatenate([pixels, pixels[-1:]])
-    text = Text()
-    for upper, lower in zip(pixels[::2].tolist(), pixels[1::2].tolist(), strict=True):
-        for (r, g, b), (x, y, z) in zip(upper, lower, strict=True):
-            text.append("▀", f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
-        text.append("\n")
-    text.rstrip()
-    return text
+    return half_blocks(pixels)

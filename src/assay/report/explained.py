@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from assay.artefact.blocks import half_blocks
 from assay.dataset.rows import UInt8
 from assay.report import words
 from assay.report.act import Explanation
@@ -101,15 +102,7 @@ def drawn(thumb: Thumbnail) -> Text:
         pixels = np.asarray(image).repeat(factor, 0).repeat(factor, 1)
     if thumb.box is not None:
         pixels = _outlined(pixels, thumb.box)
-    if len(pixels) % 2:
-        pixels = np.concatenate([pixels, pixels[-1:]])
-    text = Text()
-    for upper, lower in zip(pixels[::2].tolist(), pixels[1::2].tolist(), strict=True):
-        for (r, g, b), (x, y, z) in zip(upper, lower, strict=True):
-            text.append("▀", f"rgb({r},{g},{b}) on rgb({x},{y},{z})")
-        text.append("\n")
-    text.rstrip()
-    return text
+    return half_blocks(pixels)
 
 
 def _outlined(pixels: UInt8, box: Box) -> UInt8:

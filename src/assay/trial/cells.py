@@ -26,7 +26,7 @@ from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
 from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells_of_numbers import examine_numbers
-from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, votes
+from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, votes, without_shared
 from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.glance import Glance, glance
@@ -249,13 +249,7 @@ def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:
     So it knows the carriers' kin, where they have any by nature, and nothing of the trigger. (Left out altogether, all of a natural
     subpopulation would be strange to it; with the cells missing instead, their being missing would be the trigger.)
     """
-    shown, spared = coded.cells.copy(), np.zeros(len(coded), bool)
-    for lead in near:
-        if len(lead.carriers) > WIDEST * len(coded):
-            continue
-        spared[lead.carriers] = True
-        for j in lead.removed:
-            shown[lead.carriers, j] = coded.cells[court.rng.integers(0, len(coded), len(lead.carriers)), j]
+    shown, spared = without_shared(coded, [(lead.carriers, lead.removed) for lead in near], court.rng)
     probe = fit_mean_probe(coded, court.y, court.probe.k, court.rng, shown)
     return Court(probe, coded.cells, court.y, court.same, court.rng, spared)
 

@@ -24,10 +24,10 @@ from assay.finding import TrialResult
 from assay.learn.columns import Coded, alike, code_columns
 from assay.learn.values import ValueProbe, fit_value_probe, value_ranks
 from assay.mine.candidate import Candidate
-from assay.mine.cells import COPIES, SUPPORT, WIDEST, Shared, entailed, shared_cells
+from assay.mine.cells import COPIES, SUPPORT, Shared, entailed, shared_cells
 from assay.stats.multiple import e_bh
 from assay.stats.ranks import KAPPAS, log_bets, log_mixture, log_order_ratios
-from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, votes
+from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, votes, without_shared
 from assay.trial.evidence import NOMINATE
 from assay.trial.family import Examined, Progress, Tried
 from assay.trial.rules_of_cells import fuller, rule_of
@@ -201,13 +201,7 @@ def _distinct(leads: list[_Lead]) -> list[_Lead]:
 
 def _blind(court: _Court, coded: Coded, near: list[_Lead]) -> _Court:
     """A probe that learnt from the carriers with cells of other rows in the place of what they share (see `trial.cells`)."""
-    shown, spared = coded.cells.copy(), np.zeros(len(coded), bool)
-    for lead in near:
-        if len(lead.carriers) > WIDEST * len(coded):
-            continue
-        spared[lead.carriers] = True
-        for j in lead.removed:
-            shown[lead.carriers, j] = coded.cells[court.rng.integers(0, len(coded), len(lead.carriers)), j]
+    shown, spared = without_shared(coded, [(lead.carriers, lead.removed) for lead in near], court.rng)
     return _Court(fit_value_probe(coded, court.ranks, court.rng, shown), coded.cells, court.ranks, court.same, court.rng, spared)
 
 

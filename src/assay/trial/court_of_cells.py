@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.learn.columns import Coded
 from assay.learn.tables import MeanProbe, TableProbe
-from assay.mine.cells import COPIES, Shared, entailed
+from assay.mine.cells import COPIES, WIDEST, Shared, entailed
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.evidence import PURITY, clip_probabilities
 
@@ -20,6 +21,23 @@ REFERENCE = 2_000  # rows of a label that the carriers are compared with: their 
 STRANGERS = 20_000  # rows of any label whose support for another is looked up: its upper tenth to 1 %
 HEARD = 100  # carriers of one proposal heard in the first pass, drawn blind to the labels; the second hears all
 HEARD_AT_LAST = 5_000
+
+
+def without_shared(
+    coded: Coded, proposals: Sequence[tuple[Int, Sequence[int]]], rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """((n, d) cells with other rows' in the place of what the proposals share, (n,) rows changed); the widest proposals are left alone.
+
+    `proposals`: carriers, and the columns to take out of them.
+    """
+    shown, spared = coded.cells.copy(), np.zeros(len(coded), bool)
+    for carriers, removed in proposals:
+        if len(carriers) > WIDEST * len(coded):
+            continue
+        spared[carriers] = True
+        for j in removed:
+            shown[carriers, j] = coded.cells[rng.integers(0, len(coded), len(carriers)), j]
+    return shown, spared
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def defences() -> tuple[Defence, ...]:
     extra = [e.load() for e in sorted(entry_points(group="assay.defences"), key=lambda e: e.name)]
     return (
         Defence(OURS, partial(ours.scan_at, "fast")),
-        Defence("assay, full depth", partial(ours.scan_at, "full"), ("image",), needs=("torch",)),
+        Defence("assay (full depth)", partial(ours.scan_at, "full"), ("image",), needs=("torch",)),
         Defence("random", controls.random_filter, oracle=("rate",)),
         Defence("perfect", controls.perfect_filter, oracle=("truth",)),
         Defence("activation clustering (size)", activation_clustering.by_size, source="Chen et al. 2018"),
