@@ -22,7 +22,7 @@ from assay.mine.groups import LEAST, by_time, by_value
 from assay.mine.populations import populations
 from assay.stats.overdispersed import Counted, log_excess_e, log_mass, rates, upper_tail
 from assay.trial.disputes import Disputes, out_of_line
-from assay.trial.family import silent
+from assay.trial.family import Heard, silent
 from assay.trial.groups import GroupFamily
 from assay.trial.verdicts import findings_of, judge_all
 
@@ -186,7 +186,7 @@ def test_an_insider_among_annotators_of_digits_is_confirmed(in_memory: Callable[
             y[extra] = 8
             poisoned[extra] = True
             given_data = replace(data, y=y)
-        family = GroupFamily().told(probabilities(given_data))
+        family = GroupFamily().told(Heard(probabilities(given_data)))
         examined = family.examine(given_data, "fast", np.random.default_rng(0), silent)
         found = [f for f in findings_of({"group": given_data}, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"]
         assert len(found) == expect
@@ -223,7 +223,7 @@ def test_canaries_are_insiders_each_with_its_own_hand(in_memory: Callable[..., D
 def test_the_planted_insider_of_an_attack_is_named(in_memory: Callable[..., Dataset]) -> None:
     data = digits(in_memory, 10)
     poison = plant(data, "insider", target="class8", seed=2, params={"from": "class3", "insider": "w4"})
-    family = GroupFamily().told(probabilities(poison.data))
+    family = GroupFamily().told(Heard(probabilities(poison.data)))
     examined = family.examine(poison.data, "fast", np.random.default_rng(0), silent)
     strongest = examined.tried[0]
     assert strongest.candidate.artefact == poison.artefacts[0]

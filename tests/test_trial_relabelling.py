@@ -20,7 +20,7 @@ from assay.artefact.relabelled import Relabelled
 from assay.attack import plant
 from assay.dataset.data import Dataset
 from assay.finding import Finding
-from assay.trial.family import silent
+from assay.trial.family import Heard, silent
 from assay.trial.pairs import contests, moved_rows
 from assay.trial.relabelling import RelabellingFamily
 from assay.trial.verdicts import findings_of, judge_all
@@ -43,7 +43,7 @@ def probabilities(data: Dataset) -> np.ndarray:
 
 
 def findings(data: Dataset, known: np.ndarray | None = None) -> list[Finding]:
-    family = RelabellingFamily().told(probabilities(data) if known is None else known)
+    family = RelabellingFamily().told(Heard(probabilities(data) if known is None else known))
     assert family.applicable(data, "fast").state == "ran"
     examined = family.examine(data, "fast", np.random.default_rng(0), silent)
     return [f for f in findings_of({"relabelling": data}, judge_all({"relabelling": examined}, ALPHA)) if f.status != "shortcut"]

@@ -17,7 +17,8 @@ from assay.screen.combine import combine
 from assay.screen.context import Context
 from assay.screen.registry import run_screens
 from assay.stages import NOWHERE, Stages, stage_key
-from assay.trial.family import Depth, Examined, Family, Listener, Progress, silent
+from assay.trial.family import Depth, Examined, Family, Heard, Listener, Progress, silent
+from assay.trial.image_probe import Reader, reader_of
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
 from assay.trial.trusted import hold_against
@@ -71,7 +72,8 @@ def run(
     if passed_over:
         named = ", ".join(passed_over[:10]) + (", ..." if len(passed_over) > 10 else "")
         checks.append(Check("labels", "not_planned", f"labels on too few rows, or beyond the most common ones: {named}"))
-    examined, ran = _examine(active, seen, settings, _Stage(progress, 0.0, share), stages)
+    reader = reader_of(seen[0].data, settings.seed)
+    examined, ran = _examine(active, seen, settings, reader, _Stage(progress, 0.0, share), stages)
     checks += ran
     probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None and len(seen) == 1), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
@@ -87,7 +89,7 @@ def run(
     checks += screened
     caught: tuple[Sensitivity, ...] = ()
     if settings.canaries:
-        caught, planted = _canaries(active, seen[0], examined, settings, _Stage(progress, share + 0.1, 0.9 - share), stages)
+        caught, planted = _canaries(active, seen[0], examined, settings, reader, _Stage(progress, share + 0.1, 0.9 - share), stages)
         checks += planted
     else:
         checks.append(Check("canaries", "not_planned", "switched off"))
@@ -108,7 +110,7 @@ def run(
 
 
 def _examine(
-    active: list[Family], seen: tuple[View, ...], settings: Settings, progress: _Stage, stages: Stages
+    active: list[Family], seen: tuple[View, ...], settings: Settings, reader: Reader, progress: _Stage, stages: Stages
 ) -> tuple[dict[str, Examined], list[Check]]:
     """Every family's examination of every view. A family that fails is listed as failed and the others go on."""
     examined: dict[str, Examined] = {}
@@ -118,8 +120,8 @@ def _examine(
         rng = np.random.default_rng([settings.seed, 1, number])
         name = family.name + view.suffix
         if isinstance(family, Listener):
-            heard = (e.probabilities for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
-            family = family.told(next(heard, None))
+            known = (e.probabilities for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
+            family = family.told(Heard(next(known, None), reader))
         key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
         work = partial(family.examine, view.data, settings.depth, rng, stage)
         result, check = _timed(name, partial(stages.get, key, work), stages.holds(key))
@@ -142,7 +144,7 @@ def _timed(name: str, work: Callable[[], Examined], kept: bool) -> tuple[Examine
 
 
 def _canaries(
-    active: list[Family], view: View, examined: dict[str, Examined], settings: Settings, progress: _Stage, stages: Stages
+    active: list[Family], view: View, examined: dict[str, Examined], settings: Settings, reader: Reader, progress: _Stage, stages: Stages
 ) -> tuple[tuple[Sensitivity, ...], list[Check]]:
     """Scan a copy of one view with canaries of each family, one family at a time, by the same rules.
 
@@ -152,6 +154,8 @@ def _canaries(
     checks: list[Check] = []
     for number, family in enumerate(active):
         rng = np.random.default_rng([settings.seed, 3, number])
+        if isinstance(family, Listener):
+            family = family.told(Heard(pictures=reader, canaries=True))
         copy = family.plant(view.data, settings.depth, rng)
         name = f"canaries:{family.name}{view.suffix}"
         if copy is None or not copy.plantings:

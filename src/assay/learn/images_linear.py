@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 
 from assay.dataset.rows import UInt8
 from assay.learn.images_features import PatchFeatures, shrink
+from assay.learn.images_memory import FeatureMemory
 from assay.learn.threads import in_parallel
 
 Int = NDArray[np.int64]
@@ -41,18 +42,21 @@ class Linear:
 
 @dataclass(frozen=True)
 class LinearLearner:
-    """Filters are drawn without labels and serve both folds; weights are fitted on one."""
+    """Filters are drawn without labels and serve both folds; weights are fitted on one. `memory`: pictures met before."""
 
     features: PatchFeatures
+    memory: FeatureMemory | None = None
     side_by_side: ClassVar[bool] = True
 
     @classmethod
-    def of(cls, images: UInt8, rng: np.random.Generator) -> LinearLearner:
+    def of(cls, images: UInt8, rng: np.random.Generator, remember: bool = False) -> LinearLearner:
+        """Filters from some of these pictures (n, h, w, c); with `remember`, what they say of each is computed once."""
         drawn = np.sort(rng.permutation(len(images))[:DRAWN_FROM])
-        return cls(PatchFeatures.learn(shrink(images[drawn]), rng))
+        features = PatchFeatures.learn(shrink(images[drawn]), rng)
+        return cls(features, FeatureMemory(shrink(images), features) if remember else None)
 
     def prepare(self, images: UInt8) -> Float32:
-        return self.features.transform(images)
+        return self.features.transform(images) if self.memory is None else self.memory.transform(images)
 
     def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Linear:
         centre, spread = inputs.mean(0), inputs.std(0) + 1e-6

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.finding import Check, Effect, TrialResult
+from assay.learn.images_linear import LinearLearner
 from assay.mine.candidate import Candidate
 
 Depth = Literal["fast", "full"]
@@ -96,10 +97,22 @@ class Family(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What a family may be told before it examines rows. Whoever does not listen finds the same, later."""
+
+    probabilities: NDArray[np.float64] | None = None  # (n, k) out-of-fold, of the rows as they are: another family's by-product
+    pictures: Callable[[], LinearLearner] | None = None  # the scan's own way to read pictures, which remembers those it has met
+    canaries: bool = False  # a copy with canaries: what is caught matters, and nobody reads effects or features
+
+
+NOTHING = Heard()
+
+
 @runtime_checkable
 class Listener(Protocol):
-    """A family that can use what another learnt: the (n, k) out-of-fold probabilities of the rows as they are."""
+    """A family that can use what others learnt, or leave out what nobody reads."""
 
-    def told(self, probabilities: NDArray[np.float64] | None) -> Self:
-        """The same family, which now need not fit that probe again."""
+    def told(self, heard: Heard) -> Self:
+        """The same family, which now need not do that work again."""
         ...

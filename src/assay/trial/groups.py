@@ -28,7 +28,7 @@ from assay.learn.tables import fit_table_probe
 from assay.mine.candidate import Candidate
 from assay.mine.groups import Grouping, groupings
 from assay.trial.disputes import Disputes, Suspect, out_of_line
-from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.group_canaries import plant_insiders, plant_shifts
 from assay.trial.opinion import opinion_of, readable, value_columns
 from assay.trial.populations import Shifted, shifted_groups
@@ -45,14 +45,14 @@ KEPT = 40  # groups shown, strongest first
 
 @dataclass(frozen=True)
 class GroupFamily:
-    """Contributors, sources, time windows, and groups of the population, of a labelled data set. `known`: see `told`."""
+    """Contributors, sources, time windows, and groups of the population, of a labelled data set. `heard`: see `told`."""
 
     name: str = "group"
-    known: Floats | None = None
+    heard: Heard = NOTHING
 
-    def told(self, probabilities: Floats | None) -> GroupFamily:
-        """The same, with the (n, k) out-of-fold probabilities that another family computed: saves a probe."""
-        return replace(self, known=probabilities)
+    def told(self, heard: Heard) -> GroupFamily:
+        """The same, with what other families computed: saves a probe, or most of one."""
+        return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if not data.labelled:
@@ -91,7 +91,7 @@ class GroupFamily:
         found = [g for g in groupings(data) if len(g) >= FEWEST]
         if not found:
             return [], 0
-        opinion = opinion_of(data, depth, rng, self.known)
+        opinion = opinion_of(data, depth, rng, self.heard)
         tried: list[Tried] = []
         for grouping in found:
             disputes = Disputes.of(opinion.probabilities, data.y, opinion.votes(grouping.code))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +12,40 @@ from numpy.typing import NDArray
 from assay.dataset.data import Dataset
 from assay.finding import Check
 from assay.learn import images_net
-from assay.learn.images import CrossFit, cross_fit
+from assay.learn.images import HELD, CrossFit, cross_fit
 from assay.learn.images_linear import LinearLearner
 from assay.trial.family import Depth
 
 NETWORK = "image network"
+Reader = Callable[[], LinearLearner] | None  # how a scan reads its pictures; None: each probe in its own way
+
+READER = 5  # its share of the seed
 FEWEST = 1_000  # pictures a network is fitted to: from some hundreds it learns less than the linear model does
 DIMENSIONS = 64  # random directions keep distances to a tenth or so (Johnson & Lindenstrauss 1984); components cost 10 s
 
 
-def image_probe(data: Dataset, depth: Depth, rng: np.random.Generator) -> tuple[CrossFit, NDArray[np.float32] | None, tuple[Check, ...]]:
+def reader_of(data: Dataset, seed: int) -> Reader:
+    """The one way in which a scan reads its pictures, made when it is first needed; it remembers the pictures of `data`.
+
+    None without pictures, or where they are too many to remember.
+    """
+    images = data.images
+    if images is None or len(images) > HELD:
+        return None
+    return cache(lambda: LinearLearner.of(images, np.random.default_rng([seed, READER]), remember=True))
+
+
+def image_probe(
+    data: Dataset, depth: Depth, rng: np.random.Generator, reader: Reader = None
+) -> tuple[CrossFit, NDArray[np.float32] | None, tuple[Check, ...]]:
     """A cross-fitted probe of the pictures, label-free features of them (see `label_free`), and checks to list.
 
-    Fast: a linear model. Full: a small network beside it, and whichever foresees the labels better out of fold.
+    Fast: a linear model, which reads pictures by `reader` where there is one. Full: a small network beside it, and whichever foresees the
+    labels better out of fold.
     """
     assert data.images is not None
-    linear = cross_fit(data.images, data.y, len(data.classes), LinearLearner.of(data.images, rng), rng)
+    learner = LinearLearner.of(data.images, rng) if reader is None else reader()
+    linear = cross_fit(data.images, data.y, len(data.classes), learner, rng)
     features = label_free(linear)
     if depth == "fast":
         return linear, features, ()
@@ -35,12 +55,12 @@ def image_probe(data: Dataset, depth: Depth, rng: np.random.Generator) -> tuple[
         why = f"under {FEWEST:,} pictures a network learns less than the linear model, which was asked in its place"
         return linear, features, (Check(NETWORK, "not_applicable", why),)
     began = time.perf_counter()
-    learner = images_net.NetLearner.of(rng)
-    network = cross_fit(data.images, data.y, len(data.classes), learner, rng, like=linear)
+    net = images_net.NetLearner.of(rng)
+    network = cross_fit(data.images, data.y, len(data.classes), net, rng, like=linear)
     ours, theirs = network.loss(data.y), linear.loss(data.y)
     better = ours < theirs
     asked = "network" if better else "linear model"
-    said = f"on {learner.device}; log loss {ours:.2f}, of the linear model {theirs:.2f}: the {asked} is asked"
+    said = f"on {net.device}; log loss {ours:.2f}, of the linear model {theirs:.2f}: the {asked} is asked"
     check = Check(NETWORK, "ran", said, time.perf_counter() - began)
     return (network if better else linear), features, (check,)
 

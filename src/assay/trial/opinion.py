@@ -15,7 +15,7 @@ from assay.learn.images_groups import near_duplicates
 from assay.learn.tables import fit_table_probe
 from assay.learn.text import fit_text_probe
 from assay.screen.shingles import near_text_groups
-from assay.trial.family import Depth
+from assay.trial.family import NOTHING, Depth, Heard
 from assay.trial.image_probe import image_probe
 from assay.trial.text_columns import text_columns
 
@@ -50,16 +50,16 @@ def readable(data: Dataset) -> bool:
     return data.images is not None or bool(text_columns(data)) or bool(value_columns(data))
 
 
-def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, known: Floats | None = None) -> Opinion:
-    """By pictures where there are any, else texts, else values. `known` (n, k): probabilities that another trial computed already.
+def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, heard: Heard = NOTHING) -> Opinion:
+    """By pictures where there are any, else texts, else values. `heard`: what other trials computed already.
 
     Raises ValueError where there is no content that a probe can read.
     """
-    k = len(data.classes)
+    k, known = len(data.classes), heard.probabilities
     if data.images is not None:
         if known is not None:
             return Opinion(known, near_duplicates(data.images))
-        pictures, _, _ = image_probe(data, depth, rng)
+        pictures, _, _ = image_probe(data, depth, rng, heard.pictures)
         return Opinion(pictures.probabilities, pictures.groups)
     if texts := text_columns(data):
         columns = [data.table.column(c).to_pylist() for c in texts]

@@ -22,7 +22,7 @@ from assay.mine.candidate import Candidate
 from assay.mine.overlay_estimate import cover, estimate, take_out
 from assay.mine.overlays import SUPPORT, Template, shared_templates
 from assay.trial.evidence import judge
-from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe
 from assay.trial.overlay_canaries import plant_overlays
@@ -48,6 +48,11 @@ class OverlayFamily:
     """Overlays in the pictures of a labelled data set."""
 
     name: str = "overlay"
+    heard: Heard = NOTHING
+
+    def told(self, heard: Heard) -> OverlayFamily:
+        """The same, which reads pictures as the rest of the scan does, and measures effects where somebody reads them."""
+        return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if data.images is None:
@@ -68,14 +73,14 @@ class OverlayFamily:
             progress(10, 10, "no overlay stands apart")
             return Examined((), 0)
         progress(4, 10, "learning what each picture says")
-        probe, _, checks = image_probe(data, depth, rng)
+        probe, _, checks = image_probe(data, depth, rng, self.heard.pictures)
         court = Court.of(data, probe, rng)
         progress(8, 10, "trying overlays")
         tried = [(case.tried(court), case) for case in cases]
         tried.sort(key=lambda pair: (-pair[0].log_e, pair[0].p_value))
         progress(9, 10, "measuring effects")
         measured = [
-            case.measured(court, t, depth) if t.log_e > MEASURED and number < MEASURED_AT_MOST else t
+            case.measured(court, t, None if self.heard.canaries else depth) if t.log_e > MEASURED and number < MEASURED_AT_MOST else t
             for number, (t, case) in enumerate(tried)
         ]
         progress(10, 10, "overlays tried")
@@ -123,8 +128,8 @@ class _Case:
 
         return support
 
-    def measured(self, court: Court, tried: Tried, depth: Depth) -> Tried:
-        """With its fainter carriers, and with what it does to other rows."""
+    def measured(self, court: Court, tried: Tried, depth: Depth | None) -> Tried:
+        """With its fainter carriers, and with what it does to other rows where a depth says how well that is measured."""
         if tried.target is None:
             return tried
         carriers, cut = fainter(self.template, court.y, tried.target)
@@ -132,6 +137,8 @@ class _Case:
         surest = accused if len(accused) >= SUPPORT else carriers
         overlay = estimate(court.images, surest, self.matched, self.template.threshold(cut), court.rng)
         candidate = Candidate(overlay, carriers)
+        if depth is None:
+            return replace(tried, candidate=candidate)
         effect, trial = overlay_effect(court, candidate, tried.target, depth)
         return replace(tried, candidate=candidate, effect=effect, trials=(*tried.trials, trial))
 

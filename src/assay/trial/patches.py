@@ -24,7 +24,7 @@ from assay.mine.patch_grow import Grower
 from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
 from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
 from assay.trial.evidence import combine, judge, surprise
-from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe
 from assay.trial.patch_canaries import plant_patches
@@ -58,6 +58,11 @@ class PatchFamily:
     """Patches at one place in the pictures of a labelled data set."""
 
     name: str = "patch"
+    heard: Heard = NOTHING
+
+    def told(self, heard: Heard) -> PatchFamily:
+        """The same, which reads pictures as the rest of the scan does, and measures effects where somebody reads them."""
+        return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if data.images is None:
@@ -71,7 +76,7 @@ class PatchFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         assert data.images is not None
         progress(0, 10, "learning what each picture says")
-        probe, features, checks = image_probe(data, depth, rng)
+        probe, features, checks = image_probe(data, depth, rng, self.heard.pictures)
         court = Court.of(data, probe, rng)
         progress(4, 10, "looking for shared patches")
         found = shared_windows(data.images)
@@ -88,7 +93,7 @@ class PatchFamily:
         tried = _second_pass(court, [lead for lead in leads if lead.log_e >= WORTH_TRYING][:SECOND_PASS])
         progress(9, 10, "measuring effects")
         natural = [lead.patch for lead in leads if lead.log_e < WORTH_TRYING]
-        strong = [i for i, t in enumerate(tried) if t.log_e > MEASURED][:MEASURED_AT_MOST]
+        strong = [] if self.heard.canaries else [i for i, t in enumerate(tried) if t.log_e > MEASURED][:MEASURED_AT_MOST]
         for i, measured in zip(strong, with_effects(court, [tried[i] for i in strong], natural, depth), strict=True):
             tried[i] = measured
         progress(10, 10, "patches tried")

@@ -23,7 +23,7 @@ from assay.learn.text_features import text_features
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.screen.shingles import near_text_groups
 from assay.trial.canaries import canary_words, deal_plantings
-from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
+from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
 from assay.trial.phrase_effect import phrase_effect
 from assay.trial.placement import budget, dropped_in, placements
 from assay.trial.text_columns import text_columns
@@ -44,6 +44,11 @@ class PhraseFamily:
     """Phrases in the text columns of a labelled data set."""
 
     name: str = "phrase"
+    heard: Heard = NOTHING
+
+    def told(self, heard: Heard) -> PhraseFamily:
+        """The same; among canaries it measures no effects and makes no features, which nobody would read."""
+        return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if not text_columns(data):
@@ -88,7 +93,7 @@ class PhraseFamily:
             for i in near:
                 result = _lesser(court.retry(short[i]), again.retry(short[i]))
                 effect = None
-                if result.target is not None and result.log_e > MEASURED:
+                if result.target is not None and result.log_e > MEASURED and not self.heard.canaries:
                     effect = phrase_effect(corpus, probe, data.y, short[i].shared, short[i].gram, result.target, rng)
                 template = _template(corpus, everything, short[i]) if result.log_e > MEASURED else None
                 tried[i] = replace(result, effect=effect, natural=template)
@@ -100,7 +105,8 @@ class PhraseFamily:
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
         notes = (f"{corpus.cut} texts were longer than was read",) if corpus.cut else ()
         progress(10, 10, "phrases tried")
-        return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), text_features(corpus, rng), notes=notes)
+        features = None if self.heard.canaries else text_features(corpus, rng)
+        return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), features, notes=notes)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         """One rare word a canary, each with its own target and rows, at each number of carriers."""

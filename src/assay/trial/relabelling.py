@@ -20,7 +20,7 @@ from assay.artefact.relabelled import Relabelled
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.mine.candidate import Candidate
-from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
+from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
 from assay.trial.opinion import opinion_of, readable
 from assay.trial.pairs import LEAST, Contest, contests, moved_rows
 
@@ -38,14 +38,14 @@ CANARY_COPY = 10_000  # rows
 
 @dataclass(frozen=True)
 class RelabellingFamily:
-    """Ordered pairs of classes of a labelled data set. `known`: see `told`."""
+    """Ordered pairs of classes of a labelled data set. `heard`: see `told`."""
 
     name: str = "relabelling"
-    known: Floats | None = None
+    heard: Heard = NOTHING
 
-    def told(self, probabilities: Floats | None) -> RelabellingFamily:
-        """The same, with the (n, k) out-of-fold probabilities that another family computed: saves a probe."""
-        return replace(self, known=probabilities)
+    def told(self, heard: Heard) -> RelabellingFamily:
+        """The same, with what other families computed: saves a probe, or most of one."""
+        return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if not data.labelled:
@@ -60,7 +60,7 @@ class RelabellingFamily:
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         progress(0, 10, "learning what each row says")
-        opinion = opinion_of(data, depth, rng, self.known)
+        opinion = opinion_of(data, depth, rng, self.heard)
         progress(8, 10, "comparing pairs of classes")
         found = contests(opinion.probabilities, data.y, opinion.same)
         tried = [_tried(data, opinion.probabilities, c) for c in found[:KEPT] if np.isfinite(c.log_e)]
