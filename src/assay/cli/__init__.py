@@ -13,7 +13,7 @@ from types import FrameType
 
 import typer
 
-from assay.cli import attack, bench, clean, crowd, demo, doctor, explain, inspect, ledger, restore, review, scan, trusted, watch
+from assay.cli import attack, bench, clean, crowd, demo, doctor, explain, inspect, ledger, restore, review, scan, trusted, validate, watch
 
 OK, FOUND, WRONG, INCOMPLETE, STOPPED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (scan, clean, restore, explain, attack, bench, ledger, crowd, review, trusted, inspect, watch, demo, doctor):
+for command in (scan, clean, restore, explain, attack, bench, ledger, crowd, review, trusted, validate, inspect, watch, demo, doctor):
     command.add(app)
 
 

@@ -110,3 +110,21 @@ def beyond_tail(score: Float, tests: int = 1, lightest: float = LIGHTEST) -> Boo
         found[beyond] = tail.probability(x[beyond]) <= EXPECTED_FALSE / (len(x) * tests)
         flag[known] = found
     return flag
+
+
+def tail_point(score: Float, probability: float, lightest: float = LIGHTEST) -> float | None:
+    """The value that a new score exceeds with this chance, if the tail goes on as it is read; None where there is no tail.
+
+    Not under the highest score seen. The inverse of `tail_probability` beyond the data.
+
+    >>> x = np.random.default_rng(0).exponential(size=5000)
+    >>> 13 < tail_point(x, 1e-6) < 80  # 13.8 were it known to be exponential; the error of the shape is granted on top
+    True
+    """
+    x = np.asarray(score, np.float64)
+    x = x[np.isfinite(x)]
+    tail = _read_tail(x, lightest) if len(x) > 1 else None
+    if tail is None:
+        return None
+    reach = tail.start + tail.scale / tail.shape * ((probability / SHARES[-1]) ** -tail.shape - 1)
+    return float(max(reach, x.max()))
