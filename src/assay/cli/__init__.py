@@ -13,7 +13,26 @@ from types import FrameType
 
 import typer
 
-from assay.cli import attack, bench, clean, crowd, demo, doctor, explain, inspect, ledger, restore, review, scan, trusted, validate, watch
+from assay.cli import (
+    attack,
+    bench,
+    checklist,
+    clean,
+    crowd,
+    demo,
+    doctor,
+    drill,
+    explain,
+    inspect,
+    ledger,
+    policy,
+    restore,
+    review,
+    scan,
+    trusted,
+    validate,
+    watch,
+)
 
 OK, FOUND, WRONG, INCOMPLETE, STOPPED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -28,7 +47,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (scan, clean, restore, explain, attack, bench, ledger, crowd, review, trusted, validate, inspect, watch, demo, doctor):
+for command in (
+    scan,
+    clean,
+    restore,
+    explain,
+    attack,
+    bench,
+    ledger,
+    crowd,
+    review,
+    trusted,
+    validate,
+    inspect,
+    watch,
+    checklist,
+    policy,
+    drill,
+    demo,
+    doctor,
+):
     command.add(app)
 
 

@@ -65,7 +65,7 @@ def scan(
     no_samples: bool = typer.Option(False, "--no-samples", help="Keep content, triggers too, out of every output."),
     no_canaries: bool = typer.Option(False, "--no-canaries", help="Do not measure what this scan would have caught: about half the time."),
     out: Path | None = typer.Option(None, help="Folder of the report. Default: NAME.assay here."),
-    format: str = typer.Option("json,html,sarif", help="What to write beside rows.parquet."),
+    format: str = typer.Option("json,html,sarif", help="What to write beside rows.parquet; junit may be added."),
     fail_on: FailOn = typer.Option(FailOn.suspected, help="The weakest finding that makes the exit code 1."),
 ) -> int:
     """Scan, write the report, print it, and return the exit code."""
@@ -73,14 +73,14 @@ def scan(
     from assay.cli.progress import progress_bar
     from assay.dataset.errors import DataError
     from assay.report import folder
-    from assay.report.report import FORMATS
+    from assay.report.report import FORMATS, MORE
     from assay.report.steps import next_steps
     from assay.report.terminal import show
 
     formats = listed(format)
-    unknown = [f for f in formats if f not in FORMATS]
+    unknown = [f for f in formats if f not in (*FORMATS, *MORE)]
     if unknown:
-        raise DataError(f"--format: no format {unknown[0]!r}", remedy=f"choose among {', '.join(FORMATS)}")
+        raise DataError(f"--format: no format {unknown[0]!r}", remedy=f"choose among {', '.join((*FORMATS, *MORE))}")
     if not path.exists():
         raise DataError("there is no such file or folder", path=path, remedy="check the path")
     out = out or folder.default_folder(path, Path.cwd())

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from assay.dataset.errors import DataError
 from assay.report.rows import SCHEMA as ROWS_SCHEMA
 
-JSON, ROWS, HTML, SARIF = "report.json", "rows.parquet", "report.html", "report.sarif"
+JSON, ROWS, HTML, SARIF, JUNIT = "report.json", "rows.parquet", "report.html", "report.sarif", "report.junit.xml"
 STATES = "states"  # what a scan with --since continues from
-OURS = frozenset({JSON, ROWS, HTML, SARIF, STATES})
+OURS = frozenset({JSON, ROWS, HTML, SARIF, JUNIT, STATES})
 FAMILY = "assay.report/"
 LARGEST_JSON = 1 << 30  # bytes; a report.json of ours stays far below
 

@@ -27,6 +27,7 @@ from assay.report.rows import by_strength, rows_table
 
 FailOn = Literal["confirmed", "suspected", "never"]
 FORMATS = ("json", "html", "sarif")
+MORE = ("junit",)  # written where asked for by name
 ROW_LIMIT = 10  # findings shown in a notebook
 
 
@@ -127,13 +128,13 @@ class Report:
         return 3 if words.incomplete(self.checks, str(self.conclusion.settings.get("depth", "fast"))) else 0
 
     def write(self, out: str | Path, formats: Sequence[str] = FORMATS) -> Path:
-        """Write report.json and rows.parquet, and of html and sarif what `formats` names, into the folder `out`.
+        """Write report.json and rows.parquet, and of html, sarif and junit what `formats` names, into the folder `out`.
 
         Whole or not at all. An older report there is replaced; anything else is left alone, and DataError raised.
         """
-        unknown = [f for f in formats if f not in FORMATS]
+        unknown = [f for f in formats if f not in (*FORMATS, *MORE)]
         if unknown:
-            raise DataError(f"no format {unknown[0]!r}", remedy=f"choose among {', '.join(FORMATS)}")
+            raise DataError(f"no format {unknown[0]!r}", remedy=f"choose among {', '.join((*FORMATS, *MORE))}")
         data = self.data
         if data is None:
             raise DataError("a report that was opened has no data to be written from", remedy="scan again, or copy its folder")
@@ -151,6 +152,10 @@ class Report:
             from assay.report.sarif import sarif
 
             files[place.SARIF] = lambda p: _text(p, dumps(sarif(data, self.conclusion)))
+        if "junit" in formats:
+            from assay.report.junit import report_junit
+
+            files[place.JUNIT] = lambda p: _text(p, report_junit(data, self.conclusion))
         out = Path(out)
         place.write_folder(out, files)
         return out
