@@ -24,6 +24,7 @@ from assay.trial.sensitivity import sensitivity
 from assay.trial.trusted import hold_against
 from assay.trial.verdicts import findings_of, judge_all
 from assay.trial.views import View, views
+from assay.validate.against import against
 
 CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
 
@@ -87,6 +88,9 @@ def run(
     context = Context(data, probabilities, features, np.random.default_rng([settings.seed, 2]))
     screens, screened = run_screens(context, progress=_Stage(progress, share, 0.1))
     checks += screened
+    if trusted is not None:
+        told, held = against(data, trusted, np.random.default_rng([settings.seed, 4]), settings.alpha)
+        screens, checks = (*screens, *told), [*checks, *held]
     caught: tuple[Sensitivity, ...] = ()
     if settings.canaries:
         caught, planted = _canaries(active, seen[0], examined, settings, reader, _Stage(progress, share + 0.1, 0.9 - share), stages)

@@ -10,7 +10,8 @@ import typer
 HELP = """Hold new data to what a trusted set leads one to expect.
 
 infer reads trusted rows and writes a file of expectations: types, missing cells, values, ranges, units, texts, pictures. check holds \
-new data against that file, in a pipeline before training.
+new data against that file, in a pipeline before training. compare holds new data against the trusted rows themselves: drift of columns \
+and of all together, and rows that stand in both.
 """
 
 validate = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,3 +73,39 @@ def check(
     verdict = "as expected" if found.passed else f"{len(found.violations):,} rules broken"
     typer.echo(f"{data}: {found.rows:,} rows, {found.rules:,} rules asked, {verdict}.")
     return 0 if found.passed else 1
+
+
+@validate.command("compare", short_help="Drift against trusted rows, and rows that stand in both.")
+def compare(
+    data: Path = typer.Argument(help="The new data."),
+    trusted: Path = typer.Option(..., help="Trusted rows, or a test set."),
+    label: str | None = typer.Option(None, help="Label columns, comma-separated."),
+    alpha: float = typer.Option(0.01, help="Chance that any column of data drawn like the trusted rows is said to differ."),
+    seed: int = typer.Option(0, help="The same seed gives the same answer."),
+) -> int:
+    """Exit code: 0 alike, and nothing in both; 1 something differs, or stands in both; 2 the request or the data is wrong."""
+    import numpy as np
+
+    from assay.cli.scan import listed
+    from assay.dataset.data import Columns
+    from assay.dataset.read import read
+    from assay.validate.drift import drift
+    from assay.validate.leakage import leakage
+
+    new = read(data, columns=Columns(label=listed(label)))
+    good = read(trusted, columns=Columns(content=new.columns.content, label=new.columns.label), task=new.task)
+    rng = np.random.default_rng(seed)
+    found = drift(new, good, rng, alpha=alpha)
+    for column in found.columns:
+        mark = "differs" if column.differs else "alike"
+        typer.echo(f"{mark:8} {column.name}: {column.words} (distance {column.distance:.3f}, p = {column.p:.2g}, {column.test})")
+    for reason in found.skipped:
+        typer.echo(f"skipped  {reason}")
+    if found.joint is not None:
+        mark = "differs" if found.joint_differs else "alike"
+        typer.echo(f"{mark:8} all together: a classifier tells them apart with AUROC {found.joint.auroc:.3f} (p = {found.joint.p:.2g})")
+    copies = leakage(new, good, rng)
+    for row, other, how in copies.leaks[:10]:
+        typer.echo(f"{data}, row {new.row[row]}: {how} as row {good.row[other]} of {trusted}")
+    typer.echo(f"{data}: {copies.words()}.")
+    return 1 if found.differs or (copies.leaks and not copies.ordinary) else 0
