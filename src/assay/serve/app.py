@@ -1,0 +1,120 @@
+"""The application: routes, what stands before all of them, and how errors are told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from assay.dataset.errors import DataError
+from assay.serve import api, pages
+from assay.serve.api.doors import Door
+from assay.serve.errors import ServiceError, TooMany
+from assay.serve.front import Front
+from assay.serve.service import Service
+from assay.serve.settings import Settings
+from assay.serve.shapes import Problem
+from assay.version import __version__
+
+log = logging.getLogger("assay.serve")
+PROBLEM = "application/problem+json"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application. Raises DataError where its folder or data base is wrong."""
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.open()
+        try:
+            yield
+        finally:
+            service.close()
+
+    app = FastAPI(
+        title="Assay",
+        version=__version__,
+        summary="Finds poison in training data, proves it, and hands over the trigger.",
+        lifespan=lifespan,
+        docs_url=None,  # its page would be loaded from elsewhere
+        redoc_url=None,
+        openapi_url=None,  # served by a route of ours, behind a door
+        responses={"default": {"model": Problem, "description": "What went wrong, and what to do"}},
+    )
+    app.state.service = service
+    for router in (*api.ROUTERS, *pages.ROUTERS):
+        app.include_router(router)
+    app.add_middleware(Front, service=service)
+    app.add_exception_handler(ServiceError, _refused)
+    app.add_exception_handler(DataError, _wrong_data)
+    app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _away)
+    app.add_exception_handler(Exception, _fault)
+    check_doors(app)
+    return app
+
+
+def doors_of(route: APIRoute) -> list[Door]:
+    """The doors of a route, in its own dependencies and those of its parameters."""
+    return [d.call for d in route.dependant.dependencies if isinstance(d.call, Door)]
+
+
+def api_routes(app: FastAPI) -> list[APIRoute]:
+    """Every route that does something."""
+    return [route for route in app.routes if isinstance(route, APIRoute)]
+
+
+def check_doors(app: FastAPI) -> None:
+    """Raises RuntimeError for a route without a door, or with two: a mistake of whoever wrote it, found before anybody can use it."""
+    for route in api_routes(app):
+        if len(doors_of(route)) != 1:
+            raise RuntimeError(f"{route.path} has {len(doors_of(route))} doors; each route has one (assay.serve.api.doors)")
+
+
+def problem(status: int, kind: str, detail: str, remedy: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+    said = Problem(title=kind.replace("_", " "), status=status, kind=kind, detail=detail, remedy=remedy)
+    return JSONResponse(said.model_dump(exclude_none=True), status, headers, PROBLEM)
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServiceError)
+    headers = {"retry-after": str(max(1, round(error.after)))} if isinstance(error, TooMany) else {}
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return problem(error.status, error.kind, error.problem, error.remedy, headers)
+
+
+def _wrong_data(request: Request, error: Exception) -> JSONResponse:
+    root = str(request.app.state.service.settings.data)
+    return problem(422, "wrong_data", str(error).replace(root + "/", ""))
+
+
+def _wrong_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    said = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()[:5])
+    return problem(422, "wrong_request", said)
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    return problem(error.status_code, kind, str(error.detail), headers=dict(error.headers or {}))
+
+
+def _away(request: Request, error: Exception) -> JSONResponse:
+    log.error("the data base does not answer", exc_info=error)
+    return problem(503, "unavailable", "the data base does not answer", "try again in a while", {"retry-after": "5"})
+
+
+def _fault(request: Request, error: Exception) -> JSONResponse:
+    log.error("fault", exc_info=error)
+    return problem(500, "fault", "this is a fault in Assay; the server's log has more")
