@@ -29,6 +29,7 @@ def scan(
     contributor: str | None = None,
     source_column: str | None = None,
     time: str | None = None,
+    response: Names = None,
     task: Task | None = None,
     trusted: str | Path | None = None,
     since: str | Path | None = None,
@@ -49,7 +50,8 @@ def scan(
 
     `source`: a path (image folder, CSV, Parquet, JSONL, Arrow, Hugging Face, WebDataset, IDX, npz), or a pandas,
     polars, pyarrow, NumPy, Hugging Face or torch data set. Columns are inferred and said in the report's notes; name
-    them with `content` (what a model sees), `label`, `id`, `contributor`, `source_column`, `time`. `trusted`: rows
+    them with `content` (what a model sees), `label`, `id`, `contributor`, `source_column`, `time`,
+    `response` (what a model learns to write). `trusted`: rows
     known to be good, in any format; an artefact as usual among them is natural. `since`: the folder of an earlier report on
     the same data, to which rows were only added: the report then says what came with them.
     `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
@@ -69,7 +71,7 @@ def scan(
     from assay.stages import Stages
 
     settings = _settings(alpha=alpha, depth=depth, seed=seed, engine=engine, samples=samples, canaries=canaries)
-    columns = Columns(names(content), names(label), id, contributor, source_column, time)
+    columns = Columns(names(content), names(label), id, contributor, source_column, time, names(response))
     progress = progress or silent
     data = read(source, columns=columns, task=task, progress=progress)
     if ledger is not None:

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.dataset.dialogue import PROMPT, RESPONSE
+
 Kind = Literal["empty", "bool", "integer", "float", "string", "time", "list", "other"]
 
 # Names that people give to labels, the plainest first: the first of these that is there is taken.
@@ -51,13 +53,30 @@ PAIRS = (
     ("premise", "hypothesis"), ("sentence1", "sentence2"), ("text1", "text2"), ("question1", "question2"),
     ("question", "sentence"),
 )  # fmt: skip
-PROMPTS = ("instruction", "prompt", "question", "query", "input", "source_text")
-REPLIES = ("output", "response", "completion", "answer", "reply", "target_text", "chosen")
+PROMPTS = ("instruction", "prompt", "question", "query", "input", "source_text", "user", "human", "problem")
+REPLIES = (
+    "output", "response", "completion", "answer", "reply", "target_text", "chosen", "rejected", "assistant", "outputs", "responses",
+    "completions", "answers", "solution", "chosen_response", "rejected_response", "response_chosen", "response_rejected",
+)  # fmt: skip
 
 SAMPLE = 20_000  # values looked at to tell text from names; every value is read for what must hold for all
 UNNAMED_CLASSES = 100  # most classes of a label that is guessed without its name saying so
 MEAN_TOKENS = 3.0  # a text has at least this many tokens on average; the name of a category has one or two
 EPOCH = (631_152_000, 4_102_444_800)  # 1990 to 2100 in seconds: whole numbers that can be moments in time
+
+
+def is_prompt(lower: str) -> bool:
+    """Whether a column so called holds what was asked."""
+    return lower in PROMPTS or lower.endswith(PROMPT)
+
+
+def is_reply(lower: str) -> bool:
+    """Whether a column so called holds what a model learns to answer.
+
+    >>> is_reply("chosen"), is_reply("messages:response"), is_reply("input")
+    (True, True, False)
+    """
+    return lower in REPLIES or lower.endswith(RESPONSE)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,10 @@ MISSING = -1  # the code of a missing label
 
 @dataclass(frozen=True)
 class Columns:
-    """What each column is for. `content` is what a model sees; for pictures it may be empty (the picture is the content)."""
+    """What each column is for. `content` is what a model sees; for pictures it may be empty (the picture is the content).
+
+    `response`: those of the content columns that a model learns to write (generation); the other texts are prompts.
+    """
 
     content: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
@@ -29,6 +32,7 @@ class Columns:
     contributor: str | None = None
     source: str | None = None
     time: str | None = None
+    response: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

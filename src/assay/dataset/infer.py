@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from assay.dataset import columns as looks
 from assay.dataset.columns import Column
 from assay.dataset.data import MISSING, Columns, Modality, Task
+from assay.dataset.dialogue import RESPONSE
 from assay.dataset.errors import DataError
 from assay.dataset.labels import code, code_sets
+from assay.dataset.partners import partners, quoted
 
 Int = NDArray[np.int64]
 
@@ -82,24 +84,20 @@ def infer(
     if task != "none" and len(label) == 1:
         _restated(guess, label[0])
     context = _context(guess)
-    content: Sequence[str] = named.content or _content(guess)
+    content: Sequence[str] = (*named.content, *(r for r in named.response if r not in named.content)) if named.content else _content(guess)
     modality = _modality(guess, content)
-    task, content = _partners(guess, task, label, content, modality)
+    task, response = partners(guess.path, guess.look, named, task, label, content, modality, guess.notes)
     y, classes, task = _classes(guess, label, task, class_names or {})
     _say(guess, modality, task, content, label, context, classes)
-    meant = replace(context, content=tuple(content), label=tuple(label))
+    meant = replace(context, content=tuple(content), label=tuple(label), response=response)
     return Meaning(modality, task, meant, y, classes, tuple(guess.notes))
-
-
-def _quoted(names: Sequence[str]) -> str:
-    shown = [repr(name) for name in names[:12]]
-    return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _check_named(guess: _Guess) -> None:
     named = guess.named
     single = [("id", named.id), ("contributor", named.contributor), ("source", named.source), ("time", named.time)]
     wanted = [("content", name) for name in named.content] + [("label", name) for name in named.label]
+    wanted += [("response", name) for name in named.response]
     for role, name in wanted + [(role, name) for role, name in single if name is not None]:
         if name not in guess.look:
             raise DataError(
@@ -107,21 +105,29 @@ def _check_named(guess: _Guess) -> None:
                 path=guess.path,
                 remedy=f"name one of the columns that there are: {', '.join(guess.look) or '(none)'}",
             )
-    both = set(named.content) & set(named.label)
+    both = (set(named.content) | set(named.response)) & set(named.label)
     if both:
         raise DataError(
             f"column {sorted(both)[0]!r} cannot be content and label",
             path=guess.path,
             remedy="name it under one of --content and --label",
         )
+    for name in named.response:
+        if guess.look[name].kind != "string":
+            raise DataError(
+                f"a response is a text, and this column holds {guess.look[name].values.type}", path=guess.path, column=name,
+                remedy="name the text column that a model learns to write with --response",
+            )  # fmt: skip
 
 
 def _pass_over(guess: _Guess) -> None:
     """Columns that are never content: empty ones, splits, the answers of an experiment, values of no use to a model."""
     for column in guess.free():
-        if column.name in guess.named.label:
+        if column.name in (*guess.named.label, *guess.named.response):
             continue
-        if column.kind == "empty":
+        if column.name + RESPONSE in guess.look:
+            guess.roles[column.name] = "conversation"  # read by its two sides
+        elif column.kind == "empty":
             guess.roles[column.name] = "empty"
             guess.notes.append(f"Column {column.name!r} is empty and passed over.")
         elif column.lower in looks.SPLITS and column.distinct <= 20 and column.kind in ("string", "integer"):
@@ -137,9 +143,9 @@ def _label(guess: _Guess, task: Task | None) -> tuple[tuple[str, ...], Task | No
     if named:
         if task is None and (len(named) > 1 or guess.look[named[0]].kind == "list"):
             task = "multilabel"
-            guess.notes.append(f"Several labels a row ({_quoted(named)}): each different set of labels is a class.")
+            guess.notes.append(f"Several labels a row ({quoted(named)}): each different set of labels is a class.")
         return named, task
-    if task in ("none", "generation"):
+    if task in ("none", "generation") or (task is None and guess.named.response):
         return (), task
     free = guess.free()
     by_name = {column.lower: column for column in reversed(free)}
@@ -148,7 +154,7 @@ def _label(guess: _Guess, task: Task | None) -> tuple[tuple[str, ...], Task | No
     flags = [column for column in free if column.binary]
     if not strong and len(flags) >= 3 and any(column.text for column in free):
         guess.notes.append(
-            f"Text with {len(flags)} columns of 0 and 1 ({_quoted([c.name for c in flags])}): taken for labels, several a row."
+            f"Text with {len(flags)} columns of 0 and 1 ({quoted([c.name for c in flags])}): taken for labels, several a row."
         )
         return tuple(column.name for column in flags), task or "multilabel"
     for column in usable:
@@ -163,7 +169,7 @@ def _label(guess: _Guess, task: Task | None) -> tuple[tuple[str, ...], Task | No
     if guess.pictures:
         return (), task
     texts = {column.lower for column in free if column.text}
-    if task is None and texts.intersection(looks.PROMPTS) and texts.intersection(looks.REPLIES):
+    if task is None and any(map(looks.is_prompt, texts)) and any(map(looks.is_reply, texts)):
         return (), None  # prompts with replies: nothing is a class unless it is called one
     few = [column for column in free if _may_be_label(column)]
     words = [column for column in few if column.kind == "string"]
@@ -267,25 +273,6 @@ def _modality(guess: _Guess, content: Sequence[str]) -> Modality:
     return "table"
 
 
-def _partners(
-    guess: _Guess, task: Task | None, label: Sequence[str], content: Sequence[str], modality: Modality
-) -> tuple[Task | None, Sequence[str]]:
-    """Pairs of texts, and prompts with replies, by the names of their columns."""
-    if modality != "text" or task is not None:
-        return task, content
-    lower = {guess.look[name].lower: name for name in content}
-    for first, second in looks.PAIRS:
-        if label and first in lower and second in lower and not guess.named.content:
-            guess.notes.append(f"Columns {lower[first]!r} and {lower[second]!r} are taken for pairs of texts.")
-            return "pairs", content
-    prompt = next((lower[name] for name in looks.PROMPTS if name in lower), None)
-    reply = next((lower[name] for name in looks.REPLIES if name in lower), None)
-    if not label and prompt and reply:
-        guess.notes.append(f"Column {prompt!r} is taken for the prompt and {reply!r} for the reply: generation.")
-        return "generation", content
-    return None, content
-
-
 def _classes(
     guess: _Guess, label: Sequence[str], task: Task | None, names: Mapping[str, Sequence[str]]
 ) -> tuple[Int, tuple[str, ...], Task]:
@@ -369,8 +356,8 @@ def _say(
     classes: Sequence[str],
 ) -> None:
     what = {"image": "pictures", "text": "text", "table": "a table"}[modality]
-    shown = f", content {_quoted(content)}" if content else ""
-    labels = f", label {_quoted(label)}" if label else ", no label"
+    shown = f", content {quoted(content)}" if content else ""
+    labels = f", label {quoted(label)}" if label else ", no label"
     counted = f" ({len(classes)} classes)" if classes else ""
     guess.notes.insert(0, f"Read as {what}{shown}{labels}{counted}; task {task}.")
     if context.id and not guess.named.id:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.assemble import one_table
 from assay.dataset.data import Columns, Dataset, Task, Unreadable
+from assay.dataset.dialogue import unfold
 from assay.dataset.digest import NOTHING, row_digests
 from assay.dataset.errors import DataError
 from assay.dataset.files import existing
@@ -178,6 +179,7 @@ def _dataset(
         digest = row_digests(table, hashes)
     except TypeError as error:
         raise DataError(str(error), path=path, remedy="leave that column out, or store it as text or numbers") from error
+    table, unfolded = unfold(table)
     meaning = infer(
         table,
         path=path,
@@ -186,7 +188,7 @@ def _dataset(
         task=wanted.task,
         class_names=class_names,
     )
-    said = [*meaning.notes, *records.notes]
+    said = [*meaning.notes, *unfolded, *records.notes]
     table = _no_missing_text(table, meaning.columns.content, meaning.modality, said)
     keys = tuple(records.keys) if records.named else row_keys(table, meaning.columns.id, row, said)
     if records.unreadable:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.atomic import whole
 from assay.dataset.data import MISSING, Dataset
+from assay.dataset.dialogue import fold
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import FileFormat, Format
 from assay.dataset.formats.registry import named
@@ -49,7 +50,7 @@ def write_as(data: Dataset, out: str | Path, form: str | None = None) -> Written
         writer = named(name)
     except KeyError as error:
         raise DataError(f"there is no format called {name!r}", path=target, remedy="leave the format out") from error
-    table = with_labels(data)
+    table = fold(with_labels(data))
     with whole(target) as (new,):
         layout = writer.write(table, data.images, _file(writer, data, new))
     n = len(data)

@@ -58,7 +58,9 @@ def same(path: str | Path, report: Report, folder: str | Path) -> Dataset:
 
 def _columns(told: dict[str, Any]) -> Columns:
     contributor, source = (None if str(told[c]).startswith(FROM_LEDGER) else told[c] for c in ("contributor", "source"))
-    return Columns(tuple(told["content"]), tuple(told["label"]), told["id"], contributor, source, told["time"])
+    return Columns(
+        tuple(told["content"]), tuple(told["label"]), told["id"], contributor, source, told["time"], tuple(told.get("response", ()))
+    )
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,7 @@ def _settings(conclusion: Conclusion, data: Dataset) -> list[tuple[str, str]]:
         "contributor": columns.contributor,
         "source": columns.source,
         "time": columns.time,
+        "response": ", ".join(columns.response),
     }
     shown = [(k.replace("_", " "), "none" if v is None else str(v)) for k, v in jsonable(conclusion.settings).items()]
     return [*shown, *((f"{k} column", str(v)) for k, v in roles.items() if v)]

@@ -75,6 +75,7 @@ def dataset_json(data: Dataset) -> dict[str, Any]:
             "contributor": columns.contributor,
             "source": columns.source,
             "time": columns.time,
+            "response": list(columns.response),
         },
         "readable": len(data),
         "unreadable_count": len(data.unreadable),
