@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.dataset.data import Columns, Dataset, Task
 from assay.dataset.errors import DataError
+from assay.engine.base import NoEngine, current, using
+from assay.engine.choose import choose
 from assay.report.report import Report
 from assay.report.since import earlier, tell_since
 from assay.trial.family import Depth, Progress, silent
@@ -37,6 +41,8 @@ def scan(
     depth: Depth = "fast",
     seed: int = 0,
     engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    workers: int | None = None,
     samples: bool = True,
     canaries: bool = True,
     ledger: str | Path | None = None,
@@ -54,6 +60,8 @@ def scan(
     `response` (what a model learns to write). `trusted`: rows
     known to be good, in any format; an artefact as usual among them is natural. `since`: the folder of an earlier report on
     the same data, to which rows were only added: the report then says what came with them.
+    `engine`: where the work runs; its findings are the same. "local": this process, or with `workers` that many processes of this
+    machine; "ray": a Ray cluster, the one at `address` or one started here.
     `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
     `ledger`: a ledger that knows who brought each row (in place of columns that say so). `resume`: a folder of ours that keeps
     what is finished until the scan ends; after an interruption the same call goes on from there. `progress(done, total, what)`
@@ -66,21 +74,47 @@ def scan(
         >>> report = assay.scan("reviews.csv")                       # doctest: +SKIP
         >>> torch.utils.data.Subset(data, report.keep)               # doctest: +SKIP
     """
+    settings = _settings(alpha=alpha, depth=depth, seed=seed, samples=samples, canaries=canaries)
+    columns = Columns(names(content), names(label), id, contributor, source_column, time, names(response))
+    request = _Request(source, columns, task, trusted, since, ledger, resume)
+    try:
+        with ExitStack() as stack:
+            chosen = choose(engine, address, workers)
+            if chosen is not current():
+                stack.enter_context(chosen)
+                stack.enter_context(using(chosen))
+            return _scan(request, settings, progress or silent)
+    except NoEngine as error:
+        problem, _, remedy = str(error).partition(". Remedy: ")
+        raise DataError(problem, remedy=remedy) from error
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What to scan, and beside what."""
+
+    source: Any
+    columns: Columns
+    task: Task | None
+    trusted: str | Path | None
+    since: str | Path | None
+    ledger: str | Path | None
+    resume: str | Path | None
+
+
+def _scan(asked: _Request, settings: Settings, progress: Progress) -> Report:
     from assay.dataset.read import read
     from assay.pipeline import run
     from assay.stages import Stages
 
-    settings = _settings(alpha=alpha, depth=depth, seed=seed, engine=engine, samples=samples, canaries=canaries)
-    columns = Columns(names(content), names(label), id, contributor, source_column, time, names(response))
-    progress = progress or silent
-    data = read(source, columns=columns, task=task, progress=progress)
-    if ledger is not None:
-        data = _annotated(data, Path(ledger))
-    before = None if since is None else earlier(Path(since), data)
-    good = None if trusted is None else read(trusted, columns=data.columns, task=data.task, progress=progress)
+    data = read(asked.source, columns=asked.columns, task=asked.task, progress=progress)
+    if asked.ledger is not None:
+        data = _annotated(data, Path(asked.ledger))
+    before = None if asked.since is None else earlier(Path(asked.since), data)
+    good = None if asked.trusted is None else read(asked.trusted, columns=data.columns, task=data.task, progress=progress)
     if good is not None and good.modality != data.modality:
         raise DataError(f"the trusted rows hold {good.modality}, the data {data.modality}", remedy="give trusted rows of the same kind")
-    stages = Stages(None if resume is None else Path(resume))
+    stages = Stages(None if asked.resume is None else Path(asked.resume))
     conclusion = run(data, settings, progress, stages, good)
     stages.clear()
     if before is not None:
@@ -98,7 +132,7 @@ def _annotated(data: Dataset, folder: Path) -> Dataset:
 
 
 def _settings(**asked: Any) -> Settings:
-    """The pipeline's settings; DataError for one that is out of range, or that this version cannot honour."""
+    """The pipeline's settings; DataError for one that is out of range."""
     from assay.pipeline import Settings
 
     alpha, depth = asked["alpha"], asked["depth"]
@@ -106,8 +140,6 @@ def _settings(**asked: Any) -> Settings:
         raise DataError(f"alpha is a false discovery rate over 0 and at most 0.1; got {alpha}", remedy="leave it at 0.01")
     if depth not in ("fast", "full"):
         raise DataError(f"no depth {depth!r}", remedy="choose fast or full")
-    if asked.pop("engine") != "local":
-        raise DataError("this version cannot scan on a cluster", remedy="leave engine out")
     return Settings(**asked)
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
+from assay.desk import Desk, Errand, PlantedErrand
+from assay.engine.base import current
 from assay.finding import Action, Check, Conclusion, Finding, RowScore, Sensitivity, Verdict
 from assay.screen.combine import combine
 from assay.screen.context import Context
 from assay.screen.registry import run_screens
 from assay.stages import NOWHERE, Stages, stage_key
-from assay.trial.family import Depth, Examined, Family, Heard, Listener, Progress, silent
-from assay.trial.image_probe import Reader, reader_of
+from assay.trial.family import Depth, Examined, Family, Heard, Leader, Listener, Progress, silent
+from assay.trial.image_probe import reader_of
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
 from assay.trial.trusted import hold_against
@@ -26,6 +26,7 @@ from assay.trial.verdicts import findings_of, judge_all
 from assay.trial.views import View, views
 from assay.validate.against import against
 
+CANARIES = Heard(canaries=True)
 CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
 
 BLIND_SPOTS = (
@@ -73,8 +74,11 @@ def run(
     if passed_over:
         named = ", ".join(passed_over[:10]) + (", ..." if len(passed_over) > 10 else "")
         checks.append(Check("labels", "not_planned", f"labels on too few rows, or beyond the most common ones: {named}"))
-    reader = reader_of(seen[0].data, settings.seed)
-    examined, ran = _examine(active, seen, settings, reader, _Stage(progress, 0.0, share), stages)
+    desk = Desk(current(), stages, reader_of(seen[0].data, settings.seed))
+    planted = _planted(active, seen[0], settings) if settings.canaries else iter(())
+    if desk.engine.remote:
+        planted = iter([desk.begin_canaries(p) for p in planted])
+    examined, ran = _examine(active, seen, settings, _Stage(progress, 0.0, share), desk)
     checks += ran
     probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None and len(seen) == 1), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
@@ -93,8 +97,8 @@ def run(
         screens, checks = (*screens, *told), [*checks, *held]
     caught: tuple[Sensitivity, ...] = ()
     if settings.canaries:
-        caught, planted = _canaries(active, seen[0], examined, settings, reader, _Stage(progress, share + 0.1, 0.9 - share), stages)
-        checks += planted
+        caught, tried = _canaries(planted, len(active), examined, settings, _Stage(progress, share + 0.1, 0.9 - share), desk)
+        checks += tried
     else:
         checks.append(Check("canaries", "not_planned", "switched off"))
     progress(1.0, 1.0, "done")
@@ -114,66 +118,61 @@ def run(
 
 
 def _examine(
-    active: list[Family], seen: tuple[View, ...], settings: Settings, reader: Reader, progress: _Stage, stages: Stages
+    active: list[Family], seen: tuple[View, ...], settings: Settings, progress: _Stage, desk: Desk
 ) -> tuple[dict[str, Examined], list[Check]]:
     """Every family's examination of every view. A family that fails is listed as failed and the others go on."""
     examined: dict[str, Examined] = {}
     checks: list[Check] = []
+    errands = []
     for number, (view, family) in enumerate(product(seen, active)):
-        stage = _Stage(progress, number / len(active) / len(seen), 1 / len(active) / len(seen))
-        rng = np.random.default_rng([settings.seed, 1, number])
         name = family.name + view.suffix
-        if isinstance(family, Listener):
-            known = (e.probabilities for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
-            family = family.told(Heard(next(known, None), reader))
         key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
-        work = partial(family.examine, view.data, settings.depth, rng, stage)
-        result, check = _timed(name, partial(stages.get, key, work), stages.holds(key))
+        errands.append(Errand(key, name, family, view.data, settings.depth, np.random.default_rng([settings.seed, 1, number])))
+        if isinstance(family, Leader) or not isinstance(family, Listener):
+            desk.begin(errands[-1])
+    for number, (errand, (view, family)) in enumerate(zip(errands, product(seen, active), strict=True)):
+        stage = _Stage(progress, number / len(errands), 1 / len(errands))
+        if not isinstance(family, Leader):
+            known = (e.probabilities for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
+            errand = replace(errand, heard=Heard(next(known, None)))
+        result, check = desk.finish(errand, stage)
         checks.append(check)
         if result is not None:
-            examined[name] = result
+            examined[errand.name] = result
             checks.extend(result.checks)
     return examined, checks
 
 
-def _timed(name: str, work: Callable[[], Examined], kept: bool) -> tuple[Examined | None, Check]:
-    began = time.perf_counter()
-    try:
-        result = work()
-    except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        return None, Check(name, "failed", reason, time.perf_counter() - began)
-    said = f"{result.enumerated:,} artefacts enumerated" + (", before the scan was interrupted" if kept else "")
-    return result, Check(name, "ran", said, time.perf_counter() - began)
+def _planted(active: list[Family], view: View, settings: Settings) -> Iterator[PlantedErrand]:
+    """A copy of the view with canaries of each family, one family at a time; no errand where the data has no room for them."""
+    for number, family in enumerate(active):
+        rng = np.random.default_rng([settings.seed, 3, number])
+        copy = family.plant(view.data, settings.depth, rng)
+        name = f"canaries:{family.name}{view.suffix}"
+        key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
+        held = None if copy is None or not copy.plantings else Errand(key, name, family, copy.data, settings.depth, rng, CANARIES)
+        yield PlantedErrand(name, family.name, family.name + view.suffix, () if copy is None else copy.plantings, held)
 
 
 def _canaries(
-    active: list[Family], view: View, examined: dict[str, Examined], settings: Settings, reader: Reader, progress: _Stage, stages: Stages
+    planted: Iterator[PlantedErrand], count: int, examined: dict[str, Examined], settings: Settings, progress: _Stage, desk: Desk
 ) -> tuple[tuple[Sensitivity, ...], list[Check]]:
-    """Scan a copy of one view with canaries of each family, one family at a time, by the same rules.
+    """Scan the planted copies, one family at a time, by the same rules.
 
     A copy may be a sample of the rows; its canaries are held to the number of artefacts enumerated in the whole.
     """
     caught: list[Sensitivity] = []
     checks: list[Check] = []
-    for number, family in enumerate(active):
-        rng = np.random.default_rng([settings.seed, 3, number])
-        if isinstance(family, Listener):
-            family = family.told(Heard(pictures=reader, canaries=True))
-        copy = family.plant(view.data, settings.depth, rng)
-        name = f"canaries:{family.name}{view.suffix}"
-        if copy is None or not copy.plantings:
-            checks.append(Check(name, "not_applicable", "the data has no room for canaries of this kind"))
+    for number, copy in enumerate(planted):
+        if copy.errand is None:
+            checks.append(Check(copy.name, "not_applicable", "the data has no room for canaries of this kind"))
             continue
-        stage = _Stage(progress, number / len(active), 1 / len(active))
-        key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
-        work = partial(family.examine, copy.data, settings.depth, rng, stage)
-        result, check = _timed(name, partial(stages.get, key, work), stages.holds(key))
-        checks.append(Check(name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
+        result, check = desk.finish(copy.errand, _Stage(progress, number / count, 1 / count))
+        checks.append(Check(copy.name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
         if result is not None:
-            whole = examined[family.name + view.suffix].enumerated if family.name + view.suffix in examined else 0
+            whole = examined[copy.whole].enumerated if copy.whole in examined else 0
             result = replace(result, enumerated=max(result.enumerated, whole))
-            caught.extend(sensitivity(copy.plantings, judge_all({family.name: result}, settings.alpha / max(len(examined), 1))))
+            caught.extend(sensitivity(copy.plantings, judge_all({copy.family: result}, settings.alpha / max(len(examined), 1))))
     return tuple(caught), checks
 
 

@@ -26,6 +26,7 @@ EXTRAS = (
     Extra("datasets", "hf", "saved Hugging Face data sets, and scanning them from memory"),
     Extra("pandas", "frames", "scanning pandas frames from memory"),
     Extra("polars", "frames", "scanning polars frames from memory"),
+    Extra("ray", "ray", "scans on a cluster: assay scan --engine ray"),
     Extra("cryptography", "ledger", "signing and checking ledgers: assay ledger"),
 )
 

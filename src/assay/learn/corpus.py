@@ -1,12 +1,15 @@
-"""A corpus as flat arrays, and the phrases that its documents share.
+"""A corpus as flat arrays.
 
-Documents become one long array of vocabulary numbers, with a break after each; n-grams of every order are then found by sorting
-numbers, not by building strings, which keeps the cost linear in tokens (and the dictionary exact: no hashing).
+Documents become one long array of vocabulary numbers, with a break after each; phrases are then found by sorting numbers
+(`assay.learn.n_grams`), not by building strings, which keeps the cost linear in tokens (and the dictionary exact: no hashing).
+
+Documents are read in blocks, each with a vocabulary of its own; `Readings` is their mergeable state, and what it concludes is the
+same for any blocks in any order: words are numbered by their first appearance in the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.tokens import tokens
+from assay.engine.base import current, spans
 
 Int = NDArray[np.int64]
 
 BREAK = -1  # stands after each document (and between its columns), so that no n-gram crosses from one to the next
 MOST_TOKENS = 2_000  # of one document that are read: a novel in a cell must not drown the rest; said in the scan's notes
-LONGEST_PHRASE = 24  # tokens: longer boilerplate is found by its parts
-CLOSED = 0.9  # a phrase whose extension keeps this share of its documents is merged into the extension
+BLOCK = 20_000  # documents read at once: some MB of text, a second's work
 
 
 def distinct(values: Int) -> Int:
@@ -45,8 +48,52 @@ class Corpus:
         return np.bincount(self.document[self.word != BREAK], minlength=self.documents).astype(np.int64)
 
 
-def read_corpus(columns: Sequence[Sequence[str | None]]) -> Corpus:
-    """The corpus of n documents, given as one or more columns of n texts (None: empty)."""
+@dataclass(frozen=True)
+class Reading:
+    """Neighbouring documents, the first of them number `first`: `word` (t,) numbers in a vocabulary of their own, `tokens` (m,) how
+    many entries of it each document takes, breaks included."""
+
+    first: int
+    word: NDArray[np.int32]
+    tokens: NDArray[np.int32]
+    vocabulary: tuple[str, ...]
+    cut: int
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What was read so far, a mergeable state: any blocks of documents, in any order.
+
+    >>> a, b = read_block(0, [["red fox", "fox"]]), read_block(2, [["blue fox"]])
+    >>> b.merge(a).conclude().vocabulary, a.merge(b).conclude().word.tolist()
+    (('red', 'fox', 'blue'), [0, 1, -1, 1, -1, 2, 1, -1])
+    """
+
+    parts: tuple[Reading, ...] = ()
+
+    def merge(self, other: Readings) -> Readings:
+        return Readings(self.parts + other.parts)
+
+    def conclude(self) -> Corpus:
+        """The corpus. ValueError where documents are missing between the parts, or read twice."""
+        parts = sorted(self.parts, key=lambda part: part.first)
+        number: dict[str, int] = {}
+        words, lengths, documents = [], [], 0
+        for part in parts:
+            if part.first != documents:
+                raise ValueError(f"documents {documents} to {part.first - 1} are missing from what was read, or were read twice")
+            documents += len(part.tokens)
+            known = np.array([number.setdefault(t, len(number)) for t in part.vocabulary] + [BREAK], np.int64)
+            words.append(known[part.word])  # a break, -1, is the last of them
+            lengths.append(part.tokens)
+        word = np.concatenate(words) if words else np.zeros(0, np.int64)
+        length = np.concatenate(lengths) if lengths else np.zeros(0, np.int32)
+        document = np.repeat(np.arange(documents, dtype=np.int64), length)
+        return Corpus(word, document, documents, tuple(number), sum(part.cut for part in parts))
+
+
+def read_block(first: int, columns: Sequence[Sequence[str | None]]) -> Readings:
+    """The state of some documents, given as one or more columns of texts (None: empty); the first is number `first`."""
     number: dict[str, int] = {}
     word: list[int] = []
     lengths, cut = [], 0
@@ -58,64 +105,13 @@ def read_corpus(columns: Sequence[Sequence[str | None]]) -> Corpus:
             word.extend([number.setdefault(t, len(number)) for t in found[:MOST_TOKENS]])
             word.append(BREAK)
         lengths.append(len(word) - before)
-    document = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-    return Corpus(np.array(word, np.int64), document, len(lengths), tuple(number), cut)
+    return Readings((Reading(first, np.array(word, np.int32), np.array(lengths, np.int32), tuple(number), cut),))
 
 
-@dataclass(frozen=True)
-class Order:
-    """All n-grams of one length with enough documents: occurrence i starts at token `at[i]` and is number `gram[i]`.
-
-    `support[g]` counts distinct documents; `first[g]` is one place where g stands, to spell it from.
-    """
-
-    n: int
-    at: Int
-    gram: Int
-    support: Int
-    first: Int
-
-
-def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterator[Order]:
-    """Every n-gram shared by at least `least` documents, order by order, until none is left.
-
-    An n-gram can only be shared by as many documents as its two (n-1)-grams are, so each order looks only where both stand.
-    """
-    at = np.flatnonzero(corpus.word != BREAK)
-    code = corpus.word[at]
-    n = 1
-    while len(at) and n <= longest:
-        order = _frequent(corpus, at, code, n, least)
-        yield order
-        gram_at = np.full(len(corpus.word) + 1, -1, np.int64)
-        gram_at[order.at] = order.gram
-        follows = gram_at[order.at + 1] >= 0
-        at = order.at[follows]
-        code = order.gram[follows] * (order.gram.max(initial=0) + 1) + gram_at[at + 1]
-        n += 1
-
-
-def _frequent(corpus: Corpus, at: Int, code: Int, n: int, least: int) -> Order:
-    """Keep the codes that stand in at least `least` documents, renumbered from 0."""
-    values, gram = np.unique(code, return_inverse=True)
-    in_document = distinct(gram * corpus.documents + corpus.document[at])
-    support = np.bincount(in_document // corpus.documents, minlength=len(values))
-    renumber = np.full(len(values), -1, np.int64)
-    kept = np.flatnonzero(support >= least)
-    renumber[kept] = np.arange(len(kept))
-    mine = renumber[gram]
-    at, mine = at[mine >= 0], mine[mine >= 0]
-    first = np.zeros(len(kept), np.int64)
-    first[mine[::-1]] = at[::-1]
-    return Order(n, at, mine, support[kept].astype(np.int64), first)
-
-
-def open_to_extension(shorter: Order, longer: Order, tokens_in_corpus: int) -> NDArray[np.bool_]:
-    """(grams of `shorter`,) which are merged into an n-gram of `longer` that keeps `CLOSED` of their documents."""
-    merged = np.zeros(len(shorter.support), bool)
-    gram_at = np.full(tokens_in_corpus + 1, -1, np.int64)
-    gram_at[shorter.at] = shorter.gram
-    for place in (longer.first, longer.first + 1):
-        part = gram_at[place]
-        merged[part[longer.support >= CLOSED * shorter.support[part]]] = True
-    return merged
+def read_corpus(columns: Sequence[Sequence[str | None]]) -> Corpus:
+    """The corpus of n documents, given as one or more columns of n texts (None: empty)."""
+    calls = ((start, [column[start:stop] for column in columns]) for start, stop in spans(len(columns[0]), BLOCK))
+    read = Readings()
+    for part in current().map(read_block, calls):
+        read = read.merge(part)
+    return read.conclude()

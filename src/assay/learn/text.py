@@ -19,6 +19,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import StratifiedKFold
 
+from assay.engine.base import current
 from assay.learn.corpus import BREAK, Corpus
 
 Floats = NDArray[np.float64]
@@ -107,22 +108,50 @@ def fit_text_probe(
     double = np.zeros((len(corpus.word), k), np.float32)
     intercept = np.zeros((n, k))
     repeats = REPEATS if n <= LARGE and len(corpus.word) <= LONG else 1
+    cuts: list[tuple[Int, int, Int, int]] = []  # folds, the one that is judged, the rows to learn from, a seed
     for _ in range(repeats):
         fold = folds_of(y, group, count, rng)
         for number in range(count):
             train = np.flatnonzero(usable & (fold != number))
             if len(train) > TRAIN_AT_MOST:
                 train = np.sort(rng.choice(train, TRAIN_AT_MOST, replace=False))
-            weights, bias = _fit(features[train], y[train], k, int(rng.integers(2**31)))
-            spelt = letters @ weights[2**BITS :]
-            here = np.flatnonzero(fold[corpus.document] == number)
-            size = scale[corpus.document[here]][:, None] / repeats
-            single[here] += (weights[one[here]] + spelt[corpus.word[here]]) * size * (one[here] >= 0)[:, None]
-            double[here] += weights[two[here]] * size * (two[here] >= 0)[:, None]
-            intercept[fold == number] += bias / repeats
+            cuts.append((fold, number, train, int(rng.integers(2**31))))
+    engine = current()
+    seen = engine.put(_Seen(features, letters, corpus.word, corpus.document, one, two, scale / repeats, y, k))
+    said = engine.map(_judged, ((seen, fold, number, train, seed) for fold, number, train, seed in cuts))
+    for (fold, number, _, _), (here, one_by_one, in_pairs, bias) in zip(cuts, said, strict=True):
+        single[here] += one_by_one
+        double[here] += in_pairs
+        intercept[fold == number] += bias / repeats
     logits = intercept + _by_document(corpus, single) + _by_document(corpus, double)
     slope, shift = _calibrate(logits, y, usable)
     return TextProbe(logits * slope + shift, single * np.float32(slope), double * np.float32(slope))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What every fold of a corpus is learnt and judged from."""
+
+    features: sp.csr_matrix
+    letters: sp.csr_matrix
+    word: Int
+    document: Int
+    one: Int
+    two: Int
+    scale: Floats  # (n,) of a document's tokens
+    y: Int
+    k: int
+
+
+def _judged(seen: _Seen, fold: Int, number: int, train: Int, seed: int) -> tuple[Int, Floats, Floats, Floats]:
+    """A model of the rows `train`: what the tokens of fold `number` (their places come first) add alone and in pairs, and its bias."""
+    weights, bias = _fit(seen.features[train], seen.y[train], seen.k, seed)
+    spelt = seen.letters @ weights[2**BITS :]
+    here = np.flatnonzero(fold[seen.document] == number)
+    one, two = seen.one[here], seen.two[here]
+    size = seen.scale[seen.document[here]][:, None]
+    single = (weights[one] + spelt[seen.word[here]]) * size * (one >= 0)[:, None]
+    return here, single, weights[two] * size * (two >= 0)[:, None], bias
 
 
 def _hashed(corpus: Corpus) -> tuple[Int, Int]:

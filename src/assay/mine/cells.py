@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from assay.learn.columns import Coded, Floats
+from assay.stats.counts import DENSE, Counts
 
 Int = NDArray[np.int64]
 
@@ -36,50 +37,8 @@ COPIES = 6  # columns and half of all: rows alike in more are near-copies of one
 SAME = 0.9  # with this share of a part's carriers a combination is that part over again
 GAP = 0.05  # of the central range of a column: numbers set off by so much stand apart
 CENTRE = (0.5, 99.5)  # percentiles of the central range
-DENSE = 1 << 22  # possible keys up to which counting is by table (32 MB), above by sorting
 TRIPLES_AT_MOST = 40_000  # combinations of three columns (62 columns have 37,820): about 15 s of overhead on one core
 TRIPLE_ROWS_AT_MOST = 2_000_000_000  # rows times combinations of three columns: about 20 s on one core
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How often each key occurs, a mergeable state: sorted distinct keys and their counts.
-
-    >>> a, b = Counts.empty().add(np.array([3, 1, 3])), Counts.empty().add(np.array([3]))
-    >>> a.merge(b).keys.tolist(), b.merge(a).counts.tolist()
-    ([1, 3], [1, 3])
-    """
-
-    keys: NDArray[np.generic]
-    counts: Int
-
-    @staticmethod
-    def empty() -> Counts:
-        return Counts(np.zeros(0, np.int64), np.zeros(0, np.int64))
-
-    def add(self, keys: NDArray[np.generic], most: int | None = None) -> Counts:
-        """With a batch of keys counted in; `most`: they are whole numbers from 0 to below it."""
-        if most is not None and most <= DENSE and len(keys) * 16 > most:
-            table = np.bincount(keys.astype(np.int64, copy=False), minlength=1)
-            distinct = np.flatnonzero(table)
-            return self.merge(Counts(distinct, table[distinct]))
-        distinct, counts = np.unique(keys, return_counts=True)
-        return self.merge(Counts(distinct, counts))
-
-    def merge(self, other: Counts) -> Counts:
-        if not len(self.keys):
-            return other
-        if not len(other.keys):
-            return self
-        keys, place = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
-        return Counts(keys, np.bincount(place, np.concatenate([self.counts, other.counts])).astype(np.int64))
-
-    def of(self, keys: NDArray[np.generic]) -> Int:
-        """How often each of these occurs."""
-        if not len(self.keys):
-            return np.zeros(len(keys), np.int64)
-        slot = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[slot] == keys, self.counts[slot], 0)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.engine.base import current, spans
 from assay.screen.copies import join_pairs
 
 Int = NDArray[np.int64]
@@ -29,6 +30,8 @@ ALIKE = 0.7
 CHECK_HASHES = 128
 # Shorter texts have too few shingles to resemble anything by more than chance.
 FEWEST_SHINGLES = 10
+# Texts hashed in one piece of work: a second or so.
+BLOCK = 20_000
 # Bytes hashed at a time: bounds the memory at about 100 MB.
 BLOCK_BYTES = 4_000_000
 
@@ -44,13 +47,13 @@ def near_text_groups(texts: pa.Array, rng: np.random.Generator) -> Int:
     first, alone = np.unique(np.asarray(pc.dictionary_encode(folded).indices), return_index=True, return_inverse=True)[1:]
     distinct = folded.take(pa.array(first))
     hashes = _hash_functions(BANDS * ROWS_A_BAND, rng)
-    signature, shingles = min_hashes(distinct, hashes, rng_multipliers(rng))
+    signature, shingles = _in_blocks(distinct, hashes, rng_multipliers(rng))
     long = np.flatnonzero(shingles >= FEWEST_SHINGLES)
     left, right = _meeting_pairs(signature[long])
     left, right = long[left], long[right]
     if len(left):
         involved, back = np.unique(np.r_[left, right], return_inverse=True)
-        check, _ = min_hashes(distinct.take(pa.array(involved)), _hash_functions(CHECK_HASHES, rng), rng_multipliers(rng))
+        check, _ = _in_blocks(distinct.take(pa.array(involved)), _hash_functions(CHECK_HASHES, rng), rng_multipliers(rng))
         a, b = back[: len(left)], back[len(left) :]
         alike = (check[a] == check[b]).mean(axis=1) >= ALIKE
         left, right = left[alike], right[alike]
@@ -60,6 +63,15 @@ def near_text_groups(texts: pa.Array, rng: np.random.Generator) -> Int:
 def rng_multipliers(rng: np.random.Generator) -> UInt64:
     """(`SHINGLE`,) secret odd multipliers, one a byte of the shingle."""
     return rng.integers(0, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def _in_blocks(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
+    """`min_hashes`, block by block; each text is hashed for itself, so that blocks change nothing."""
+    calls = ((pa.concat_arrays([texts.slice(start, stop - start)]), hashes, multipliers) for start, stop in spans(len(texts), BLOCK))
+    parts = list(current().map(min_hashes, calls))
+    if not parts:
+        return min_hashes(texts, hashes, multipliers)
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
 def min_hashes(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,3 +116,10 @@ class Listener(Protocol):
     def told(self, heard: Heard) -> Self:
         """The same family, which now need not do that work again."""
         ...
+
+
+@runtime_checkable
+class Leader(Listener, Protocol):
+    """A listener that makes no use of others' probabilities, and so may be examined before they are done."""
+
+    leads: ClassVar[bool]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
+from assay.dataset.rows import UInt8
 from assay.finding import Check
 from assay.learn import images_net
 from assay.learn.images import HELD, CrossFit, cross_fit
@@ -32,7 +34,25 @@ def reader_of(data: Dataset, seed: int) -> Reader:
     images = data.images
     if images is None or len(images) > HELD:
         return None
-    return cache(lambda: LinearLearner.of(images, np.random.default_rng([seed, READER]), remember=True))
+    return PictureReader(images, seed)
+
+
+@dataclass(frozen=True)
+class PictureReader:
+    """Reads pictures as the scan of `images` (n, h, w, c) does. What it has learnt does not travel: it is learnt again, to the same."""
+
+    images: UInt8
+    seed: int
+
+    def __call__(self) -> LinearLearner:
+        return self._learner
+
+    @cached_property
+    def _learner(self) -> LinearLearner:
+        return LinearLearner.of(self.images, np.random.default_rng([self.seed, READER]), remember=True)
+
+    def __reduce__(self) -> tuple[type[PictureReader], tuple[UInt8, int]]:
+        return PictureReader, (self.images, self.seed)
 
 
 def image_probe(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ class OverlayFamily:
 
     name: str = "overlay"
     heard: Heard = NOTHING
+    leads: ClassVar[bool] = True
 
     def told(self, heard: Heard) -> OverlayFamily:
         """The same, which reads pictures as the rest of the scan does, and measures effects where somebody reads them."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class PatchFamily:
 
     name: str = "patch"
     heard: Heard = NOTHING
+    leads: ClassVar[bool] = True
 
     def told(self, heard: Heard) -> PatchFamily:
         """The same, which reads pictures as the rest of the scan does, and measures effects where somebody reads them."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,7 @@ class PhraseFamily:
 
     name: str = "phrase"
     heard: Heard = NOTHING
+    leads: ClassVar[bool] = True
 
     def told(self, heard: Heard) -> PhraseFamily:
         """The same; among canaries it measures no effects and makes no features, which nobody would read."""

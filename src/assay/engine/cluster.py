@@ -1,0 +1,100 @@
+"""A Ray cluster (Moritz et al. 2018): work as Ray tasks, blocks in Ray's object store.
+
+Ray restarts work whose worker or node is lost, and makes lost results again from the work that made them; it spills its store to disk.
+Every node needs the same version of this program, which is checked at every piece of work. Processors of different makes may differ in
+the last bit of a floating-point sum: the same answer is promised for nodes of one make, and differs by rounding between others.
+
+Ray's ports run any program for whoever reaches them: a cluster belongs on a closed network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from assay.engine.base import Engine, Handle, LostWork, NoEngine, using
+from assay.version import __version__
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+TRIES = 3  # times that Ray gives work again whose worker or node is lost
+START = "pip install 'assay[ray]'"
+
+
+class Remote(Handle[T]):
+    """An object of Ray's store."""
+
+    def __init__(self, reference: Any) -> None:
+        self.reference = reference
+
+
+class Cluster(Engine):
+    """Ray, at `address` ("auto": the cluster that this machine is part of), or, without one, on this machine with `workers` processes.
+
+    Where this program already speaks to a cluster, that one is used, and left as it is by `close`. NoEngine where Ray is not installed
+    or the cluster does not answer.
+    """
+
+    name: ClassVar[str] = "ray"
+    remote = True
+
+    def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise NoEngine(f"Ray is not installed. Remedy: {START}") from error
+        self._ray = ray
+        self._ours = not ray.is_initialized()
+        if self._ours:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
+            options: dict[str, Any] = {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+            try:
+                ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=False, **options)
+            except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+                raise NoEngine(
+                    f"no Ray cluster answers at {address or 'this machine'} ({error}). Remedy: start one with `ray start --head`"
+                ) from error
+        there = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self.workers = min(there, workers or there)
+        self._task = ray.remote(max_retries=TRIES, num_cpus=1)(_run)
+
+    def put(self, value: T) -> Handle[T]:
+        return Remote(self._ray.put(value))
+
+    def submit(self, work: Callable[..., R], *arguments: Any, stay: bool = False) -> Handle[R]:
+        ready = [a.reference if isinstance(a, Remote) else a for a in arguments]
+        return Remote(self._task.remote(__version__, work, *ready))
+
+    def wait(self, handle: Handle[Any]) -> None:
+        assert isinstance(handle, Remote)
+        self._ray.wait([handle.reference], fetch_local=False)
+
+    def result(self, handle: Handle[R]) -> R:
+        assert isinstance(handle, Remote)
+        errors = self._ray.exceptions
+        try:
+            value: R = self._ray.get(handle.reference)
+        except errors.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, Exception) and not isinstance(cause, errors.RayError):
+                raise cause from error  # what the work itself raised
+            raise LostWork(f"a worker could not begin its work: {cause or error}") from error
+        except errors.RayError as error:
+            raise LostWork(f"the cluster gave work up after {TRIES} further tries: {type(error).__name__}: {error}") from error
+        return value
+
+    def close(self) -> None:
+        if self._ours and self._ray.is_initialized():
+            self._ray.shutdown()
+
+
+def _run(version: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    """In the worker. What it begins in its turn are Ray tasks of the same cluster; its processor is free while it waits for them."""
+    if version != __version__:
+        raise NoEngine(f"a node runs version {__version__} of this program, not {version}. Remedy: install the same version on every node")
+    from assay.engine.cores import alone
+
+    with using(Cluster()):
+        return alone(work, *arguments)

@@ -1,0 +1,146 @@
+"""The cores of this machine: one process each, started afresh, reading shared blocks from mapped files.
+
+A process that dies (killed, out of memory) takes the pool with it; the pool is made again and what was under way is done again, up to
+`TRIES` times. Memory is bounded by the window of `assay.engine.base`; placed blocks and results that stay lie on disk.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from assay.engine.base import Engine, Handle, LostWork
+from assay.engine.spill import Spilled, spill
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+TRIES = 3  # of one piece of work: what kills its worker three times will kill the fourth
+
+
+class Task(Handle[T]):
+    """Work given to the pool, with all that is needed to give it again."""
+
+    def __init__(self, work: Callable[..., T], arguments: tuple[Any, ...], stay: bool) -> None:
+        self.work, self.arguments, self.stay, self.tries = work, arguments, stay, 1
+        self.future: Future[Any] = Future()
+        self.pool = 0  # the number of the pool that it was last given to
+        self.held: Spilled | None = None
+
+
+class Placed(Handle[T]):
+    """A block placed for all workers."""
+
+    def __init__(self, held: Spilled) -> None:
+        self.held = held
+        weakref.finalize(self, held.drop)
+
+
+class Cores(Engine):
+    """`workers` processes of this machine. Scratch files lie in `folder`, or where temporary files do."""
+
+    name: ClassVar[str] = "cores"
+    remote = True
+
+    def __init__(self, workers: int, folder: Path | None = None) -> None:
+        self.workers = workers
+        self.folder = Path(tempfile.mkdtemp(prefix="assay-", dir=folder))
+        self._number = 0
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        self._number += 1
+        spawn = multiprocessing.get_context("spawn")  # fork would copy threads' locks, and is not to be had everywhere
+        return ProcessPoolExecutor(self.workers, spawn, _prepare)
+
+    def put(self, value: T) -> Handle[T]:
+        return Placed(spill(value, self.folder))
+
+    def submit(self, work: Callable[..., R], *arguments: Any, stay: bool = False) -> Handle[R]:
+        task = Task(work, arguments, stay)
+        self._give(task)
+        return task
+
+    def _give(self, task: Task[Any]) -> None:
+        ready = tuple(self._ready(a) for a in task.arguments)
+        task.pool = self._number
+        try:
+            task.future = self._pool.submit(_run, task.work, ready, self.folder if task.stay else None)
+        except BrokenProcessPool:
+            self._again(task)
+
+    def _ready(self, argument: Any) -> Any:
+        """An argument as it travels: what lies in a file as its place there."""
+        if isinstance(argument, Placed):
+            return argument.held
+        if isinstance(argument, Task):
+            value = self._finished(argument)
+            return argument.held if argument.stay else value
+        return argument
+
+    def _finished(self, task: Task[R]) -> Any:
+        while True:
+            try:
+                value = task.future.result()
+            except BrokenProcessPool:
+                self._again(task)
+                continue
+            if task.stay and task.held is None:
+                task.held = value
+                weakref.finalize(task, value.drop)
+            task.arguments = ()  # no longer needed: what they hold may go
+            return value
+
+    def _again(self, task: Task[Any]) -> None:
+        """Give work again whose pool broke, to a new pool if nobody made one yet."""
+        if task.tries == TRIES:
+            raise LostWork(f"{task.work.__name__} ended its process {TRIES} times (out of memory, perhaps)")
+        if task.pool == self._number:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = self._start()
+        task.tries += 1
+        self._give(task)
+
+    def wait(self, handle: Handle[Any]) -> None:
+        if isinstance(handle, Task):
+            error = handle.future.exception()
+            if isinstance(error, BrokenProcessPool):
+                self._again(handle)
+                self.wait(handle)
+
+    def result(self, handle: Handle[R]) -> R:
+        if isinstance(handle, Placed):
+            return handle.held.load()
+        assert isinstance(handle, Task)
+        value = self._finished(handle)
+        return value.load() if handle.stay else value
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _prepare() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"  # a process a core: threads of one would only take cores from another
+
+
+def _run(work: Callable[..., Any], arguments: tuple[Any, ...], folder: Path | None) -> Any:
+    """In the worker: the arguments made ready, the work done, and a result that stays put away."""
+    value = alone(work, *(a.load() if isinstance(a, Spilled) else a for a in arguments))
+    return value if folder is None else spill(value, folder)
+
+
+def alone(work: Callable[..., R], *arguments: Any) -> R:
+    """`work(*arguments)` with the linear algebra libraries held to one thread, so that sums are made in one order."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):
+        return work(*arguments)

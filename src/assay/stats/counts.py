@@ -1,0 +1,68 @@
+"""How often things occur: a state that may be gathered in parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+
+DENSE = 1 << 22  # possible keys up to which counting is by table (32 MB), above by sorting
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each key occurs, a mergeable state: sorted distinct keys and their counts.
+
+    >>> a, b = Counts.empty().add(np.array([3, 1, 3])), Counts.empty().add(np.array([3]))
+    >>> a.merge(b).keys.tolist(), b.merge(a).counts.tolist()
+    ([1, 3], [1, 3])
+    """
+
+    keys: NDArray[np.generic]
+    counts: Int
+
+    @staticmethod
+    def empty() -> Counts:
+        return Counts(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def add(self, keys: NDArray[np.generic], most: int | None = None) -> Counts:
+        """With a batch of keys counted in; `most`: they are whole numbers from 0 to below it."""
+        if most is not None and most <= DENSE and len(keys) * 16 > most:
+            table = np.bincount(keys.astype(np.int64, copy=False), minlength=1)
+            distinct = np.flatnonzero(table)
+            return self.merge(Counts(distinct, table[distinct]))
+        distinct, counts = np.unique(keys, return_counts=True)
+        return self.merge(Counts(distinct, counts))
+
+    def merge(self, other: Counts) -> Counts:
+        if not len(self.keys):
+            return other
+        if not len(other.keys):
+            return self
+        keys, place = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
+        return Counts(keys, np.bincount(place, np.concatenate([self.counts, other.counts])).astype(np.int64))
+
+    def of(self, keys: NDArray[np.generic]) -> Int:
+        """How often each of these occurs."""
+        if not len(self.keys):
+            return np.zeros(len(keys), np.int64)
+        slot = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[slot] == keys, self.counts[slot], 0)
+
+    def least(self, support: int) -> Counts:
+        """Only the keys that occur at least so often."""
+        often = self.counts >= support
+        return Counts(self.keys[often], self.counts[often])
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Whole numbers, one a known thing, that add up over parts: a state as large as the list of things."""
+
+    counts: Int
+
+    def merge(self, other: Tally) -> Tally:
+        return Tally(self.counts + other.counts)

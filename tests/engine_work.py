@@ -1,0 +1,54 @@
+"""Work for the tests of engines: workers import it by name."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A state that remembers the order in which it was merged."""
+
+    numbers: tuple[int, ...] = ()
+
+    def merge(self, other: Seen) -> Seen:
+        return Seen(self.numbers + other.numbers)
+
+
+def seen(number: int) -> Seen:
+    return Seen((number,))
+
+
+def total(block: np.ndarray, start: int, stop: int) -> int:
+    return int(block[start:stop].sum())
+
+
+def writable(block: np.ndarray) -> bool:
+    return bool(block.flags.writeable)
+
+
+def doubled(block: np.ndarray) -> np.ndarray:
+    return block * 2
+
+
+def refuse(number: int) -> int:
+    raise ValueError(f"no {number}")
+
+
+def die_once(marker: str) -> str:
+    """The first time, its process ends as if it had been killed."""
+    path = Path(marker)
+    if not path.exists():
+        path.touch()
+        os._exit(9)
+    return "done"
+
+
+def slowly(number: int, seconds: float) -> int:
+    time.sleep(seconds)
+    return number * number

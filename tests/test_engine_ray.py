@@ -1,0 +1,90 @@
+"""On a real Ray cluster of several nodes: the same findings, on one worker or four, and with a node killed under way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine_work as work
+from assay.api import scan
+from assay.dataset.errors import DataError
+from assay.engine.base import NoEngine, spans
+from assay.engine.cluster import Cluster
+from test_stages import conclusions, reviews
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'assay[ray]'")
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+ray.cloudpickle.register_pickle_by_value(work)  # the nodes do not have the tests
+
+STORE = 100_000_000  # bytes of each node's object store
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Any]:
+    """A cluster of one node with one processor; tests add others."""
+    cluster = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
+    )
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def add(nodes: Any, until: int) -> None:
+    while len(nodes.list_all_nodes()) < until:
+        nodes.add_node(num_cpus=1, object_store_memory=STORE)
+    nodes.wait_for_nodes()
+
+
+def test_findings_are_the_same_on_one_two_and_four_nodes(nodes: Any) -> None:
+    here = scan(reviews(300), canaries=False)
+    assert here.verdict == "poisoned"
+    for count in (1, 2, 4):
+        add(nodes, count)
+        assert Cluster().workers == count
+        there = scan(reviews(300), canaries=False, engine="ray")
+        assert conclusions(there) == conclusions(here)  # p-values and scores to the last digit that is written
+
+
+def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:
+    add(nodes, 2)
+    doomed = nodes.add_node(num_cpus=2, object_store_memory=STORE)
+    nodes.wait_for_nodes()
+    cluster = Cluster()
+    found: list[int] = []
+    asked = threading.Thread(target=lambda: found.extend(cluster.map(work.slowly, [(i, 0.3) for i in range(24)])))
+    asked.start()
+    time.sleep(1.0)
+    nodes.remove_node(doomed, allow_graceful=False)
+    asked.join(120)
+    assert found == [i * i for i in range(24)]
+
+
+def test_states_fold_on_the_cluster_and_what_work_raises_is_raised_here(nodes: Any) -> None:
+    cluster = Cluster()
+    folded = cluster.fold(work.seen, [(i,) for i in range(20)])
+    assert folded is not None
+    assert folded.numbers == tuple(range(20))
+    block = cluster.put(np.arange(100))
+    assert sum(cluster.map(work.total, [(block, a, b) for a, b in spans(100, 30)])) == 4950
+    with pytest.raises(ValueError, match="no 7"):
+        cluster.result(cluster.submit(work.refuse, 7))
+
+
+def test_a_node_with_another_version_is_refused(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.engine.cluster.__version__", "9.9.9")
+    cluster = Cluster()
+    with pytest.raises(NoEngine, match=r"not 9\.9\.9\. Remedy: install the same version"):
+        cluster.result(cluster.submit(work.seen, 1))
+
+
+def test_an_engine_that_is_not_there_is_bad_input() -> None:
+    with pytest.raises(DataError, match="only a Ray cluster has an address"):
+        scan(reviews(60), address="auto")
