@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TextIO, cast
 
 import typer
 
@@ -34,6 +35,7 @@ from assay.cli import (
     validate,
     watch,
 )
+from assay.cli.terminal import Shielded
 
 OK, FOUND, WRONG, INCOMPLETE, STOPPED, TERMINATED = 0, 1, 2, 3, 130, 143
 
@@ -97,9 +99,12 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     before = signal.signal(signal.SIGTERM, _terminated)
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, Shielded(stream)) for stream in streams)
     try:
         return _run(arguments, debug)
     finally:
+        sys.stdout, sys.stderr = streams
         signal.signal(signal.SIGTERM, before)
 
 

@@ -62,15 +62,17 @@ def _show(found: Checklist) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from assay.dataset.printable import printable
+
     console = Console(highlight=False)
     for point in found.points:
         mark, style = MARKS[point.state]
         console.print(Text.assemble((f"{mark} {point.number} {point.title}", style), (f"  {point.state}", "dim")))
         for sentences, sign in ((point.broken, "!"), (point.held, "+"), (point.said, "~"), (point.lacks, "-")):
             for sentence in sentences:
-                console.print(Text(f"    {sign} {sentence}"))
+                console.print(Text(f"    {sign} {printable(sentence)}"))
         if point.state != "shown":
             for command in point.next:
-                console.print(Text(f"      {command}", "cyan"), soft_wrap=True)
+                console.print(Text(f"      {printable(command)}", "cyan"), soft_wrap=True)
     counts = {state: sum(p.state == state for p in found.points) for state in MARKS}
     console.print(Text("\n" + ", ".join(f"{n} {state}" for state, n in counts.items() if n) + "."))

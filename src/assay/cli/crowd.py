@@ -79,6 +79,7 @@ def crowd(
     from assay.crowd.save import save
     from assay.crowd.terminal import render
     from assay.dataset.atomic import refuse_existing
+    from assay.report.plain import Plain
 
     out = out or Path.cwd() / f"{labels.stem}.crowd"
     refuse_existing(out)
@@ -100,7 +101,7 @@ def crowd(
         aggregate = _with_model(trusted, predictions)
     disputed = disputes(aggregate, votes, found)
     save(aggregate, found, disputed, out)
-    Console().print(render(aggregate, found, disputed, out), highlight=False)
+    Console().print(Plain(render(aggregate, found, disputed, out)), highlight=False)
     return 1 if found.accusations and fail_on is FailOn.accused else 0
 
 

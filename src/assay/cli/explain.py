@@ -27,5 +27,6 @@ def explain(
 
     from assay.report import act
     from assay.report.explained import render
+    from assay.report.plain import Plain
 
-    Console().print(render(act.explain(report, row, data)))
+    Console().print(Plain(render(act.explain(report, row, data))))

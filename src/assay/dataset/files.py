@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import visible_names
+from assay.dataset.formats.base import in_utf8, visible_names
 
 
 def existing(path: str | Path) -> Path:
@@ -13,6 +13,7 @@ def existing(path: str | Path) -> Path:
     folder.
     """
     there = Path(path)
+    in_utf8(str(there), there.parent)
     if not there.exists():
         near = next((parent for parent in there.absolute().parents if parent.exists()), None)
         raise DataError("there is no such file or folder", path=path, remedy=f"check the path; {near} is there")

@@ -22,7 +22,7 @@ from assay.dataset.formats.base import Batch
 from assay.dataset.formats.registry import recognise
 from assay.dataset.infer import infer
 from assay.dataset.keys import row_keys
-from assay.dataset.limits import LIMITS, Limits, Progress, silent
+from assay.dataset.limits import LIMITS, VARIABLE, Limits, Progress, silent
 from assay.dataset.memory import in_memory
 from assay.dataset.merkle import tree_hash
 from assay.dataset.pictures import Album, Survey, hashes_of
@@ -43,8 +43,14 @@ class _Records:
     pixels: list[UInt8] = field(default_factory=list)
     count: int = 0
     named: bool = False  # the format names its records
+    held: int = 0  # bytes of the tables
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch, path: str, limits: Limits) -> None:
+        self.held += batch.table.nbytes
+        if self.count + batch.count > limits.records:
+            raise _too_much(f"more than {limits.records:,} records", "records", path)
+        if self.held > limits.unpacked:
+            raise _too_much(f"more than {limits.unpacked:,} bytes of values, unpacked", "unpacked", path)
         keys = batch.keys
         self.named = self.named or keys is not None
         good = _readable(batch)
@@ -60,6 +66,10 @@ class _Records:
         if isinstance(batch.pictures, np.ndarray):
             self.pixels.append(batch.pictures)
         self.count += batch.count
+
+
+def _too_much(what: str, name: str, path: str) -> DataError:
+    return DataError(f"holds {what}", path=path, remedy=f"scan a part of it, or allow more: {VARIABLE}={name}=...")
 
 
 def _readable(batch: Batch) -> Sequence[int]:
@@ -114,7 +124,7 @@ def _read(
     records, survey, encoded = _Records(), Survey(), 0
     for batch in batches():
         if batch.pictures is None or isinstance(batch.pictures, np.ndarray):
-            records.add(batch)
+            records.add(batch, path, wanted.limits)
         else:  # encoded pictures are measured first and decoded in a second pass, so that one copy is ever held
             encoded += batch.count
             for data in batch.pictures:
@@ -124,7 +134,7 @@ def _read(
     if encoded:
         album = Album(survey, wanted.limits)
         for batch in batches():
-            records.add(_decoded(batch, album))
+            records.add(_decoded(batch, album), path, wanted.limits)
             say(records.count, encoded, "reading pictures")
         records.notes += survey.notes(wanted.limits)
         images, hashes = album.pixels, album.hashes

@@ -16,6 +16,7 @@ import numpy as np
 from markupsafe import Markup
 
 from assay.dataset.data import Dataset
+from assay.dataset.printable import printable
 from assay.finding import Conclusion, Finding, RowScore, TrialResult
 from assay.report import charts, words
 from assay.report.exhibits import Carrier, Exhibit, exhibit, label_of, specimens
@@ -200,6 +201,11 @@ def _sentence(what: str) -> str:
     return what[:1].upper() + what[1:] if what.startswith(("a ", "an ", "one ", "the ")) else what
 
 
+def _shown(value: Any) -> Any:
+    """What a reader cannot see, or what turns the direction of a line, as an escape."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -208,6 +214,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters["comma"] = lambda n: f"{n:,}"
     environment.filters["capital"] = lambda s: s[:1].upper() + s[1:]

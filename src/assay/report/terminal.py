@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.dataset.data import Dataset
+from assay.dataset.printable import printable
 from assay.finding import Conclusion, Finding
 from assay.report import words
+from assay.report.plain import Plain
 from assay.report.rows import by_strength
 from assay.report.withheld import description
 
@@ -47,11 +49,11 @@ def show(
 ) -> None:
     """Print it, then the commands to type next: each on one line however narrow the terminal, so that it can be copied."""
     console = console or Console()
-    console.print(render(data, conclusion, place))
+    console.print(Plain(render(data, conclusion, place)))
     if steps:
         console.print(Text("Next", "bold"))
     for step in steps:
-        console.print(Text(f"  {step}"), soft_wrap=True)
+        console.print(Text(f"  {printable(step)}"), soft_wrap=True)
 
 
 def _verdict(data: Dataset, conclusion: Conclusion) -> Panel:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.edits import Edit
 from assay.dataset.errors import DataError
-from assay.dataset.limits import Limits
+from assay.dataset.limits import LIMITS, VARIABLE, Limits
 
 UInt8 = NDArray[np.uint8]
 Int = NDArray[np.int64]
@@ -89,10 +89,22 @@ def visible_names(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[st
     found: list[str] = []
     for root, folders, files in os.walk(base, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(hidden)]
+        for name in (*folders, *files):
+            in_utf8(name, folder)
         above = os.path.relpath(root, base).replace(os.sep, "/")
         above = "" if above == "." else above + "/"
         found += [above + name for name in files if not name.startswith(hidden)]
+        if len(found) > LIMITS.files:
+            raise DataError(
+                f"holds more than {LIMITS.files:,} files", path=folder, remedy=f"scan a part of it, or allow more: {VARIABLE}=files=..."
+            )
     return sorted(found, key=lambda name: name.encode("utf-8", "surrogateescape"))
+
+
+def in_utf8(name: str, folder: Path) -> None:
+    """DataError for a file name that is not UTF-8: keys, reports and most formats hold text."""
+    if not name.isascii() and any("\udc80" <= c <= "\udcff" for c in name):
+        raise DataError(f"the file name {os.fsencode(name)!r} is not UTF-8", path=folder, remedy="rename it, for instance with convmv")
 
 
 def visible_files(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[Path]:

@@ -7,6 +7,7 @@ a big-endian 32-bit number (LeCun, Cortes, Burges, "The MNIST database", file fo
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import struct
 import zlib
@@ -23,7 +24,7 @@ from assay.dataset.arrays import Parts, batch_of
 from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, visible_files, visible_names
-from assay.dataset.limits import Limits
+from assay.dataset.limits import LIMITS, VARIABLE, Limits
 
 NAME = re.compile(r"^(?P<split>.*?)[-_.]?(?P<what>images|labels)[-._]idx(?P<dims>[1-4])[-._]ubyte(?P<gz>\.gz)?$")
 UBYTE = 0x08
@@ -53,8 +54,8 @@ class Idx(Format):
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         pairs = _pairs(path)
         for pair in pairs:
-            x = _array(pair.images)
-            y = None if pair.labels is None else _array(pair.labels)
+            x = _array(pair.images, limits)
+            y = None if pair.labels is None else _array(pair.labels, limits)
             if y is not None and len(y) != len(x):
                 raise DataError(f"{len(y):,} labels for {len(x):,} pictures", path=pair.labels, remedy="give the labels of these pictures")
             notes = () if y is not None else (f"There are no labels beside {pair.images.name}.",)
@@ -127,9 +128,11 @@ def _header(path: Path) -> tuple[tuple[int, ...], int]:
     return struct.unpack(f">{magic[3]}I", raw), 4 + len(raw)
 
 
-def _array(path: Path) -> NDArray[np.uint8]:
+def _array(path: Path, limits: Limits) -> NDArray[np.uint8]:
     shape, head = _header(path)
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
+    if size > limits.unpacked:
+        raise DataError(f"promises {size:,} bytes, more than {limits.unpacked:,}", path=path, remedy=f"allow more: {VARIABLE}=unpacked=...")
     if path.suffix != ".gz" and path.stat().st_size < head + size:
         raise _short(path, shape, path.stat().st_size - head)
     try:
@@ -165,7 +168,7 @@ def _edit(path: Path, drop: Int) -> Edit:
 
 def _rewrite(path: Path, drop: Int, new: Path) -> None:
     with new.open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-        _put(cast(BinaryIO, file), np.delete(_array(path), drop, axis=0))
+        _put(cast(BinaryIO, file), np.delete(_array(path, LIMITS), drop, axis=0))
 
 
 def _write(path: Path, array: NDArray[np.uint8]) -> None:

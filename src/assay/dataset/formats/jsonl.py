@@ -42,7 +42,7 @@ class JsonLines(FileFormat):
                 text = line[3:] if begin == 0 and line.startswith(BOM) else line
                 if not text.strip():
                     continue
-                record = _record(text, path, first + place, begin, number)
+                record = _record(text, path, first + place, begin, number, limits)
                 if isinstance(record, str):
                     faults[place] = record
                 else:
@@ -81,7 +81,7 @@ def _batch(records: list[Mapping[str, Any]], count: int, faults: dict[int, str],
     return Batch(table, count, faults)
 
 
-def _record(line: bytes, path: Path, row: int, begin: int, number: int) -> Mapping[str, Any] | str:
+def _record(line: bytes, path: Path, row: int, begin: int, number: int, limits: Limits) -> Mapping[str, Any] | str:
     """The object, or why there is none."""
     try:
         value = json.loads(line.decode("utf-8"))
@@ -103,7 +103,23 @@ def _record(line: bytes, path: Path, row: int, begin: int, number: int) -> Mappi
         return f"line {number} is not JSON ({error})"
     if not isinstance(value, dict):
         return f"line {number} holds a JSON {type(value).__name__}, not an object"
+    if deeper(value, limits.depth):
+        return f"line {number} has values within values, more than {limits.depth} deep"
     return value
+
+
+def deeper(value: Any, depth: int) -> bool:
+    """Whether lists and objects lie within one another more than `depth` deep.
+
+    >>> deeper({"a": [1]}, 2), deeper({"a": [[1]]}, 2)
+    (False, True)
+    """
+    front = [value]
+    for _ in range(depth):
+        front = [v for one in front for v in (one.values() if isinstance(one, dict) else one) if isinstance(v, dict | list)]
+        if not front:
+            return False
+    return True
 
 
 def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from assay.dataset.arrays import Parts, batch_of
 from assay.dataset.edits import Edit, Rewritten
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8
-from assay.dataset.limits import Limits
+from assay.dataset.limits import VARIABLE, Limits
 
 X = ("x", "images", "image", "data", "features")
 Y = ("y", "labels", "label", "target", "targets")
@@ -29,7 +30,7 @@ class Npz(FileFormat):
     suffixes: ClassVar[tuple[str, ...]] = (".npz",)
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
-        arrays = _arrays(path)
+        arrays = _arrays(path, limits)
         pairs = _pairs(arrays, path)
         rest = [name for name in arrays if not any(name in parts.used for _, parts in pairs)]
         notes = [f"Arrays without one value a record are passed over: {', '.join(rest)}."] if rest else []
@@ -37,7 +38,7 @@ class Npz(FileFormat):
             yield replace(batch_of(parts, str(path), split), notes=notes)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
-        arrays = _arrays(path)
+        arrays = _arrays(path, limits)
         pairs = _pairs(arrays, path)
         count = sum(len(parts.x) for _, parts in pairs)
         return count, lambda drop: Rewritten(path, lambda new: _filter(arrays, pairs, drop, new))
@@ -88,8 +89,13 @@ def _filter(arrays: Mapping[str, NDArray[Any]], pairs: list[tuple[str | None, Pa
         np.savez_compressed(file, allow_pickle=False, **kept)
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _arrays(path: Path, limits: Limits) -> dict[str, NDArray[Any]]:
     try:
+        with zipfile.ZipFile(path) as packed:
+            for entry in packed.infolist():
+                _fits(packed, entry, path)
+            if sum(entry.file_size for entry in packed.infolist()) > limits.unpacked:
+                raise DataError(f"unpacks to more than {limits.unpacked:,} bytes", path=path, remedy=f"allow more: {VARIABLE}=unpacked=...")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
@@ -100,6 +106,18 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
                 remedy="save arrays of numbers or strings: np.savez(path, x=x.astype(np.uint8), y=y.astype(str))",
             ) from error
         raise DataError(f"not a whole .npz file ({error})", path=path, remedy="fetch or write the file again") from error
+
+
+def _fits(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
+    """DataError where an array's header promises more than its member holds: memory is taken by what the header says."""
+    if not entry.filename.endswith(".npy"):
+        return
+    with packed.open(entry) as member:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(member)
+    if not kind.hasobject and math.prod(shape) * kind.itemsize > entry.file_size:
+        raise DataError(f"the array {entry.filename!r} is cut short", path=path, remedy="fetch or write the file again")
 
 
 def _pairs(arrays: Mapping[str, NDArray[Any]], path: Path) -> list[tuple[str | None, Parts]]:

@@ -22,8 +22,8 @@ from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import BESIDE, Batch, FileFormat, Int, Layout, UInt8, suffix, visible_files, visible_names
 from assay.dataset.formats.image_folder import READ_TOGETHER
-from assay.dataset.formats.jsonl import table_of
-from assay.dataset.limits import Limits
+from assay.dataset.formats.jsonl import deeper, table_of
+from assay.dataset.limits import VARIABLE, Limits
 from assay.dataset.pictures import SUFFIXES, encode_png
 
 BLOCK = 512  # a tar file is made of these
@@ -67,10 +67,10 @@ class WebDataset(FileFormat):
         for sample in samples(path, limits):
             held.append(sample)
             if len(held) == READ_TOGETHER:
-                yield _batch(held)
+                yield _batch(held, limits)
                 held = []
         if held:
-            yield _batch(held)
+            yield _batch(held, limits)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         spans = [(sample.start, sample.stop) for sample in samples(path, limits)]
@@ -106,7 +106,7 @@ def _put(shard: tarfile.TarFile, name: str, data: bytes) -> None:
 def samples(path: Path, limits: Limits) -> Iterator[Sample]:
     """The records of a shard. Raises DataError for a name that leads out of it, and for a damaged shard."""
     sample: Sample | None = None
-    number = 0
+    number = unpacked = 0
     try:
         with tarfile.open(path, "r|*") as shard:  # one pass, no seeking, nothing written
             for member in shard:
@@ -119,6 +119,14 @@ def samples(path: Path, limits: Limits) -> Iterator[Sample]:
                         yield sample
                         number += 1
                     sample = Sample(key, member.offset)
+                unpacked += member.size
+                if unpacked > limits.unpacked:
+                    raise DataError(
+                        f"unpacks to more than {limits.unpacked:,} bytes",
+                        path=path,
+                        row=number,
+                        remedy=f"allow more: {VARIABLE}=unpacked=...",
+                    )
                 sample.stop = member.offset_data + -(-member.size // BLOCK) * BLOCK
                 if member.size > limits.line:
                     sample.fault = f"{member.name} has {member.size:,} bytes, more than the limit of {limits.line:,}"
@@ -155,14 +163,14 @@ def split_name(name: str) -> tuple[str, str]:
     return (path.parent / stem).as_posix(), ending.lower()
 
 
-def _batch(held: list[Sample]) -> Batch:
+def _batch(held: list[Sample], limits: Limits) -> Batch:
     records: list[dict[str, Any]] = []
     pictures: list[bytes] = []
     faults: dict[int, str] = {}
     expect = any(_picture(sample) is not None for sample in held)
     for place, sample in enumerate(held):
         picture = _picture(sample)
-        record = sample.fault or _columns(sample)
+        record = sample.fault or _columns(sample, limits)
         if expect and picture is None and isinstance(record, dict):
             record = "there is no picture"
         if isinstance(record, str):
@@ -179,13 +187,15 @@ def _picture(sample: Sample) -> bytes | None:
     return next((data for ending, data in sample.files.items() if f".{ending.rsplit('.', 1)[-1]}" in SUFFIXES), None)
 
 
-def _columns(sample: Sample) -> dict[str, Any] | str:
+def _columns(sample: Sample, limits: Limits) -> dict[str, Any] | str:
     """The record's values, or why there are none."""
     columns: dict[str, Any] = {}
     for ending, data in sample.files.items():
         try:
             if ending == "json":
                 value = json.loads(data)
+                if deeper([value], limits.depth + 1):
+                    return f"{sample.key}.{ending} has values within values, more than {limits.depth} deep"
                 columns |= value if isinstance(value, dict) else {"json": value}
             elif ending in LABELS:
                 columns["label"] = typed([data.decode("utf-8").strip()])[0].as_py()
