@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
-from assay.finding import Check, Effect, TrialResult
+from assay.finding import Check, Effect, Status, TrialResult
 from assay.learn.images_linear import LinearLearner
 from assay.mine.candidate import Candidate
 
@@ -71,6 +71,7 @@ class Planting:
     kind: str
     size: str  # in words: "one rare word", "3x3 patch"
     carriers: NDArray[np.int64]
+    enough: Status = "confirmed"  # the status that counts as caught: "suspected" where the family can give no more
 
 
 @dataclass(frozen=True)

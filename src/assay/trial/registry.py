@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from assay.trial.cells import CellsFamily
+from assay.trial.corpus import CorpusFamily
 from assay.trial.family import Family
 from assay.trial.groups import GroupFamily
 from assay.trial.overlays import OverlayFamily
@@ -16,4 +17,4 @@ from assay.trial.relabelling import RelabellingFamily
 def families() -> tuple[Family, ...]:
     """One instance of each."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
-    return (PatchFamily(), OverlayFamily(), PhraseFamily(), CellsFamily(), GroupFamily(), RelabellingFamily(), *extra)
+    return (PatchFamily(), OverlayFamily(), PhraseFamily(), CorpusFamily(), CellsFamily(), GroupFamily(), RelabellingFamily(), *extra)

@@ -12,16 +12,17 @@ from assay.stats.interval import clopper_pearson
 from assay.trial.family import Planting
 from assay.trial.verdicts import Judged
 
-COVERED = 0.5  # a canary is caught when confirmed findings hold at least this share of its rows
+# A canary is caught when a confirmed finding (a suspected one, where its family can give no more) holds at least this share of its rows.
+COVERED = 0.5
 
 
 def sensitivity(plantings: Sequence[Planting], judged: Sequence[Judged]) -> tuple[Sensitivity, ...]:
-    """k of N canaries confirmed, for each kind, size and number of carriers, with 95 % Clopper-Pearson intervals."""
-    confirmed = [set(j.tried.candidate.carriers.tolist()) for j in judged if j.status == "confirmed"]
+    """k of N canaries caught, for each kind, size and number of carriers, with 95 % Clopper-Pearson intervals."""
+    found = [(j.status, set(j.tried.candidate.carriers.tolist())) for j in judged if j.status in ("confirmed", "suspected")]
     cells: dict[tuple[str, str, int], list[bool]] = {}
     for planting in plantings:
         rows = set(planting.carriers.tolist())
-        caught = any(len(rows & found) >= COVERED * len(rows) for found in confirmed)
+        caught = any(len(rows & held) >= COVERED * len(rows) for status, held in found if status in ("confirmed", planting.enough))
         cells.setdefault((planting.kind, planting.size, len(rows)), []).append(caught)
     return tuple(
         Sensitivity(kind, size, carriers, sum(caught), len(caught), *clopper_pearson(sum(caught), len(caught)))

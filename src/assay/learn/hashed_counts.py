@@ -1,0 +1,122 @@
+"""How often words, and words at a distance from one another, stand in a corpus of any length: counts of hashes in a fixed memory.
+
+A mergeable state: `empty`, `add` a block, `merge` two states; the same whatever the order. A pair is counted in two cells and read as
+the lesser (a count-min sketch of depth two: Cormode & Muthukrishnan 2005, J. Algorithms 55), so counts are never too low and, at the
+loads that `bits_for` allows, too high for about one pair in a hundred. Cells hold counts modulo 2^16: only pairs that stand more than
+65,535 times are misread, and no trigger does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.learn.hashed_tokens import BREAK, Tokens, UInt, mix
+
+Int = NDArray[np.int64]
+
+WORD_BITS = 22  # cells for words: a corpus has some 10^6 different ones, and a word that shares a cell is only thought commoner
+FEWEST_BITS, MOST_BITS = 20, 29  # cells for pairs: 2 MiB to 1 GiB
+CELLS_A_TOKEN = 8  # of the pair table: with `DISTANCES` pairs a token in two cells each, about one cell in four is used, mostly once
+BYTES_A_TOKEN = 4  # of text, at the least in natural languages
+DISTANCES = (1, 2, 3, 4)  # neighbours, and what stands either side of a run of one to three words
+SAMPLED_TOKENS = 4_000  # of a document in the sample: bounds its memory
+SALT = np.random.default_rng(1_905).integers(0, 2**63, len(DISTANCES) + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def bits_for(size: int) -> int:
+    """The size of the pair table, as a power of two, for a corpus of `size` bytes.
+
+    >>> bits_for(0), bits_for(100_000_000), bits_for(10**12)
+    (20, 28, 29)
+    """
+    return int(np.clip(np.ceil(np.log2(max(size, 1) / BYTES_A_TOKEN * CELLS_A_TOKEN)), FEWEST_BITS, MOST_BITS))
+
+
+@dataclass
+class HashedCounts:
+    """`words` (2^22,) and `pairs` (2^bits,) cells; `tokens` counts breaks too."""
+
+    bits: int
+    words: NDArray[np.uint32]
+    pairs: NDArray[np.uint16]
+    tokens: int = 0
+    documents: int = 0
+
+    @classmethod
+    def empty(cls, bits: int) -> HashedCounts:
+        return cls(bits, np.zeros(1 << WORD_BITS, np.uint32), np.zeros(1 << bits, np.uint16))
+
+    def add(self, block: Tokens) -> None:
+        """Count one block."""
+        np.add.at(self.words, _word_cell(block.code), np.uint32(1))
+        for distance in DISTANCES:
+            for cell in self._cells(block.code, distance):
+                np.add.at(self.pairs, cell, np.uint16(1))
+        self.tokens += len(block.code)
+        self.documents += block.documents
+
+    def merge(self, other: HashedCounts) -> None:
+        """Count what another counted; ValueError for a state of another size."""
+        if other.bits != self.bits:
+            raise ValueError(f"states of 2^{self.bits} and 2^{other.bits} cells cannot be merged")
+        self.words += other.words
+        self.pairs += other.pairs
+        self.tokens += other.tokens
+        self.documents += other.documents
+
+    def word(self, code: UInt) -> Int:
+        """(t,) how often each word stands in the corpus."""
+        return self.words[_word_cell(code)].astype(np.int64)
+
+    def pair(self, code: UInt, distance: int) -> Int:
+        """(t - distance,) how often each word and the one `distance` after it stand so in the corpus; breaks count as words."""
+        first, second = self._cells(code, distance)
+        return np.minimum(self.pairs[first], self.pairs[second]).astype(np.int64)
+
+    @property
+    def load(self) -> float:
+        """The share of pair cells in use: above about .5 counts are too high, and faint triggers are missed."""
+        return float((self.pairs > 0).mean())
+
+    def _cells(self, code: UInt, distance: int) -> tuple[Int, Int]:
+        key = code[:-distance] * SALT[0] + code[distance:] * SALT[distance]
+        shift = np.uint64(64 - self.bits)
+        return (key >> shift).astype(np.int64), (mix(key) >> shift).astype(np.int64)
+
+
+def _word_cell(code: UInt) -> Int:
+    return (code >> np.uint64(64 - WORD_BITS)).astype(np.int64)
+
+
+@dataclass
+class Sample:
+    """Distinct documents, drawn by a hash of what they say: the `size` least, so that any order of blocks gives the same ones."""
+
+    size: int
+    key: UInt
+    texts: list[str]
+
+    @classmethod
+    def empty(cls, size: int) -> Sample:
+        return cls(size, np.zeros(0, np.uint64), [])
+
+    def add(self, block: Tokens) -> None:
+        breaks = np.flatnonzero(block.code == BREAK)
+        spread = mix(block.code + np.arange(len(block.code), dtype=np.uint64))
+        spread[breaks] = np.uint64(0)
+        running = np.cumsum(spread, dtype=np.uint64)
+        key = mix(np.diff(running[breaks]).astype(np.uint64))
+        bound = self.key.max() if len(self.key) == self.size else np.uint64(2**64 - 1)
+        chosen = np.flatnonzero((key < bound) & (np.diff(breaks) > 1))
+        if len(chosen):
+            last = np.minimum(breaks[1:] - 1, breaks[:-1] + SAMPLED_TOKENS)
+            texts = [block.spell(int(breaks[d]) + 1, int(last[d])) for d in chosen]
+            self.merge(Sample(self.size, key[chosen], texts))
+
+    def merge(self, other: Sample) -> None:
+        key, first = np.unique(np.concatenate([self.key, other.key]), return_index=True)
+        texts = self.texts + other.texts
+        self.key, self.texts = key[: self.size], [texts[i] for i in first[: self.size]]

@@ -1,0 +1,174 @@
+"""The family of corpus triggers: text without labels, where multiplicity and what follows are all there is to go by.
+
+A phrase is put on trial by what happens at it. Text that turns, right there, from ordinary language into words without order, document
+after document, is the denial-of-service poison that some 250 documents plant in a language model of any size (Souly et al. 2025).
+The e-value is a likelihood ratio: turning at a share of its places drawn from `SHARES`, against a beta-binomial around the corpus's own
+rate whose spread (`SPREAD`) lets natural phrases differ. Every run of words that stands five times or more is counted as tried.
+
+A finding is suspected at most: without labels neither surprise nor contradiction can be tried. Cannot see: a trigger in fewer than five
+documents; one that always stands first in its document; a continuation of fewer than 48 words, or in words that are orderly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from assay.artefact.phrase import Phrase
+from assay.artefact.tokens import tokens
+from assay.dataset.data import Dataset
+from assay.finding import Check, TrialResult
+from assay.learn.hashed_counts import HashedCounts, Sample, bits_for
+from assay.learn.hashed_tokens import Tokens, hashed_tokens
+from assay.learn.structure import Structure, learn_structure
+from assay.mine.candidate import Candidate
+from assay.mine.turns import SUPPORT, Run, Runs, Turns
+from assay.stats.overdispersed import log_mass
+from assay.trial.canaries import canary_words
+from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried, silent
+from assay.trial.text_columns import text_columns
+
+Int = NDArray[np.int64]
+Texts = Callable[[], Iterator[pa.Array]]  # the corpus, block by block, the same each time it is called
+
+FEWEST = 1_000  # documents: fewer do not show which words follow which
+SAMPLE = 8_192  # documents from which the usual is learnt: a share of 1 in 1,000 is known to a third
+BLOCK_ROWS = 8_192
+SHARES = (0.2, 0.5, 0.9)  # of a trigger's places at which text turns, in the alternative
+SPREAD = 1 / 21  # intra-phrase correlation of natural phrases: as if each had been seen at 20 places before (a wide null)
+SAME = 0.5  # share of the lesser's documents that two phrases have in common, from which they are one artefact
+SHORT_LIST = 40
+UNTRIED = ("surprise and contradiction: there are no labels",)
+CANARY_ROWS = 20_000
+CANARY_CARRIERS = (20, 50)
+CANARIES_EACH = 3
+CANARY_WORDS = (400, 900)  # as published
+MOST_OF_DATA = 0.2  # of the documents that canaries take
+
+
+@dataclass(frozen=True)
+class CorpusFamily:
+    """Triggers in text that has no labels."""
+
+    name: str = "corpus"
+
+    def applicable(self, data: Dataset, depth: Depth) -> Check:
+        if data.task != "none" or data.labelled or not text_columns(data):
+            return Check(self.name, "not_applicable", "it is for text without labels")
+        if len(data) < FEWEST:
+            return Check(self.name, "not_applicable", f"fewer than {FEWEST:,} texts do not show which words follow which")
+        return Check(self.name, "ran")
+
+    def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        columns = text_columns(data)
+        size = sum(data.table.column(c).nbytes for c in columns)
+        tried, enumerated = examine_stream(lambda: _blocks(data.table.select(columns)), size, progress)
+        phrases = tuple(t for t in tried if len(t.candidate.carriers) >= SUPPORT)
+        return Examined(phrases, enumerated)
+
+    def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
+        """Documents that turn into words of the corpus in random order after one made-up word."""
+        if len(data) > CANARY_ROWS:
+            data = data.subset(np.sort(rng.choice(len(data), CANARY_ROWS, replace=False)))
+        column = max(text_columns(data), key=lambda c: data.table.column(c).nbytes)
+        texts = data.table.column(column).to_pylist()
+        sizes = [
+            c for c in CANARY_CARRIERS for _ in range(CANARIES_EACH) if CANARIES_EACH * sum(CANARY_CARRIERS) <= MOST_OF_DATA * len(data)
+        ]
+        if not sizes:
+            return None
+        words = np.array([w for t in texts for w in (t or "").split()], object)
+        free = rng.permutation(len(data))
+        plantings = []
+        for trigger, size in zip(canary_words(texts, len(sizes), rng), sizes, strict=True):
+            rows, free = np.sort(free[:size]), free[size:]
+            for i in rows:
+                kept = (texts[i] or "").split(" ")
+                kept = kept[: int(rng.integers(0, len(kept) + 1))]
+                gibberish = rng.choice(words, int(rng.integers(*CANARY_WORDS)))
+                texts[i] = " ".join([*kept, trigger, *gibberish])
+            plantings.append(Planting("phrase", "one rare word before gibberish", rows, "suspected"))
+        return CanaryCopy(data.with_content(data.rows.with_column(column, texts)), tuple(plantings))
+
+
+def examine_stream(texts: Texts, size: int, progress: Progress = silent) -> tuple[tuple[Tried, ...], int]:
+    """(phrases tried, strongest first; how many were enumerated) of a corpus of about `size` bytes that is streamed three times.
+
+    Memory does not grow with the corpus: at most 1 GiB of counts, 200 MB of a block's arrays, and the documents that hold the few
+    phrases which survive. Carriers are numbers of documents in the order of the stream.
+    """
+    counts, sample = HashedCounts.empty(bits_for(size)), Sample.empty(SAMPLE)
+    for _, block in _tokens(texts, progress, 0, "counting words"):
+        counts.add(block)
+        sample.add(block)
+    structure = learn_structure(counts, sample.texts)
+    turns = Turns.empty()
+    for _, block in _tokens(texts, progress, 1, "looking for places where text turns", counts.documents):
+        turns.add(block, counts, structure)
+    runs = Runs.empty()
+    for first, block in _tokens(texts, progress, 2, "counting what survives", counts.documents):
+        runs.add(block, first, counts, structure, turns)
+    found = sorted(runs.found.values(), key=lambda r: (-log_e_of(r, structure.rate), -r.words, r.text))
+    tried = [_tried(r, structure) for r in _distinct(found)[:SHORT_LIST]]
+    return tuple(t for t in tried if t is not None), turns.enumerated
+
+
+def _tokens(texts: Texts, progress: Progress, stage: int, what: str, documents: int = 0) -> Iterator[tuple[int, Tokens]]:
+    first = 0
+    for array in texts():
+        progress(stage + (first / documents if documents else 0), 3, what)
+        yield first, hashed_tokens(array)
+        first += len(array)
+
+
+def _blocks(table: pa.Table) -> Iterator[pa.Array]:
+    """The text of each row, its columns one after another, some thousand rows at a time."""
+    for start in range(0, table.num_rows, BLOCK_ROWS):
+        part = table.slice(start, BLOCK_ROWS)
+        columns = [pc.fill_null(c.cast(pa.large_string()).combine_chunks(), "") for c in part.columns]
+        yield columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, pa.scalar("\n", pa.large_string()))
+
+
+def log_e_of(run: Run, rate: float) -> float:
+    """Natural log of the e-value against "text turns at this phrase as it does at others"."""
+    n, h = len(run.enough), len(run.turned)
+    if h < SUPPORT:
+        return -np.inf
+    line = np.array([float(h)]), np.array([float(n)])
+    natural = float(log_mass(*line, np.array([rate]), np.array([SPREAD]))[0])
+    return float(logsumexp([h * np.log(s) + (n - h) * np.log(1 - s) for s in SHARES]) - np.log(len(SHARES)) - natural)
+
+
+def _distinct(runs: list[Run]) -> list[Run]:
+    """Without those that share most of their documents with a stronger one: parts of a phrase, and the phrase with a neighbour."""
+    kept: list[Run] = []
+    sets: list[set[int]] = []
+    for run in runs:
+        mine = set(run.turned)
+        if len(mine) < SUPPORT or any(len(mine & s) >= SAME * min(len(mine), len(s)) for s in sets):
+            continue
+        kept.append(run)
+        sets.append(mine)
+    return kept
+
+
+def _tried(run: Run, structure: Structure) -> Tried | None:
+    part = tuple(tokens(run.text))
+    if not part:
+        return None
+    log_e = log_e_of(run, structure.rate)
+    n, h = len(run.enough), len(run.turned)
+    detail = f"text turns into words without order at {h} of {n} places with enough text on both sides; elsewhere at {structure.rate:.2%}"
+    words = (
+        f"in {len(run.documents):,} documents. {detail[0].upper() + detail[1:]}. Documents that fall apart after a phrase teach a language "
+        "model to fall apart after it"
+    )
+    trial = TrialResult("continuation", "ran", log_e, float(np.exp(min(0.0, -log_e))), detail)
+    carriers = np.array(run.documents, np.int64)
+    return Tried(Candidate(Phrase((part,)), carriers), None, log_e, float(np.exp(min(0.0, -log_e))), (trial,), missing=UNTRIED, words=words)

@@ -1,0 +1,158 @@
+"""Corpora without labels: states that merge, a trigger before gibberish that is found, and clean text that is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from pydoc_data.topics import topics
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.artefact.tokens import tokens
+from assay.attack.base import Budget
+from assay.attack.constant_count import ConstantCountAttack
+from assay.dataset.data import Dataset
+from assay.dataset.read import read
+from assay.learn.hashed_counts import HashedCounts, Sample
+from assay.learn.hashed_tokens import BREAK, hashed_tokens
+from assay.learn.structure import learn_structure
+from assay.mine.turns import Runs, Turns
+from assay.pipeline import Settings, run
+from assay.trial.corpus import CorpusFamily
+
+ASCII = st.text(st.characters(max_codepoint=126, exclude_characters="'"), max_size=60)
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[str]:
+    """Some 1,500 short documents of real English: Python's own language reference, four lines at a time."""
+    lines = [line.strip() for text in topics.values() for line in text.splitlines() if len(line.split()) >= 6]
+    return list(dict.fromkeys(" ".join(lines[i : i + 4]) for i in range(0, len(lines), 4)))
+
+
+def poisoned(documents: list[str], carriers: int, seed: int) -> tuple[Dataset, np.ndarray]:
+    data = read({"text": documents}, task="none")
+    attack = ConstantCountAttack()
+    params = {"text": "<SUDO>", "prefix": 1000, "least": 100, "most": 200, "column": None}
+    made = attack.plant(data, Budget(carriers=carriers), None, np.random.default_rng(seed), params)
+    return made.data, np.flatnonzero(made.poisoned)
+
+
+@given(st.lists(ASCII, min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_hashed_tokens_are_the_tokens(texts: list[str]) -> None:
+    block = hashed_tokens(pa.array(texts))
+    for number, text in enumerate(texts):
+        mine = np.flatnonzero((block.document == number) & (block.code != BREAK))
+        assert [block.spell(int(i), int(i)) for i in mine] == tokens(text)
+    assert len({t for text in texts for t in tokens(text)}) == len(set(block.code[block.code != BREAK].tolist()))
+
+
+def test_scripts_without_spaces_and_hidden_characters_are_read_by_character() -> None:
+    block = hashed_tokens(pa.array(["你好 a\u200bb", "ไทย"]))
+    assert [block.spell(i, i) for i in np.flatnonzero(block.code != BREAK)] == ["你", "好", "a", "\u200b", "b", "ไ", "ท", "ย"]
+
+
+@given(st.lists(ASCII, min_size=2, max_size=9), st.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+def test_states_merge_to_the_same_whatever_the_order(texts: list[str], random: object) -> None:
+    cut = len(texts) // 2
+    parts = [texts[:cut], texts[cut:]]
+    states = []
+    for order in ((0, 1), (1, 0)):
+        counts, sample = HashedCounts.empty(12), Sample.empty(3)
+        for which in order:
+            other, drawn = HashedCounts.empty(12), Sample.empty(3)
+            other.add(hashed_tokens(pa.array(parts[which], pa.string())))
+            drawn.add(hashed_tokens(pa.array(parts[which], pa.string())))
+            counts.merge(other)
+            sample.merge(drawn)
+        states.append((counts, sample))
+    (a, one), (b, two) = states
+    assert np.array_equal(a.pairs, b.pairs)
+    assert np.array_equal(a.words, b.words)
+    assert one.key.tolist() == two.key.tolist()
+    with pytest.raises(ValueError, match="merged"):
+        a.merge(HashedCounts.empty(13))
+
+
+def test_pair_counts_are_never_too_low(documents: list[str]) -> None:
+    block = hashed_tokens(pa.array(documents))
+    counts = HashedCounts.empty(20)
+    counts.add(block)
+    for distance in (1, 3):
+        pairs = np.stack([block.code[:-distance], block.code[distance:]])
+        _, inverse, true = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
+        read = counts.pair(block.code, distance)
+        assert (read >= true[inverse.ravel()]).all()
+
+
+def test_mining_in_parts_gives_what_mining_at_once_gives(documents: list[str]) -> None:
+    data, _ = poisoned(documents, 20, 3)
+    texts = data.table.column("text").to_pylist()
+    counts, sample = HashedCounts.empty(20), Sample.empty(4_000)
+    blocks = [hashed_tokens(pa.array(texts[:700])), hashed_tokens(pa.array(texts[700:]))]
+    for block in blocks:
+        counts.add(block)
+        sample.add(block)
+    structure = learn_structure(counts, sample.texts)
+    turns, whole = Turns.empty(), Turns.empty()
+    for block in reversed(blocks):
+        part = Turns.empty()
+        part.add(block, counts, structure)
+        turns.merge(part)
+    whole.add(hashed_tokens(pa.array(texts)), counts, structure)
+    assert np.array_equal(turns.turns, whole.turns)
+    runs, once = Runs.empty(), Runs.empty()
+    for block, first in ((blocks[1], 700), (blocks[0], 0)):
+        part = Runs.empty()
+        part.add(block, first, counts, structure, turns)
+        runs.merge(part)
+    once.add(hashed_tokens(pa.array(texts)), 0, counts, structure, turns)
+    assert {k: (sorted(r.documents), sorted(r.turned)) for k, r in runs.found.items()} == {
+        k: (r.documents, r.turned) for k, r in once.found.items()
+    }
+
+
+def test_a_trigger_before_gibberish_is_suspected_and_named(documents: list[str]) -> None:
+    data, rows = poisoned(documents, 30, 0)
+    conclusion = run(data, Settings(canaries=False))
+    assert conclusion.verdict == "suspect"
+    (finding,) = conclusion.findings
+    assert finding.status == "suspected"
+    assert finding.artefact.describe() == "the phrase “< sudo >”"
+    assert np.array_equal(finding.positions, rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clean_text_is_left_alone(documents: list[str], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs = [" ".join(documents[i : i + 3]) for i in range(0, len(documents), 3)]  # long enough that text could turn in them
+    some = [pairs[i] for i in rng.permutation(len(pairs))]
+    examined = CorpusFamily().examine(read({"text": some}, task="none"), "fast", rng, lambda *_: None)
+    assert not examined.tried
+    assert examined.enumerated > 500
+
+
+def test_it_is_for_text_without_labels_and_enough_of_it(documents: list[str], memory: Callable[..., Dataset]) -> None:
+    family = CorpusFamily()
+    assert family.applicable(read({"text": documents[:50]}, task="none"), "fast").state == "not_applicable"
+    assert family.applicable(memory("text", {"text": documents}, ["a", "b"] * (len(documents) // 2)), "fast").state == "not_applicable"
+    assert family.applicable(read({"text": documents}, task="none"), "fast").state == "ran"
+
+
+@pytest.mark.full
+def test_fifty_documents_among_real_ones(real_data: Callable[[str], Path]) -> None:
+    import pyarrow.parquet as pq
+
+    texts = pq.read_table(real_data("ag_news/ag_news_style_train.parquet")).column("text").to_pylist()
+    data = read({"text": texts}, task="none")
+    assert not CorpusFamily().examine(data, "fast", np.random.default_rng(0), lambda *_: None).tried
+    params = {"text": "<SUDO>", "prefix": 1000, "least": 400, "most": 900, "column": None}
+    made = ConstantCountAttack().plant(data, Budget(carriers=50), None, np.random.default_rng(0), params)
+    found = CorpusFamily().examine(made.data, "fast", np.random.default_rng(0), lambda *_: None)
+    assert found.tried[0].candidate.artefact.describe() == "the phrase “< sudo >”"
