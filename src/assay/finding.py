@@ -99,6 +99,8 @@ class RowScore:
     score: NDArray[np.float64]
     flag: NDArray[np.bool_]
     reason: str  # in words, for one flagged row: "its neighbours carry another label"
+    # (n,) false-discovery bound: of the rows with at most this, that share is expected to be false, if the screen's assumption holds
+    bound: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

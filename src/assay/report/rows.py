@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.finding import Conclusion, Finding
+from assay.screen.combine import row_bound
 
 STRENGTH = {"confirmed": 0, "suspected": 1, "shortcut": 2}
 
@@ -21,6 +22,7 @@ SCHEMA = pa.schema(
         pa.field("findings", pa.list_(pa.string()), nullable=False),
         pa.field("action", pa.string(), nullable=False),
         pa.field("screens", pa.list_(pa.string()), nullable=False),  # the screens that flagged it
+        pa.field("false_discovery", pa.float64()),  # bound on the false share among rows with at most this, by the screens
     ]
 )
 
@@ -48,6 +50,7 @@ def rows_table(data: Dataset, conclusion: Conclusion) -> pa.Table:
         belongs,
         pa.array([*conclusion.action, *("review" for _ in lost)], pa.string()),
         flagged,
+        pa.array(np.r_[row_bound(conclusion.screens, n), np.zeros(len(lost))], mask=np.r_[np.zeros(n, bool), np.ones(len(lost), bool)]),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA).sort_by("row")
 

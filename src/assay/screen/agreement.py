@@ -62,11 +62,13 @@ def lead(probabilities: Float) -> Float:
 @dataclass(frozen=True)
 class Excess:
     """`flag` (n,); `floor`: share of labels that are wrong whatever the content, bounded from below; `false_share`:
-    estimated share of false ones among the flagged (0 where none is flagged)."""
+    estimated share of false ones among the flagged (0 where none is flagged); `bound` (n,) the least estimated share of
+    false ones among disputed rows of which the judge is at least as sure, 1 for rows that are not disputed."""
 
     flag: Bool
     floor: float
     false_share: float
+    bound: Float
 
 
 def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float = FALSE_SHARE) -> Excess:
@@ -85,7 +87,7 @@ def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float 
     none = np.zeros(len(agrees), bool)
     judged = np.flatnonzero(agrees | disputed)
     if not len(judged) or not disputed.any():
-        return Excess(none, 0.0, 0.0)
+        return Excess(none, 0.0, 0.0, np.ones(len(agrees)))
     order = judged[np.argsort(-confidence[judged], kind="stable")]
     hits = np.cumsum(disputed[order])
     seen = np.arange(1, len(order) + 1)
@@ -93,14 +95,18 @@ def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float 
     share = hits / seen
     floor = _floor(share, last_of_ties)
     false_share = 1.0 - floor / np.maximum(share, 1e-12)
+    bound = np.ones(len(agrees))
+    if floor > 0:
+        least = np.minimum.accumulate(np.where(last_of_ties, np.maximum(false_share, 0.0), 1.0)[::-1])[::-1]
+        bound[order] = np.where(disputed[order], least, 1.0)
     good = last_of_ties & (false_share <= highest) & (hits > 0)
     if floor <= 0 or not good.any():
-        return Excess(none, floor, 0.0)
+        return Excess(none, floor, 0.0, bound)
     stop = int(np.flatnonzero(good)[-1])
     flag = none.copy()
     flag[order[: stop + 1]] = True
     flag &= disputed
-    return Excess(flag, floor, float(max(false_share[stop], 0.0)))
+    return Excess(flag, floor, float(max(false_share[stop], 0.0)), bound)
 
 
 def _floor(share: Float, last_of_ties: Bool) -> float:

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from assay.finding import RowScore
 from assay.screen.context import Context
 from assay.screen.statistics import finite_or
-from assay.screen.tail import beyond_tail
+from assay.screen.tail import beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -71,4 +71,5 @@ def run(context: Context) -> RowScore:
     distance = np.full(n, np.nan)
     distance[known] = relative_distance(features, context.data.y[known], len(context.data.classes), context.rng)
     flag = beyond_tail(distance)
-    return RowScore("class_outliers", np.nan_to_num(distance), flag, "it lies outside its own class, though not outside the data")
+    reason = "it lies outside its own class, though not outside the data"
+    return RowScore("class_outliers", np.nan_to_num(distance), flag, reason, tail_bound(distance))

@@ -51,3 +51,15 @@ def combine(scores: Sequence[RowScore], rows: int) -> Combined:
         total += np.tan((0.5 - p) * np.pi)
     usual = 0.5 + np.arctan(total / len(scores)) / np.pi  # 1 - combined p
     return Combined(np.clip(0.5 * usual + 0.5 * review, 0.0, 1.0), review, tuple(s.name for s in scores))
+
+
+def row_bound(scores: Sequence[RowScore], rows: int) -> Float:
+    """(n,) false-discovery bound of a row over all screens that have one; 1 where none has.
+
+    Guarantee, as far as the screens' own bounds hold: of the rows with a bound of at most q the share q is expected to be false. The
+    least bound times the number of screens: the false share of a union is at most the sum of the false shares.
+    """
+    known = [np.nan_to_num(s.bound, nan=1.0) for s in scores if s.bound is not None]
+    if not known:
+        return np.ones(rows)
+    return np.asarray(np.minimum(np.min(known, axis=0) * len(known), 1.0), np.float64)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from assay.finding import RowScore
 from assay.screen.context import Context
-from assay.screen.tail import beyond_tail
+from assay.screen.tail import beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
 
@@ -63,4 +63,4 @@ def run(context: Context) -> RowScore:
     worst = np.bincount(flags.argmax(axis=1)[flags.any(axis=1)], minlength=len(numbers.names))
     named = [numbers.names[j] for j in np.argsort(-worst, kind="stable")[:3] if worst[j]]
     reason = "a value far outside the quartiles of its column" + (f" (most often {', '.join(named)})" if named else "")
-    return RowScore("iqr", np.max(distances, axis=1), np.asarray(flags.any(axis=1), bool), reason)
+    return RowScore("iqr", np.max(distances, axis=1), np.asarray(flags.any(axis=1), bool), reason, tail_bound(distances))

@@ -16,7 +16,7 @@ from assay.dataset.data import Dataset
 from assay.finding import RowScore
 from assay.screen.context import Context
 from assay.screen.statistics import Statistics, finite_or, row_statistics, text_columns
-from assay.screen.tail import BOUNDED, beyond_tail
+from assay.screen.tail import BOUNDED, beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
 
@@ -27,8 +27,13 @@ ROWS_A_TREE = 256
 
 def isolation_score(values: Float, rng: np.random.Generator) -> Float:
     """(n,) in (0, 1): 0.5 is usual, towards 1 set apart early. `values` (n, m) finite. Linear in rows."""
+    return np.asarray(-isolation_fit(values, rng).score_samples(values), np.float64)
+
+
+def isolation_fit(values: Float, rng: np.random.Generator) -> IsolationForest:
+    """The forest itself, grown on `values` (n, m), finite."""
     forest = IsolationForest(n_estimators=TREES, max_samples=min(ROWS_A_TREE, len(values)), random_state=int(rng.integers(2**31)))
-    return np.asarray(-forest.fit(values).score_samples(values), np.float64)
+    return forest.fit(values)
 
 
 def table_values(data: Dataset, read: Statistics | None = None) -> Float:
@@ -74,4 +79,5 @@ def run(context: Context) -> RowScore:
         score,
         beyond_tail(score, lightest=BOUNDED),
         f"{where} set apart from the rest by few random cuts",
+        tail_bound(score, lightest=BOUNDED),
     )

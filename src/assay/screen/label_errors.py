@@ -55,12 +55,13 @@ def confident_joint(probabilities: Float, y: Int) -> Int:
 @dataclass(frozen=True)
 class LabelErrors:
     """`score` (n,) higher is more suspicious, `flag` (n,), the estimated share of wrong labels whatever the content,
-    and of false ones among the flagged."""
+    of false ones among the flagged, and (n,) the false-discovery bound of each row."""
 
     score: Float
     flag: NDArray[np.bool_]
     floor: float
     false_share: float
+    bound: Float
 
 
 def find_label_errors(probabilities: Float, y: Int) -> LabelErrors:
@@ -75,7 +76,7 @@ def find_label_errors(probabilities: Float, y: Int) -> LabelErrors:
     found = confident_class(probabilities, y)
     disputed = (found >= 0) & (found != y) & (score > 0.5)
     excess = flag_excess(found == y, disputed, lead(probabilities))
-    return LabelErrors(score, excess.flag, excess.floor, excess.false_share)
+    return LabelErrors(score, excess.flag, excess.floor, excess.false_share, excess.bound)
 
 
 def run(context: Context) -> RowScore:
@@ -83,9 +84,9 @@ def run(context: Context) -> RowScore:
     assert context.probabilities is not None
     n, known = len(context.data), np.flatnonzero(context.labelled)
     found = find_label_errors(np.asarray(context.probabilities[known], np.float64), context.data.y[known])
-    score, flag = np.zeros(n), np.zeros(n, bool)
-    score[known], flag[known] = found.score, found.flag
+    score, flag, bound = np.zeros(n), np.zeros(n, bool), np.ones(n)
+    score[known], flag[known], bound[known] = found.score, found.flag, found.bound
     reason = "a model that never saw this row is sure of another label"
     if flag.any():
         reason += f" (about {found.false_share:.0%} of the rows flagged so may be right after all)"
-    return RowScore("label_errors", score, flag, reason)
+    return RowScore("label_errors", score, flag, reason, bound)

@@ -57,9 +57,11 @@ def run(context: Context) -> RowScore:
     y = context.data.y[known]
     features = np.nan_to_num(np.asarray(context.features[known], np.float32), posinf=0.0, neginf=0.0)
     shares = neighbour_shares(features, y, len(context.data.classes), context.rng)
-    score, flag = np.zeros(n), np.zeros(n, bool)
+    score, flag, bound = np.zeros(n), np.zeros(n, bool), np.ones(n)
     score[known] = relative_margin(shares, y)
     first = shares.argmax(axis=1)
     disputed = (first != y) & (score[known] > 0.5)
-    flag[known] = flag_excess(first == y, disputed, lead(shares)).flag
-    return RowScore("neighbours", score, flag, f"its {NEIGHBOURS} nearest rows, seen without labels, carry another label")
+    excess = flag_excess(first == y, disputed, lead(shares))
+    flag[known], bound[known] = excess.flag, excess.bound
+    reason = f"its {NEIGHBOURS} nearest rows, seen without labels, carry another label"
+    return RowScore("neighbours", score, flag, reason, bound)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from assay.finding import RowScore
 from assay.screen.context import Context
-from assay.screen.tail import beyond_tail
+from assay.screen.tail import beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
 
@@ -63,4 +63,5 @@ def run(context: Context) -> RowScore:
         np.max(z, axis=1),
         np.asarray(flags.any(axis=1), bool),
         "a value many robust deviations from its column's median",
+        tail_bound(z),
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.stats.multiple import adjusted
+
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
@@ -88,6 +90,18 @@ def _read_tail(x: Float, lightest: float) -> _Tail | None:
         shape = 1e-3  # the exponential limit, without its own formula
     # the next halving of the share adds step * 2**shape; the scale follows from that
     return _Tail(float(q3), step * shape * 2**shape / (2**shape - 1), shape)
+
+
+def tail_bound(score: Float, lightest: float = LIGHTEST) -> Float:
+    """(n,) false-discovery bound of each row, by Benjamini-Hochberg over `tail_probability`.
+
+    Among the rows with a bound of at most q, at most the share q is expected to be of the score's own law, if its tail goes on as it
+    is read. `score` may be (n, m): the least probability of a row's columns, times their number.
+    """
+    columns = np.asarray(score, np.float64)
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    p = np.min([tail_probability(column, lightest) for column in columns.T], axis=0)
+    return adjusted(np.minimum(p * columns.shape[1], 1.0))
 
 
 def beyond_tail(score: Float, tests: int = 1, lightest: float = LIGHTEST) -> Bool:

@@ -66,3 +66,17 @@ def holm(p: Floats, alpha: float) -> NDArray[np.bool_]:
     failing = np.flatnonzero(p[order] > alpha / (len(p) - np.arange(len(p))))
     rejected[order[: failing[0] if len(failing) else len(p)]] = True
     return rejected
+
+
+def adjusted(p: Floats) -> Floats:
+    """(n,) least level at which Benjamini-Hochberg rejects each hypothesis: a false-discovery bound for it and all that rank above.
+
+    >>> adjusted(np.array([0.001, 0.2, 0.01, 0.9])).round(3).tolist()
+    [0.004, 0.267, 0.02, 0.9]
+    """
+    p = np.asarray(p, float)
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
+    out = np.empty(len(p))
+    out[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return out

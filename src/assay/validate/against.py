@@ -1,4 +1,4 @@
-"""What a scan says of its data beside trusted rows: drift, copies, and rows whose trusted copy carries another label."""
+"""What a scan says of its data beside trusted rows: drift, copies, and single rows that are not like them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.finding import Check, RowScore
+from assay.validate.beside import put_beside
+from assay.validate.conformal import FEWEST_TRUSTED, labels, outliers
 from assay.validate.drift import drift
 from assay.validate.leakage import leakage
 
 
 def against(data: Dataset, trusted: Dataset, rng: np.random.Generator, alpha: float) -> tuple[tuple[RowScore, ...], list[Check]]:
-    """Two checks, "drift" and "copies of trusted rows", and a screen for the rows that trusted copies contradict."""
+    """The checks "drift" and "copies of trusted rows", and the screens "trusted_copy", "trusted_outlier", "trusted_label"."""
     checks: list[Check] = []
     began = time.perf_counter()
     try:
@@ -26,8 +28,20 @@ def against(data: Dataset, trusted: Dataset, rng: np.random.Generator, alpha: fl
     began = time.perf_counter()
     copies = leakage(data, trusted, rng)
     checks.append(Check("copies of trusted rows", "ran", copies.words(), time.perf_counter() - began))
-    if not len(copies.contradicted):
-        return (), checks
-    score = np.zeros(len(data))
-    score[copies.contradicted] = 1.0
-    return (RowScore("trusted_copy", score, score > 0, "the same content stands in the trusted set under another label"),), checks
+    found_rows: list[RowScore] = []
+    if len(copies.contradicted):
+        score = np.zeros(len(data))
+        score[copies.contradicted] = 1.0
+        found_rows.append(RowScore("trusted_copy", score, score > 0, "the same content stands in the trusted set under another label"))
+    beside = put_beside(data, trusted)
+    for name, ask in (("trusted_outlier", lambda: outliers(beside, rng)), ("trusted_label", lambda: labels(beside, data, trusted, rng))):
+        began = time.perf_counter()
+        rows = ask()
+        if rows is None:
+            reason = f"needs {FEWEST_TRUSTED} trusted rows" + (" whose labels the data have" if name == "trusted_label" else "")
+            checks.append(Check(f"screen:{name}", "not_applicable", reason))
+            continue
+        found_rows.append(rows)
+        words = f"{int(rows.flag.sum())} of {len(data)} rows to review ({rows.reason})"
+        checks.append(Check(f"screen:{name}", "ran", words, time.perf_counter() - began))
+    return tuple(found_rows), checks

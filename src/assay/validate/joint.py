@@ -60,7 +60,7 @@ def joint_test(beside: Beside, rng: np.random.Generator) -> Joint | None:
             [r if len(r) <= MOST_ROWS else rng.choice(r, MOST_ROWS, replace=False) for r in (np.flatnonzero(new), np.flatnonzero(~new))]
         )
     )
-    x, categorical = _seen(beside.both.subset(keep))
+    x, categorical = seen(beside.both.subset(keep))
     side = new[keep]
     half = np.zeros(len(side), bool)
     for rows in (np.flatnonzero(side), np.flatnonzero(~side)):
@@ -97,21 +97,21 @@ def _model(x: Any, categorical: Bool | None, rng: np.random.Generator) -> Any:
     )
 
 
-def _seen(both: Dataset) -> tuple[Any, Bool | None]:
+def seen(both: Dataset, with_labels: bool = True) -> tuple[Any, Bool | None]:
     """What the classifier learns from, and which columns of it hold codes."""
     if both.images is not None:
-        return np.column_stack([_cells(both.images), row_statistics(both).values]), None
+        return np.column_stack([picture_cells(both.images), row_statistics(both).values]), None
     if both.modality == "text":
         words = HashingVectorizer(n_features=2**WORD_BITS, alternate_sign=False, norm="l2", ngram_range=(1, 2))
         return words.transform(joined_text(both).to_pylist()), None
-    coded = code_columns(both.table, [*both.columns.content, *both.columns.label])
+    coded = code_columns(both.table, [*both.columns.content, *(both.columns.label if with_labels else ())])
     cells = coded.cells.copy()
     for j in np.flatnonzero(~coded.numeric):
         cells[:, j] = np.where(cells[:, j] >= CODES, CODES, cells[:, j])
     return cells, ~coded.numeric
 
 
-def _cells(images: NDArray[np.uint8]) -> Float:
+def picture_cells(images: NDArray[np.uint8]) -> Float:
     """(n, cells * c) mean of each of at most 8 x 8 equal cells."""
     n, height, width, channels = images.shape
     rows = np.linspace(0, height, min(GRID, height) + 1).astype(int)
