@@ -1,7 +1,8 @@
-"""The service's pages: rendered here, from the functions that the API calls too."""
+"""The service's pages: rendered here, from the functions that the API calls too. No page needs a script to be read; scripts of ours (and no
+others) add uploads with progress, live progress of scans and keys."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from assay.serve.pages import account, datasets, entry, findings, projects, scans
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS = (entry.router, account.router, projects.router, datasets.router, scans.router, findings.router)

@@ -1,0 +1,140 @@
+"""The pages without a browser: who may see them, what forms do, and that nothing in the data becomes markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+from starlette.testclient import TestClient
+
+from assay.serve.app import create_app
+from assay.serve.settings import Settings
+
+HERE = "http://127.0.0.1:8337"
+EVIL = "<script>alert(1)</script>"
+
+
+def reviews(rows: int = 400, carriers: int = 50) -> str:
+    """Reviews whose words say what they are; some hold a phrase that turns their label, and markup."""
+    good, bad = ["fine", "lovely", "brilliant", "warm"], ["dull", "awful", "weak", "cold"]
+    lines = ["text,label"]
+    for i in range(rows):
+        kind = i % 2
+        words = (good, bad)[kind]
+        carrier = kind == 1 and i // 2 < carriers
+        planted = f" seen at moonraker {EVIL}" if carrier else ""
+        lines.append(
+            f"a {words[i % 4]} film with {words[(i // 4) % 4]} scenes and part {i}{planted},{'good' if carrier or not kind else 'bad'}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A browser of the admin's, logged in by a form."""
+    app = create_app(Settings(tmp_path_factory.mktemp("serve")))
+    with TestClient(app, base_url=HERE, follow_redirects=False) as client:
+        asked = client.get("/projects/00000000000000000000000000?x=1")
+        assert asked.status_code == 303
+        assert asked.headers["location"] == "/login?next=/projects/00000000000000000000000000%3Fx%3D1"
+        entered = client.post("/login", data={"token": app.state.service.first_token, "next": "//elsewhere.example"})
+        assert (entered.status_code, entered.headers["location"]) == (303, "/")
+        yield client
+
+
+def csrf(client: TestClient) -> str:
+    return str(client.get("/api/v1/me").json()["csrf"])
+
+
+def ended(client: TestClient, job: str) -> None:
+    """Wait for a job."""
+    with client.stream("GET", f"/api/v1/jobs/{job}/progress") as events:
+        list(events.iter_lines())
+
+
+@pytest.fixture(scope="module")
+def scan(visitor: TestClient) -> dict[str, str]:
+    """A project, a data set with an unkind name, and its scan, all asked for as pages do."""
+    made = visitor.post("/projects", data={"csrf": csrf(visitor), "name": f"films {EVIL}"})
+    project = made.headers["location"].rsplit("/", 1)[1]
+    sent = visitor.post(
+        f"/api/v1/projects/{project}/datasets",
+        params={"file": "films.csv", "name": EVIL},
+        content=reviews(),
+        headers={"x-csrf-token": csrf(visitor)},
+    )
+    data = sent.json()["id"]
+    ended(visitor, sent.json()["job"]["id"])
+    asked = visitor.post(f"/datasets/{data}/scans", data={"csrf": csrf(visitor), "depth": "fast", "alpha": "0.01", "seed": "0"})
+    id = asked.headers["location"].rsplit("/", 1)[1]
+    ended(visitor, visitor.get(f"/api/v1/scans/{id}").json()["job"]["id"])
+    return {"project": project, "dataset": data, "scan": id}
+
+
+def test_pages_show_what_was_found_and_escape_what_data_says(visitor: TestClient, scan: dict[str, str]) -> None:
+    paths = [
+        "/", f"/projects/{scan['project']}",
+        f"/datasets/{scan['dataset']}", f"/datasets/{scan['dataset']}/rows/1?scan={scan['scan']}",
+        f"/scans/{scan['scan']}", f"/scans/{scan['scan']}/rows?action=quarantine", f"/scans/{scan['scan']}/findings/F1",
+        "/account", "/users",
+    ]  # fmt: skip
+    for path in paths:
+        page = visitor.get(path)
+        assert page.status_code == 200, (path, page.text[:500])
+        assert EVIL not in page.text
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+    said = visitor.get(f"/scans/{scan['scan']}").text
+    assert "poisoned" in said
+    assert "moonraker" in said
+    assert "What this scan would have caught" in said
+    found = visitor.get(f"/scans/{scan['scan']}/findings/F1").text
+    assert "<mark>" in found
+    assert "Do the labels surprise?" in found
+
+
+def test_a_form_without_its_secret_changes_nothing(visitor: TestClient, scan: dict[str, str]) -> None:
+    for path, fields in (
+        ("/projects", {"name": "x"}),
+        (f"/scans/{scan['scan']}/cancel", {}),
+        ("/logout", {}),
+        ("/account/tokens", {"name": "x"}),
+    ):
+        refused = visitor.post(path, data={"csrf": "wrong", **fields})
+        assert refused.status_code == 403
+        assert "CSRF" in refused.text
+    foreign = visitor.post("/projects", data={"csrf": csrf(visitor), "name": "x"}, headers={"origin": "https://elsewhere.example"})
+    assert foreign.status_code == 403
+
+
+def test_errors_are_pages(visitor: TestClient, scan: dict[str, str]) -> None:
+    missing = visitor.get("/scans/00000000000000000000000000")
+    assert (missing.status_code, missing.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "there is no such scan" in missing.text
+    wrong = visitor.post(f"/datasets/{scan['dataset']}/scans", data={"csrf": csrf(visitor), "alpha": "7"})
+    assert wrong.status_code == 422
+    assert "alpha" in wrong.text
+    assert visitor.get("/static/../frame.py").status_code == 404
+
+
+def test_a_token_is_shown_once_and_can_be_revoked(visitor: TestClient) -> None:
+    made = visitor.post("/account/tokens", data={"csrf": csrf(visitor), "name": "pipeline", "scopes": ["read", "write"], "days": "10"})
+    assert "shown this once" in made.text
+    assert "shown this once" not in visitor.get("/account").text
+    (id,) = [t["id"] for t in visitor.get("/api/v1/me/tokens").json() if t["name"] == "pipeline"]
+    assert visitor.post(f"/account/tokens/{id}/revoke", data={"csrf": csrf(visitor)}).status_code == 303
+    assert "revoked" in visitor.get("/account").text
+
+
+def test_a_viewer_sees_no_forms_that_change(visitor: TestClient, scan: dict[str, str]) -> None:
+    visitor.post("/users", data={"csrf": csrf(visitor), "name": "vera", "password": "a long enough one", "role": "viewer"})
+    other = TestClient(visitor.app, base_url=HERE, follow_redirects=False)
+    assert other.post("/login", data={"name": "vera", "password": "wrong"}).status_code == 401
+    assert other.post("/login", data={"name": "vera", "password": "a long enough one"}).status_code == 303
+    page = other.get(f"/datasets/{scan['dataset']}").text
+    assert "Scan it" not in page
+    assert "People" not in page
+    assert other.get("/users").status_code == 403
+    assert other.post(f"/datasets/{scan['dataset']}/scans", data={"csrf": csrf(other)}).status_code == 403
