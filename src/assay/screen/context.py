@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import MISSING, Dataset
+from assay.screen.foreseen import FEWEST_ROWS as FEWEST_ROWS_LEARNT
+from assay.screen.foreseen import Foreseen, can_foresee, foresee
 from assay.screen.statistics import Statistics, row_statistics
 
-Need = Literal["labels", "probabilities", "features", "content", "numbers"]
+Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns"]
 
 # A screen compares a row with the others; under this many there is nothing to compare with.
 FEWEST_ROWS = 30
@@ -48,6 +50,11 @@ class Context:
         """The plain numbers of each row (`row_statistics`), read once for all screens."""
         return row_statistics(self.data)
 
+    @cached_property
+    def foreseen(self) -> Foreseen:
+        """What the rest of each row leads one to expect of its numbers (`foresee`), learnt once for all screens."""
+        return foresee(self.data, self.rng)
+
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """(n,) which rows have a class label."""
@@ -71,4 +78,6 @@ def lacks(need: Need, context: Context) -> str | None:
         return "needs content, and there is neither a picture nor a content column"
     if need == "numbers" and not context.numbers.names:
         return "needs numbers: no numeric column here has more than one value"
+    if need == "columns" and not can_foresee(data):
+        return f"needs a table of {FEWEST_ROWS_LEARNT} rows with a column of ten different numbers, and others to foresee it from"
     return None

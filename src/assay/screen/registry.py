@@ -14,13 +14,18 @@ from importlib.metadata import entry_points
 from assay.finding import Check, RowScore
 from assay.screen import (
     class_outliers,
+    conditional,
+    distance,
+    ecod,
     exact_duplicates,
     iqr,
     isolation,
     label_errors,
+    missing,
     near_duplicates,
     neighbours,
     robust_z,
+    units,
 )
 from assay.screen.context import Context, Need, lacks
 
@@ -105,6 +110,46 @@ SCREENS: tuple[Screen, ...] = (
         "paraphrases, crops, mirror images, rows that differ widely in one column",
         "texts linear; pictures and tables a few sorts",
         near_duplicates.run,
+    ),
+    Screen(
+        "ecod",
+        ("numbers",),
+        "odd rows lie in the tails of several columns, and columns say different things",
+        "odd combinations of ordinary values; columns that repeat one another count double",
+        "a sort a column",
+        ecod.run,
+    ),
+    Screen(
+        "distance",
+        ("numbers",),
+        "odd rows have no near neighbours",
+        "odd rows that come in numbers: they are one another's neighbours",
+        "linear: each row against at most 5,000 others",
+        distance.run,
+    ),
+    Screen(
+        "conditional",
+        ("columns",),
+        "the columns of a row say something of one another",
+        "values that nothing else in their row foresees; columns of under ten different numbers",
+        "linear: two small boosted trees a column",
+        conditional.run,
+    ),
+    Screen(
+        "units",
+        ("columns",),
+        "the ratio of a value to what its row leads one to expect thins out away from one",
+        "factors within the spread of that ratio; a column of which half is in another unit; under about 15 rows",
+        "as conditional, whose models it uses",
+        units.run,
+    ),
+    Screen(
+        "missing",
+        ("numbers",),
+        "a disguise of missing values recurs far from all others",
+        "a disguise inside the column's range; one in more than a quarter of the rows",
+        "a sort a column",
+        missing.run,
     ),
 )
 

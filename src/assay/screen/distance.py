@@ -1,0 +1,70 @@
+"""Rows far from their nearest neighbours, whatever their label.
+
+Ramaswamy, Rastogi and Shim 2000, "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD, with the mean over the
+neighbours (Angiulli and Pizzuti 2002) and a sample of rows that may be neighbours, so that cost is linear.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from assay.finding import RowScore
+from assay.screen.context import Context
+from assay.screen.isolation import table_values
+from assay.screen.statistics import finite_or
+from assay.screen.tail import beyond_tail, tail_bound
+
+Float = NDArray[np.float64]
+
+NEIGHBOURS = 10
+# Rows that may be neighbours, and distances computed in all: past 100,000 rows fewer may be, down to 1,000.
+REFERENCE = 5_000
+DISTANCES = 500_000_000
+FEWEST_REFERENCE = 1_000
+BLOCK = 2_000
+# A column counts with at most this many of its own robust deviations: one wild value must not hide all others.
+CLIPPED = 20.0
+
+
+def neighbour_distance(values: Float, rng: np.random.Generator) -> Float:
+    """(n,) mean distance to the nearest of at most `REFERENCE` rows, itself left out. `values` (n, d) finite, on one scale.
+
+    Cannot see strangers that come in numbers: a few dozen alike are one another's neighbours.
+    """
+    n = len(values)
+    most = min(REFERENCE, max(DISTANCES // n, FEWEST_REFERENCE))
+    reference = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
+    place = np.full(n, -1)
+    place[reference] = np.arange(len(reference))
+    count = min(NEIGHBOURS, len(reference) - 1)
+    index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(values[reference])
+    out = np.empty(n)
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        distance, near = index.kneighbors(values[rows])
+        itself = near == place[rows][:, None]
+        itself[~itself.any(axis=1), -1] = True
+        out[rows] = distance[~itself].reshape(len(rows), count).mean(axis=1)
+    return out
+
+
+def scaled(values: Float) -> Float:
+    """(n, m) columns in robust deviations from their median, clipped; constant columns become 0."""
+    middle = np.median(values, axis=0)
+    low, high = np.quantile(values, [0.25, 0.75], axis=0)
+    spread = np.where(high > low, (high - low) / 1.349, values.std(axis=0))
+    return np.clip((values - middle) / np.where(spread > 0, spread, 1.0), -CLIPPED, CLIPPED).astype(np.float32)
+
+
+def run(context: Context) -> RowScore:
+    """The screen: a table's columns on one scale, else features, else plain measurements."""
+    if context.data.modality == "table":
+        values = scaled(table_values(context.data, context.numbers))
+    elif context.features is not None:
+        values = finite_or(np.asarray(context.features, np.float64), np.zeros(context.features.shape[1]))
+    else:
+        values = scaled(finite_or(context.numbers.values, np.nanmedian(context.numbers.values, axis=0)))
+    score = neighbour_distance(values, context.rng)
+    return RowScore("distance", score, beyond_tail(score), f"its {NEIGHBOURS} nearest rows are far", tail_bound(score))

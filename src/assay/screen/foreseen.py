@@ -1,0 +1,99 @@
+"""What the other columns of a row lead one to expect of each of its numbers: cross-fitted boosted trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from assay.dataset.data import Dataset
+from assay.learn.columns import Coded, code_columns
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+MOST_COLUMNS = 40  # columns foreseen, the first ones; all are learnt from
+MOST_LEARNT = 10_000  # rows of each fold: residuals settle long before
+TREES, LEAVES, RATE = 30, 15, 0.2
+LINEAR = 3.0  # robust deviations: nearly all of a Gaussian column
+CODES = 250  # categories past this many share a code (boosted trees take at most 255)
+FEWEST_VALUES = 10  # a column of fewer different numbers is a category, and its residuals are no distances
+FEWEST_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """`names` (m,) columns; `actual`, `expected` (n, m) on the scale asinh((x - middle) / spread), NaN where missing."""
+
+    names: tuple[str, ...]
+    actual: Float
+    expected: Float
+    middle: Float
+    spread: Float
+
+    def expected_numbers(self, j: int) -> Float:
+        """(n,) what is expected of column j, in its own unit."""
+        return np.asarray(self.middle[j] + self.spread[j] * np.sinh(self.expected[:, j]), np.float64)
+
+    def numbers(self, j: int) -> Float:
+        """(n,) column j as it stands."""
+        return np.asarray(self.middle[j] + self.spread[j] * np.sinh(self.actual[:, j]), np.float64)
+
+
+def foresee(data: Dataset, rng: np.random.Generator) -> Foreseen:
+    """Each number of a table, foreseen from the other content columns by a model that never saw the row.
+
+    asinh keeps distances within `LINEAR` deviations of the median and turns factors into distances beyond, so that a wrong unit is far
+    and one wild value does not rule the fit. Two folds; rows equal in all cells may fall into both.
+    """
+    coded = code_columns(data.table, data.columns.content)
+    cells = coded.cells.copy()
+    named = ~coded.numeric
+    cells[:, named] = np.minimum(cells[:, named], CODES)
+    chosen = _chosen(coded)
+    n, m = len(cells), len(chosen)
+    half = rng.random(n) < 0.5
+    actual, expected = np.full((n, m), np.nan), np.full((n, m), np.nan)
+    middles, spreads = np.zeros(m), np.ones(m)
+    for place, j in enumerate(chosen):
+        x = cells[:, j]
+        known = np.isfinite(x)
+        low, mid, high = np.quantile(x[known], [0.25, 0.5, 0.75])
+        spread = LINEAR * ((high - low) / 1.349 or float(x[known].std()) or 1.0)
+        actual[known, place] = np.arcsinh((x[known] - mid) / spread)
+        middles[place], spreads[place] = mid, spread
+        others = np.delete(cells, j, axis=1)
+        categorical = np.delete(~coded.numeric, j)
+        for learn in (half, ~half):
+            rows = np.flatnonzero(learn & known)
+            rows = np.sort(rng.choice(rows, MOST_LEARNT, replace=False)) if len(rows) > MOST_LEARNT else rows
+            model = HistGradientBoostingRegressor(
+                max_iter=TREES,
+                max_leaf_nodes=LEAVES,
+                learning_rate=RATE,
+                early_stopping=False,
+                categorical_features=categorical,
+                random_state=int(rng.integers(2**31)),
+            )
+            judged = np.flatnonzero(~learn)
+            if len(rows) and len(judged):
+                expected[judged, place] = model.fit(others[rows], actual[rows, place]).predict(others[judged])
+    return Foreseen(tuple(coded.names[j] for j in chosen), actual, expected, middles, spreads)
+
+
+def can_foresee(data: Dataset) -> bool:
+    """Whether there are a column of numbers to foresee and others to foresee it from."""
+    if data.modality != "table" or len(data.columns.content) < 2 or len(data) < FEWEST_ROWS:
+        return False
+    return bool(_chosen(code_columns(data.table, data.columns.content)))
+
+
+def _chosen(coded: Coded) -> list[int]:
+    return [int(j) for j in np.flatnonzero(coded.numeric) if _measured(coded.cells[:, j])][:MOST_COLUMNS]
+
+
+def _measured(x: Float) -> bool:
+    known = x[np.isfinite(x)]
+    return len(known) >= FEWEST_ROWS / 2 and len(np.unique(known[:20_000])) >= FEWEST_VALUES
