@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from assay.finding import RowScore
 from assay.screen.agreement import flag_excess, lead, relative_margin
 from assay.screen.context import Context
+from assay.screen.error_chance import Chance, error_chance
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -55,13 +56,14 @@ def confident_joint(probabilities: Float, y: Int) -> Int:
 @dataclass(frozen=True)
 class LabelErrors:
     """`score` (n,) higher is more suspicious, `flag` (n,), the estimated share of wrong labels whatever the content,
-    of false ones among the flagged, and (n,) the false-discovery bound of each row."""
+    of false ones among the flagged, (n,) the false-discovery bound of each row, and how likely each is to be wrong."""
 
     score: Float
     flag: NDArray[np.bool_]
     floor: float
     false_share: float
     bound: Float
+    chance: Chance
 
 
 def find_label_errors(probabilities: Float, y: Int) -> LabelErrors:
@@ -76,7 +78,7 @@ def find_label_errors(probabilities: Float, y: Int) -> LabelErrors:
     found = confident_class(probabilities, y)
     disputed = (found >= 0) & (found != y) & (score > 0.5)
     excess = flag_excess(found == y, disputed, lead(probabilities))
-    return LabelErrors(score, excess.flag, excess.floor, excess.false_share, excess.bound)
+    return LabelErrors(score, excess.flag, excess.floor, excess.false_share, excess.bound, error_chance(probabilities, y))
 
 
 def run(context: Context) -> RowScore:
@@ -88,5 +90,7 @@ def run(context: Context) -> RowScore:
     score[known], flag[known], bound[known] = found.score, found.flag, found.bound
     reason = "a model that never saw this row is sure of another label"
     if flag.any():
-        reason += f" (about {found.false_share:.0%} of the rows flagged so may be right after all)"
+        reason += (
+            f" (about {found.false_share:.0%} of the rows flagged so may be right after all; {found.chance.share:.1%} of all labels wrong)"
+        )
     return RowScore("label_errors", score, flag, reason, bound)

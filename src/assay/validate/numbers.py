@@ -47,9 +47,12 @@ def _scale(values: Float, m: int, rules: Numbers, old: int, middle: tuple[float,
     known = values[np.isfinite(values)]
     where = f"four in five between {_short(lower)} and {_short(upper)} as in {old:,} trusted rows"
     for side, count, rank in (("below", int((known < lower).sum()), old - first + 1), ("above", int((known > upper).sum()), last)):
-        p = more_beyond(count, m, rank, old) if 2 * count > m else 1.0
+        if 2 * count <= m:
+            yield Broken("scale", None, False, where, "", "", p=1.0)
+            continue
+        p = more_beyond(count, m, rank, old)
         edge = _short(lower if side == "below" else upper)
-        found = f"{count:,} of {m:,} numbers lie {side} {edge}, the middle one at {_short(float(np.median(known))) if m else 'none'}"
+        found = f"{count:,} of {m:,} numbers lie {side} {edge}, the middle one at {_short(float(np.median(known)))}"
         yield Broken("scale", None, False, where, found, _remedy(known, rules), p=p)
 
 

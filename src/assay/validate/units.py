@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +30,8 @@ FACTORS: dict[str, float] = {
 }
 # This share of the odd rows must fall where the trusted middle is, once converted back.
 EXPLAINED = 0.8
-# A factor within the spread of the column itself explains everything: the middle must be narrower than that.
 FEWEST = 3
+SAMPLE = 1_000  # odd values that every conversion is tried on; the best is counted on all
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,6 @@ class Conversion:
 
     words: str
     rows: int
-
-
-def fahrenheit(values: Float) -> Float:
-    return (values - 32) / 1.8
 
 
 def explain(odd: Float, low: float, high: float) -> Conversion | None:
@@ -57,16 +55,24 @@ def explain(odd: Float, low: float, high: float) -> Conversion | None:
     odd = odd[np.isfinite(odd)]
     if len(odd) < FEWEST or not low < high:
         return None
-    tries: list[tuple[str, Float]] = [("with the other sign", -odd)]
+    some = odd[:: max(1, len(odd) // SAMPLE)]
+    best = max(CONVERSIONS, key=lambda words: _inside(CONVERSIONS[words](some), low, high))
+    rows = _inside(CONVERSIONS[best](odd), low, high)
+    return Conversion(best, rows) if rows >= EXPLAINED * len(odd) else None
+
+
+def _conversions() -> dict[str, Callable[[Float], Float]]:
+    """Every conversion in words, the plainest first: the first of equals is named."""
+    out: dict[str, Callable[[Float], Float]] = {"with the other sign": np.negative}
     for words, factor in FACTORS.items():
-        tries += [(f"divided by {words}", odd / factor), (f"multiplied by {words}", odd * factor)]
-    tries += [
-        ("read as Fahrenheit and turned into Celsius", fahrenheit(odd)),
-        ("read as Celsius and turned into Fahrenheit", odd * 1.8 + 32),
-    ]
-    best = max(tries, key=lambda t: _inside(t[1], low, high))
-    rows = _inside(best[1], low, high)
-    return Conversion(best[0], rows) if rows >= EXPLAINED * len(odd) else None
+        out[f"divided by {words}"] = partial(np.multiply, 1 / factor)
+        out[f"multiplied by {words}"] = partial(np.multiply, factor)
+    out["read as Fahrenheit and turned into Celsius"] = lambda x: (x - 32) / 1.8
+    out["read as Celsius and turned into Fahrenheit"] = lambda x: 1.8 * x + 32
+    return out
+
+
+CONVERSIONS = _conversions()
 
 
 def _inside(values: Float, low: float, high: float) -> int:

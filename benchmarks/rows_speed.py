@@ -1,0 +1,73 @@
+"""Seconds of validation and of every screen on a large CSV file of numbers and categories: wall, and CPU where others compute too.
+
+    python benchmarks/rows_speed.py [--rows 1000000] [--columns 30]
+
+One run, made data: two thirds of the columns are numbers that hang together, one third categories, a label of two classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from assay.dataset.data import Columns
+from assay.dataset.read import read
+from assay.screen.context import Context
+from assay.screen.isolation import table_values
+from assay.screen.registry import run_screens
+from assay.validate.check import check_expectations
+from assay.validate.infer import infer_expectations
+
+
+def made(rows: int, columns: int, rng: np.random.Generator) -> pa.Table:
+    cause = rng.normal(size=(rows, 3))
+    table = {}
+    for j in range(columns - 1):
+        if j % 3 == 2:
+            table[f"c{j}"] = pa.array(rng.integers(0, 4 + 2 * j, rows)).cast(pa.string())
+        else:
+            table[f"x{j}"] = np.round(cause[:, j % 3] + 0.5 * rng.normal(size=rows), 4)
+    table["label"] = np.where(cause[:, 0] + rng.normal(size=rows) > 0, "yes", "no")
+    return pa.table(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--columns", type=int, default=30)
+    asked = parser.parse_args()
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.csv"
+        pc.write_csv(made(asked.rows, asked.columns, rng), path)
+        print(f"{asked.rows:,} x {asked.columns}, {path.stat().st_size / 1e6:.0f} MB as CSV")
+        began = time.perf_counter()
+        data = read(path, columns=Columns(label=("label",)))
+        print(f"  read: {time.perf_counter() - began:.1f} s", flush=True)
+    began = time.perf_counter()
+    rules = infer_expectations(data.subset(np.arange(asked.rows // 2)))
+    print(f"  validate infer on half: {time.perf_counter() - began:.1f} s", flush=True)
+    began = time.perf_counter()
+    found = check_expectations(data, rules)
+    print(f"  validate check: {time.perf_counter() - began:.1f} s, {len(found.violations)} violations", flush=True)
+    features = table_values(data).astype(np.float32)[:, :20]
+    probabilities = np.clip(rng.random((len(data), 2)), 0.01, 1)
+    context = Context(data, probabilities / probabilities.sum(axis=1, keepdims=True), features, rng)
+    began = time.perf_counter()
+    _, checks = run_screens(context)
+    for check in checks:
+        print(f"  {check.name}: {check.state}, {check.seconds:.1f} s")
+    print(f"  all screens: {time.perf_counter() - began:.1f} s; peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
