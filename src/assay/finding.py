@@ -104,6 +104,50 @@ class RowScore:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """What a head learnt from `rows` rows gets wrong of rows it never saw: with the suspected rows among them, and without."""
+
+    rows: int
+    error_with: float
+    error_without: float
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What one contributor, source or stretch of time does to what is learnt: the held-out error with its rows, less that without them.
+
+    `change` > 0: the rest is better off without. `low`, `high`: 95 %, over held-out rows. `p_value`: one-sided, of no harm, for this one
+    alone.
+    """
+
+    column: str
+    name: str
+    rows: int
+    change: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Availability:
+    """How much of the set is corrupted, and what that costs.
+
+    `estimated_fraction` of labels that are wrong, within `low` to `high`; `turned`: the largest flows (from class, to label, share of all
+    rows). The cost is that of a linear head, in the share of held-out rows it gets wrong; held-out rows under suspicion do not count.
+    """
+
+    estimated_fraction: float
+    low: float
+    high: float
+    rows: int  # it was read from
+    turned: tuple[tuple[str, str, float], ...] = ()
+    suspects: int = 0  # rows left out in the second curve
+    curve: tuple[CurvePoint, ...] = ()
+    damage: tuple[Damage, ...] = ()  # most harmful first
+
+
+@dataclass(frozen=True)
 class Conclusion:
     """All that a scan knows at its end; the report renders it."""
 
@@ -117,3 +161,6 @@ class Conclusion:
     hypotheses: int  # every artefact enumerated, over all families
     settings: dict[str, Any]
     blind_spots: tuple[str, ...] = ()  # what this scan could not see, in words
+    availability: Availability | None = None
+    probabilities: NDArray[np.float64] | None = None  # (n, k) out of fold, and
+    features: NDArray[np.float32] | None = None  # (n, d) label-free: what the plots are drawn from; in no file

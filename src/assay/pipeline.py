@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from assay.dataset.data import Dataset
 from assay.desk import Desk, Errand, PlantedErrand
 from assay.engine.base import current
-from assay.finding import Action, Check, Conclusion, Finding, RowScore, Sensitivity, Verdict
+from assay.finding import Action, Availability, Check, Conclusion, Finding, RowScore, Sensitivity, Verdict
 from assay.screen.combine import combine
 from assay.screen.context import Context
+from assay.screen.mislabelled import FEWEST_ROWS
 from assay.screen.registry import run_screens
 from assay.stages import NOWHERE, Stages, stage_key
+from assay.trial.availability import availability
 from assay.trial.family import Depth, Examined, Family, Heard, Leader, Listener, Progress, silent
 from assay.trial.image_probe import reader_of
 from assay.trial.registry import families
@@ -28,6 +30,8 @@ from assay.validate.against import against
 
 CANARIES = Heard(canaries=True)
 CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
+
+LABEL_SCREENS = ("label_errors", "neighbours")  # what they flag is suspected of a wrong label, not of being odd
 
 BLIND_SPOTS = (
     "Poison in fewer than five rows (ten in a table), or that shares nothing with any other row (the screens rank those for review).",
@@ -95,6 +99,8 @@ def run(
     if trusted is not None:
         told, held = against(data, trusted, np.random.default_rng([settings.seed, 4]), settings.alpha)
         screens, checks = (*screens, *told), [*checks, *held]
+    cost, costed = _availability(data, probabilities, found, screens, np.random.default_rng([settings.seed, 6]))
+    checks.append(costed)
     caught: tuple[Sensitivity, ...] = ()
     if settings.canaries:
         caught, tried = _canaries(planted, len(active), examined, settings, _Stage(progress, share + 0.1, 0.9 - share), desk)
@@ -114,6 +120,9 @@ def run(
         hypotheses=sum(e.enumerated for e in examined.values()),
         settings=asdict(settings),
         blind_spots=BLIND_SPOTS,
+        availability=cost,
+        probabilities=probabilities,
+        features=features,
     )
 
 
@@ -190,6 +199,33 @@ def _rows(data: Dataset, found: tuple[Finding, ...], screens: tuple[RowScore, ..
             score[finding.positions] = CONFIRMED_SCORE
             action[finding.positions] = "quarantine"
     return score, tuple(action.tolist())
+
+
+def _availability(
+    data: Dataset,
+    probabilities: NDArray[np.float64] | None,
+    found: tuple[Finding, ...],
+    screens: tuple[RowScore, ...],
+    rng: np.random.Generator,
+) -> tuple[Availability | None, Check]:
+    """How much of the set is corrupted and what it costs; suspected are rows of findings, and those whose label a screen disputes."""
+    suspected = np.zeros(len(data), bool)
+    for finding in found:
+        if finding.status != "shortcut":
+            suspected[finding.positions] = True
+    for screen in screens:
+        if screen.name in LABEL_SCREENS:
+            suspected |= screen.flag
+    began = time.perf_counter()
+    try:
+        cost = availability(data, probabilities, suspected, rng)
+    except (ArithmeticError, LookupError, MemoryError, ValueError) as error:
+        return None, Check("availability", "failed", f"{type(error).__name__}: {error}", time.perf_counter() - began)
+    if cost is None:
+        return None, Check(
+            "availability", "not_applicable", f"needs at least {FEWEST_ROWS} rows with one label each, and a probe of their content"
+        )
+    return cost, Check("availability", "ran", f"read from {cost.rows:,} labels", time.perf_counter() - began)
 
 
 def _verdict(found: tuple[Finding, ...], checks: list[Check], depth: Depth) -> Verdict:

@@ -107,6 +107,7 @@ def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size:
             broken=words.incomplete(conclusion.checks, str(conclusion.settings.get("depth", "fast"))),
             unreadable=data.unreadable[:MOST_UNREADABLE],
             settings=_settings(conclusion, data),
+            cost=conclusion.availability,
             spent=budget.spent,
             version=__version__,
         )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from assay.dataset.data import MISSING, Dataset
-from assay.finding import Check, Conclusion, Finding, RowScore, Sensitivity, TrialResult
+from assay.finding import Availability, Check, Conclusion, Finding, RowScore, Sensitivity, TrialResult
 from assay.report.rows import by_strength
 from assay.report.withheld import artefact_json, without_content
 from assay.version import __version__
@@ -41,6 +41,7 @@ def report_json(data: Dataset, conclusion: Conclusion) -> dict[str, Any]:
         "hypotheses": int(conclusion.hypotheses),
         "actions": {a: sum(x == a for x in conclusion.action) for a in ("quarantine", "review", "keep")},
         "blind_spots": list(conclusion.blind_spots),
+        "availability": availability_json(conclusion.availability),
         "settings": jsonable(conclusion.settings),
         "versions": {"assay": __version__},
     }
@@ -145,6 +146,33 @@ def screen_json(screen: RowScore, data: Dataset) -> dict[str, Any]:
     flagged = np.flatnonzero(screen.flag)
     top = flagged[np.argsort(-screen.score[flagged], kind="stable")][:TOP_SCREEN]
     return {"name": screen.name, "reason": screen.reason, "flagged": len(flagged), "rows": data.row[top].tolist()}
+
+
+def availability_json(cost: Availability | None) -> dict[str, Any] | None:
+    if cost is None:
+        return None
+    return {
+        "estimated_fraction": number(cost.estimated_fraction),
+        "interval": [number(cost.low), number(cost.high)],
+        "rows": cost.rows,
+        "turned": [{"from": a, "to": b, "share": number(share)} for a, b, share in cost.turned],
+        "suspects": cost.suspects,
+        "learning_curve": [
+            {"rows": p.rows, "error_with_suspects": number(p.error_with), "error_without_suspects": number(p.error_without)}
+            for p in cost.curve
+        ],
+        "damage": [
+            {
+                "column": d.column,
+                "name": d.name,
+                "rows": d.rows,
+                "change": number(d.change),
+                "interval": [number(d.low), number(d.high)],
+                "p_value": number(d.p_value),
+            }
+            for d in cost.damage
+        ],
+    }
 
 
 def number(value: Any) -> float | None:

@@ -19,7 +19,19 @@ from assay.artefact.registry import from_json as artefact_from_json
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows
-from assay.finding import Check, Conclusion, Contributor, Effect, Finding, Sensitivity, TrialResult, Verdict
+from assay.finding import (
+    Availability,
+    Check,
+    Conclusion,
+    Contributor,
+    CurvePoint,
+    Damage,
+    Effect,
+    Finding,
+    Sensitivity,
+    TrialResult,
+    Verdict,
+)
 from assay.report import folder as place
 from assay.report import words
 from assay.report.json import SCHEMA, dumps, report_json
@@ -226,7 +238,23 @@ def _conclusion(document: dict[str, Any], rows: pa.Table) -> Conclusion:
         hypotheses=int(document.get("hypotheses", 0)),
         settings=document["settings"],
         blind_spots=tuple(document.get("blind_spots", ())),
+        availability=_availability(document.get("availability")),
     )
+
+
+def _availability(a: dict[str, Any] | None) -> Availability | None:
+    if a is None:
+        return None
+    low, high = a["interval"]
+    turned = tuple((t["from"], t["to"], t["share"]) for t in a["turned"])
+    curve = tuple(CurvePoint(p["rows"], p["error_with_suspects"], p["error_without_suspects"]) for p in a["learning_curve"])
+    damage = tuple(_damage(d) for d in a["damage"])
+    return Availability(a["estimated_fraction"], low, high, a["rows"], turned, a["suspects"], curve, damage)
+
+
+def _damage(d: dict[str, Any]) -> Damage:
+    low, high = d["interval"]
+    return Damage(d["column"], d["name"], d["rows"], d["change"], low, high, d["p_value"])
 
 
 def _finding(f: dict[str, Any], at: dict[int, int], carriers: list[int]) -> Finding:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from assay.dataset.data import Dataset
 from assay.dataset.printable import printable
-from assay.finding import Conclusion, Finding
+from assay.finding import Availability, Conclusion, Finding
 from assay.report import words
 from assay.report.plain import Plain
 from assay.report.rows import by_strength
@@ -21,6 +21,7 @@ STATUS = {"confirmed": "bold red", "suspected": "yellow", "shortcut": "cyan"}
 
 MOST_FINDINGS = 12  # more do not fit on a screen; the HTML has all
 MOST_SHORTCUTS = 5
+MOST_HARMFUL = 3
 
 
 def render(data: Dataset, conclusion: Conclusion, place: str | None = None) -> Group:
@@ -31,6 +32,8 @@ def render(data: Dataset, conclusion: Conclusion, place: str | None = None) -> G
     parts += [_sensitivity(conclusion)]
     if any(s.flag.any() for s in conclusion.screens):
         parts += [_screens(conclusion)]
+    if conclusion.availability is not None:
+        parts += [_availability(conclusion.availability)]
     if words.not_run(conclusion.checks):
         parts += [_not_run(conclusion)]
     if conclusion.blind_spots:
@@ -122,6 +125,14 @@ def _shortcuts(conclusion: Conclusion) -> Text:
 def _screens(conclusion: Conclusion) -> Text:
     lines = [f"\n  {s.name}: {words.count(int(s.flag.sum()), 'row')}: {s.reason}" for s in conclusion.screens if s.flag.any()]
     return Text.assemble(("Worth a look", "bold"), (" (ordinary data trouble, no verdict)", "dim"), *lines)
+
+
+def _availability(cost: Availability) -> Text:
+    lines = [words.corruption_line(cost), words.cost_line(cost)]
+    harmful = words.harmful(cost)[:MOST_HARMFUL]
+    lines += [f"{d.column} {d.name} ({words.count(d.rows, 'row')}): the rest is better off without" for d in harmful]
+    said = [f"\n  {line}" for line in lines if line is not None]
+    return Text.assemble(("Corruption", "bold"), (" (an estimate from all labels, no verdict)", "dim"), *said)
 
 
 def _not_run(conclusion: Conclusion) -> Table:

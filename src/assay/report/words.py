@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from assay.finding import Check, Conclusion, Finding, Sensitivity, TrialResult
+from assay.finding import Availability, Check, Conclusion, Damage, Finding, Sensitivity, TrialResult
 
 VERDICTS = {  # verdict -> what it means, after its name
     "poisoned": "Poison was found and proven.",
@@ -209,3 +209,43 @@ def not_run(checks: tuple[Check, ...]) -> tuple[Check, ...]:
     """Every check that did not run, the broken ones first."""
     order = ["failed", "not_installed", "not_planned", "not_applicable"]
     return tuple(sorted((c for c in checks if c.state != "ran"), key=lambda c: order.index(c.state)))
+
+
+def corruption_line(cost: Availability) -> str:
+    """
+    >>> corruption_line(Availability(0.051, 0.043, 0.06, 5574, (("ham", "spam", 0.049),)))
+    'about 5.1 % of the labels are wrong (4.3 to 6.0 %), most of them ham labelled spam (4.9 %)'
+    """
+    said = f"about {100 * cost.estimated_fraction:.1f} % of the labels are wrong ({100 * cost.low:.1f} to {100 * cost.high:.1f} %)"
+    if cost.turned and cost.turned[0][2] > cost.estimated_fraction / 2:
+        source, label, share = cost.turned[0]
+        said += f", most of them {source} labelled {label} ({100 * share:.1f} %)"
+    return said
+
+
+def cost_line(cost: Availability) -> str | None:
+    """What the suspected rows cost, or None where nothing was measured.
+
+    >>> from assay.finding import CurvePoint
+    >>> cost_line(Availability(0.1, 0.08, 0.12, 4000, (), 300, (CurvePoint(3000, 0.12, 0.1),)))
+    'learning without the 300 suspected rows, a linear head errs on 10.0 % of held-out rows, with them on 12.0 %'
+    """
+    if not cost.curve or not cost.suspects:
+        return None
+    last = cost.curve[-1]
+    rows = count(cost.suspects, "suspected row")
+    return (
+        f"learning without the {rows}, a linear head errs on {100 * last.error_without:.1f} % of held-out rows, "
+        f"with them on {100 * last.error_with:.1f} %"
+    )
+
+
+def harmful(cost: Availability, least: float = 0.01) -> tuple[Damage, ...]:
+    """Those without whom the rest is better off, at `least` over all that were left out (Holm, Scand. J. Stat. 1979)."""
+    by_p = sorted(cost.damage, key=lambda d: d.p_value)
+    kept = []
+    for i, damage in enumerate(by_p):
+        if damage.p_value > least / (len(by_p) - i):
+            break
+        kept.append(damage)
+    return tuple(sorted(kept, key=lambda d: -d.change))

@@ -1,0 +1,32 @@
+"""The features of a data set's rows for a linear head, by modality."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.dataset.data import Dataset
+from assay.learn.columns import code_columns
+from assay.learn.corpus import read_corpus
+from assay.learn.head_features import cell_features, joined, picture_features, text_features
+from assay.trial.opinion import value_columns
+from assay.trial.text_columns import text_columns
+
+
+def head_features(data: Dataset, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """(n, d) of pictures, running text and values side by side, whichever there are; None where there is nothing to read. Labels unread."""
+    parts = []
+    if data.images is not None:
+        parts.append(_even(picture_features(data.images, rng)))
+    if texts := text_columns(data):
+        parts.append(_even(text_features(read_corpus(joined([data.table.column(c) for c in texts])), rng)))
+    if values := value_columns(data):
+        parts.append(_even(cell_features(code_columns(data.table, values))))
+    parts = [p for p in parts if p.shape[1]]
+    return np.concatenate(parts, axis=1) if parts else None
+
+
+def _even(part: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centred, and of mean squared length 1, so that no kind of content outweighs another."""
+    part = part - part.mean(0)
+    return np.asarray(part / max(float(np.sqrt((part**2).sum(1).mean())), 1e-9))
