@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from assay.version import __version__
 
-__all__ = ["Report", "__version__", "scan"]
+__all__ = ["Report", "__version__", "blame", "scan"]
 
 if TYPE_CHECKING:
-    from assay.api import Report, scan
+    from assay.api import Report, blame, scan
 
 
 def __getattr__(name: str) -> Any:
     """Load the machinery on first use, so that ``import assay`` costs nothing."""
-    if name in ("scan", "Report"):
+    if name in ("scan", "blame", "Report"):
         from assay import api
 
         return getattr(api, name)

@@ -18,8 +18,9 @@ from assay.trial.family import Depth, Progress, silent
 
 if TYPE_CHECKING:
     from assay.pipeline import Settings
+    from assay.trial.blame import Blame
 
-__all__ = ["Report", "scan"]
+__all__ = ["Report", "blame", "scan"]
 
 Names = str | Sequence[str] | None
 
@@ -120,6 +121,72 @@ def _scan(asked: _Request, settings: Settings, progress: Progress) -> Report:
     if before is not None:
         data, conclusion = tell_since(data, conclusion, before)
     return Report(data, conclusion)
+
+
+def blame(
+    source: Any,
+    *,
+    row: int | None = None,
+    record: Any = None,
+    decision: str | None = None,
+    depth: Depth = "fast",
+    most: int = 20,
+    retrainings: int = 5,
+    seed: int = 0,
+    content: Names = None,
+    label: Names = None,
+    progress: Progress | None = None,
+) -> Blame:
+    """Which rows of `source` caused a decision: `assay.trial.blame.Blame`.
+
+    Asked about is a `row` of it by number, which is then not learnt from, or a `record` that is not in it: a picture (an array or a
+    file), a text, or a mapping of cells (a JSON object will do). `decision`: the label that was given to it; without one, what a linear
+    head gives. Exact for that head; whether it holds for another kind of model is tested by `retrainings`. Raises DataError with a
+    remedy.
+
+        >>> import assay
+        >>> answer = assay.blame("reviews.csv", record="a dull film", decision="good")   # doctest: +SKIP
+        >>> [r.row for r in answer.rows], answer.changed                                 # doctest: +SKIP
+    """
+    how: dict[str, Any] = {"depth": depth, "most": most, "retrainings": retrainings}
+    return blamed(source, row=row, record=record, decision=decision, content=content, label=label, seed=seed, progress=progress, **how)[1]
+
+
+def blamed(
+    source: Any,
+    *,
+    row: int | None = None,
+    record: Any = None,
+    decision: str | None = None,
+    content: Names = None,
+    label: Names = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **how: Any,
+) -> tuple[Dataset, Blame]:
+    """`blame`, and the data set that its row numbers and class codes speak of."""
+    import numpy as np
+
+    from assay.dataset.read import read
+    from assay.trial.blame import blame as blame_row
+    from assay.trial.blame import with_record
+    from assay.trial.record import record_rows
+
+    data = read(source, columns=Columns(names(content), names(label)), progress=progress or silent)
+    if (row is None) == (record is None):
+        raise DataError("name what is asked about: a row of the data, or a record that is not in it", remedy="give one of row and record")
+    if row is not None:
+        at = np.flatnonzero(data.row == row)
+        if not len(at):
+            raise DataError(f"there is no readable row {row}", path=data.path, remedy=f"rows go from 0 to {data.records - 1}")
+        asked = int(at[0])
+    else:
+        data = with_record(data, record_rows(data, record))
+        asked = len(data) - 1
+    if decision is not None and decision not in data.classes:
+        raise DataError(f"no label {decision!r}", path=data.path, remedy=f"choose among {', '.join(data.classes[:20])}")
+    code = None if decision is None else data.classes.index(decision)
+    return data, blame_row(data, asked, np.random.default_rng(seed), code, progress=progress or silent, **how)
 
 
 def _annotated(data: Dataset, folder: Path) -> Dataset:

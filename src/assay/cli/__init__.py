@@ -17,6 +17,7 @@ import typer
 from assay.cli import (
     attack,
     bench,
+    blame,
     checklist,
     clean,
     crowd,
@@ -55,6 +56,7 @@ for command in (
     clean,
     restore,
     explain,
+    blame,
     attack,
     bench,
     ledger,

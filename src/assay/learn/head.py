@@ -53,6 +53,13 @@ class Head:
         leverage = np.einsum("ij,jk,ik->i", self.x, self.inverse, self.x)
         return np.asarray(-reach * (self.residuals @ along) / np.maximum(1 - leverage, 1e-9))
 
+    def shares(self, at: Floats, along: Floats) -> Floats:
+        """(n,) what each row's own target adds to the score `along` (k,) at one row `at` (d + 1,): they sum to the score.
+
+        A head is linear in its targets. Rows that say the same share what they say, where `moves` finds each of them dispensable.
+        """
+        return np.asarray(self.x @ (self.inverse @ at) * (self.targets @ along))
+
     def without(self, rows: Int) -> Floats:
         """(d + 1, k) the weights of a head that never saw these rows, exactly."""
         part = self.x[rows]

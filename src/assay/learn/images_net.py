@@ -92,13 +92,21 @@ class Net:
     device: str
 
     def scores(self, inputs: NDArray[Any]) -> Float32:
+        """(m, k) before the softmax."""
+        return self._through(self.model, inputs)
+
+    def hidden(self, inputs: NDArray[Any]) -> Float32:
+        """(m, HIDDEN) what the last layer reads."""
+        return self._through(self.model[:-1], inputs)
+
+    def _through(self, model: Any, inputs: NDArray[Any]) -> Float32:
         import torch
 
         parts = []
         with torch.inference_mode(), _threads(), _half(self.device):
             for start in range(0, len(inputs), JUDGED_AT_ONCE):
                 chunk = np.ascontiguousarray(inputs[start : start + JUDGED_AT_ONCE])
-                parts.append(self.model(_as_input(torch.from_numpy(chunk).to(self.device))).float().cpu().numpy())
+                parts.append(model(_as_input(torch.from_numpy(chunk).to(self.device))).float().cpu().numpy())
         return np.concatenate(parts)
 
 

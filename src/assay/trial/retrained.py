@@ -1,0 +1,96 @@
+"""What a model says of one row once it is trained again without others: a second opinion beside the head's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from assay.dataset.data import MISSING, Dataset
+from assay.learn import images_net
+from assay.learn.columns import code_columns
+from assay.learn.head_features import joined
+from assay.learn.images import Learner
+from assay.learn.images_features import shrink
+from assay.learn.images_linear import LinearLearner
+from assay.learn.tables import RATE, TREES, bucketed
+from assay.learn.text import softmax
+from assay.trial.family import Depth
+from assay.trial.opinion import value_columns
+from assay.trial.text_columns import text_columns
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+MOST_TERMS = 50_000  # the commonest words and word pairs
+WORDS_C = 10.0  # inverse penalty: the benchmarks' plain probe has the same (`benchmarks/screens.py`)
+ROUNDS = 200
+
+Retrain = Callable[[Int], Floats]  # (k,) probabilities of the asked row, by a model trained without these rows
+
+
+def retrainer(data: Dataset, asked: int, depth: Depth, seed: int) -> Retrain:
+    """Trains on every labelled row but the asked one and those named; the same seed each time.
+
+    Pictures: the scan's linear probe, or at full depth its network; else logistic regression on words and word pairs; else boosted trees on
+    cells. Near-duplicates of the asked row do vote here, unlike in a scan: they are what is asked about.
+    """
+    k = len(data.classes)
+
+    def kept(gone: Int) -> Int:
+        y = data.y.copy()
+        y[gone] = MISSING
+        y[asked] = MISSING
+        return y
+
+    if data.images is not None:
+        return _of_pictures(data, asked, depth, seed, kept)
+    if texts := text_columns(data):
+        return _of_texts(["\n".join(parts) for parts in zip(*joined([data.table.column(c) for c in texts]), strict=True)], asked, k, kept)
+    coded = code_columns(data.table, value_columns(data))
+    cells = bucketed(coded.numeric, coded.cells)
+
+    def by_trees(gone: Int) -> Floats:
+        y = kept(gone)
+        rows = np.flatnonzero(y != MISSING)
+        model = HistGradientBoostingClassifier(
+            max_iter=TREES, learning_rate=RATE, early_stopping=False, categorical_features=~coded.numeric, random_state=seed
+        ).fit(cells[rows], y[rows])
+        said = np.zeros(k)
+        said[model.classes_] = model.predict_proba(cells[asked : asked + 1])[0]
+        return said
+
+    return by_trees
+
+
+def _of_texts(texts: list[str], asked: int, k: int, kept: Callable[[Int], Int]) -> Retrain:
+    inputs = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=MOST_TERMS).fit_transform(texts)
+
+    def by_words(gone: Int) -> Floats:
+        y = kept(gone)
+        rows = np.flatnonzero(y != MISSING)
+        model = LogisticRegression(C=WORDS_C, max_iter=ROUNDS).fit(inputs[rows], y[rows])
+        said = np.zeros(k)
+        said[model.classes_] = model.predict_proba(inputs[asked])[0]
+        return said
+
+    return by_words
+
+
+def _of_pictures(data: Dataset, asked: int, depth: Depth, seed: int, kept: Callable[[Int], Int]) -> Retrain:
+    assert data.images is not None
+    small = shrink(data.images)
+    rng = np.random.default_rng(seed)
+    learner: Learner = images_net.NetLearner.of(rng) if depth == "full" and images_net.installed() else LinearLearner.of(data.images, rng)
+    inputs = learner.prepare(small)
+
+    def by_learner(gone: Int) -> Floats:
+        y = kept(gone)
+        rows = np.flatnonzero(y != MISSING)
+        return softmax(learner.fit(inputs[rows], y[rows], len(data.classes)).scores(inputs[asked : asked + 1]).astype(np.float64))[0]
+
+    return by_learner
