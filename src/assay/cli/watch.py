@@ -75,12 +75,13 @@ def init(
     from assay.watch.events import read_batch
     from assay.watch.fields import Fields
     from assay.watch.items import Usual
+    from assay.watch.table_files import events_table
     from assay.watch.triggers import Known
     from assay.watch.watch import Watch
 
     named = {} if fields is None else json.loads(fields.read_text(encoding="utf-8"))
     chosen = Fields.from_json({"features": list(listed(feature)), "slices": list(listed(slices)), "private": private, **named})
-    events = _table(trusted)
+    events = events_table(trusted)
     baseline = learn(events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find)
     known = None
     if report is not None:
@@ -253,27 +254,10 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _table(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.json
-    import pyarrow.parquet
-
-    from assay.dataset.errors import DataError
-
-    readers = {".parquet": pa.parquet.read_table, ".csv": pa.csv.read_csv, ".jsonl": pa.json.read_json}
-    if path.suffix not in readers:
-        raise DataError("events are read from .parquet, .csv and .jsonl", path=path, remedy="convert it")
-    if not path.exists():
-        raise DataError("is not there", path=path, remedy="name an existing file")
-    try:
-        return readers[path.suffix](str(path))
-    except pa.ArrowInvalid as error:
-        raise DataError(f"cannot be read: {error}", path=path) from error
-
-
 def _parts(path: Path, size: int) -> Iterator[Any]:
-    table = _table(path)
+    from assay.watch.table_files import events_table
+
+    table = events_table(path)
     for start in range(0, table.num_rows, size):
         yield table.slice(start, size)
 

@@ -86,17 +86,17 @@ def seal_password(password: str) -> str:
     True
     """
     salt = secrets.token_bytes(SALT)
-    return f"scrypt${COST}${BLOCK}${LANES}${b64encode(salt).decode()}${b64encode(_scrypt(password, salt, COST, BLOCK, LANES)).decode()}"
+    return f"scrypt${COST}${BLOCK}${LANES}${b64encode(salt).decode()}${b64encode(scrypt(password, salt, COST, BLOCK, LANES)).decode()}"
 
 
 def check_password(password: str, sealed: str | None) -> bool:
     """Takes as long for a user without a password, or none at all, as for one with: time does not tell who there is."""
     _, cost, block, lanes, salt, key = (sealed or _NOBODY).split("$")
-    same = hmac.compare_digest(_scrypt(password, b64decode(salt), int(cost), int(block), int(lanes)), b64decode(key))
+    same = hmac.compare_digest(scrypt(password, b64decode(salt), int(cost), int(block), int(lanes)), b64decode(key))
     return same and sealed is not None
 
 
-def _scrypt(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
+def scrypt(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=cost, r=block, p=lanes, maxmem=256 * cost * block, dklen=32)
 
 

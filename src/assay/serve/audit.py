@@ -25,6 +25,7 @@ from assay.ledger.storage import Folder
 from assay.serve.access import Who
 from assay.serve.database import Database
 from assay.serve.records import AuditRecord
+from assay.serve.shapes import AuditNote
 
 VERSION = "assay.audit/1"
 BATCH = 500  # notes logged at once
@@ -34,6 +35,16 @@ LARGEST = 60_000  # bytes: an entry of a log has 65,535 at most
 def note(db: Session, who: Who, action: str, subject: str, project: str | None = None, **document: Any) -> None:
     """Note that `who` did `action` to `subject`. Values are small and no secrets; nothing is noted unless the session commits."""
     db.add(AuditRecord(actor=who.name, action=action, subject=subject, project_id=project, document=document, entry=None))
+
+
+def listing(db: Session, who: Who, before: int | None = None, limit: int = 100) -> list[AuditNote]:
+    """The newest first."""
+    query = select(AuditRecord).order_by(AuditRecord.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(AuditRecord.id < before)
+    if who.project is not None:
+        query = query.where(AuditRecord.project_id == who.project)
+    return [AuditNote.model_validate(record) for record in db.scalars(query)]
 
 
 class Recorder:

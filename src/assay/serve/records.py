@@ -174,8 +174,11 @@ class ReviewRecord(_Made, Base):
     scan_id: Mapped[str | None] = mapped_column(ForeignKey("scans.id"))
     name: Mapped[str]
     created_by: Mapped[str]
+    state: Mapped[str]  # reading, ready, failed
+    error: Mapped[str | None]
+    asked: Mapped[dict[str, Any]]  # how it is to be made
     each: Mapped[int] = mapped_column(Integer)
-    rows: Mapped[int]
+    rows: Mapped[int | None]
     classes: Mapped[list[Any]]
     reviewers: Mapped[list[Any]]
 
@@ -221,9 +224,13 @@ class MonitorRecord(_Made, Base):
     __tablename__ = "monitors"
     __table_args__ = (UniqueConstraint("project_id", "name"),)
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))  # the trusted period
     name: Mapped[str]
     created_by: Mapped[str]
-    baseline: Mapped[str]  # its digest
+    state: Mapped[str]  # reading, ready, failed
+    error: Mapped[str | None]
+    asked: Mapped[dict[str, Any]]
+    baseline: Mapped[str | None]  # its digest
 
 
 class WebhookRecord(_Made, Base):

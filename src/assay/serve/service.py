@@ -13,8 +13,10 @@ from assay.serve.database import Database
 from assay.serve.files import Files
 from assay.serve.limits import Rates, Seldom
 from assay.serve.metrics import Metrics
+from assay.serve.monitors import Deliverer, Watches
 from assay.serve.settings import Settings
 from assay.serve.supervisor import Supervisor
+from assay.watch import sinks
 
 DRAIN = 0.5  # seconds between looks at what waits to be logged
 
@@ -40,6 +42,8 @@ class Service:
             self.first_token = users.first_token(db)
         self.recorder = Recorder(self.database, self.settings.files, self.settings.keys, "assay")
         self.supervisor = Supervisor(self.settings, self.database)
+        self.watches = Watches(self.files)
+        self._deliverer = Deliverer(self.database, self.watches, self.settings.webhooks)
         self._over = threading.Event()
         self._drain = threading.Thread(target=self._draining, daemon=True)
 
@@ -47,6 +51,7 @@ class Service:
         """Start the workers and the logging."""
         self.supervisor.start()
         self._drain.start()
+        self._deliverer.start()
 
     def _draining(self) -> None:
         while not self._over.wait(DRAIN):
@@ -61,5 +66,9 @@ class Service:
         self.supervisor.stop()
         if self._drain.is_alive():
             self._drain.join()
+        self._deliverer.over.set()
+        if self._deliverer.is_alive():
+            self._deliverer.join(sinks.TIMEOUT)
+        self.watches.close()
         self.recorder.drain()
         self.database.close()

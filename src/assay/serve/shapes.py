@@ -296,4 +296,444 @@ class Rows(Out):
     offset: int
 
 
+# reviews
+
+
+class NewReview(In):
+    """A review of what a scan puts up for it. Each row is looked at by `each` of the reviewers, blind to one another."""
+
+    name: Name
+    scan_id: Id
+    reviewers: Annotated[list[UserName], Field(min_length=1, max_length=100)]
+    each: int = Field(2, ge=1, le=10)
+    rows: int = Field(200, ge=1, le=10_000)
+    classes: list[Line] = Field([], max_length=1000, description="What can be chosen; the data's own labels if left out")
+    seed: int = Field(0, ge=0, lt=2**53)
+
+
+class Review(Out):
+    id: str
+    project_id: str
+    dataset_id: str
+    scan_id: str | None
+    name: str
+    created: Moment
+    created_by: str
+    state: Literal["reading", "ready", "failed"]
+    error: str | None
+    each: int
+    rows: int | None
+    classes: list[str]
+    reviewers: list[str]
+
+
+class ReviewTask(Out):
+    """A row that the caller has yet to decide on. Neither its label nor why it is here is told: who is told sees it."""
+
+    row: int
+    key: str
+
+
+class ReviewQueue(Out):
+    items: list[ReviewTask]
+    left: int
+    classes: list[str]
+
+
+class NewDecision(In):
+    """`label` None: cannot tell. `seconds` spent looking."""
+
+    row: int = Field(ge=0)
+    label: Line | None
+    reason: Text = ""
+    seconds: float = Field(0.0, ge=0, le=86_400)
+
+
+class Look(Out):
+    reviewer: str
+    label: str | None
+    reason: str
+    at: str
+
+
+class Outcome(Out):
+    """What came of one row. `looks` are told once it is settled."""
+
+    row: int
+    key: str
+    state: Literal["open", "settled", "escalated"]
+    suspected: str | None
+    label: str | None
+    looks: list[Look]
+
+
+class ReviewStatus(Out):
+    """`alpha`: Krippendorff's, of all looks; None before two looks at a row."""
+
+    settled: int
+    open: int
+    escalated: int
+    alpha: float | None
+    left: dict[str, int]
+    outcomes: list[Outcome]
+
+
+class Escalation(In):
+    reviewer: UserName
+
+
+# sources and the ledger
+
+
+class NewApprover(In):
+    """Either the public key of a key that one keeps (`assay ledger key`), or a passphrase under which the service keeps a new one."""
+
+    public: Line | None = None
+    passphrase: Annotated[str, StringConstraints(min_length=12, max_length=1000)] | None = None
+
+
+class Approver(Out):
+    user_id: str
+    public: str
+    sealed: bool = Field(description="Whether the service keeps the secret key, under a passphrase that it does not know")
+
+
+class NewLedger(In):
+    """A project's ledger. `threshold` of the approvers must agree to a source; each of them is another person with a key of their own."""
+
+    origin: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")]
+    approvers: Annotated[list[UserName], Field(min_length=1, max_length=50)]
+    threshold: int = Field(1, ge=1)
+
+
+class Ledger(Out):
+    origin: str
+    public: str
+    size: int
+    root: str
+    approvers: list[str]
+    threshold: int
+    snapshots: list[str]
+    violations: int
+
+
+class ScopeIn(In):
+    """What an approval covers; None: without limit."""
+
+    expires: Annotated[str, StringConstraints(max_length=40)]
+    rows: int | None = Field(None, ge=0, lt=2**53)
+    daily: int | None = Field(None, ge=0, lt=2**53)
+    each: int | None = Field(None, ge=0, lt=2**53)
+    labels: list[Line] | None = Field(None, max_length=1000)
+    pin: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class NewSource(In):
+    source: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    licence: Line
+    contact: Line
+    method: Line
+    url: Line = ""
+
+
+class Approval(Out):
+    approver: str
+    expires: str
+    rows: int | None
+    daily: int | None
+    each: int | None
+    labels: list[str] | None
+    pin: str | None
+
+
+class Source(Out):
+    """`standing`: whether it may bring rows now; `why` says why not."""
+
+    source: str
+    licence: str
+    contact: str
+    method: str
+    url: str
+    rows: int
+    revoked: int
+    approvals: list[Approval]
+    needed: int
+    standing: bool
+    why: str | None
+
+
+class NewApproval(In):
+    """A scope, signed with the sealed key that the passphrase opens; or a note that was signed elsewhere."""
+
+    scope: ScopeIn | None = None
+    passphrase: str | None = Field(None, max_length=1000)
+    note: str | None = Field(None, max_length=100_000)
+
+
+class Revocation(In):
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f]+$")]
+    passphrase: str | None = Field(None, max_length=1000)
+    note: str | None = Field(None, max_length=100_000)
+
+
+class Ingest(In):
+    """Log the rows of a data set as brought by an approved source, and take a snapshot where it is named."""
+
+    dataset_id: Id
+    source: Line
+    contributor: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    snapshot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+
+
+class LedgerEvent(Out):
+    number: int
+    type: str
+    time: str
+    actor: str
+    body: dict[str, Any]
+
+
+class LedgerEvents(Out):
+    items: list[LedgerEvent]
+    total: int
+    start: int
+
+
+class ShareOf(Out):
+    name: str
+    rows: int
+    of: int
+    p_value: float
+    adjusted: float
+    stands_out: bool
+
+
+class TraceOut(Out):
+    """What lies behind a finding. Row numbers are the ledger's."""
+
+    finding: str
+    rows: int
+    scanned: int
+    unknown: int
+    first_rows: list[int]
+    contributors: list[ShareOf]
+    sources: list[ShareOf]
+    annotators: list[ShareOf]
+    others: int
+    snapshots: list[str]
+    models: list[str]
+
+
+class AuditNote(Out):
+    """What was done. `entry` is its number in the audit log, None for the half second before it is there."""
+
+    id: int
+    created: Moment
+    actor: str
+    action: str
+    subject: str
+    project_id: str | None
+    document: dict[str, Any]
+    entry: int | None
+
+
+# models
+
+
+class Model(Out):
+    """A model file, never loaded. `risk`: what loading it would run; `examination` says what and where."""
+
+    id: str
+    project_id: str
+    name: str
+    version: int
+    created: Moment
+    created_by: str
+    file: str
+    size: int
+    sha256: str
+    state: Literal["reading", "ready", "failed"]
+    error: str | None
+    risk: Literal["none", "unknown code", "dangerous"] | None
+    examination: dict[str, Any]
+
+
+# monitors
+
+
+class NewMonitor(In):
+    """A watch over a deployed model. `dataset_id`: the events of a period that is known to be good. `fields` names their columns where
+    they differ from docs/watch.md; `scan_id`: look for the artefacts of this scan in every input."""
+
+    name: Name
+    dataset_id: Id
+    fields: dict[str, Any] = {}
+    run_length: float | None = Field(None, ge=1, le=1e15)
+    alarms_a_year: float = Field(1.0, ge=1e-6, le=1e6)
+    block: int = Field(1, ge=1, le=100_000)
+    triggers: bool = True
+    scan_id: Id | None = None
+
+
+class Monitor(Out):
+    id: str
+    project_id: str
+    dataset_id: str
+    name: str
+    created: Moment
+    created_by: str
+    state: Literal["reading", "ready", "failed"]
+    error: str | None
+    baseline: str | None
+
+
+class Events(In):
+    """A batch. With a `name` it counts once, however often it is sent."""
+
+    events: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=10_000)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class Alert(Out):
+    id: int
+    key: str
+    severity: Literal["notice", "warning", "critical"]
+    title: str
+    evidence: dict[str, Any]
+    clock: int
+    time: float | None
+    last_clock: int
+    count: int
+    state: Literal["open", "acknowledged", "closed"]
+    silenced: bool
+    by: str | None
+    note: str
+
+
+class Taken(Out):
+    """How many events are on disk now, and the alerts that they set off."""
+
+    events: int
+    alerts: list[Alert]
+
+
+class Stream(Out):
+    """One thing that is watched. `share` of the threshold: at 1 it alarms."""
+
+    name: str
+    share: float
+    recent: float | None
+    usual: float | None
+    bound: float | None
+
+
+class MonitorStatus(Out):
+    promise: str
+    predictions: int
+    labels: int
+    pending: int
+    given_up: int
+    orphans: int
+    errors: tuple[float, float] | None
+    strongest: list[Stream]
+    alerts: list[Alert]
+    silences: list[SilenceOut]
+
+
+class SilenceOut(Out):
+    pattern: str
+    until: int
+    by: str
+    reason: str
+
+
+class Answer(In):
+    state: Literal["open", "acknowledged", "closed"]
+    note: Text = ""
+
+
+class NewSilence(In):
+    """Send nothing about causes that match the pattern (* and ?), for so many predictions; they are still recorded."""
+
+    pattern: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    predictions: int = Field(ge=1, le=10**12)
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class NewWebhook(In):
+    """Where a project's alerts go, as signed POSTs (docs/watch.md)."""
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+class Webhook(Out):
+    id: str
+    project_id: str
+    url: str
+    created: Moment
+    created_by: str
+    enabled: bool
+    error: str | None
+
+
+class MadeWebhook(Webhook):
+    """A new webhook: the only time that the secret which signs is shown."""
+
+    secret: str
+
+
+# incidents
+
+
+class NewIncident(In):
+    """An incident, perhaps begun by a scan's finding or a monitor's alert."""
+
+    title: Name
+    severity: Literal["notice", "warning", "critical"] = "warning"
+    scan_id: Id | None = None
+    finding: Line | None = None
+    monitor_id: Id | None = None
+    alert: int | None = Field(None, ge=1, lt=2**53)
+
+
+class IncidentChange(In):
+    """What is done about it. `step`: the number of a step of the check list, which is done with this; or not any more."""
+
+    state: Literal["open", "contained", "closed"] | None = None
+    step: int | None = Field(None, ge=0, le=100)
+    done: bool = True
+    note: Text = ""
+
+
+class IncidentEvent(Out):
+    id: str
+    created: Moment
+    by: str
+    what: str
+    document: dict[str, Any]
+
+
+class Step(Out):
+    step: str
+    done: bool
+    by: str | None
+
+
+class Incident(Out):
+    id: str
+    project_id: str
+    title: str
+    severity: str
+    state: Literal["open", "contained", "closed"]
+    created: Moment
+    created_by: str
+    scan_id: str | None
+    finding: str | None
+    monitor_id: str | None
+    alert: int | None
+    steps: list[Step]
+    timeline: list[IncidentEvent] = []
+
+
 Dataset.model_rebuild()
+MonitorStatus.model_rebuild()

@@ -10,21 +10,37 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from assay import api
+from assay.crowd.queue import from_scan
+from assay.crowd.review import new_review
 from assay.dataset.data import Columns, Dataset, Task
+from assay.dataset.errors import DataError
 from assay.dataset.limits import Progress
 from assay.dataset.read import read
+from assay.ledger import ingest, snapshots
+from assay.model.static import examine
+from assay.model.weights import read_weights
 from assay.report import folder as report_folder
-from assay.serve import audit, scans
-from assay.serve.access import SYSTEM
+from assay.serve import audit, ledgers, models, monitors, reviews, scans
+from assay.serve.access import SYSTEM, Who
 from assay.serve.database import Database
 from assay.serve.errors import ServiceError
 from assay.serve.files import Files, unpack
-from assay.serve.records import DatasetRecord, JobRecord, ScanRecord
+from assay.serve.records import DatasetRecord, JobRecord, ModelRecord, MonitorRecord, ReviewRecord, ScanRecord
 from assay.serve.rows import write_rows
 from assay.serve.settings import Settings
-from assay.serve.shapes import ColumnNames
+from assay.serve.shapes import ColumnNames, Ingest, NewMonitor, NewReview
+from assay.watch.baseline import learn
+from assay.watch.events import read_batch
+from assay.watch.fields import Fields
+from assay.watch.items import Usual
+from assay.watch.table_files import events_table
+from assay.watch.triggers import Known
+from assay.watch.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,7 @@ class Bench:
 
 
 Work = Callable[[Bench, JobRecord, Progress], None]
+Failure = Callable[[Bench, JobRecord, str], None]
 
 
 def read_dataset(bench: Bench, job: JobRecord, progress: Progress) -> None:
@@ -59,13 +76,6 @@ def _understood(held: DatasetRecord, data: Dataset) -> None:
     held.rows, held.modality, held.task = data.records, data.modality, data.task
     held.columns, held.classes, held.notes = asdict(data.columns), list(data.classes), list(data.notes)
     held.fingerprint = data.fingerprint
-
-
-def read_failed(bench: Bench, job: JobRecord, reason: str) -> None:
-    with bench.database.write() as db:
-        held = db.get_one(DatasetRecord, job.subject)
-        if held.state == "reading":
-            held.state, held.error = "failed", reason
 
 
 def source(files: Files, held: DatasetRecord) -> Path:
@@ -136,8 +146,110 @@ def scan_dataset(bench: Bench, job: JobRecord, progress: Progress) -> None:
         )
 
 
-KINDS: dict[str, Work] = {"read": read_dataset, "scan": scan_dataset}
-FAILED: dict[str, Callable[[Bench, JobRecord, str], None]] = {"read": read_failed}  # what else a failure means
+def make_review(bench: Bench, job: JobRecord, progress: Progress) -> None:
+    """Rank what a scan puts up for review, deal it to the reviewers, write the review's folder."""
+    with bench.database.read() as db:
+        held = db.get_one(ReviewRecord, job.subject)
+        data = db.get_one(DatasetRecord, held.dataset_id)
+    asked_for = NewReview.model_validate(held.asked)
+    columns, task = asked(data)
+    read_data = read(source(bench.files, data), columns=columns, task=task, progress=progress)
+    items = from_scan(bench.files.report(held.project_id, asked_for.scan_id))[: asked_for.rows]
+    out = reviews.folder(bench.files, held)
+    shutil.rmtree(out, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    classes = asked_for.classes or list(read_data.classes)
+    made = new_review(read_data, items, classes, held.reviewers, held.each, np.random.default_rng(asked_for.seed), out)
+    with bench.database.write() as db:
+        record = db.get_one(ReviewRecord, held.id)
+        record.state, record.error, record.rows, record.classes = "ready", None, len(made.tasks), classes
+
+
+def examine_model(bench: Bench, job: JobRecord, progress: Progress) -> None:
+    """Say what loading a model file would run, without loading it."""
+    with bench.database.read() as db:
+        held = db.get_one(ModelRecord, job.subject)
+    found = examine(models.file_of(bench.files, held))
+    weights: dict[str, list[int]] = {}
+    said = ""
+    if found.risk == "none":
+        try:
+            weights = {name: list(array.shape) for name, array in read_weights(models.file_of(bench.files, held)).items()}
+        except DataError as error:
+            said = str(error)
+    document = {
+        "format": found.format,
+        "parts": [asdict(part) for part in found.parts],
+        "notes": list(found.notes),
+        "tensors": weights,
+        "weights_not_read": said.replace(str(bench.files.root) + "/", "") or None,
+    }
+    with bench.database.write() as db:
+        record = db.get_one(ModelRecord, held.id)
+        record.state, record.error, record.risk, record.examination = "ready", None, found.risk, document
+        audit.note(db, SYSTEM, "model.examined", held.id, held.project_id, risk=found.risk, sha256=held.sha256)
+
+
+def learn_baseline(bench: Bench, job: JobRecord, progress: Progress) -> None:
+    """Learn what is usual from a trusted period, and make the watch."""
+    with bench.database.read() as db:
+        held = db.get_one(MonitorRecord, job.subject)
+        data = db.get_one(DatasetRecord, held.dataset_id)
+    asked_for = NewMonitor.model_validate(held.asked)
+    fields = Fields.from_json(asked_for.fields)
+    events = events_table(source(bench.files, data))
+    baseline = learn(events, fields, run_length=asked_for.run_length, alarms_a_year=asked_for.alarms_a_year, block=asked_for.block)
+    known = None
+    if asked_for.scan_id is not None:
+        known = Known.of_report(report_folder.read_json(bench.files.report(held.project_id, asked_for.scan_id)))
+    usual = Usual.of(read_batch(events, fields), fields) if asked_for.triggers else None
+    out = monitors.folder(bench.files, held.project_id, held.id)
+    shutil.rmtree(out, ignore_errors=True)
+    Watch.create(out, baseline, usual=usual, known=known).close()
+    with bench.database.write() as db:
+        record = db.get_one(MonitorRecord, held.id)
+        record.state, record.error, record.baseline = "ready", None, baseline.digest
+
+
+def ingest_rows(bench: Bench, job: JobRecord, progress: Progress) -> None:
+    """Log rows as brought by a source, and take a snapshot. Rows that the source brought before are not logged again."""
+    with bench.database.read() as db:
+        data = db.get_one(DatasetRecord, job.subject)
+        who = Who("", job.created_by, "reviewer", frozenset())
+        asked_for = Ingest.model_validate(job.payload)
+        columns, task = asked(data)
+        read_data = read(source(bench.files, data), columns=columns, task=task, progress=progress)
+        with ledgers.opened(db, who, bench.files, data.project_id, bench.settings) as ledger:
+            ingest.add(ledger, read_data, asked_for.source, contributor=asked_for.contributor)
+            if asked_for.snapshot is not None and asked_for.snapshot not in snapshots.names(ledger):
+                snapshots.take(ledger, read_data, asked_for.snapshot)
+
+
+def _failed(record: type[DatasetRecord] | type[ReviewRecord] | type[ModelRecord] | type[MonitorRecord]) -> Failure:
+    def failed(bench: Bench, job: JobRecord, reason: str) -> None:
+        with bench.database.write() as db:
+            held: Any = db.get_one(record, job.subject)
+            if held.state == "reading":
+                held.state, held.error = "failed", reason
+
+    return failed
+
+
+KINDS: dict[str, Work] = {
+    "read": read_dataset,
+    "scan": scan_dataset,
+    "review": make_review,
+    "examine": examine_model,
+    "baseline": learn_baseline,
+    "ingest": ingest_rows,
+}
+# What else it means that a job failed: what it was to make says so too.
+FAILED: dict[str, Failure] = {
+    "read": _failed(DatasetRecord),
+    "review": _failed(ReviewRecord),
+    "examine": _failed(ModelRecord),
+    "baseline": _failed(MonitorRecord),
+}
 
 
 def work_of(kind: str) -> Work:

@@ -160,6 +160,19 @@ class Watch:
                 self._command({"do": "sent", "sink": name, "number": number})
         return failed
 
+    def unsent(self, sink: str) -> list[tuple[int, Alert]]:
+        """What a sink has not taken yet, in order: for who sends without holding the watch meanwhile (`deliver` holds it)."""
+        return self._alerts.unsent(sink)
+
+    def mark_sent(self, sink: str, number: int) -> None:
+        """A sink has taken everything up to this number of `unsent`."""
+        self._command({"do": "sent", "sink": sink, "number": number})
+
+    @property
+    def silences(self) -> list[Silence]:
+        """Every silence that is remembered, those that are over too."""
+        return list(self._alerts.silences)
+
     @property
     def alerts(self) -> list[Alert]:
         """Every alert that is remembered, the oldest first."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from assay.serve.api import account, datasets, health, projects, scans
+from assay.serve.api import account, datasets, health, ledgers, models, monitors, projects, reviews, scans
 
-ROUTERS = (health.router, account.router, projects.router, datasets.router, scans.router)
+ROUTERS = tuple(noun.router for noun in (health, account, projects, datasets, scans, reviews, ledgers, models, monitors))

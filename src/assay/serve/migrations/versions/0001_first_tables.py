@@ -1,4 +1,4 @@
-"""first tables"""
+"""The first tables."""
 
 from __future__ import annotations
 
@@ -144,18 +144,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("project_id", "name", "version", name=op.f("uq_models_project_id_name_version")),
     )
     op.create_table(
-        "monitors",
-        sa.Column("project_id", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("created_by", sa.String(), nullable=False),
-        sa.Column("baseline", sa.String(), nullable=False),
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_monitors_project_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_monitors")),
-        sa.UniqueConstraint("project_id", "name", name=op.f("uq_monitors_project_id_name")),
-    )
-    op.create_table(
         "sessions",
         sa.Column("user_id", sa.String(), nullable=False),
         sa.Column("csrf", sa.String(), nullable=False),
@@ -198,6 +186,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
     )
     op.create_index(op.f("ix_webhooks_project_id"), "webhooks", ["project_id"], unique=False)
+    op.create_table(
+        "monitors",
+        sa.Column("project_id", sa.String(), nullable=False),
+        sa.Column("dataset_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("asked", sa.JSON(), nullable=False),
+        sa.Column("baseline", sa.String(), nullable=True),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["dataset_id"], ["datasets.id"], name=op.f("fk_monitors_dataset_id")),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_monitors_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_monitors")),
+        sa.UniqueConstraint("project_id", "name", name=op.f("uq_monitors_project_id_name")),
+    )
     op.create_table(
         "scans",
         sa.Column("project_id", sa.String(), nullable=False),
@@ -270,8 +275,11 @@ def upgrade() -> None:
         sa.Column("scan_id", sa.String(), nullable=True),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("asked", sa.JSON(), nullable=False),
         sa.Column("each", sa.Integer(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=True),
         sa.Column("classes", sa.JSON(), nullable=False),
         sa.Column("reviewers", sa.JSON(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
@@ -310,13 +318,13 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_scans_project_id"), table_name="scans")
     op.drop_index(op.f("ix_scans_dataset_id"), table_name="scans")
     op.drop_table("scans")
+    op.drop_table("monitors")
     op.drop_index(op.f("ix_webhooks_project_id"), table_name="webhooks")
     op.drop_table("webhooks")
     op.drop_index(op.f("ix_tokens_user_id"), table_name="tokens")
     op.drop_table("tokens")
     op.drop_index(op.f("ix_sessions_user_id"), table_name="sessions")
     op.drop_table("sessions")
-    op.drop_table("monitors")
     op.drop_table("models")
     op.drop_table("ledgers")
     op.drop_index("ix_jobs_subject", table_name="jobs")

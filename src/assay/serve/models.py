@@ -1,0 +1,66 @@
+"""Model files: taken in, examined by a worker without being loaded, and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from assay.serve import audit, projects, queue
+from assay.serve.access import Who
+from assay.serve.errors import NotFound
+from assay.serve.files import Files, Received
+from assay.serve.listing import page
+from assay.serve.records import ModelRecord, new_id
+from assay.serve.shapes import Model, Page
+
+
+def reserve(db: Session, who: Who, project: str) -> str:
+    """An identifier for a model that is about to be sent."""
+    projects.record(db, who, project, writing=True)
+    return new_id()
+
+
+def add(db: Session, who: Who, project: str, id: str, name: str, received: Received) -> Model:
+    """A file that was taken in becomes the next version of the model `name`; a worker examines it."""
+    projects.record(db, who, project, writing=True)
+    versions = select(func.max(ModelRecord.version)).where(ModelRecord.project_id == project, ModelRecord.name == name)
+    made = ModelRecord(
+        id=id,
+        project_id=project,
+        name=name,
+        version=(db.scalar(versions) or 0) + 1,
+        created_by=who.name,
+        file=received.path.name,
+        size=received.size,
+        sha256=received.sha256,
+        state="reading",
+        examination={},
+    )
+    db.add(made)
+    db.flush()
+    queue.put(db, who, "examine", id, project, {})
+    audit.note(db, who, "model.uploaded", id, project, name=name, version=made.version, size=received.size, sha256=received.sha256)
+    return Model.model_validate(made)
+
+
+def record(db: Session, who: Who, id: str) -> ModelRecord:
+    found = db.get(ModelRecord, id)
+    if found is None:
+        raise NotFound("there is no such model")
+    who.within(found.project_id, "model")
+    return found
+
+
+def get(db: Session, who: Who, id: str) -> Model:
+    return Model.model_validate(record(db, who, id))
+
+
+def listing(db: Session, who: Who, project: str, after: str | None = None, limit: int = 100) -> Page[Model]:
+    projects.record(db, who, project)
+    return page(db, select(ModelRecord).where(ModelRecord.project_id == project), ModelRecord.id, Model, after, limit)
+
+
+def file_of(files: Files, held: ModelRecord) -> Path:
+    return files.model(held.project_id, held.id) / held.file
