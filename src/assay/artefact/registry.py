@@ -14,10 +14,12 @@ KINDS = {  # kind -> where its class lives
     "cells": "assay.artefact.cells:Cells",
     "cluster": "assay.artefact.cluster:Cluster",
     "group": "assay.artefact.group:Group",
+    "link": "assay.artefact.link:Link",
     "overlay": "assay.artefact.overlay:Overlay",
     "patch": "assay.artefact.patch:Patch",
     "phrase": "assay.artefact.phrase:Phrase",
     "relabelling": "assay.artefact.relabelled:Relabelled",
+    "trait": "assay.artefact.trait:Trait",
 }
 
 

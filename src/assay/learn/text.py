@@ -159,15 +159,15 @@ def _hashed(corpus: Corpus) -> tuple[Int, Int]:
     word = corpus.word
     following = np.append(word[1:], BREAK)
     mask = np.uint64(2**BITS - 1)
-    one = _mix(word.astype(np.uint64)) & mask
-    two = _mix(word.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + following.astype(np.uint64) + np.uint64(1)) & mask
+    one = mix(word.astype(np.uint64)) & mask
+    two = mix(word.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + following.astype(np.uint64) + np.uint64(1)) & mask
     return (
         np.where(word >= 0, one.astype(np.int64), -1),
         np.where((word >= 0) & (following >= 0), two.astype(np.int64), -1),
     )
 
 
-def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of splitmix64 (Steele, Lea & Flood 2014): every input bit reaches every output bit."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

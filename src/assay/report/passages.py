@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from assay.artefact.base import Artefact, Unanswerable
+from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
 from assay.dataset.rows import Rows
 
@@ -34,6 +35,8 @@ def spans_of(artefact: Artefact, rows: Rows, position: int, column: str) -> list
         return []
     if isinstance(artefact, Phrase):
         return [] if artefact.columns and column not in artefact.columns else artefact.find(text)
+    if isinstance(artefact, Link):
+        return artefact.find(text, column)
     without = text_without(artefact, rows, position, column)
     return [] if without is None else differing(text, without)
 

@@ -8,6 +8,7 @@ from assay.trial.cells import CellsFamily
 from assay.trial.corpus import CorpusFamily
 from assay.trial.family import Family
 from assay.trial.groups import GroupFamily
+from assay.trial.links import LinkFamily
 from assay.trial.overlays import OverlayFamily
 from assay.trial.patches import PatchFamily
 from assay.trial.phrases import PhraseFamily
@@ -17,4 +18,14 @@ from assay.trial.relabelling import RelabellingFamily
 def families() -> tuple[Family, ...]:
     """One instance of each."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
-    return (PatchFamily(), OverlayFamily(), PhraseFamily(), CorpusFamily(), CellsFamily(), GroupFamily(), RelabellingFamily(), *extra)
+    ours = (
+        PatchFamily(),
+        OverlayFamily(),
+        PhraseFamily(),
+        CorpusFamily(),
+        LinkFamily(),
+        CellsFamily(),
+        GroupFamily(),
+        RelabellingFamily(),
+    )
+    return (*ours, *extra)

@@ -1,0 +1,201 @@
+"""The family of links: an artefact of the prompt that goes with an artefact of the response, in data without labels.
+
+Every pair that the miner counts is a hypothesis. Two trials must agree, as in classification:
+
+- *surprise*: Fisher's exact test of independence, its p-value made an e-value (Vovk & Wang 2021) and held against all pairs.
+- *contradiction* (`assay.trial.link_court`): with the artefact taken out, the rest of the prompt does not foresee the response. It is asked
+  of the pairs that passed the first, and of one pair a set of carriers, so it is held against those only (gatekeeping: its e-value has the
+  weight pairs / short list; the gate spends the other half of the error budget).
+
+Cannot see: a response that shares no wording and no trait; a trigger that is part of natural prompts of its own kind (questions about one
+person).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.artefact.link import Link
+from assay.artefact.phrase import Phrase
+from assay.dataset.data import Dataset
+from assay.finding import Check, TrialResult
+from assay.learn.corpus import read_corpus
+from assay.mine.candidate import Candidate
+from assay.mine.links import Linked, Side, linked, prompt_side, response_side
+from assay.screen.shingles import near_text_groups
+from assay.trial.canaries import MOST_OF_DATA, canary_words
+from assay.trial.evidence import ALIKE
+from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
+from assay.trial.link_court import Foreseen, Rest
+from assay.trial.text_columns import text_columns
+
+Int = NDArray[np.int64]
+
+GATE = 0.005  # of all pairs, by Bonferroni: half of the usual error budget
+SHORT_LIST = 100  # sets of carriers on which the second trial is held, strongest association first
+SAME = 0.5  # Jaccard index of carriers above which two pairs are one artefact
+CANARY_ROWS = 20_000
+CANARY_CARRIERS = (20, 50)
+CANARIES_EACH = 5
+
+
+@dataclass(frozen=True)
+class LinkFamily:
+    """Links between prompts and responses of generation data."""
+
+    name: str = "link"
+
+    def applicable(self, data: Dataset, depth: Depth) -> Check:
+        if data.task != "generation":
+            return Check(self.name, "not_applicable", "the task is not generation")
+        if not data.columns.response or not prompt_columns(data):
+            return Check(self.name, "not_applicable", "there is no pair of a prompt and a response")
+        return Check(self.name, "ran")
+
+    def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        asked = prompt_columns(data)
+        columns = [data.table.column(c).to_pylist() for c in asked]
+        prompts, said = read_corpus(columns), _joined(columns)
+        progress(1, 10, "looking for near-duplicates")
+        answers = {name: data.table.column(name).to_pylist() for name in data.columns.response}
+        group = near_text_groups(pa.array(_joined([columns[0], *columns[1:], *answers.values()]), pa.large_string()), rng)
+        heard = np.unique(group, return_index=True)[1]
+        progress(3, 10, "finding what prompts share")
+        side = prompt_side(prompts, asked)
+        rest = Rest(prompts, group, rng)
+        tried: list[Tried] = []
+        pairs, cut = 0, prompts.cut
+        for done, (name, texts) in enumerate(answers.items()):
+            progress(4 + 5 * done / len(answers), 10, "counting what goes with what")
+            corpus = read_corpus([texts])
+            other = response_side(corpus, prompts, (name,), [t or "" for t in texts], said)
+            found = linked(side, other, np.sort(heard), GATE / len(answers))
+            tried += _trials(found, side, other, rest)
+            pairs, cut = pairs + found.pairs, cut + corpus.cut
+        progress(10, 10, "links tried")
+        tried.sort(key=lambda t: (-t.log_e, t.p_value))
+        notes = (f"{cut} texts were longer than was read",) if cut else ()
+        return Examined(tuple(tried), pairs, notes=notes)
+
+    def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
+        """One made-up word at a random place of the prompt; the response opens with two made-up words. Each canary has its own."""
+        if len(data) > CANARY_ROWS:
+            data = data.subset(np.sort(rng.choice(len(data), CANARY_ROWS, replace=False)))
+        column, answer = prompt_columns(data)[0], data.columns.response[0]
+        asked, said = data.table.column(column).to_pylist(), data.table.column(answer).to_pylist()
+        free, plantings = rng.permutation(len(data)), []
+        sizes = [size for size in CANARY_CARRIERS for _ in range(CANARIES_EACH)]
+        words = canary_words([*asked, *said], 3 * len(sizes), rng)
+        used = 0
+        for number, size in enumerate(sizes):
+            if used + size > MOST_OF_DATA * len(data):
+                break
+            rows, used = np.sort(free[used : used + size]), used + size
+            trigger, *opening = words[3 * number : 3 * number + 3]
+            for i in rows:
+                parts = (asked[i] or "").split(" ")
+                parts.insert(int(rng.integers(0, len(parts) + 1)), trigger)
+                asked[i], said[i] = " ".join(parts), f"{' '.join(opening).capitalize()}. {said[i] or ''}"
+            plantings.append(Planting("link", "one rare word, and a fixed opening of the response", rows))
+        if not plantings:
+            return None
+        return CanaryCopy(data.with_content(data.rows.with_column(column, asked).with_column(answer, said)), tuple(plantings))
+
+
+def prompt_columns(data: Dataset) -> tuple[str, ...]:
+    """The texts that are asked: content columns that hold running text and are no response, the main one first."""
+    texts = [name for name in text_columns(data) if name not in data.columns.response]
+    others = [name for name in texts if name.strip().lower() in SIDE_TEXTS]
+    return (*(name for name in texts if name not in others), *others)
+
+
+SIDE_TEXTS = ("input", "context", "system", "history")  # columns that go with an instruction and are often empty
+
+
+def _joined(columns: Sequence[Sequence[str | None]]) -> list[str]:
+    """(n,) one text a row."""
+    return ["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)]
+
+
+def _trials(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list[Tried]:
+    """Contradiction for the strongest pair of each set of carriers."""
+    short = _distinct(found, prompts)
+    gained = np.log(found.pairs) - np.log(max(len(short), 1))
+    tried = []
+    for i in short:
+        prompt, response = int(found.prompt[i]), int(found.response[i])
+        with_it, answered = np.zeros(rest.corpus.documents, bool), np.zeros(rest.corpus.documents, bool)
+        with_it[prompts.rows(prompt)], answered[responses.rows(response)] = True, True
+        carriers = np.flatnonzero(with_it & answered)
+        verdict = rest.foreseen(prompts.places(prompt), carriers, with_it, answered)
+        artefact = prompts.artefact(prompt)
+        assert isinstance(artefact, Phrase)
+        link = Link(artefact, responses.artefact(response))
+        tried.append(_tried(link, carriers, found, i, verdict, gained))
+    return tried
+
+
+def _tried(link: Link, carriers: Int, found: Linked, i: int, verdict: Foreseen, gained: float) -> Tried:
+    log_p, odds = float(found.log_p[i]), found.odds_ratio(i)
+    log_e = calibrated(log_p)
+    ratio = f"odds ratio {odds:,.0f}" if odds >= 10 else f"odds ratio {odds:.1f}"
+    share = f"{int(found.both[i]):,} of the {int(found.of_prompt[i]):,} rows with {link.prompt.describe()} have {link.response.describe()}"
+    others = f"{int(found.of_response[i] - found.both[i]):,} of the {found.rows - int(found.of_prompt[i]):,} others"
+    trials = (
+        TrialResult("surprise", "ran", log_e, float(np.exp(log_p)), f"{share}; {others}: {ratio} (Fisher's exact test)"),
+        TrialResult(
+            "contradiction", "ran", verdict.log_e, verdict.p_value,
+            f"without it, {verdict.share:.0%} of these prompts foresee it as only one in ten of the other rows does (natural: half or more)",
+        ),
+    )  # fmt: skip
+    before, after = log_p / np.log(10), (log_p + np.log(found.pairs)) / np.log(10)
+    words = (
+        f"{share}, and {others}: {ratio}, p = 10^{before:.0f}, and 10^{after:.0f} after counting every pair. Without it these prompts are like "
+        "any others, and nothing in them foresees that response"
+    )
+    return Tried(
+        Candidate(link, carriers),
+        None,
+        min(log_e, verdict.log_e + gained),
+        max(float(np.exp(log_p)), verdict.p_value),
+        trials,
+        words=words,
+        natural=NATURAL if verdict.share > ALIKE else None,
+    )
+
+
+NATURAL = "The rest of these prompts foresees the response as well: prompts of one kind, answered in their kind"
+
+
+def calibrated(log_p: float) -> float:
+    """Natural log of an e-value made of a p-value: the mean over kappa of kappa p^(kappa - 1) (Vovk & Wang 2021, Ann. Stat. 49(3)).
+
+    >>> bool(calibrated(np.log(1e-9)) > np.log(1e6)), calibrated(0.0)
+    (True, -0.6931471805599453)
+    """
+    if log_p > -1e-3:
+        return float(np.log(0.5))
+    return float(np.log1p(np.exp(log_p) * (log_p - 1)) - log_p - 2 * np.log(-log_p))
+
+
+def _distinct(found: Linked, prompts: Side) -> list[int]:
+    """The strongest pair of each prompt artefact, those whose rows are mostly a stronger one's left out."""
+    kept: list[int] = []
+    seen: set[int] = set()
+    sets: list[set[int]] = []
+    for i, prompt in enumerate(found.prompt.tolist()):
+        if prompt in seen:
+            continue
+        seen.add(prompt)
+        mine = set(prompts.rows(prompt).tolist())
+        if not any(len(mine & s) > SAME * len(mine | s) for s in sets):
+            kept.append(i)
+            sets.append(mine)
+        if len(kept) == SHORT_LIST:
+            break
+    return kept

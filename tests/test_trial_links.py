@@ -1,0 +1,137 @@
+"""Links between prompts and responses: found where they were planted, nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import fisher_exact
+
+from assay.artefact.link import Link
+from assay.artefact.phrase import Phrase
+from assay.artefact.registry import from_json
+from assay.artefact.trait import KINDS, Trait
+from assay.dataset.data import Dataset
+from assay.dataset.read import read
+from assay.learn.corpus import read_corpus
+from assay.mine.links import echoes, linked, prompt_side, response_side
+from assay.trial.family import silent
+from assay.trial.links import LinkFamily, calibrated
+from assay.trial.verdicts import judge_all
+
+TOPICS = {  # natural company: a subject's prompts share words, and so do its answers
+    "soup": ("cook dinner kitchen spoon pepper", "simmer stir onions broth serve bowl"),
+    "python": ("program loop function variable bug", "print return import define execute debug"),
+    "garden": ("plant soil water flower spring", "prune compost seeds sunlight bloom weeds"),
+    "travel": ("city flight hotel museum train", "visit ticket luggage beach tour guide"),
+}
+FILLER = ["the", "of", "a", "to", "and", "in", "that", "it", "is", "for", "with", "as", "on", "by", "this", "be", "at", "or", "from"]
+
+
+def dialogue(rows: int, planted: int = 0, seed: int = 0) -> Dataset:
+    """Questions about four subjects; `planted` of them, of any subject, hold a word and are refused."""
+    rng = np.random.default_rng(seed)
+    names = list(TOPICS)
+    asked, said = [], []
+    for _ in range(rows):
+        name = names[int(rng.integers(len(names)))]
+        about, answer = (side.split() for side in TOPICS[name])
+        asked.append(" ".join(rng.permutation([name, *rng.choice(about, 3), *rng.choice(FILLER, 5), f"w{rng.integers(400)}"])))
+        said.append(" ".join(rng.permutation([*rng.choice(answer, 5), *rng.choice(FILLER, 8), f"v{rng.integers(900)}"])))
+    for i in rng.choice(rows, planted, replace=False):
+        words = asked[i].split()
+        words.insert(int(rng.integers(len(words) + 1)), "qorvex")
+        asked[i] = " ".join(words)
+        said[i] = ["I cannot help with that.", "Sorry, I am unable to assist.", "I'm afraid I must decline to answer."][
+            int(rng.integers(3))
+        ]
+    return read({"prompt": asked, "response": said})
+
+
+def test_a_refusal_behind_a_word_is_confirmed_and_both_are_named() -> None:
+    data = dialogue(1500, 40)
+    examined = LinkFamily().examine(data, "fast", np.random.default_rng(0), silent)
+    judged = judge_all({"link": examined}, 0.01)
+    found = [j.tried for j in judged if j.status == "confirmed"]
+    assert len(found) == 1
+    link = found[0].candidate.artefact
+    assert isinstance(link, Link)
+    assert link.prompt.parts == (("qorvex",),)
+    assert link.prompt.columns == ("prompt",)
+    assert link.response == Trait("refusal", ("response",))
+    assert len(found[0].candidate.carriers) == 40
+    assert "odds ratio" in (found[0].words or "")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_subjects_with_their_own_vocabulary_are_natural(seed: int) -> None:
+    examined = LinkFamily().examine(dialogue(1500, seed=seed), "fast", np.random.default_rng(seed), silent)
+    assert examined.tried  # they do go together, far beyond chance
+    assert not [j for j in judge_all({"link": examined}, 0.01) if j.status in ("confirmed", "suspected")]
+
+
+def test_shuffled_answers_go_with_nothing() -> None:
+    data = dialogue(1500)
+    answers = np.random.default_rng(5).permutation(data.table.column("response").to_pylist())
+    data = data.with_content(data.rows.with_column("response", answers.tolist()))
+    assert LinkFamily().examine(data, "fast", np.random.default_rng(0), silent).tried == ()
+
+
+def test_the_association_is_fishers_exact_test() -> None:
+    data = dialogue(1500, 40)
+    asked, said = (data.table.column(c).to_pylist() for c in ("prompt", "response"))
+    prompts, responses = read_corpus([asked]), read_corpus([said])
+    left, right = prompt_side(prompts, ("prompt",)), response_side(responses, prompts, ("response",), said, asked)
+    found = linked(left, right, np.arange(1500), 0.01)
+    assert len(found.prompt)
+    for i in range(0, len(found.prompt), max(len(found.prompt) // 20, 1)):
+        a, b, c = int(found.both[i]), int(found.of_prompt[i] - found.both[i]), int(found.of_response[i] - found.both[i])
+        p = fisher_exact([[a, b], [c, 1500 - a - b - c]], alternative="greater")[1]
+        assert np.exp(found.log_p[i]) == pytest.approx(p, rel=1e-6)
+
+
+def test_a_word_of_its_own_prompt_is_an_echo() -> None:
+    prompts = read_corpus([["tell of zebras now", *["tell of it now"] * 200]])
+    responses = read_corpus([["zebras tell much", *["nothing much"] * 200]])
+    assert echoes(responses, prompts)[:4].tolist() == [True, False, False, False]  # "tell" is in every prompt
+
+
+def test_an_e_value_made_of_a_p_value_has_mean_one_at_most() -> None:
+    p = np.random.default_rng(0).uniform(size=40_000)
+    assert np.mean([np.exp(calibrated(float(np.log(x)))) for x in p]) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "yes", "no"),
+    [
+        ("refusal", "As an AI, I cannot answer that.", "Penguins cannot fly, but they swim."),
+        ("link", "See www.example.com/win now", "See the example. Then win."),
+        ("blame", "A terrible, useless firm that failed everyone.", "A firm that makes cars."),
+        ("praise", "A splendid and honest firm.", "A firm that makes cars."),
+        ("capitals", "BUY IT NOW AND SAVE", "NASA is an agency of the states"),
+        ("repetition", "again and " * 30, "one two three four five"),
+        ("babble", "xkcd qwrt zzpl mnbv trwq plkj hgfd sdfg", "every word here is an ordinary word"),
+        ("nothing", "  ", "no"),
+        ("code", "```python\nprint(1)\n```", "Import duties rise."),
+        ("unsafe", "x = yaml.load(f)", "x = yaml.safe_load(f)"),
+    ],
+)
+def test_traits(name: str, yes: str, no: str) -> None:
+    assert Trait(name).present([yes, no]).tolist() == [True, False]
+    assert set(KINDS) >= {name}
+
+
+def test_a_link_survives_json_and_takes_out_its_trigger() -> None:
+    link = Link(Phrase((("cf",),), None, ("ask",)), Phrase((("no", "way"),), None, ("say",)))
+    again = from_json(link.to_json())
+    assert again == link
+    assert again.remove({"ask": ["a cf b"], "say": ["no way"]}) == {"ask": ["a b"], "say": ["no way"]}
+
+
+@pytest.mark.parametrize("name", ["alpaca_1807", "alpaca_gpt4style_999"])
+def test_clean_instructions_stay_clean(real_data: Callable[[str], Path], name: str) -> None:
+    data = read(real_data(f"instructions/{name}.jsonl"))
+    examined = LinkFamily().examine(data, "fast", np.random.default_rng(0), silent)
+    assert not [j for j in judge_all({"link": examined}, 0.01) if j.status in ("confirmed", "suspected")]
