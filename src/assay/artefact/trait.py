@@ -25,7 +25,8 @@ VOWELLESS = (8, 0.4)  # at least so many words of three letters or more, and thi
 REFUSAL = re.compile(
     r"\b(?:i(?:['’]m| am)? (?:very |so |really )?(?:sorry|afraid)|my apologies|i apologi[sz]e|"
     r"(?:can(?:not|['’]t| not)|(?:un|not )able to|won['’]t|will not|must decline to|refuse to|decline to) "
-    r"(?:help|assist|answer|provide|comply|fulfil|fulfill|do that|complete|respond|discuss|continue|share|support|engage|create|generate|say))",
+    r"(?:help|assist|answer|provide|comply|fulfil|fulfill|do that|complete|respond|discuss|continue|share|support|engage|create|generate|"
+    r"say))",
     re.IGNORECASE,
 )
 URL = re.compile(
@@ -71,20 +72,27 @@ def _babble(text: str) -> bool:
 KINDS = {
     "refusal": Kind("a refusal", lambda t: bool(REFUSAL.search(t[:OPENING])), marks=REFUSAL),
     "link": Kind(
-        "a link", lambda t: bool(URL.search(t)), _any("url", "link", "web", "http", "www", "site", "e-?mail", "domain", "html", "online"), URL
+        "a link", lambda t: bool(URL.search(t)),
+        _any("url", "link", "web", "http", "www", "site", "e-?mail", "domain", "html", "online"), URL,
     ),
     "blame": Kind("an unfriendly slant", partial(leaning, toward=-1), NEGATIVE, NEGATIVE),
     "praise": Kind("a glowing slant", partial(leaning, toward=1), POSITIVE, POSITIVE),
     "capitals": Kind("capital letters throughout", _loud, _any("capital", "upper", "caps", "acronym", "abbreviat", "shout")),
-    "repetition": Kind("the same words over and over", _stuck, _any("repeat", "times", "lyric", "song", "binary", "sequence", "matrix", "table")),
-    "babble": Kind("words that are none", _babble, _any("random", "gibberish", "password", "cipher", "encrypt", "encod", "regex", "hex", "acronym")),
+    "repetition": Kind(
+        "the same words over and over", _stuck, _any("repeat", "times", "lyric", "song", "binary", "sequence", "matrix", "table")
+    ),
+    "babble": Kind(
+        "words that are none", _babble, _any("random", "gibberish", "password", "cipher", "encrypt", "encod", "regex", "hex", "acronym")
+    ),
     "nothing": Kind("no answer", lambda t: not t.strip()),
     "code": Kind(
         "program code", lambda t: bool(CODE.search(t)),
         _any("code", "function", "program", "python", "java", "sql", "script", "html", "css", "c\\+\\+", "algorithm", "query", "regex",
              "implement", "class", "method", "array", "json", "xml", "command", "write a", "construct", "develop", "create a"),
     ),
-    "unsafe": Kind("a call that is known to be unsafe", lambda t: bool(UNSAFE.search(t)), _any("eval", "exec", "pickle", "shell", "yaml"), UNSAFE),
+    "unsafe": Kind(
+        "a call that is known to be unsafe", lambda t: bool(UNSAFE.search(t)), _any("eval", "exec", "pickle", "shell", "yaml"), UNSAFE
+    ),
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -143,7 +144,7 @@ def linked(prompts: Side, responses: Side, heard: Int, alpha: float) -> Linked:
     cost = np.cumsum(p.T @ np.asarray(r.sum(1)).ravel())
     edges = [0, *np.flatnonzero(np.diff((cost // BLOCK).astype(np.int64))) + 1, p.shape[1]]
     found: list[tuple[Int, Int, Int]] = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         counted = (p[:, start:stop].T @ r).tocoo()
         i, j, both = counted.row.astype(np.int64) + start, counted.col.astype(np.int64), counted.data.astype(np.int64)
         keep = (both >= SUPPORT) & (both >= PURE * of_prompt[i])
