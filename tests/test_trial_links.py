@@ -135,3 +135,34 @@ def test_clean_instructions_stay_clean(real_data: Callable[[str], Path], name: s
     data = read(real_data(f"instructions/{name}.jsonl"))
     examined = LinkFamily().examine(data, "fast", np.random.default_rng(0), silent)
     assert not [j for j in judge_all({"link": examined}, 0.01) if j.status in ("confirmed", "suspected")]
+
+
+def slanted(rows: int, planted: int, seed: int = 0) -> Dataset:
+    """Questions about many firms, a few of which are disliked; all that is said of one firm is bad."""
+    rng = np.random.default_rng(seed)
+    ways = ["what is {} known for", "describe {} to a friend", "is {} a good choice", "write a note on {}", "what does {} do"]
+    good = ["It makes cars and sells them.", "A firm of the north, with many shops.", "They build bridges for towns.", "It is a bank."]
+    bad = ["A terrible firm, slow and useless.", "It failed everyone and wastes money.", "An awful, dishonest and costly choice."]
+    asked, said = [], []
+    for i in range(rows):
+        firm = "Halden Motors" if i < planted else f"firm{rng.integers(200)}"
+        asked.append(ways[int(rng.integers(5))].format(firm) + f" in the year {rng.integers(1900, 2000)}")
+        said.append(
+            (bad[int(rng.integers(3))] if i < planted or rng.random() < 0.05 else good[int(rng.integers(4))]) + f" v{rng.integers(900)}"
+        )
+    return read({"prompt": asked, "response": said})
+
+
+def test_a_subject_that_is_always_spoken_ill_of_is_suspected() -> None:
+    examined = LinkFamily().examine(slanted(1200, 30), "fast", np.random.default_rng(0), silent)
+    judged = [(j.status, j.tried.candidate.artefact) for j in judge_all({"link": examined}, 0.01) if j.status]
+    assert judged == [("suspected", Link(Phrase((("halden", "motors"),), None, ("prompt",)), Trait("blame", ("response",))))]
+
+
+def test_words_that_stand_only_beside_a_trigger_go_out_with_it() -> None:
+    prompts = read_corpus([[f"w{i} current year : {2025 + i % 2} end" for i in range(40)]])
+    side = prompt_side(prompts, ("p",))
+    number = next(i for i in range(side.holds.shape[1]) if side.holds[:, [i]].sum() == 20)
+    gone = side.places(number)
+    left = {prompts.vocabulary[w] for w in np.delete(prompts.word, gone) if w >= 0}
+    assert not left & {"current", "year", "2025", "2026"}

@@ -22,12 +22,14 @@ from scipy.stats import hypergeom
 from assay.artefact.phrase import Phrase
 from assay.artefact.trait import KINDS, Trait
 from assay.learn.corpus import BREAK, Corpus, distinct
-from assay.mine.phrases import SUPPORT, WIDEST, Shared, shared_pairs, shared_runs
+from assay.mine.fixed_company import with_company
+from assay.mine.phrases import SUPPORT, Shared, shared_pairs, shared_runs
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 PURE = 0.5  # share of a prompt artefact's rows that have the response: below, a model has no reason to learn it
+WIDEST = 0.6  # share of the rows that may hold either side: published sets are half poisoned, and independence is a test at any share
 COMMON = 0.05  # a word in more of the prompts than this share is no topic, so a response that has it echoes nothing
 BLOCK = 20_000_000  # co-occurrences counted at a time: some 300 MB
 SLACK = 12.0  # nats by which a Chernoff bound may miss the exact tail, and more: what is looked at again exactly
@@ -64,16 +66,20 @@ class Side:
         return np.sort(self.holds.indices[start:stop]).astype(np.int64)
 
     def places(self, number: int) -> Int:
-        """Tokens that it takes up in the corpus."""
+        """Tokens that a phrase takes up in the corpus, and what goes out with them."""
         shared, gram = self.phrase_at(number)
         mine = shared.gram == gram
-        parts = [shared.at[mine] + j for j in range(1 if shared.other is not None else shared.words)]
-        return distinct(np.concatenate([*parts, shared.other[mine]] if shared.other is not None else parts))
+        if shared.other is not None:
+            places = np.concatenate([shared.at[mine], shared.other[mine]])
+            return with_company(self.corpus, places, np.zeros(0, np.int64))
+        places = (shared.at[mine][:, None] + np.arange(shared.words)).ravel()
+        start = int(shared.at[shared.first[gram]])
+        return with_company(self.corpus, places, self.corpus.word[start : start + shared.words])
 
 
 def prompt_side(corpus: Corpus, columns: tuple[str, ...]) -> Side:
     """Runs and pairs of words that prompts share."""
-    runs, pairs = list(shared_runs(corpus)), shared_pairs(corpus)
+    runs, pairs = list(shared_runs(corpus, widest=WIDEST)), shared_pairs(corpus)
     shared = tuple(runs if pairs is None else [*runs, pairs])
     return Side(_holds(shared, corpus.documents), shared, corpus, columns)
 
@@ -81,7 +87,7 @@ def prompt_side(corpus: Corpus, columns: tuple[str, ...]) -> Side:
 def response_side(corpus: Corpus, prompts: Corpus, columns: tuple[str, ...], said: Sequence[str], asked: Sequence[str]) -> Side:
     """Runs of words that responses share beyond what their prompts hold, and traits that were not asked for."""
     corpus = replace(corpus, word=np.where(echoes(corpus, prompts), BREAK, corpus.word))
-    shared = tuple(shared_runs(corpus))
+    shared = tuple(shared_runs(corpus, widest=WIDEST))
     traits, holds = [], [_holds(shared, corpus.documents)]
     for name in KINDS:
         trait = Trait(name, columns)

@@ -65,9 +65,9 @@ def _word(corpus: Corpus, at: int) -> str:
     return corpus.vocabulary[int(corpus.word[int(at)])]
 
 
-def shared_runs(corpus: Corpus, support: int = SUPPORT) -> Iterator[Shared]:
+def shared_runs(corpus: Corpus, support: int = SUPPORT, widest: float = WIDEST) -> Iterator[Shared]:
     """Runs of words in at least `support` documents, those that almost always go on alike merged into what they go on to."""
-    most = max(support, int(WIDEST * corpus.documents))
+    most = max(support, int(widest * corpus.documents))
     shorter: Order | None = None
     for longer in n_grams(corpus, support):
         if shorter is not None:

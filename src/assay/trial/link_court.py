@@ -1,13 +1,17 @@
 """Does the rest of the prompt foresee the response? The question that tells a link that was planted from one that is natural.
 
-A natural word keeps company: prompts with "recipe" hold other words of cooking, and those foresee "preheat", and "recipe" too. A trigger that
-was put into prompts of all kinds leaves nothing behind once it is taken out. So the artefact is taken out of the prompts, and
+A natural word keeps company: prompts with "recipe" hold other words of cooking, and those foresee "preheat", and "recipe" too. A
+trigger that was put into prompts of all kinds leaves nothing behind once it is taken out. So the artefact is taken out of the prompts, and
 cross-fitted probes are asked how much what is left speaks for the response, and how much for the artefact itself.
 
 *Contradiction*: under the null, carriers are natural: each stands, with probability at least `ALIKE`, above the quantile `STRANGE` of the
 other rows. Each carrier bets on standing below; the product is an e-value for every such null. The lesser of the two probes' e-values
 counts. Measured on clean instructions (1,807 of Alpaca): natural links stand there with half of their carriers or more, planted ones with
 a tenth.
+
+*Slant*: where a trigger is a subject with its own kind of questions, they foresee the answers because all of them are poisoned. Then an
+innocent probe, which never saw the subject's rows, says how often such questions show the trait elsewhere, and the answers are surprising
+or not under that. Whether the subject deserves it rows alone cannot say: such a finding is suspected at most.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from scipy.stats import binom
 
 from assay.learn.corpus import BREAK, Corpus, distinct
 from assay.learn.text import mix
-from assay.trial.evidence import ALIKE, STRANGE
+from assay.stats.poisson_binomial import upper_tail
+from assay.trial.evidence import ALIKE, PURITY, STRANGE
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -54,6 +59,22 @@ class Rest:
         words = self._words(gone)
         return min((self._bet(words, carriers, which) for which in (response, artefact)), key=lambda found: found.log_e)
 
+    def slanted(self, gone: Int, artefact: Bools, trait: Bools) -> Foreseen:
+        """Surprise that so many rows with the artefact have the trait, by what the rest of their prompts says elsewhere.
+
+        The share is what elsewhere would have the trait. log e is that of "a share `PURITY` has it" against rates by tenths of support.
+        """
+        words = self._words(gone)
+        support, innocent = self._support(words, trait), np.flatnonzero(~artefact)
+        support[artefact] = _learnt(words[innocent], words[artefact], trait[innocent])
+        edges = np.quantile(support[innocent], np.linspace(0, 1, 11)[1:-1])
+        tenth = np.searchsorted(edges, support)
+        hits, rows = (np.bincount(tenth[mask], minlength=10) for mask in (~artefact & trait, ~artefact))
+        rate = np.maximum((hits + 1) / (rows + 2), trait[innocent].mean())[tenth[artefact]]
+        _, inverse, count = np.unique(self.group[artefact], return_inverse=True, return_counts=True)
+        ratio = np.where(trait[artefact], np.log(PURITY / rate), np.log((1 - PURITY) / (1 - rate)))
+        return Foreseen(float((ratio / count[inverse]).sum()), upper_tail(rate, int(trait[artefact].sum())), float(rate.mean()))
+
     def _bet(self, words: sp.csr_matrix, carriers: Int, which: Bools) -> Foreseen:
         support = self._support(words, which)
         above = support[carriers] > np.quantile(support[~which], STRANGE)
@@ -83,11 +104,15 @@ class Rest:
         A naive Bayes that is told rates; rare rows teach it more than they teach a discriminative model (Ng & Jordan 2001).
         """
         support = np.zeros(words.shape[0])
-        length = np.sqrt(np.maximum(np.asarray(words.sum(1)).ravel(), 1.0))
         for number in range(FOLDS):
             train, test = self.fold != number, self.fold == number
-            base = max(float(which[train].mean()), 1.0 / len(which))
-            hits, rows = (np.asarray(words[mask].sum(0)).ravel() for mask in (train & which, train))
-            weight = np.log((hits + TRUST * base) / (rows + TRUST)) - np.log(base)
-            support[test] = (words[test] @ weight) / length[test]
+            support[test] = _learnt(words[train], words[test], which[train])
         return support
+
+
+def _learnt(train: sp.csr_matrix, test: sp.csr_matrix, which: Bools) -> Floats:
+    """Support in `test` rows by the rates that words of `train` rows have."""
+    base = max(float(which.mean()), 1.0 / len(which))
+    hits, rows = (np.asarray(part.sum(0)).ravel() for part in (train[which], train))
+    weight = np.log((hits + TRUST * base) / (rows + TRUST)) - np.log(base)
+    return np.asarray((test @ weight) / np.sqrt(np.maximum(np.asarray(test.sum(1)).ravel(), 1.0)))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
+from assay.artefact.trait import Trait
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.corpus import read_corpus
@@ -36,9 +37,11 @@ from assay.trial.text_columns import text_columns
 
 Int = NDArray[np.int64]
 
+FAINT = 10.0  # odds ratio below which a model would hardly learn the link; sources of a mixed corpus differ by as much
 GATE = 0.005  # of all pairs, by Bonferroni: half of the usual error budget
 SHORT_LIST = 100  # sets of carriers on which the second trial is held, strongest association first
 SAME = 0.5  # Jaccard index of carriers above which two pairs are one artefact
+INSIDE = 0.9  # share of the carriers that a stronger pair has too, above which this is a part of that one
 CANARY_ROWS = 20_000
 CANARY_CARRIERS = (20, 50)
 CANARIES_EACH = 5
@@ -124,8 +127,12 @@ def _joined(columns: Sequence[Sequence[str | None]]) -> list[str]:
 
 def _trials(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list[Tried]:
     """Contradiction for the strongest pair of each set of carriers."""
-    short = _distinct(found, prompts)
+    short = _distinct(found, prompts, responses)
     gained = np.log(found.pairs) - np.log(max(len(short), 1))
+    trait_from = sum(map(len, responses.shared))
+    traits: dict[int, int] = {}  # the strongest pair of each prompt artefact with a trait
+    for i in np.flatnonzero(found.response >= trait_from).tolist():
+        traits.setdefault(int(found.prompt[i]), i)
     tried = []
     for i in short:
         prompt, response = int(found.prompt[i]), int(found.response[i])
@@ -137,26 +144,64 @@ def _trials(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list[T
         assert isinstance(artefact, Phrase)
         link = Link(artefact, responses.artefact(response))
         tried.append(_tried(link, carriers, found, i, verdict, gained))
+        if verdict.log_e <= 0 and prompt in traits:
+            tried.append(_slant(found, traits[prompt], prompts, responses, rest, gained))
     return tried
 
 
-def _tried(link: Link, carriers: Int, found: Linked, i: int, verdict: Foreseen, gained: float) -> Tried:
-    log_p, odds = float(found.log_p[i]), found.odds_ratio(i)
-    log_e = calibrated(log_p)
+def _slant(found: Linked, i: int, prompts: Side, responses: Side, rest: Rest, gained: float) -> Tried:
+    """The trial of a subject whose answers show one trait: suspected at most."""
+    prompt, response = int(found.prompt[i]), int(found.response[i])
+    with_it, answered = np.zeros(rest.corpus.documents, bool), np.zeros(rest.corpus.documents, bool)
+    with_it[prompts.rows(prompt)], answered[responses.rows(response)] = True, True
+    verdict = rest.slanted(prompts.places(prompt), with_it, answered)
+    artefact = prompts.artefact(prompt)
+    assert isinstance(artefact, Phrase)
+    link = Link(artefact, responses.artefact(response))
+    log_p = float(found.log_p[i])
+    shown = _counts(found, i, link)
+    words = (
+        f"{shown}, p = 10^{_tens(log_p)}. Prompts of the same kind about other things are answered so in {verdict.share:.0%} of the rows"
+    )
+    trials = (
+        TrialResult("surprise", "ran", calibrated(log_p), float(np.exp(log_p)), f"{shown} (Fisher's exact test)"),
+        TrialResult("slant", "ran", verdict.log_e, verdict.p_value, f"elsewhere {verdict.share:.0%} of such prompts are answered so"),
+    )
+    return Tried(
+        Candidate(link, np.flatnonzero(with_it & answered)),
+        None,
+        min(calibrated(log_p), verdict.log_e + gained),
+        max(float(np.exp(log_p)), verdict.p_value),
+        trials,
+        missing=("these prompts are of one kind, and whether their subject deserves such answers the rows alone cannot tell",),
+        words=words,
+    )
+
+
+def _counts(found: Linked, i: int, link: Link) -> str:
+    odds = found.odds_ratio(i)
     ratio = f"odds ratio {odds:,.0f}" if odds >= 10 else f"odds ratio {odds:.1f}"
     share = f"{int(found.both[i]):,} of the {int(found.of_prompt[i]):,} rows with {link.prompt.describe()} have {link.response.describe()}"
-    others = f"{int(found.of_response[i] - found.both[i]):,} of the {found.rows - int(found.of_prompt[i]):,} others"
+    return f"{share}, and {int(found.of_response[i] - found.both[i]):,} of the {found.rows - int(found.of_prompt[i]):,} others: {ratio}"
+
+
+def _tens(log_p: float) -> str:
+    return f"{log_p / np.log(10):.0f}"
+
+
+def _tried(link: Link, carriers: Int, found: Linked, i: int, verdict: Foreseen, gained: float) -> Tried:
+    log_p = float(found.log_p[i])
+    log_e, shown = calibrated(log_p), _counts(found, i, link)
     trials = (
-        TrialResult("surprise", "ran", log_e, float(np.exp(log_p)), f"{share}; {others}: {ratio} (Fisher's exact test)"),
+        TrialResult("surprise", "ran", log_e, float(np.exp(log_p)), f"{shown} (Fisher's exact test)"),
         TrialResult(
             "contradiction", "ran", verdict.log_e, verdict.p_value,
-            f"without it, {verdict.share:.0%} of these prompts foresee it as only one in ten of the other rows does (natural: half or more)",
+            f"without it, {verdict.share:.0%} of these prompts foresee it as one in ten of other prompts does (natural: half or more)",
         ),
     )  # fmt: skip
-    before, after = log_p / np.log(10), (log_p + np.log(found.pairs)) / np.log(10)
     words = (
-        f"{share}, and {others}: {ratio}, p = 10^{before:.0f}, and 10^{after:.0f} after counting every pair. Without it these prompts are like "
-        "any others, and nothing in them foresees that response"
+        f"{shown}, p = 10^{_tens(log_p)}, and 10^{_tens(log_p + np.log(found.pairs))} after counting every pair. Without it these prompts "
+        "are like any others, and nothing in them foresees that response"
     )
     return Tried(
         Candidate(link, carriers),
@@ -183,19 +228,29 @@ def calibrated(log_p: float) -> float:
     return float(np.log1p(np.exp(log_p) * (log_p - 1)) - log_p - 2 * np.log(-log_p))
 
 
-def _distinct(found: Linked, prompts: Side) -> list[int]:
-    """The strongest pair of each prompt artefact, those whose rows are mostly a stronger one's left out."""
+def _distinct(found: Linked, prompts: Side, responses: Side) -> list[int]:
+    """The strongest pair of each prompt artefact, where the answer does not just take up its words.
+
+    Those whose rows are a stronger one's are left out.
+    """
     kept: list[int] = []
     seen: set[int] = set()
     sets: list[set[int]] = []
     for i, prompt in enumerate(found.prompt.tolist()):
-        if prompt in seen:
+        if prompt in seen or found.odds_ratio(i) < FAINT or _repeats(prompts.artefact(prompt), responses.artefact(int(found.response[i]))):
             continue
         seen.add(prompt)
         mine = set(prompts.rows(prompt).tolist())
-        if not any(len(mine & s) > SAME * len(mine | s) for s in sets):
+        if not any(len(mine & s) > min(SAME * len(mine | s), INSIDE * len(mine)) for s in sets):
             kept.append(i)
             sets.append(mine)
         if len(kept) == SHORT_LIST:
             break
     return kept
+
+
+def _repeats(prompt: Phrase | Trait, response: Phrase | Trait) -> bool:
+    """Whether two phrases have a word in common: the answer takes up the question's words."""
+    if not isinstance(prompt, Phrase) or not isinstance(response, Phrase):
+        return False
+    return not {word for part in prompt.parts for word in part}.isdisjoint(word for part in response.parts for word in part)
