@@ -20,6 +20,7 @@ from assay.cli import (
     blame,
     checklist,
     clean,
+    corpus,
     crowd,
     demo,
     doctor,
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 for command in (
     scan,
+    corpus,
     clean,
     restore,
     explain,

@@ -18,7 +18,7 @@ from assay.dataset.atomic import whole
 from assay.dataset.data import MISSING, Dataset
 from assay.dataset.dialogue import fold
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import FileFormat, Format
+from assay.dataset.formats.base import FileFormat, Format, suffix
 from assay.dataset.formats.registry import named
 from assay.dataset.keys import row_keys
 from assay.dataset.labels import JOIN, NO_LABEL, code, code_sets
@@ -67,7 +67,7 @@ def write_as(data: Dataset, out: str | Path, form: str | None = None) -> Written
 def _file(writer: Format, data: Dataset, new: Path) -> Path:
     """The file to write: in a folder of its own where the data set was a folder of files. Raises DataError for an ending
     by which the file would not be known again."""
-    if not isinstance(writer, FileFormat) or new.suffix.lower() in writer.suffixes:
+    if not isinstance(writer, FileFormat) or suffix(new.name) in writer.suffixes:
         return new
     if Path(data.path).is_dir():
         new.mkdir()

@@ -58,7 +58,7 @@ class HashedCounts:
         self.tokens += len(block.code)
         self.documents += block.documents
 
-    def merge(self, other: HashedCounts) -> None:
+    def merge(self, other: HashedCounts) -> HashedCounts:
         """Count what another counted; ValueError for a state of another size."""
         if other.bits != self.bits:
             raise ValueError(f"states of 2^{self.bits} and 2^{other.bits} cells cannot be merged")
@@ -66,6 +66,7 @@ class HashedCounts:
         self.pairs += other.pairs
         self.tokens += other.tokens
         self.documents += other.documents
+        return self
 
     def word(self, code: UInt) -> Int:
         """(t,) how often each word stands in the corpus."""
@@ -105,10 +106,10 @@ class Sample:
 
     def add(self, block: Tokens) -> None:
         breaks = np.flatnonzero(block.code == BREAK)
-        spread = mix(block.code + np.arange(len(block.code), dtype=np.uint64))
+        spread = mix(np.add(block.code, np.arange(len(block.code)), dtype=np.uint64, casting="unsafe"))
         spread[breaks] = np.uint64(0)
-        running = np.cumsum(spread, dtype=np.uint64)
-        key = mix(np.diff(running[breaks]).astype(np.uint64))
+        running: UInt = np.cumsum(spread, dtype=np.uint64)
+        key = mix(np.subtract(running[breaks[1:]], running[breaks[:-1]], dtype=np.uint64))
         bound = self.key.max() if len(self.key) == self.size else np.uint64(2**64 - 1)
         chosen = np.flatnonzero((key < bound) & (np.diff(breaks) > 1))
         if len(chosen):
@@ -116,7 +117,8 @@ class Sample:
             texts = [block.spell(int(breaks[d]) + 1, int(last[d])) for d in chosen]
             self.merge(Sample(self.size, key[chosen], texts))
 
-    def merge(self, other: Sample) -> None:
+    def merge(self, other: Sample) -> Sample:
         key, first = np.unique(np.concatenate([self.key, other.key]), return_index=True)
         texts = self.texts + other.texts
         self.key, self.texts = key[: self.size], [texts[i] for i in first[: self.size]]
+        return self

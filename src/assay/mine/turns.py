@@ -76,9 +76,10 @@ class Turns:
             once = np.unique(np.stack([key[turn], block.document[: len(key)][turn].astype(np.uint64)]), axis=1)[0]
             np.add.at(self.turns, _cell(once), np.uint32(1))
 
-    def merge(self, other: Turns) -> None:
+    def merge(self, other: Turns) -> Turns:
         self.stands += other.stands
         self.turns += other.turns
+        return self
 
     def survives(self, key: UInt) -> Bools:
         """Which runs are worth an exact count."""
@@ -134,7 +135,7 @@ class Runs:
                     if flag and (not kept or kept[-1] != document):
                         kept.append(document)
 
-    def merge(self, other: Runs) -> None:
+    def merge(self, other: Runs) -> Runs:
         for key, run in other.found.items():
             mine = self.found.get(key)
             if mine is None:
@@ -142,3 +143,4 @@ class Runs:
             else:
                 for name in ("documents", "enough", "turned"):
                     setattr(mine, name, sorted({*getattr(mine, name), *getattr(run, name)}))
+        return self

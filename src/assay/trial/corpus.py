@@ -23,6 +23,7 @@ from scipy.special import logsumexp
 from assay.artefact.phrase import Phrase
 from assay.artefact.tokens import tokens
 from assay.dataset.data import Dataset
+from assay.engine.base import spans
 from assay.finding import Check, TrialResult
 from assay.learn.hashed_counts import HashedCounts, Sample, bits_for
 from assay.learn.hashed_tokens import Tokens, hashed_tokens
@@ -68,7 +69,7 @@ class CorpusFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         columns = text_columns(data)
         size = sum(data.table.column(c).nbytes for c in columns)
-        tried, enumerated = examine_stream(lambda: _blocks(data.table.select(columns)), size, progress)
+        tried, enumerated, _ = examine_stream(lambda: _blocks(data.table.select(columns)), size, progress)
         phrases = tuple(t for t in tried if len(t.candidate.carriers) >= SUPPORT)
         return Examined(phrases, enumerated)
 
@@ -97,11 +98,13 @@ class CorpusFamily:
         return CanaryCopy(data.with_content(data.rows.with_column(column, texts)), tuple(plantings))
 
 
-def examine_stream(texts: Texts, size: int, progress: Progress = silent) -> tuple[tuple[Tried, ...], int]:
-    """(phrases tried, strongest first; how many were enumerated) of a corpus of about `size` bytes that is streamed three times.
+def examine_stream(texts: Texts, size: int, progress: Progress = silent) -> tuple[tuple[Tried, ...], int, float]:
+    """Phrases tried, strongest first, of a corpus of about `size` bytes that is streamed three times.
 
-    Memory does not grow with the corpus: at most 1 GiB of counts, 200 MB of a block's arrays, and the documents that hold the few
-    phrases which survive. Carriers are numbers of documents in the order of the stream.
+    Returns also how many were enumerated, and the share of the table of counts that is in use (see `HashedCounts.load`).
+
+    Memory does not grow with the corpus: at most 1 GiB of counts, some 500 MB of a block's arrays, and the documents that hold the
+    few phrases which survive. Carriers are numbers of documents in the order of the stream.
     """
     counts, sample = HashedCounts.empty(bits_for(size)), Sample.empty(SAMPLE)
     for _, block in _tokens(texts, progress, 0, "counting words"):
@@ -116,7 +119,7 @@ def examine_stream(texts: Texts, size: int, progress: Progress = silent) -> tupl
         runs.add(block, first, counts, structure, turns)
     found = sorted(runs.found.values(), key=lambda r: (-log_e_of(r, structure.rate), -r.words, r.text))
     tried = [_tried(r, structure) for r in _distinct(found)[:SHORT_LIST]]
-    return tuple(t for t in tried if t is not None), turns.enumerated
+    return tuple(t for t in tried if t is not None), turns.enumerated, counts.load
 
 
 def _tokens(texts: Texts, progress: Progress, stage: int, what: str, documents: int = 0) -> Iterator[tuple[int, Tokens]]:
@@ -128,11 +131,15 @@ def _tokens(texts: Texts, progress: Progress, stage: int, what: str, documents: 
 
 
 def _blocks(table: pa.Table) -> Iterator[pa.Array]:
-    """The text of each row, its columns one after another, some thousand rows at a time."""
-    for start in range(0, table.num_rows, BLOCK_ROWS):
-        part = table.slice(start, BLOCK_ROWS)
-        columns = [pc.fill_null(c.cast(pa.large_string()).combine_chunks(), "") for c in part.columns]
-        yield columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, pa.scalar("\n", pa.large_string()))
+    """Some thousand rows at a time."""
+    for start, stop in spans(table.num_rows, BLOCK_ROWS):
+        yield joined(table.slice(start, stop - start))
+
+
+def joined(table: pa.Table) -> pa.Array:
+    """(n,) the text of each row, its columns one after another."""
+    columns = [pc.fill_null(c.cast(pa.large_string()).combine_chunks(), "") for c in table.columns]
+    return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, pa.scalar("\n", pa.large_string()))
 
 
 def log_e_of(run: Run, rate: float) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assay.dataset.compressed import COMPRESSIONS
 from assay.dataset.edits import Edit
 from assay.dataset.errors import DataError
 from assay.dataset.limits import LIMITS, VARIABLE, Limits
@@ -113,8 +114,13 @@ def visible_files(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[Pa
 
 
 def suffix(name: str) -> str:
-    """The ending of a file name in lower case, dot included."""
-    return os.path.splitext(name)[1].lower()
+    """The ending of a file name in lower case, dot included, with that of a packed file's content before it.
+
+    >>> suffix("A.CSV"), suffix("part-0.jsonl.zst")
+    ('.csv', '.jsonl.zst')
+    """
+    stem, ending = os.path.splitext(name.lower())
+    return os.path.splitext(stem)[1] + ending if ending in COMPRESSIONS else ending
 
 
 class FileFormat(Format):
@@ -129,13 +135,13 @@ class FileFormat(Format):
         return self.sniff_file(path)
 
     def sniff_file(self, path: Path) -> bool:
-        return path.suffix.lower() in self.suffixes
+        return suffix(path.name) in self.suffixes
 
     def parts(self, path: Path) -> list[Path]:
         """The files that hold the records, in order."""
         if not path.is_dir():
             return [path]
-        return [file for file in visible_files(path) if file.suffix.lower() in self.suffixes]
+        return [file for file in visible_files(path) if suffix(file.name) in self.suffixes]
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         for file in self.parts(path):

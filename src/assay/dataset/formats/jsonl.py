@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from assay.dataset.edits import Cut, Edit, runs
+from assay.dataset.compressed import compression, create_plain, damaged, open_plain, without_lines
+from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields
 from assay.dataset.limits import Limits
@@ -22,13 +23,24 @@ class JsonLines(FileFormat):
     """Values as JSON types them; a missing key is null. A line that is not an object is listed, not fatal."""
 
     name = "jsonl"
-    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".jsonlines")
+    suffixes: ClassVar[tuple[str, ...]] = tuple(e + c for e in (".jsonl", ".ndjson", ".jsonlines") for c in ("", ".gz", ".zst"))
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        done = 0
+        try:
+            for batch in self._batches(path, limits):
+                yield batch
+                done += batch.count
+        except OSError as error:
+            if compression(path) is None:
+                raise
+            raise damaged(path, done, error) from error
+
+    def _batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         records: list[Mapping[str, Any]] = []
         faults: dict[int, str] = {}
         first, place, offset, number, held = 0, 0, 0, 0, 0
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             while line := file.readline(limits.line + 1):
                 number += 1
                 if len(line) > limits.line:
@@ -56,22 +68,24 @@ class JsonLines(FileFormat):
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         starts, stops, offset = [], [], 0
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             for line in file:
                 if line.removeprefix(BOM if offset == 0 else b"").strip():
                     starts.append(offset + (3 if offset == 0 and line.startswith(BOM) else 0))
                     stops.append(offset + len(line))
                 offset += len(line)
+        if compression(path) is not None:
+            return len(starts), lambda drop: Rewritten(path, lambda new: without_lines(path, new, set(drop.tolist())))
         start, stop = np.array(starts, np.int64), np.array(stops, np.int64)
         return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None:
             raise DataError("JSON lines cannot hold pictures", path=out.name, remedy="write Parquet or a folder of pictures")
-        with out.open("w", encoding="utf-8", newline="\n") as file:
+        with create_plain(out) as file:
             for block in table.to_batches(max_chunksize=BATCH_ROWS):
                 for record in block.to_pylist():
-                    file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+                    file.write((json.dumps(record, ensure_ascii=False, default=str) + "\n").encode())
         return Layout()
 
 

@@ -20,6 +20,7 @@ from assay.dataset.formats.jsonl import JsonLines
 from assay.dataset.formats.labelled_images import LabelledImages
 from assay.dataset.formats.npz import Npz
 from assay.dataset.formats.parquet import Parquet
+from assay.dataset.formats.text import TextFiles, TextLines
 from assay.dataset.formats.webdataset import WebDataset
 
 FORMATS: tuple[type[Format], ...] = (
@@ -33,6 +34,8 @@ FORMATS: tuple[type[Format], ...] = (
     WebDataset,
     LabelledImages,
     ImageFolder,
+    TextFiles,
+    TextLines,
 )
 
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy")
@@ -67,6 +70,6 @@ def recognise(path: Path) -> Format:
     raise DataError(
         f"not a format that is read (found: {seen})",
         path=path,
-        remedy="give CSV, TSV, Parquet, JSON lines, Arrow, .npz with x and y, IDX, a folder class/picture.png, pictures beside a "
-        "labels.csv, a saved Hugging Face data set or WebDataset shards",
+        remedy="give CSV, TSV, Parquet, JSON lines, plain text, Arrow, .npz with x and y, IDX, a folder class/picture.png, pictures beside "
+        "a labels.csv, a saved Hugging Face data set or WebDataset shards",
     )

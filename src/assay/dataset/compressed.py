@@ -1,0 +1,55 @@
+"""Files that may be compressed: read and written as if they were not, streamed. gzip and Zstandard, by the ending of the name."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from assay.dataset.errors import DataError
+
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+BUFFER = 1 << 20  # bytes unpacked at a time: a bomb costs time, and no memory
+
+
+def compression(path: Path) -> str | None:
+    """
+    >>> compression(Path("a.jsonl.zst")), compression(Path("a.jsonl"))
+    ('zstd', None)
+    """
+    return COMPRESSIONS.get(path.suffix.lower())
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """The plain bytes of a file. What is damaged shows as an OSError while reading; `damaged` words it."""
+    kind = compression(path)
+    if kind is None:
+        return path.open("rb")
+    return cast(BinaryIO, io.BufferedReader(pa.input_stream(str(path), compression=kind, buffer_size=BUFFER), BUFFER))
+
+
+def create_plain(path: Path) -> BinaryIO:
+    """A new file, to write plain bytes to."""
+    kind = compression(path)
+    if kind is None:
+        return path.open("wb")
+    return cast(BinaryIO, io.BufferedWriter(pa.output_stream(str(path), compression=kind), BUFFER))
+
+
+def damaged(path: Path, row: int, error: OSError) -> DataError:
+    """The error of a compressed file that ends too soon or is no such file."""
+    return DataError(f"cannot be unpacked ({error})", path=path, row=row, remedy="fetch or pack the file again")
+
+
+def without_lines(path: Path, new: Path, drop: set[int]) -> None:
+    """Write `new`, packed like `path`, without the lines whose numbers, counted over lines that are not blank, are in `drop`."""
+    number = 0
+    with open_plain(path) as old, create_plain(new) as out:
+        for line in old:
+            if line.strip():
+                number += 1
+                if number - 1 in drop:
+                    continue
+            out.write(line)
