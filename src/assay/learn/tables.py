@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from assay.engine.base import current
 from assay.learn.columns import Bools, Coded, Floats, alike
-from assay.learn.threads import in_parallel
+from assay.learn.threads import in_parallel, spread
 
 Int = NDArray[np.int64]
 
@@ -121,16 +122,29 @@ def fit_table_probe(
     if len(usable) > TRAIN_AT_MOST:
         usable = np.sort(rng.choice(usable, TRAIN_AT_MOST, replace=False))
 
-    def learnt(number: int, seed: int) -> HistGradientBoostingClassifier:
-        mine = usable[fold[usable] != number]
-        if len(np.unique(y[mine])) < 2:
-            mine = usable  # one class alone outside the fold: nothing can be learnt otherwise, and the trial then says little
-        return _fit(learnt_from[mine], y[mine], ~coded.numeric, k, np.random.default_rng(seed))
-
     seeds = rng.integers(2**31, size=folds).tolist()
-    models = in_parallel(lambda which: learnt(*which), list(enumerate(seeds)))
+    placed = current().put(_Lesson(learnt_from, y, ~coded.numeric, k))
+    models = spread(_learnt, [(placed, usable, fold[usable] != number, seed) for number, seed in enumerate(seeds)])
     probe = TableProbe(tuple(models), fold, cells, k, 1.0, len(usable))
     return TableProbe(tuple(models), fold, cells, k, _temperature(probe, y, rng), len(usable))
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What every fold learns from."""
+
+    cells: Floats
+    y: Int
+    categorical: Bools
+    k: int
+
+
+def _learnt(lesson: _Lesson, usable: Int, outside: Bools, seed: int) -> HistGradientBoostingClassifier:
+    """The model of a fold, from the `usable` rows outside it."""
+    mine = usable[outside]
+    if len(np.unique(lesson.y[mine])) < 2:
+        mine = usable  # one class alone outside the fold: nothing can be learnt otherwise, and the trial then says little
+    return _fit(lesson.cells[mine], lesson.y[mine], lesson.categorical, lesson.k, np.random.default_rng(seed))
 
 
 def _fit(cells: Floats, y: Int, categorical: Bools, k: int, rng: np.random.Generator) -> HistGradientBoostingClassifier:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController, threadpool_limits  # type: ignore[import-untyped]
+
+from assay.engine.base import current
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,6 +45,20 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
             return [work(item) for item in listed]
         with ThreadPoolExecutor(count, initializer=threadpool_limits, initargs=(1,)) as pool:  # OpenMP's limit is each thread's own
             return list(pool.map(work, listed))
+
+
+def spread(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[R]:
+    """`work(*call)` of each, in order: by the workers of the engine in use, or, where that is this process, by its threads.
+
+    As with any engine, `work` stands at the top of a module, and arguments may be handles of what was placed.
+
+    >>> spread(pow, [(2, 3), (3, 2)])
+    [8, 9]
+    """
+    engine = current()
+    if engine.remote:
+        return list(engine.map(work, calls))
+    return in_parallel(lambda call: engine.result(engine.submit(work, *call)), calls)
 
 
 @lru_cache(maxsize=1)

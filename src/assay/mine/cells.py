@@ -6,8 +6,8 @@ their pairs makes likely. A combination with the carriers of one of its parts is
 `entailed` says which columns come with a proposal, so that the trial takes them all out.
 
 The cost is linear in rows: one pass a combination of columns, and where columns are so many that all triples cost too much, only
-the pairs of columns that stand out most are grown. Counts are mergeable integer states (`Counts`): any split of the rows and any
-order of merging gives the same proposals.
+the pairs of columns that stand out most are grown. Rows are counted in blocks (`mine.cell_blocks`) as mergeable integer states: any
+split of the rows and any order of merging gives the same proposals.
 
 Cannot see: what fewer than `SUPPORT` rows share; numbers that are jittered inside the bulk of their column; more than three columns
 none of whose triples stands out; missing cells as a trigger.
@@ -23,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
+from assay.engine.base import current
 from assay.learn.columns import Coded, Floats
-from assay.stats.counts import DENSE, Counts
+from assay.mine.cell_blocks import Held, Place, RowBlocks
+from assay.stats.counts import Counts, quantile
 
 Int = NDArray[np.int64]
 
@@ -67,18 +69,18 @@ def shared_cells(coded: Coded, notes: list[str] | None = None, support: int = SU
     """Single values and ranges, then pairs, then triples of `coded`; what was left out is appended to `notes`."""
     n = len(coded)
     widest = max(WIDEST_ROWS, int(WIDEST * n))
-    codes: list[NDArray[np.int32]] = []
+    blocks = RowBlocks(current(), coded)
+    frequent: list[Floats] = []
     counts: list[Int] = []
-    for j in range(len(coded.names)):
-        column = coded.cells[:, j]
-        values = Counts.empty().add(column[~np.isnan(column)])
-        yield _singles(j, column, values, support, widest)
+    for j, values in enumerate(blocks.values()):
+        yield _singles(j, blocks, values, support, widest)
         if coded.numeric[j]:
-            yield _apart(j, column, values, support, widest)
-        frequent = (values.counts >= support) & (values.counts <= max(COMMON * n, widest))
-        codes.append(_code(column, np.asarray(values.keys)[frequent]))
-        counts.append(values.counts[frequent])
-    yield from _combined(codes, counts, n, widest, support, notes if notes is not None else [])
+            yield _apart(j, blocks, values, support, widest)
+        often = (values.counts >= support) & (values.counts <= max(COMMON * n, widest))
+        frequent.append(np.asarray(values.keys, np.float64)[often])
+        counts.append(values.counts[often])
+    blocks.code(frequent)
+    yield from _combined(blocks, counts, n, widest, support, notes if notes is not None else [])
 
 
 def entailed(cells: Floats, columns: tuple[int, ...], cell: Int, row: Int, proposals: int) -> NDArray[np.bool_]:
@@ -109,52 +111,44 @@ def _share_of(column: Floats, values: Floats) -> Floats:
     return np.asarray((np.searchsorted(seen, values, "right") - np.searchsorted(seen, values, "left")) / len(seen))
 
 
-def _singles(j: int, column: Floats, values: Counts, support: int, widest: int) -> Shared:
+def _singles(j: int, blocks: RowBlocks, values: Counts, support: int, widest: int) -> Shared:
     keep = (values.counts >= support) & (values.counts <= widest)
-    code = _code(column, np.asarray(values.keys)[keep])
-    row = np.flatnonzero(code >= 0)
-    return Shared((j,), row, code[row].astype(np.int64), values.counts[keep])
+    row, code = blocks.carriers(j, np.asarray(values.keys, np.float64)[keep])
+    return Shared((j,), row, code.astype(np.int64), values.counts[keep])
 
 
-def _apart(j: int, column: Floats, values: Counts, support: int, widest: int) -> Shared:
+def _apart(j: int, blocks: RowBlocks, values: Counts, support: int, widest: int) -> Shared:
     """Runs of neighbouring numbers that gaps set off from the rest of their column."""
     numbers = np.asarray(values.keys, np.float64)
-    nothing = Shared((j,), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), True)
     if len(numbers) < 3:
-        return nothing
-    low, high = np.percentile(column[~np.isnan(column)], CENTRE)
+        return _nothing((j,), True)
+    low, high = (quantile(values, percent / 100) for percent in CENTRE)
     gap = GAP * (high - low if high > low else numbers[-1] - numbers[0])
     run = np.concatenate([[0], np.cumsum(np.diff(numbers) > gap)])
     size = np.bincount(run, values.counts).astype(np.int64)
     kinds = np.bincount(run)
     keep = (size >= support) & (size <= widest) & (kinds > 1)
     if not keep.any():
-        return nothing
+        return _nothing((j,), True)
     renumber = np.where(keep, np.cumsum(keep) - 1, -1)
-    code = _code(column, numbers)
-    row = np.flatnonzero(code >= 0)
-    cell = renumber[run[code[row]]]
-    return Shared((j,), row[cell >= 0], cell[cell >= 0], size[keep], True)
+    inside = keep[run]
+    row, code = blocks.carriers(j, numbers[inside])
+    return Shared((j,), row, renumber[run[inside][code]], size[keep], True)
 
 
-def _code(column: Floats, values: Floats) -> NDArray[np.int32]:
-    """(n,) place of each cell among sorted `values`, -1 where it is none of them."""
-    if not len(values):
-        return np.full(len(column), -1, np.int32)
-    slot = np.minimum(np.searchsorted(values, column), len(values) - 1)
-    return np.where(values[slot] == column, slot, -1).astype(np.int32)
+def _nothing(columns: tuple[int, ...], ranged: bool = False) -> Shared:
+    none = np.zeros(0, np.int64)
+    return Shared(columns, none, none, none, ranged)
 
 
-def _combined(codes: list[NDArray[np.int32]], counts: list[Int], n: int, widest: int, support: int, notes: list[str]) -> Iterator[Shared]:
-    usable = [j for j in range(len(codes)) if len(counts[j])]
+def _combined(blocks: RowBlocks, counts: list[Int], n: int, widest: int, support: int, notes: list[str]) -> Iterator[Shared]:
+    usable = [j for j in range(len(counts)) if len(counts[j])]
     together: dict[tuple[int, int], Counts] = {}
     standing: dict[tuple[int, int], float] = {}
-    for i, j in combinations(usable, 2):
-        row = np.flatnonzero((codes[i] >= 0) & (codes[j] >= 0))
-        key = codes[i][row].astype(np.int64) * len(counts[j]) + codes[j][row]
-        found = Counts.empty().add(key, len(counts[i]) * len(counts[j]))
-        often = found.counts >= support
-        found = Counts(np.asarray(found.keys)[often], found.counts[often])
+    pairs = [Place((i, j), (len(counts[i]), len(counts[j]))) for i, j in combinations(usable, 2)]
+    for place, found, held in blocks.combined(pairs):
+        i, j = place.columns
+        found = found.least(support)
         if not len(found.keys):
             continue
         together[i, j] = found
@@ -164,42 +158,27 @@ def _combined(codes: list[NDArray[np.int32]], counts: list[Int], n: int, widest:
         standing[i, j] = float(((found.counts - expected) / np.sqrt(expected)).max())
         # no test of excess here: values that exclude each other by nature, put together by a trigger, need not be in excess
         news = (found.counts <= widest) & ((found.counts < SAME * part) | (part > widest))
-        yield _shared((i, j), row, key, found, news, len(counts[i]) * len(counts[j]))
+        yield _shared(place, held, found, news)
     grown = _affordable(standing, len(usable), n, notes)
-    for (i, j), found in together.items():
+    triples = []
+    for i, j in together:
         if (i, j) not in grown:
             continue
-        row, pair = _pairs(codes, counts, (i, j), found)
+        keys = np.asarray(together[i, j].keys, np.int64)
         for m in usable:
-            if m in (i, j) or _first(grown, i, j, m) != (i, j):
-                continue
-            third = codes[m][row]
-            mine = np.flatnonzero(third >= 0)
-            if len(mine) < support:
-                continue
-            key = pair[mine] * len(counts[m]) + third[mine]
-            triples = Counts.empty().add(key, len(found.keys) * len(counts[m]))
-            often = (triples.counts >= support) & (triples.counts <= widest)
-            triples = Counts(np.asarray(triples.keys)[often], triples.counts[often])
-            if not len(triples.keys):
-                continue
-            news = _triple_news(triples, found, counts, together, (i, j, m), widest)
-            yield _shared((i, j, m), row[mine], key, triples, news, len(found.keys) * len(counts[m]))
+            if m not in (i, j) and _first(grown, i, j, m) == (i, j):
+                triples.append(Place((i, j, m), (len(counts[i]), len(counts[j]), len(counts[m])), keys))
+    for place, found, held in blocks.combined(triples):
+        often = (found.counts >= support) & (found.counts <= widest)
+        found = Counts(found.keys[often], found.counts[often])
+        if len(found.keys):
+            i, j, m = place.columns
+            yield _shared(place, held, found, _triple_news(found, together[i, j], counts, together, (i, j, m), widest))
 
 
 def _first(grown: frozenset[tuple[int, int]], i: int, j: int, m: int) -> tuple[int, int]:
     """The pair of columns from which this triple is grown: the first that is grown at all."""
     return min(p for p in ((i, j), (min(i, m), max(i, m)), (min(j, m), max(j, m))) if p in grown)
-
-
-def _pairs(codes: list[NDArray[np.int32]], counts: list[Int], at: tuple[int, int], found: Counts) -> tuple[Int, Int]:
-    """Rows that hold a frequent pair of values in these two columns, and which."""
-    i, j = at
-    row = np.flatnonzero((codes[i] >= 0) & (codes[j] >= 0))
-    key = codes[i][row].astype(np.int64) * len(counts[j]) + codes[j][row]
-    pair = _places(np.asarray(found.keys, np.int64), key, len(counts[i]) * len(counts[j]))
-    held = np.flatnonzero(pair >= 0)
-    return row[held], pair[held].astype(np.int64)
 
 
 def _excess(count: Int, expected: Floats) -> NDArray[np.bool_]:
@@ -231,24 +210,13 @@ def _triple_news(
     return _excess(triples.counts, expected) & ((triples.counts < SAME * part) | (part > widest))
 
 
-def _shared(columns: tuple[int, ...], row: Int, key: Int, found: Counts, news: NDArray[np.bool_], most: int) -> Shared:
-    """The proposals `news` among `found`; row `row[i]` holds `key[i]`, below `most`."""
+def _shared(place: Place, held: Held, found: Counts, news: NDArray[np.bool_]) -> Shared:
+    """The proposals `news` among `found`, with the rows that hold them."""
     keys = np.asarray(found.keys, np.int64)[news]
     if not len(keys):
-        return Shared(columns, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    slot = _places(keys, key, most)
-    mine = np.flatnonzero(slot >= 0)
-    return Shared(columns, row[mine], slot[mine].astype(np.int64), found.counts[news])
-
-
-def _places(keys: Int, key: Int, most: int) -> NDArray[np.int32]:
-    """(m,) the place of each `key` among the sorted `keys`, -1 where it is none of them; all are below `most`."""
-    if most <= DENSE and len(key) * 16 > most:
-        place = np.full(most, -1, np.int32)
-        place[keys] = np.arange(len(keys))
-        return np.asarray(place[key])
-    slot = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-    return np.where(keys[slot] == key, slot, -1).astype(np.int32)
+        return _nothing(place.columns)
+    row, slot = held.rows(keys, place.most)
+    return Shared(place.columns, row, slot, found.counts[news])
 
 
 def _affordable(standing: dict[tuple[int, int], float], columns: int, n: int, notes: list[str]) -> frozenset[tuple[int, int]]:

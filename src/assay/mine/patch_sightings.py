@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from assay.artefact.patch import Patch
 from assay.dataset.rows import UInt8
-from assay.learn.threads import in_parallel
+from assay.engine.base import spans
+from assay.learn.threads import spread
 from assay.mine.patch_grow import OTHERS, Grower
 from assay.mine.patch_windows import BITS, EVEN, WINDOW, apart, mixed, pooled, quantised, textured, window_content
 from assay.mine.patches import SUPPORT, SharedWindows
@@ -59,10 +60,10 @@ def sightings(images: UInt8, support: int = SUPPORT) -> Sightings:
     width, area = images.shape[2], images.shape[1] * images.shape[2]
     most, chunk = max(1, IN_PIXELS // area), max(1, CHUNK // area)
     looked = np.unique(np.linspace(0, len(images) - 1, min(len(images), most)).astype(np.int64))
-    parts = in_parallel(lambda s: _seen(images[looked[s : s + chunk]], s), range(0, len(looked), chunk))
-    key, row, place = (np.concatenate([p[i] for p in parts]) for i in range(3))
-    order = np.argsort(key, kind="stable")  # rows stay in order within a key
-    key, row, place = key[order], row[order], place[order]
+    seen = Seen.empty()
+    for part in spread(_seen, ((images[looked[start:stop]], start) for start, stop in spans(len(looked), chunk))):
+        seen = seen.merge(part)
+    key, row, place = seen.conclude()
     begin = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, np.int64)
     sizes = np.diff(np.append(begin, len(key)))
     keep = (sizes >= support) & (sizes <= MOST_OF_ROWS * len(looked))
@@ -74,15 +75,42 @@ def sightings(images: UInt8, support: int = SUPPORT) -> Sightings:
     return Sightings(windows, place[inside])
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Windows seen so far, a mergeable state: each part holds the key, row and place of every window of its rows."""
+
+    parts: tuple[tuple[UInt64, Int, Int], ...]
+
+    @staticmethod
+    def empty() -> Seen:
+        return Seen(())
+
+    def add(self, images: UInt8, first: int) -> Seen:
+        """With the pictures (n, h, w, c) whose first is row `first`."""
+        return self.merge(_seen(images, first))
+
+    def merge(self, other: Seen) -> Seen:
+        return Seen(self.parts + other.parts)
+
+    def conclude(self) -> tuple[UInt64, Int, Int]:
+        """All of them by key and row, whatever the order in which they came."""
+        if not self.parts:
+            none = np.zeros(0, np.int64)
+            return none.astype(np.uint64), none, none
+        key, row, place = (np.concatenate([part[i] for part in self.parts]) for i in range(3))
+        order = np.lexsort((row, key))
+        return key[order], row[order], place[order]
+
+
 def _moves(place: Int) -> bool:
     _, counts = np.unique(place, return_counts=True)
     return len(counts) >= PLACES and int(counts.max()) * 2 <= len(place)
 
 
-def _seen(images: UInt8, first: int) -> tuple[UInt64, Int, Int]:
-    """Key, row and place of every window of both kinds in a chunk whose first row is `first`."""
+def _seen(images: UInt8, first: int) -> Seen:
+    """Windows of both kinds in a chunk whose first row is `first`."""
     if min(images.shape[1:3]) < WINDOW:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return Seen.empty()
     n, r, c = np.nonzero(textured(images, CONTRAST))
     texture = mixed(window_content(quantised(images, BITS), WINDOW)[n, r, c])
     high = low = images
@@ -92,11 +120,12 @@ def _seen(images: UInt8, first: int) -> tuple[UInt64, Int, Int]:
     middle = (high[m, a, b] // 2 + low[m, a, b] // 2)[:, None, None]
     even = mixed(quantised(middle, EVEN_BITS)[:, 0, 0] << np.uint64(1))
     width = images.shape[2]
-    return _middle(
+    found = _middle(
         np.concatenate([texture, even]),
         np.concatenate([n, m]) + first,
         np.concatenate([r * width + c, a * width + b]),
     )
+    return Seen((found,))
 
 
 def _middle(key: UInt64, row: Int, place: Int) -> tuple[UInt64, Int, Int]:

@@ -9,13 +9,14 @@ in, or differ from row to row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.rows import UInt8
+from assay.engine.base import Engine, current, spans
 from assay.learn.threads import in_parallel, workers
 from assay.mine.patch_windows import Windows, windows
 
@@ -25,6 +26,7 @@ UInt64 = NDArray[np.uint64]
 SUPPORT = 5  # rows that share a window: fewer are left to the screens
 TABLE_BITS = 24  # 16 Mi cells of 2 bytes: 10,000 CIFAR-10 pictures fill a quarter; unshared windows are dropped exactly later
 CHUNK = 250  # pictures hashed at once: about 20 MiB of temporaries a thread at 32x32
+BLOCK = 2_500  # pictures hashed by a worker of an engine at a time: ten chunks
 REMEMBER = 20_000_000  # pixels in all: above, windows are hashed twice rather than held (24 bytes each)
 SHARED = 0.5  # Jaccard index of carriers above which two windows are parts of one patch
 BANDS = 12  # pairs of min-hashes by which such windows meet: at a Jaccard index of .6 they miss once in 200
@@ -138,6 +140,8 @@ class SharedWindows:
 
 def shared_windows(images: UInt8, support: int = SUPPORT) -> SharedWindows:
     """Both passes over pictures (n, h, w, c) held in memory; small sets are hashed once and remembered in between."""
+    if current().remote:
+        return _by_workers(current(), images, support)
     counts = WindowCounts.empty()
     if images[..., 0].size > REMEMBER:
         return WindowRows.empty(counts.add(images), support).add(images, 0).conclude()
@@ -145,6 +149,25 @@ def shared_windows(images: UInt8, support: int = SUPPORT) -> SharedWindows:
     for chunk in chunks:
         counts.count(chunk)
     return WindowRows.empty(counts, support).collect(chunks, range(0, len(images), CHUNK)).conclude()
+
+
+def _by_workers(engine: Engine, images: UInt8, support: int) -> SharedWindows:
+    """The same by the workers of an engine, each of which hashes its pictures twice."""
+    blocks = [(engine.put(images[start:stop]), start) for start, stop in spans(len(images), BLOCK)]
+    counts = engine.fold(_counted, [(block,) for block, _ in blocks]) or WindowCounts.empty()
+    placed, rows = engine.put(counts), WindowRows.empty(counts, support)
+    for part in engine.map(_collected, [(placed, support, block, start) for block, start in blocks]):
+        rows = rows.merge(replace(part, counts=counts))
+    return rows.conclude()
+
+
+def _counted(images: UInt8) -> WindowCounts:
+    return WindowCounts.empty().add(images)
+
+
+def _collected(counts: WindowCounts, support: int, images: UInt8, first_row: int) -> WindowRows:
+    """Its table stays behind: whoever asked has it."""
+    return replace(WindowRows.empty(counts, support).add(images, first_row), counts=WindowCounts.empty(0))
 
 
 def _hashed(images: UInt8) -> Iterator[list[Windows]]:

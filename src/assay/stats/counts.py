@@ -66,3 +66,17 @@ class Tally:
 
     def merge(self, other: Tally) -> Tally:
         return Tally(self.counts + other.counts)
+
+
+def quantile(values: Counts, share: float) -> float:
+    """The number below which this share of what was counted lies, between two of them in proportion (as `numpy.quantile`).
+
+    >>> quantile(Counts.empty().add(np.array([1.0, 2.0, 2.0, 5.0])), 0.75)
+    2.75
+    """
+    ends = np.cumsum(values.counts)
+    at = share * (int(ends[-1]) - 1)
+    low = int(at)
+    first, second = np.searchsorted(ends, [low, min(low + 1, int(ends[-1]) - 1)], side="right")
+    a, b = float(np.asarray(values.keys)[first]), float(np.asarray(values.keys)[second])
+    return a + (b - a) * (at - low)

@@ -1,0 +1,68 @@
+"""Windows of pictures: counted, collected and seen in any blocks and any order, the same windows in the same rows."""
+
+from __future__ import annotations
+
+import random as random_module
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.engine.base import using
+from assay.engine.cores import Cores
+from assay.mine import patch_sightings, patches
+from assay.mine.patch_sightings import Seen, sightings
+from assay.mine.patches import SharedWindows, WindowCounts, WindowRows, shared_windows
+
+
+def pictures(rows: int = 60, seed: int = 0) -> np.ndarray:
+    """Noise; a checker at one place in some rows, and the same one wandering in others."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 60, (rows, 12, 12, 3), dtype=np.uint8)
+    checker = (np.indices((3, 3)).sum(0) % 2 * 255).astype(np.uint8)[..., None]
+    images[:8, 1:4, 1:4] = checker
+    for i in range(10, 20):
+        r, c = rng.integers(0, 9, 2)
+        images[i, r : r + 3, c : c + 3] = checker
+    return images
+
+
+def same(a: SharedWindows, b: SharedWindows) -> None:
+    for name in ("start", "row", "place", "side"):
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+
+
+@given(st.lists(st.integers(1, 59), max_size=5, unique=True), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=15)
+def test_any_split_and_order_gives_the_same_windows(cuts: list[int], random: random_module.Random) -> None:
+    images = pictures()
+    edges = [0, *sorted(cuts), len(images)]
+    blocks = list(pairwise(edges))
+    random.shuffle(blocks)
+    counts = WindowCounts.empty(16)
+    for a, b in blocks:
+        counts = WindowCounts.empty(16).add(images[a:b]).merge(counts)
+    assert np.array_equal(counts.table, WindowCounts.empty(16).add(images).table)
+    rows, seen = WindowRows.empty(counts), Seen.empty()
+    for a, b in blocks:
+        rows = WindowRows.empty(counts).add(images[a:b], a).merge(rows)
+        seen = seen.add(images[a:b], a)
+    same(rows.conclude(), WindowRows.empty(counts).add(images, 0).conclude())
+    for mine, whole in zip(seen.conclude(), Seen.empty().add(images, 0).conclude(), strict=True):
+        assert np.array_equal(mine, whole)
+
+
+def test_processes_find_what_this_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = pictures(200)
+    windows, seen = shared_windows(images), sightings(images)
+    assert len(windows)
+    assert len(seen.windows)
+    monkeypatch.setattr(patches, "BLOCK", 70)
+    monkeypatch.setattr(patch_sightings, "CHUNK", 30 * 144)
+    with Cores(2) as cores, using(cores):
+        same(shared_windows(images), windows)
+        there = sightings(images)
+    same(there.windows, seen.windows)
+    assert np.array_equal(there.place, seen.place)
