@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -78,13 +78,20 @@ def scan(
     settings = _settings(alpha=alpha, depth=depth, seed=seed, samples=samples, canaries=canaries)
     columns = Columns(names(content), names(label), id, contributor, source_column, time, names(response))
     request = _Request(source, columns, task, trusted, since, ledger, resume)
+    with at_work(engine, address, workers):
+        return _scan(request, settings, progress or silent)
+
+
+@contextmanager
+def at_work(engine: str, address: str | None, workers: int | None) -> Iterator[None]:
+    """Within the block, work goes to that engine. DataError where it is not to be had."""
     try:
-        with ExitStack() as stack:
-            chosen = choose(engine, address, workers)
-            if chosen is not current():
-                stack.enter_context(chosen)
-                stack.enter_context(using(chosen))
-            return _scan(request, settings, progress or silent)
+        chosen = choose(engine, address, workers)
+        if chosen is current():
+            yield
+            return
+        with chosen, using(chosen):
+            yield
     except NoEngine as error:
         problem, _, remedy = str(error).partition(". Remedy: ")
         raise DataError(problem, remedy=remedy) from error

@@ -73,6 +73,9 @@ def run(
     """
     content = [(f, f.applicable(data, settings.depth)) for f in families()]
     checks = [c for _, c in content if c.state != "ran"]
+    if data.lost:
+        named = ", ".join(data.lost[:10]) + (", ..." if len(data.lost) > 10 else "")
+        checks.append(Check("reading", "failed", f"{len(data.lost):,} shards could not be read, and their rows are missing: {named}"))
     active = [f for f, c in content if c.state == "ran"]
     share = 0.45 if settings.canaries else 0.85
     seen, passed_over = views(data)

@@ -69,6 +69,8 @@ class Dataset:
     classes: tuple[str, ...] = ()  # names behind the codes in y
     y: Int = field(default_factory=lambda: np.zeros(0, np.int64))  # (n,) class codes, MISSING where there is no label
 
+    lost: tuple[str, ...] = ()  # shards of which nothing could be read; each stands as one unreadable record
+
     def __len__(self) -> int:
         return len(self.row)
 

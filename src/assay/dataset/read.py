@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.dataset.assemble import one_table
+from assay.dataset.assemble import one_table, plain
 from assay.dataset.data import Columns, Dataset, Task, Unreadable
 from assay.dataset.dialogue import unfold
 from assay.dataset.digest import NOTHING, row_digests
@@ -24,8 +24,9 @@ from assay.dataset.infer import infer
 from assay.dataset.keys import row_keys
 from assay.dataset.limits import LIMITS, VARIABLE, Limits, Progress, silent
 from assay.dataset.memory import in_memory
-from assay.dataset.merkle import tree_hash
+from assay.dataset.merkle import LEAVES, joined, subtree_hash
 from assay.dataset.pictures import Album, Survey, hashes_of
+from assay.engine.base import current, spans
 
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
@@ -44,6 +45,8 @@ class _Records:
     count: int = 0
     named: bool = False  # the format names its records
     held: int = 0  # bytes of the tables
+    digests: list[UInt8 | None] = field(default_factory=list)  # one a table
+    lost: list[str] = field(default_factory=list)  # shards
 
     def add(self, batch: Batch, path: str, limits: Limits) -> None:
         self.held += batch.table.nbytes
@@ -63,6 +66,9 @@ class _Records:
         self.notes += [note for note in batch.notes if note not in self.notes]
         if batch.table.num_columns:
             self.tables.append(batch.table)
+            self.digests.append(batch.digests)
+        if batch.lost is not None:
+            self.lost.append(batch.lost)
         if isinstance(batch.pictures, np.ndarray):
             self.pixels.append(batch.pictures)
         self.count += batch.count
@@ -132,7 +138,7 @@ def _read(
         say(encoded or records.count, batch.total, "looking at pictures" if encoded else "reading")
     images, hashes = None, None
     if encoded:
-        album = Album(survey, wanted.limits)
+        album, records = Album(survey, wanted.limits), _Records()  # what has no pictures among them comes again, too
         for batch in batches():
             records.add(_decoded(batch, album), path, wanted.limits)
             say(records.count, encoded, "reading pictures")
@@ -186,7 +192,9 @@ def _dataset(
     if images is None and table.num_columns == 0:
         raise DataError("the records have no columns", path=path, remedy="give records with named values")
     try:
-        digest = row_digests(table, hashes)
+        digest = _known_digests(records, table) if hashes is None else None
+        if digest is None:
+            digest = row_digests(table, hashes)
     except TypeError as error:
         raise DataError(str(error), path=path, remedy="leave that column out, or store it as text or numbers") from error
     table, unfolded = unfold(table)
@@ -220,15 +228,24 @@ def _dataset(
         notes=tuple(said),
         classes=meaning.classes,
         y=meaning.y,
+        lost=tuple(records.lost),
     )
 
 
+def _known_digests(records: _Records, table: pa.Table) -> UInt8 | None:
+    """The digests that were made where the shards were read, if every shard's columns have the types of the whole."""
+    if any(digests is None for digests in records.digests):
+        return None
+    if not all(plain(part.slice(0, 0)).schema.equals(table.schema) for part in records.tables):
+        return None
+    return np.concatenate([digests for digests in records.digests if digests is not None]) if records.digests else None
+
+
 def _fingerprint(digest: NDArray[np.uint8], row: NDArray[np.int64], count: int) -> str:
-    leaves = [NOTHING] * count
-    flat = digest.tobytes()
-    for position, number in enumerate(row.tolist()):
-        leaves[number] = flat[32 * position : 32 * position + 32]
-    return tree_hash(leaves).hex()
+    leaves = np.tile(np.frombuffer(NOTHING, np.uint8), (count, 1))
+    leaves[row] = digest
+    blocks = ((leaves[start:stop].tobytes(),) for start, stop in spans(count, LEAVES))
+    return joined(list(current().map(subtree_hash, blocks))).hex()
 
 
 def _refuse_ruins(records: _Records, path: str, limits: Limits) -> None:

@@ -35,9 +35,11 @@ from assay.dataset.errors import DataError
 from assay.dataset.files import existing
 from assay.dataset.formats.registry import recognise
 from assay.dataset.limits import LIMITS, MIB, Limits
+from assay.engine.base import current
 
 SCHEMA = "assay.removed/1"
 BLOCK = 4 * MIB
+FILES_TOGETHER = 500  # files copied in one piece of work
 
 
 @dataclass(frozen=True)
@@ -106,18 +108,33 @@ def _apply(source: Path, clean: Path, removed: Path, edits: Sequence[Edit]) -> l
     by_path = {edit.path: edit for edit in edits}
     if source.is_file():
         return [_edit(by_path[source], source, clean, removed / "file", "")] if source in by_path else _copied(source, clean)
-    entries = []
+    files: list[Path] = []
     for root, folders, names in os.walk(source):
         folders.sort()
         (clean / Path(root).relative_to(source)).mkdir(parents=True, exist_ok=True)
-        for name in sorted(names):
-            file = Path(root, name)
-            inside = file.relative_to(source)
-            edit = by_path.get(file)
-            if edit is None:
-                shutil.copy2(file, clean / inside)
-            else:
-                entries.append(_edit(edit, file, clean / inside, removed / inside, inside.as_posix()))
+        files += [Path(root, name) for name in sorted(names)]
+    each = [(file.relative_to(source), by_path.get(file)) for file in files]
+    tasks = [(source, clean, removed, part) for part in _shares(each)]
+    return [entry for entries in current().map(_copy_files, tasks) for entry in entries]
+
+
+def _shares(each: list[tuple[Path, Edit | None]]) -> list[list[tuple[Path, Edit | None]]]:
+    """The files in pieces of work: an edited one by itself, since it may be a large shard; others some hundreds at a time."""
+    shares: list[list[tuple[Path, Edit | None]]] = [[]]
+    for file in each:
+        if file[1] is not None or len(shares[-1]) == FILES_TOGETHER:
+            shares.append([])
+        shares[-1].append(file)
+    return shares
+
+
+def _copy_files(source: Path, clean: Path, removed: Path, files: Sequence[tuple[Path, Edit | None]]) -> list[dict[str, Any]]:
+    entries = []
+    for inside, edit in files:
+        if edit is None:
+            shutil.copy2(source / inside, clean / inside)
+        else:
+            entries.append(_edit(edit, source / inside, clean / inside, removed / inside, inside.as_posix()))
     return entries
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,12 +26,13 @@ class Arrow(FileFormat):
     suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".feather", ".ipc", ".arrows")
 
     def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
-        first = self.parts(path)[0]
-        try:
-            with pa.memory_map(str(first)) as source:
-                return class_names_in(_reader(source, first)[0])
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(first, error, 0) from error
+        for part in self.parts(path):
+            try:
+                with pa.memory_map(str(part)) as source:
+                    return class_names_in(_reader(source, part)[0])
+            except (pa.ArrowException, OSError):
+                continue  # a damaged shard is told when its records are read
+        return {}
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         row = 0
@@ -50,7 +52,7 @@ class Arrow(FileFormat):
             count = sum(block.num_rows for block in record_batches(path))
         except (pa.ArrowException, OSError) as error:
             raise damaged(path, error, 0) from error
-        return count, lambda drop: Rewritten(path, lambda new: filtered(path, new, drop))
+        return count, lambda drop: Rewritten(path, partial(filtered, path, drop=drop))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         whole = with_pictures(table, images)

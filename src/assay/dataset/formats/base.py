@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,9 +14,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.compressed import COMPRESSIONS
+from assay.dataset.digest import row_digests
 from assay.dataset.edits import Edit
 from assay.dataset.errors import DataError
 from assay.dataset.limits import LIMITS, VARIABLE, Limits
+from assay.engine.base import current
 
 UInt8 = NDArray[np.uint8]
 Int = NDArray[np.int64]
@@ -38,6 +40,8 @@ class Batch:
     pictures: Sequence[bytes] | NDArray[np.uint8] | None = None
     total: int = 0  # records in the whole data set, where the format knows: for a progress bar
     notes: Sequence[str] = ()  # what was assumed or passed over, for people; said once however many batches say it
+    digests: NDArray[np.uint8] | None = None  # (m, 32) of the readable records as this table types them, where they were made with it
+    lost: str | None = None  # the shard that could not be read, whose records, however many, are told as one
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,13 @@ class FileFormat(Format):
         return [file for file in visible_files(path) if suffix(file.name) in self.suffixes]
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
-        for file in self.parts(path):
-            yield from self.file_batches(file, limits)
+        """Shards of a folder are read by the engine in use, each as a whole; one that cannot be read is told as one lost record."""
+        files = self.parts(path)
+        if len(files) == 1:
+            yield from self.file_batches(files[0], limits)
+            return
+        for shard in current().map(read_shard, ((self, file, limits) for file in files)):
+            yield from shard
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
         edits: list[Edit] = []
@@ -165,6 +174,30 @@ class FileFormat(Format):
     @abstractmethod
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         """The records of one file."""
+
+
+def read_shard(form: FileFormat, path: Path, limits: Limits) -> list[Batch]:
+    """All of one shard, with digests where its records have an encoding; a single lost record if it is damaged."""
+    batches: list[Batch] = []
+    records = held = 0
+    try:
+        for batch in form.file_batches(path, limits):
+            records, held = records + batch.count, held + batch.table.nbytes
+            batches.append(replace(batch, digests=_digests(batch)))
+            if records > limits.records or held > limits.unpacked:
+                break  # the data set is refused for its size by whoever puts the shards together
+    except DataError as error:
+        return [Batch(pa.table({}), 1, {0: f"a shard that cannot be read: {error}"}, lost=path.name)]
+    return batches
+
+
+def _digests(batch: Batch) -> UInt8 | None:
+    if batch.pictures is not None or not batch.table.num_columns:
+        return None
+    try:
+        return row_digests(batch.table)
+    except TypeError:
+        return None  # a type without an encoding: said, with the column, when the table is whole
 
 
 # what lies beside data files and holds no records

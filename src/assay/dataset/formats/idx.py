@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -160,7 +161,7 @@ def _edit(path: Path, drop: Int) -> Edit:
     shape, head = _header(path)
     count = struct.pack(">I", shape[0] - len(drop))
     if path.suffix == ".gz":
-        return Rewritten(path, lambda new: _rewrite(path, drop, new))
+        return Rewritten(path, partial(_rewrite, path, drop))
     each = int(np.prod(shape[1:], dtype=np.int64))
     start, stop = runs(head + drop * each, head + (drop + 1) * each)
     return Cut(path, np.concatenate(([4], start)), np.concatenate(([8], stop)), {0: count})

@@ -6,6 +6,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,7 +42,7 @@ class Npz(FileFormat):
         arrays = _arrays(path, limits)
         pairs = _pairs(arrays, path)
         count = sum(len(parts.x) for _, parts in pairs)
-        return count, lambda drop: Rewritten(path, lambda new: _filter(arrays, pairs, drop, new))
+        return count, lambda drop: Rewritten(path, partial(_filter, arrays, pairs, drop))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         """Pictures as `x`, the column "label" as `y`, other columns by their names; without pictures every column by

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,7 +33,12 @@ class Parquet(FileFormat):
             return file.read(4) == MAGIC
 
     def class_names(self, path: Path) -> Mapping[str, Sequence[str]]:
-        return class_names_in(_open(self.parts(path)[0]).schema_arrow)
+        for part in self.parts(path):
+            try:
+                return class_names_in(_open(part).schema_arrow)
+            except DataError:
+                continue  # a damaged shard is told when its records are read
+        return {}
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         file = _open(path)
@@ -48,7 +54,7 @@ class Parquet(FileFormat):
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         count = _open(path).metadata.num_rows
-        return count, lambda drop: Rewritten(path, lambda new: _filter(path, new, drop))
+        return count, lambda drop: Rewritten(path, partial(_filter, path, drop=drop))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         pq.write_table(with_pictures(table, images), out)

@@ -11,6 +11,7 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -76,7 +77,7 @@ class WebDataset(FileFormat):
         spans = [(sample.start, sample.stop) for sample in samples(path, limits)]
         start, stop = np.array(spans, np.int64).reshape(-1, 2).T
         if path.suffix.lower() != ".tar":
-            return len(spans), lambda drop: Rewritten(path, lambda new: _filter(path, new, drop, limits))
+            return len(spans), lambda drop: Rewritten(path, partial(_filter, path, drop=drop, limits=limits))
         return len(spans), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
