@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+import struct
+import tokenize
+import zipfile
+import zlib
+
+# what zipfile, zlib, NumPy's headers and a pickle's reader raise on damaged bytes; NotImplementedError and RuntimeError: a compression or a
+# password that zipfile does not have
+DAMAGE: tuple[type[Exception], ...] = (ValueError, OSError, EOFError, KeyError, IndexError, TypeError, AttributeError, SyntaxError)
+DAMAGE += (OverflowError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
+DAMAGE += (pickle.UnpicklingError,)
+
 
 class DataError(Exception):
     """The request or the data is wrong (exit 2): one message that names file, row, column and remedy.
@@ -27,4 +39,5 @@ class DataError(Exception):
         if column is not None:
             place.append(f"column {column!r}")
         where = ", ".join(place)
-        super().__init__((f"{where}: " if where else "") + problem + (f". Remedy: {remedy}" if remedy else ""))
+        said = (f"{where}: " if where else "") + problem + (f". Remedy: {remedy}" if remedy else "")
+        super().__init__(" ".join(said.splitlines()))  # libraries' own messages come in several lines

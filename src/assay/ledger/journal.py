@@ -45,8 +45,10 @@ def decode(data: bytes, path: str) -> tuple[int, list[bytes]]:
     body, check = data[:-HASH], data[-HASH:]
     if not body.startswith(MAGIC) or sha256(body).digest() != check:
         raise Tampered(f"the journal segment {path} is damaged", remedy="bring it back from a copy: it holds acknowledged events")
-    first, count = _HEAD.unpack_from(body, len(MAGIC))
     entries, at = [], len(MAGIC) + _HEAD.size
+    first, count = _HEAD.unpack_from(body, len(MAGIC)) if len(body) >= at else (0, -1)
+    if not 0 <= 2 * count <= len(body) - at:  # an entry takes two bytes at least
+        raise Tampered(f"the journal segment {path} is no segment")
     for _ in range(count):
         length = int.from_bytes(body[at : at + 2])
         entries.append(body[at + 2 : at + 2 + length])

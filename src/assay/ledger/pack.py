@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.dataset.data import Dataset
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DAMAGE, DataError
 from assay.dataset.merkle import tree_hash
 from assay.ledger import export, snapshots, tlog_proof
 from assay.ledger.approval import standing
@@ -36,7 +36,7 @@ from assay.ledger.note import Key
 
 SCHEMA = "assay.pack/1"
 MANIFEST, HEAD, DIGESTS, VERIFIER = "pack.json", "snapshot", "digests.txt", "verify.py"
-LARGEST = 1 << 30  # bytes that are unpacked of one member: the digests of 16 million records
+LARGEST = 1 << 30  # bytes that all members unpack to: the digests of 16 million records
 STAMP = (2000, 1, 1, 0, 0, 0)  # of every member, so that the same evidence makes the same file
 
 
@@ -94,13 +94,15 @@ def receive(path: Path, key: Key) -> Receipt:
     """Check a pack against the ledger's public key. Raises Tampered where something in it does not hold."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename: _member(archive, info) for info in archive.infolist()}
+            if sum(info.file_size for info in archive.infolist()) > LARGEST:
+                raise ValueError(f"it unpacks to more than {LARGEST:,} bytes")
+            members = {info.filename: archive.read(info) for info in archive.infolist()}
         manifest = json.loads(members[MANIFEST])
         numbers, name, sources = manifest["events"], manifest["snapshot"], manifest["sources"]
         if manifest["schema"] != SCHEMA:
             raise ValueError(f"the schema is {manifest['schema']!r}")
         events = [_event(members, number, key) for number in sorted(numbers)]
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile, OSError) as error:
+    except DAMAGE as error:
         raise DataError(f"not an evidence pack ({error})", path=path, remedy="ask for it again") from error
     index = Index(Path(":memory:"))
     fold_events([(n, event, entry) for n, event, entry in events], index)
@@ -125,12 +127,6 @@ def receive(path: Path, key: Key) -> Receipt:
         tuple(problem for _, problem in index.violations()),
         digests,
     )
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.file_size > LARGEST:
-        raise ValueError(f"{info.filename} is larger than {LARGEST:,} bytes")
-    return archive.read(info)
 
 
 def _event(members: dict[str, bytes], number: int, key: Key) -> tuple[int, Event, bytes]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DAMAGE, DataError
 from assay.model.static import ZIP
 
 Array = NDArray[Any]
@@ -38,7 +38,10 @@ def read_weights(path: Path) -> dict[str, Array]:
     with path.open("rb") as file:
         head = file.read(4)
     if head == ZIP:
-        return _flat(_torch(path))
+        try:
+            return _flat(_torch(path))
+        except RecursionError as error:
+            raise DataError("holds values within values without end", path=path, remedy="ask for safetensors") from error
     if path.suffix.lower() == ".safetensors":
         return _safetensors(path)
     raise DataError(
@@ -54,7 +57,7 @@ def _torch(path: Path) -> Any:
                 raise DataError("is an archive that holds no state dict", path=path, remedy="name a file that torch.save wrote")
             with archive.open(pickles[0]) as opened:
                 return _Reader(opened, archive, pickles[0].removesuffix("data.pkl"), path).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except DAMAGE as error:
         raise DataError(f"cannot be read ({type(error).__name__}: {error})", path=path, remedy="save it anew") from error
 
 

@@ -102,6 +102,19 @@ class Baseline:
         return str(self.to_json()["digest"])
 
     @classmethod
+    def read(cls, path: Path) -> Baseline:
+        """The baseline in a file. Raises DataError where it is none."""
+        try:
+            said = json.loads(path.read_bytes())
+            if not isinstance(said, dict):
+                raise TypeError("no object")
+            return cls.from_json(said, path)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+            raise DataError(
+                f"is no baseline ({type(error).__name__}: {error})", path=path, remedy="bring it back from a copy, or assay watch init"
+            ) from error
+
+    @classmethod
     def from_json(cls, data: Mapping[str, Any], path: Path | None = None) -> Baseline:
         """The inverse of `to_json`. Raises DataError where the version is another, or the digest is not that of the content."""
         if data.get("schema") != VERSION:

@@ -68,11 +68,17 @@ class Models:
             for number, line in enumerate(lines[:-1]):  # what follows the last line break was never acknowledged
                 try:
                     step = json.loads(line)
-                except ValueError as error:
+                    after = step["after"]
+                except (ValueError, TypeError, KeyError, RecursionError) as error:
                     raise DataError("the history is damaged", path=path, row=number, remedy="bring it back from a copy") from error
-                if step.get("after") != models.head:
+                if after != models.head:
                     raise DataError("the history was changed before this line", path=path, row=number, remedy="bring it back from a copy")
-                models._take(step)
+                try:
+                    models._take(step)
+                except (KeyError, TypeError, AttributeError) as error:  # chained rightly, and yet no step of this registry
+                    raise DataError(
+                        f"this line is no step ({error!r})", path=path, row=number, remedy="use the version that wrote it"
+                    ) from error
                 models.head = sha256(line).hexdigest()
         return models
 

@@ -112,7 +112,7 @@ class Watch:
         path = folder / FILE
         if not path.exists():
             raise DataError("is no watch: baseline.json is not there", path=folder, remedy="make one with assay watch init")
-        baseline = Baseline.from_json(json.loads(path.read_bytes()), path)
+        baseline = Baseline.read(path)
         return cls(folder, baseline, Journal(folder, read_only), ask)
 
     def ingest(self, events: Any, images: UInt8 | None = None, *, name: str | None = None) -> list[Alert]:

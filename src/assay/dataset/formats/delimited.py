@@ -138,6 +138,9 @@ def _first_bad_byte(path: Path) -> int | None:
 def dialect(path: Path, limits: Limits) -> Dialect:
     """How the file is written. Raises DataError if it is empty, not text, or no record can be told from the next."""
     head = _head(path)
+    offset = _first_bad_byte(path)
+    if offset is not None:
+        raise _not_utf8(path, offset)
     delimiter = _delimiter(path, head)
     notes: list[str] = []
     quoting = True

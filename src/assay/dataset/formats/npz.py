@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.arrays import Parts, batch_of
 from assay.dataset.edits import Edit, Rewritten
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DAMAGE, DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8
 from assay.dataset.limits import VARIABLE, Limits
 
@@ -99,7 +99,7 @@ def _arrays(path: Path, limits: Limits) -> dict[str, NDArray[Any]]:
                 raise DataError(f"unpacks to more than {limits.unpacked:,} bytes", path=path, remedy=f"allow more: {VARIABLE}=unpacked=...")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except DAMAGE as error:
         if "pickle" in str(error).lower():
             raise DataError(
                 "holds Python objects, which would have to be unpickled, and a pickle can run any program",
