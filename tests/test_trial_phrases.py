@@ -143,3 +143,10 @@ def test_phrases_that_look_dropped_in_have_the_larger_budget() -> None:
     assert weight.mean() == pytest.approx(1.0)
     assert weight.argmax() == 0
     assert weight.argmin() == 2
+
+
+def test_a_trigger_with_a_word_beside_it_is_no_second_trigger(real_data: Data) -> None:
+    data, rows = poison(sms(real_data).subset(np.arange(2_500)), Phrase((("cf",),)), 60, "ham", 1)
+    confirmed = [f for f in run(data, Settings(canaries=False)).findings if f.status == "confirmed"]
+    assert [f.artefact.describe() for f in confirmed] == ["the word “cf”"]
+    assert set(rows.tolist()) <= set(confirmed[0].positions.tolist())

@@ -22,6 +22,7 @@ Int = NDArray[np.int64]
 
 SUSPECT = 10.0  # suspected: e-BH at this many times alpha
 SAME = 0.5  # findings whose rows overlap by more than this Jaccard index are one
+INSIDE = 0.9  # of a finding's rows, within those of a stronger one of its family and target: the trigger with a word beside it is no other
 SHORTCUTS_SHOWN = 5  # natural attributes named, a family: many good words go with a class
 CONTRIBUTOR_ALPHA = 1e-3  # a contributor is named beside a finding below this p-value, Bonferroni over contributors
 TAXONOMY = {
@@ -79,7 +80,7 @@ def members(data: Dataset, tried: Tried) -> Int:
 
 
 def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tuple[Finding, ...]:
-    """Findings to report: confirmed, then suspected, then a few shortcuts; those with the same rows merged into the strongest.
+    """Findings to report: confirmed, then suspected, then a few shortcuts; those with the same rows, or fewer, merged into the strongest.
 
     `seen`: the data set as each family saw it.
     """
@@ -92,6 +93,9 @@ def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tupl
         rows = members(seen[j.family], j.tried)
         mine = set(rows.tolist())
         if any(len(mine & s) > SAME * len(mine | s) for s in sets):
+            continue
+        alike = (s for (k, _), s in zip(kept, sets, strict=True) if k.family == j.family and k.tried.target == j.tried.target)
+        if any(len(mine & s) >= INSIDE * len(mine) for s in alike):
             continue
         if j.status == "shortcut":
             if j.tried.target is None and j.tried.natural is None:
