@@ -130,3 +130,12 @@ def test_mnist_flips_rank_first(real_data: Callable[[str], Path]) -> None:
     noisy, bad = flipped(z["y_test"][::3].astype(np.int64), 0.05, 10, 3)
     p = cross_val_predict(LogisticRegression(C=0.1, max_iter=60), x, noisy, cv=3, method="predict_proba")
     assert roc_auc_score(bad, find_label_errors(p, noisy).score) >= 0.95
+
+
+def test_a_judge_that_errs_on_its_surest_rows_flags_nothing() -> None:
+    """It contradicts 45 % of the labels, however sure it is: nothing is known of the labels then."""
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1.0, 2_000)
+    excess = flag_excess(np.arange(2_000) % 20 >= 9, np.arange(2_000) % 20 < 9, sure, share_wrong=0.45)
+    assert not excess.flag.any()
+    assert (excess.bound == 1).all()

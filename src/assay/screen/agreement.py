@@ -28,6 +28,10 @@ POINT_ROWS = 300
 # labels want it; a poor judge's errors grow: by 1.6 or more on CIFAR-10 pixels and SST-2 topics, by 1.1 with 20 %
 # planted flips.
 HIGH_FLOOR = 0.1
+# Where a second estimate of the rate, by likelihood (error_chance.py), comes to this share of the floor, it is believed
+# too. Above one in three it never is: a judge who contradicts that many of its surest rows is no judge.
+SECONDED = 0.8
+HIGHEST_FLOOR = 1 / 3
 WIDE_SHARE = 0.4
 GROWTH = 1.25
 # Standard errors by which the floor is lowered: one-sided 84 %. At 95 % sets of under 2,000 rows had hardly any flags.
@@ -71,7 +75,7 @@ class Excess:
     bound: Float
 
 
-def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float = FALSE_SHARE) -> Excess:
+def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float = FALSE_SHARE, share_wrong: float = 0.0) -> Excess:
     """Flag the disputed rows on which the judge is so sure that most of the dispute must be wrong labels.
 
     Guarantee: if wrong labels fall on rows whatever their content, and the judge errs on fewer rows the surer it is,
@@ -79,8 +83,9 @@ def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float 
     surest rows. Where the judge errs there (a shortcut, a subtle class), right labels are flagged; where wrong labels
     fall only on hard rows, none are.
 
-    `agrees`, `disputed` (n,): the judge is sure of the label, or of another class; rows may be neither. `confidence`
-    (n,): how sure the judge is, read without the label (`lead`). Among rows with confidence at least t, let r(t) be the
+    `share_wrong`: another estimate of the share of wrong labels, which may second a high floor. `agrees`, `disputed`
+    (n,): the judge is sure of the label, or of another class; rows may be neither. `confidence` (n,): how sure the
+    judge is, read without the label (`lead`). Among rows with confidence at least t, let r(t) be the
     share that is disputed. r falls with t to a floor, the rate of wrong labels, read on the surest rows
     (`FLOOR_SHARES`); 1 - floor / r(t) then estimates the false ones among the disputed.
     """
@@ -93,7 +98,7 @@ def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float 
     seen = np.arange(1, len(order) + 1)
     last_of_ties = np.r_[np.diff(confidence[order]) != 0, True]
     share = hits / seen
-    floor = _floor(share, last_of_ties)
+    floor = _floor(share, last_of_ties, share_wrong)
     false_share = 1.0 - floor / np.maximum(share, 1e-12)
     bound = np.ones(len(agrees))
     if floor > 0:
@@ -109,7 +114,7 @@ def flag_excess(agrees: Bool, disputed: Bool, confidence: Float, highest: float 
     return Excess(flag, floor, float(max(false_share[stop], 0.0)), bound)
 
 
-def _floor(share: Float, last_of_ties: Bool) -> float:
+def _floor(share: Float, last_of_ties: Bool, share_wrong: float) -> float:
     """The rate of wrong labels that no sureness gets under, from disagreement among the surest 1, 2, ... rows; 0 if
     not believed.
     """
@@ -126,8 +131,11 @@ def _floor(share: Float, last_of_ties: Bool) -> float:
         return 0.0
     points = [among(part, FLOOR_ROWS) for part in FLOOR_SHARES[:-1] if part * n >= POINT_ROWS]
     floor = min([_lower_bound(float(share[last]), last + 1), *(float(share[i]) for i in points if i is not None)])
+    if floor > HIGHEST_FLOOR:
+        return 0.0
     surest, wide = among(FLOOR_SHARES[0], FLOOR_ROWS), among(WIDE_SHARE, FLOOR_ROWS)
-    if floor > HIGH_FLOOR and (surest is None or wide is None or share[wide] > GROWTH * share[surest]):
+    seconded = share_wrong >= SECONDED * floor
+    if floor > HIGH_FLOOR and not seconded and (surest is None or wide is None or share[wide] > GROWTH * share[surest]):
         return 0.0
     return floor
 

@@ -77,8 +77,9 @@ def find_label_errors(probabilities: Float, y: Int) -> LabelErrors:
     score = relative_margin(probabilities, y)
     found = confident_class(probabilities, y)
     disputed = (found >= 0) & (found != y) & (score > 0.5)
-    excess = flag_excess(found == y, disputed, lead(probabilities))
-    return LabelErrors(score, excess.flag, excess.floor, excess.false_share, excess.bound, error_chance(probabilities, y))
+    chance = error_chance(probabilities, y)
+    excess = flag_excess(found == y, disputed, lead(probabilities), share_wrong=chance.share)
+    return LabelErrors(score, excess.flag, excess.floor, excess.false_share, excess.bound, chance)
 
 
 def run(context: Context) -> RowScore:
