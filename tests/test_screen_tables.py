@@ -95,8 +95,8 @@ def test_rows_far_from_all_others(memory: Make) -> None:
 
 
 def test_ecod_agrees_with_pyod() -> None:
-    """In rank: PyOD takes the largest of the three in each cell, the paper (and we) over each row's sums."""
+    """In rank: PyOD adds the other tail where a column is not skewed."""
     pyod = pytest.importorskip("pyod.models.ecod")
     x = load_breast_cancer().data
     theirs = pyod.ECOD().fit(x).decision_scores_
-    assert spearmanr(tail_sum(x), theirs).statistic > 0.85
+    assert spearmanr(tail_sum(x), theirs).statistic > 0.95

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata, skew
+from scipy.stats import rankdata
 
 from assay.finding import RowScore
 from assay.screen.context import Context
@@ -20,23 +20,21 @@ Float = NDArray[np.float64]
 
 
 def tail_sum(values: Float) -> Float:
-    """(n,) the largest of three sums over columns: -ln of the share at most as low, of the share at least as high, and of the one on
-    the side to which the column is skewed. `values` (n, m) finite.
+    """(n,) sum over columns of -ln of the share of rows at least as far out on the value's own side. `values` (n, m) finite.
 
-    Takes columns as independent: columns that repeat one another count double. Cannot see odd combinations of ordinary values.
+    The paper sums each side over the row and takes the larger sum; here, as in PyOD, the larger tail is taken cell by cell, since a row
+    high in one column and low in another is odd in both. Takes columns as independent: columns that repeat one another count
+    double. Cannot see odd combinations of ordinary values.
 
     >>> tail_sum(np.array([[1.0], [2.0], [3.0], [90.0]])).round(2).tolist()
     [1.39, 0.69, 0.69, 1.39]
     """
     n = len(values)
-    low, high, skewed = np.zeros(n), np.zeros(n), np.zeros(n)
+    total = np.zeros(n)
     for column in values.T:
-        left = -np.log(rankdata(column, "max") / n)
-        right = -np.log(rankdata(-column, "max") / n)
-        low += left
-        high += right
-        skewed += left if skew(column) < 0 else right
-    return np.maximum(np.maximum(low, high), skewed)
+        share = np.minimum(rankdata(column, "max"), rankdata(-column, "max")) / n
+        total -= np.log(share)
+    return total
 
 
 def run(context: Context) -> RowScore:
