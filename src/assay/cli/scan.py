@@ -69,6 +69,8 @@ def scan(
     no_canaries: bool = typer.Option(False, "--no-canaries", help="Do not measure what this scan would have caught: about half the time."),
     out: Path | None = typer.Option(None, help="Folder of the report. Default: NAME.assay here."),
     format: str = typer.Option("json,html,sarif", help="What to write beside rows.parquet; junit may be added."),
+    server: str | None = typer.Option(None, help="Send the data to this service and scan there; its token in ASSAY_TOKEN."),
+    project: str = typer.Option("scans", help="With --server: the project it belongs to, made where there is none."),
     fail_on: FailOn = typer.Option(FailOn.suspected, help="The weakest finding that makes the exit code 1."),
 ) -> int:
     """Scan, write the report, print it, and return the exit code."""
@@ -88,6 +90,14 @@ def scan(
         raise DataError("there is no such file or folder", path=path, remedy="check the path")
     out = out or folder.default_folder(path, Path.cwd())
     folder.check_writable(out, path)
+    if server is not None:
+        from assay.cli.scan_remote import Asked, scan_remote
+
+        if trusted or since or ledger or no_samples or engine is not Engine.local:
+            raise DataError("--trusted, --since, --ledger, --no-samples and --engine are for this machine", remedy="leave them out")
+        columns = Asked(listed(content), listed(label), id, contributor, source, time, None if task is None else task.value)
+        settings = {"alpha": alpha, "depth": depth.value, "seed": seed, "canaries": not no_canaries}
+        return scan_remote(server, project, path, out, columns, settings, formats).exit_code(fail_on.value)
     with progress_bar() as progress:
         report = api.scan(
             path,

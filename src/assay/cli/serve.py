@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from assay.cli import serve_keep
+from assay.cli.serve_keep import DATA, DATABASE
+
 if TYPE_CHECKING:
     from assay.serve.settings import Settings
 
@@ -16,12 +19,10 @@ Without a command it starts, on 127.0.0.1 and with an embedded data base in --da
 once. See docs/serve.md and docs/operations.md.
 """
 
-DATA = typer.Option(Path("assay-data"), "--data", help="The folder of its data base, files and keys.")
-DATABASE = typer.Option("", "--database", envvar="ASSAY_DATABASE", help="postgresql://USER:PASSWORD@HOST/NAME. Default: SQLite in --data.")
-
 
 def add(app: typer.Typer) -> None:
     group = typer.Typer(name="serve", help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+    serve_keep.add(group)
     group.callback(invoke_without_command=True)(serve)
     app.add_typer(group, short_help="Run Assay as a service for a team.")
 

@@ -41,6 +41,7 @@ class Who:
     project: str | None = None
     session: str | None = None
     csrf: str | None = None
+    until: int | None = None  # when what the caller showed expires
 
     def may(self, role: Role, scope: Scope) -> bool:
         """Whether both locks open.
@@ -91,13 +92,11 @@ def seal_password(password: str) -> str:
 
 def check_password(password: str, sealed: str | None) -> bool:
     """Takes as long for a user without a password, or none at all, as for one with: time does not tell who there is."""
-    _, cost, block, lanes, salt, key = (sealed or _NOBODY).split("$")
+    nobody = f"scrypt${COST}${BLOCK}${LANES}${b64encode(bytes(SALT)).decode()}${b64encode(bytes(32)).decode()}"
+    _, cost, block, lanes, salt, key = (sealed or nobody).split("$")
     same = hmac.compare_digest(scrypt(password, b64decode(salt), int(cost), int(block), int(lanes)), b64decode(key))
     return same and sealed is not None
 
 
 def scrypt(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=cost, r=block, p=lanes, maxmem=256 * cost * block, dklen=32)
-
-
-_NOBODY = f"scrypt${COST}${BLOCK}${LANES}${b64encode(bytes(SALT)).decode()}${b64encode(bytes(32)).decode()}"

@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from assay.dataset.errors import DataError
 from assay.serve import api, pages
@@ -47,11 +49,10 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # its page would be loaded from elsewhere
         redoc_url=None,
         openapi_url=None,  # served by a route of ours, behind a door
-        responses={"default": {"model": Problem, "description": "What went wrong, and what to do"}},
     )
     app.state.service = service
     for router in (*api.ROUTERS, *pages.ROUTERS):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # included as a whole, a router would be one route, its doors out of sight
     app.add_middleware(Front, service=service)
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(DataError, _wrong_data)
@@ -69,8 +70,14 @@ def doors_of(route: APIRoute) -> list[Door]:
 
 
 def api_routes(app: FastAPI) -> list[APIRoute]:
-    """Every route that does something."""
-    return [route for route in app.routes if isinstance(route, APIRoute)]
+    """Every route that does something. Raises RuntimeError for one of a kind whose doors cannot be seen."""
+    found = []
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            found.append(route)
+        elif not (isinstance(route, Mount) and isinstance(route.app, StaticFiles)):
+            raise RuntimeError(f"{route!r} is no route with a door; add its routes one by one")
+    return found
 
 
 def check_doors(app: FastAPI) -> None:
@@ -106,7 +113,7 @@ def _wrong_request(request: Request, error: Exception) -> JSONResponse:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    kind = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    kind = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "bad_request")
     return problem(error.status_code, kind, str(error.detail), headers=dict(error.headers or {}))
 
 

@@ -7,7 +7,6 @@ appended again.
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -74,19 +73,20 @@ class Recorder:
                         return done
                     last = db.scalar(select(func.max(AuditRecord.entry)))
                     logged = self._logged(-1 if last is None else last)
-                    fresh = [record for record in waiting if record.id not in logged]
-                    first = self.log.append([_entry(record) for record in fresh])
+                    entries = {record.id: _entry(record) for record in waiting}
+                    fresh = [entry for entry in entries.values() if entry not in logged]
+                    first = self.log.append(fresh)
                     self.log.publish()
-                    numbers = {**logged, **{record.id: first + i for i, record in enumerate(fresh)}}
+                    numbers = {**logged, **{entry: first + i for i, entry in enumerate(fresh)}}
                     for record in waiting:
-                        record.entry = numbers[record.id]
+                        record.entry = numbers[entries[record.id]]
                 done += len(waiting)
 
-    def _logged(self, last: int) -> dict[int, int]:
-        """{note: entry} of what stands in the log after entry `last`: what a process logged and died before it could say so."""
+    def _logged(self, last: int) -> dict[bytes, int]:
+        """{entry: its number} of what stands in the log after entry `last`: what a process logged and died before it could say so."""
         self.log.publish()
         size = self.log.checkpoint().size
-        return {int(json.loads(e)["note"]): n for n, e in enumerate(self.log.entries(last + 1), last + 1)} if size > last + 1 else {}
+        return {entry: n for n, entry in enumerate(self.log.entries(last + 1), last + 1)} if size > last + 1 else {}
 
 
 def _entry(record: AuditRecord) -> bytes:

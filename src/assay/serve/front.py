@@ -11,6 +11,7 @@ import secrets
 import time
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.serve.service import Service
@@ -35,8 +36,8 @@ HEADERS = {
 TRANSPORT = "max-age=31536000"  # a year; sent only where the service is reached over TLS
 
 
-class _Large(Exception):
-    """A body grew beyond what is taken."""
+class _Large(HTTPException):
+    """A body grew beyond what is taken. What reads a body passes this kind on as it is."""
 
 
 class Front:
@@ -76,7 +77,7 @@ class Front:
             if limit is not None and message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 if seen > limit:
-                    raise _Large
+                    raise _Large(413, f"the body is larger than {limit:,} bytes")
             return message
 
         try:

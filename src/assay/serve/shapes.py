@@ -74,7 +74,7 @@ class Me(Out):
     role: Role
     scopes: list[Scope]
     project: str | None
-    csrf: str | None = Field(None, description="What a browser sends back as X-CSRF-Token")
+    csrf: str | None = Field(default=None, description="What a browser sends back as X-CSRF-Token")
 
 
 class NewUser(In):
@@ -92,9 +92,9 @@ class UserChange(In):
 class Login(In):
     """A name and its password, or a token."""
 
-    name: str | None = Field(None, max_length=64)
-    password: str | None = Field(None, max_length=1000)
-    token: str | None = Field(None, max_length=200)
+    name: str | None = Field(default=None, max_length=64)
+    password: str | None = Field(default=None, max_length=1000)
+    token: str | None = Field(default=None, max_length=200)
 
 
 class Token(Out):
@@ -113,7 +113,7 @@ class NewToken(In):
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1)] = ["read"]
     project_id: Id | None = None
-    days: int = Field(90, ge=1, le=366)
+    days: int = Field(default=90, ge=1, le=366)
 
 
 class MadeToken(Token):
@@ -143,14 +143,14 @@ class NewProject(In):
 class ProjectChange(In):
     about: Text | None = None
     archived: bool | None = None
-    keep_days: int | None = Field(None, ge=1, le=36_500)
+    keep_days: int | None = Field(default=None, ge=1, le=36_500)
 
 
 class ColumnNames(In):
     """What each column is for; inferred where it is left out."""
 
-    content: list[Column] = Field([], max_length=1000)
-    label: list[Column] = Field([], max_length=1000)
+    content: list[Column] = Field(default=[], max_length=1000)
+    label: list[Column] = Field(default=[], max_length=1000)
     id: Column | None = None
     contributor: Column | None = None
     source: Column | None = None
@@ -206,12 +206,12 @@ class NewScan(In):
     """How to scan; see docs/commands.md, `assay scan`."""
 
     dataset_id: Id
-    alpha: float = Field(0.01, gt=0, le=0.1)
+    alpha: float = Field(default=0.01, gt=0, le=0.1)
     depth: Literal["fast", "full"] = "fast"
-    seed: int = Field(0, ge=0, lt=2**53)
+    seed: int = Field(default=0, ge=0, lt=2**53)
     canaries: bool = True
-    trusted_id: Id | None = Field(None, description="A data set of rows known to be good")
-    use_ledger: bool = Field(False, description="Let the project's ledger say who brought each row")
+    trusted_id: Id | None = Field(default=None, description="A data set of rows known to be good")
+    use_ledger: bool = Field(default=False, description="Let the project's ledger say who brought each row")
 
 
 class Check(Out):
@@ -248,7 +248,7 @@ class Scan(Out):
     notes: list[str]
     quarantined: int | None
     to_review: int | None
-    findings: dict[str, int] = Field({}, description="How many of each status")
+    findings: dict[str, int] = Field(default={}, description="How many of each status")
 
 
 class Finding(Out):
@@ -305,10 +305,10 @@ class NewReview(In):
     name: Name
     scan_id: Id
     reviewers: Annotated[list[UserName], Field(min_length=1, max_length=100)]
-    each: int = Field(2, ge=1, le=10)
-    rows: int = Field(200, ge=1, le=10_000)
-    classes: list[Line] = Field([], max_length=1000, description="What can be chosen; the data's own labels if left out")
-    seed: int = Field(0, ge=0, lt=2**53)
+    each: int = Field(default=2, ge=1, le=10)
+    rows: int = Field(default=200, ge=1, le=10_000)
+    classes: list[Line] = Field(default=[], max_length=1000, description="What can be chosen; the data's own labels if left out")
+    seed: int = Field(default=0, ge=0, lt=2**53)
 
 
 class Review(Out):
@@ -346,7 +346,7 @@ class NewDecision(In):
     row: int = Field(ge=0)
     label: Line | None
     reason: Text = ""
-    seconds: float = Field(0.0, ge=0, le=86_400)
+    seconds: float = Field(default=0.0, ge=0, le=86_400)
 
 
 class Look(Out):
@@ -403,7 +403,7 @@ class NewLedger(In):
 
     origin: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")]
     approvers: Annotated[list[UserName], Field(min_length=1, max_length=50)]
-    threshold: int = Field(1, ge=1)
+    threshold: int = Field(default=1, ge=1)
 
 
 class Ledger(Out):
@@ -421,10 +421,10 @@ class ScopeIn(In):
     """What an approval covers; None: without limit."""
 
     expires: Annotated[str, StringConstraints(max_length=40)]
-    rows: int | None = Field(None, ge=0, lt=2**53)
-    daily: int | None = Field(None, ge=0, lt=2**53)
-    each: int | None = Field(None, ge=0, lt=2**53)
-    labels: list[Line] | None = Field(None, max_length=1000)
+    rows: int | None = Field(default=None, ge=0, lt=2**53)
+    daily: int | None = Field(default=None, ge=0, lt=2**53)
+    each: int | None = Field(default=None, ge=0, lt=2**53)
+    labels: list[Line] | None = Field(default=None, max_length=1000)
     pin: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
@@ -466,14 +466,14 @@ class NewApproval(In):
     """A scope, signed with the sealed key that the passphrase opens; or a note that was signed elsewhere."""
 
     scope: ScopeIn | None = None
-    passphrase: str | None = Field(None, max_length=1000)
-    note: str | None = Field(None, max_length=100_000)
+    passphrase: str | None = Field(default=None, max_length=1000)
+    note: str | None = Field(default=None, max_length=100_000)
 
 
 class Revocation(In):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f]+$")]
-    passphrase: str | None = Field(None, max_length=1000)
-    note: str | None = Field(None, max_length=100_000)
+    passphrase: str | None = Field(default=None, max_length=1000)
+    note: str | None = Field(default=None, max_length=100_000)
 
 
 class Ingest(In):
@@ -568,9 +568,9 @@ class NewMonitor(In):
     name: Name
     dataset_id: Id
     fields: dict[str, Any] = {}
-    run_length: float | None = Field(None, ge=1, le=1e15)
-    alarms_a_year: float = Field(1.0, ge=1e-6, le=1e6)
-    block: int = Field(1, ge=1, le=100_000)
+    run_length: float | None = Field(default=None, ge=1, le=1e15)
+    alarms_a_year: float = Field(default=1.0, ge=1e-6, le=1e6)
+    block: int = Field(default=1, ge=1, le=100_000)
     triggers: bool = True
     scan_id: Id | None = None
 
@@ -693,14 +693,14 @@ class NewIncident(In):
     scan_id: Id | None = None
     finding: Line | None = None
     monitor_id: Id | None = None
-    alert: int | None = Field(None, ge=1, lt=2**53)
+    alert: int | None = Field(default=None, ge=1, lt=2**53)
 
 
 class IncidentChange(In):
     """What is done about it. `step`: the number of a step of the check list, which is done with this; or not any more."""
 
     state: Literal["open", "contained", "closed"] | None = None
-    step: int | None = Field(None, ge=0, le=100)
+    step: int | None = Field(default=None, ge=0, le=100)
     done: bool = True
     note: Text = ""
 

@@ -53,7 +53,7 @@ def by_token(db: Session, token: str) -> Who:
     if found is None or found[0].revoked or found[0].expires <= now() or found[1].disabled:
         raise Unauthenticated("this token is not known, has expired or was revoked", "make another one")
     held, user = found
-    return Who(user.id, user.name, _role(user.role), frozenset(held.scopes), held.project_id)
+    return Who(user.id, user.name, _role(user.role), frozenset(held.scopes), held.project_id, until=held.expires)
 
 
 def touch(db: Session, token: str) -> None:
@@ -171,6 +171,8 @@ def create_token(db: Session, who: Who, new: NewToken) -> MadeToken:
         raise NotFound("there is no such project")
     secret, kept = new_secret()
     token = _token(who.id, new.name, list(dict.fromkeys(new.scopes)), new.project_id, kept, new.days)
+    if who.session is None and who.until is not None:
+        token.expires = min(token.expires, who.until)
     db.add(token)
     db.flush()
     audit.note(db, who, "token.created", token.id, name=new.name, scopes=token.scopes, project=new.project_id)

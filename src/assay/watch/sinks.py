@@ -34,6 +34,7 @@ Send = Callable[[Alert], None]
 TIMEOUT = 10.0  # seconds for a connection and an answer
 WAITS = (0.5, 2.0)  # seconds before the second and the third try; what still fails is tried again with the next delivery
 FRESH = 300  # seconds for which a signature is taken, as others do it
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
 SECRET, SMTP = "ASSAY_WATCH_SECRET", "ASSAY_WATCH_SMTP"  # environment: the shared secret; host:port of the mail server
 
 
@@ -139,13 +140,29 @@ def public_address(host: str, port: int, allow_private: bool = False) -> str:
     """The address to connect to. Raises DataError where any address of the host is private, and these are not allowed."""
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for text in found:
-        address = ipaddress.ip_address(text.split("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        if not allow_private and (not mapped.is_global or mapped.is_multicast):
+        meant = _meant(text.split("%")[0])
+        if not allow_private and any(not address.is_global or address.is_multicast for address in meant):
             raise DataError(
                 f"{host} is at {text}, which is no public address", remedy="allow private addresses expressly, if this is meant"
             )
     return found[0]
+
+
+def _meant(text: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """An address, and the IPv4 address that it stands for where a gateway would translate it (RFC 4291, 3056, 4380, 6052).
+
+    >>> [str(address) for address in _meant("64:ff9b::a00:1")]
+    ['64:ff9b::a00:1', '10.0.0.1']
+    """
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    if address.ipv4_mapped is not None:
+        return [address.ipv4_mapped]
+    inner = [address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [address, *(found for found in inner if found is not None)]
 
 
 def _place(url: str) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import StringConstraints
 
 from assay.serve import users
 from assay.serve.access import Who
 from assay.serve.api.doors import COOKIE, Keep, Look, Open, ServiceHere, address_of, check_same_site, door
+from assay.serve.api.router import noun
 from assay.serve.shapes import Id, In, Login, MadeToken, Me, NewToken, NewUser, Token, User, UserChange
 
-router = APIRouter(prefix="/api/v1", tags=["account"])
+router = noun("account")
 
 
 class Password(In):

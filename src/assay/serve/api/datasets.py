@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from assay.serve import datasets
 from assay.serve.api.doors import Look, ServiceHere, Write
 from assay.serve.api.paging import After, Limit, Offset
+from assay.serve.api.router import noun
 from assay.serve.errors import ServiceError
 from assay.serve.files import receive_stream, safe_name
 from assay.serve.shapes import Column, ColumnNames, Dataset, Id, Name, Page, Row, Rows
 
-router = APIRouter(prefix="/api/v1", tags=["data sets"])
+router = noun("data sets")
 BYTES = {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 Number = Annotated[int, Query(ge=0, lt=2**40)]
 

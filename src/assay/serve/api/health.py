@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from assay.serve.api.doors import Look, Open, ServiceHere
+from assay.serve.api.router import noun
 from assay.serve.shapes import Out
 from assay.version import __version__
 
-router = APIRouter(tags=["service"])
+router = noun("service", "")
 
 
 class Ready(Out):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
 from fastapi import Path as PathPart
+from fastapi import Query, Response
 
 from assay.serve import audit, ledgers
 from assay.serve.api.doors import Approve, Keep, Look, ServiceHere, Write
 from assay.serve.api.paging import Limit
+from assay.serve.api.router import noun
 from assay.serve.shapes import (
     Approver,
     AuditNote,
@@ -27,7 +28,7 @@ from assay.serve.shapes import (
     TraceOut,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["ledger"])
+router = noun("ledger")
 SourceName = Annotated[str, PathPart(min_length=1, max_length=200)]
 Start = Annotated[int, Query(ge=0, lt=2**53)]
 ANY_BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}, "text/plain": {}}}}

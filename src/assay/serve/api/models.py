@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
@@ -12,10 +12,11 @@ from assay.serve import models
 from assay.serve.api.datasets import BYTES, declared
 from assay.serve.api.doors import Look, ServiceHere, Write
 from assay.serve.api.paging import After, Limit
+from assay.serve.api.router import noun
 from assay.serve.files import receive_stream, safe_name
 from assay.serve.shapes import Id, Model, Name, Page
 
-router = APIRouter(prefix="/api/v1", tags=["models"])
+router = noun("models")
 
 
 @router.post("/projects/{project}/models", status_code=201, openapi_extra=BYTES)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from fastapi import Path as PathPart
 from fastapi.responses import PlainTextResponse
 
 from assay.serve import incidents, monitors
 from assay.serve.api.doors import Decide, Keep, Look, Send, ServiceHere, Write
 from assay.serve.api.paging import After, Limit
+from assay.serve.api.router import noun
 from assay.serve.shapes import (
     Alert,
     Answer,
@@ -31,7 +31,7 @@ from assay.serve.shapes import (
     Webhook,
 )
 
-router = APIRouter(prefix="/api/v1", tags=["monitors"])
+router = noun("monitors")
 Number = Annotated[int, PathPart(ge=1, lt=2**53)]
 
 

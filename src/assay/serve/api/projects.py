@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from assay.serve import projects
 from assay.serve.api.doors import Keep, Look, ServiceHere, Write
 from assay.serve.api.paging import After, Limit
+from assay.serve.api.router import noun
 from assay.serve.shapes import Id, NewProject, Page, Project, ProjectChange
 
-router = APIRouter(prefix="/api/v1/projects", tags=["projects"])
+router = noun("projects", "/api/v1/projects")
 
 
 @router.get("")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from assay.serve import reviews
 from assay.serve.api.doors import Decide, Look, ServiceHere, Write
 from assay.serve.api.paging import After, Limit
+from assay.serve.api.router import noun
 from assay.serve.shapes import Escalation, Id, NewDecision, NewReview, Page, Review, ReviewQueue, ReviewStatus
 
-router = APIRouter(prefix="/api/v1", tags=["reviews"])
+router = noun("reviews")
 
 
 @router.post("/projects/{project}/reviews", status_code=202)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, StreamingResponse
 
 from assay.serve import datasets, queue, scans
 from assay.serve.api.doors import Look, ServiceHere, Write
 from assay.serve.api.paging import After, Limit, Offset
+from assay.serve.api.router import noun
 from assay.serve.api.stream import follow
 from assay.serve.shapes import Finding, Id, Job, NewScan, Page, Rows, Scan
 
-router = APIRouter(prefix="/api/v1", tags=["scans"])
+router = noun("scans")
 Part = Literal["json", "html", "sarif", "rows"]
 TYPES: dict[Part, str] = {
     "json": "application/json",
