@@ -4,7 +4,6 @@ rows traced to who brought them, a model file examined, a monitor that alarms, a
 from __future__ import annotations
 
 import io
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,32 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from serve_postgres import binaries, server
+from serve_databases import database, postgres  # noqa: F401  # fixtures
 from serve_story import Team, poisoned, team, traffic
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    if binaries() is None:
-        pytest.skip("PostgreSQL is not installed here (pg_config, initdb)")
-    pytest.importorskip("pg8000")
-    with server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def crew(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Team]:
-    url = ""
-    if request.param == "postgresql":
-        import pg8000.native
-
-        base = request.getfixturevalue("postgres")
-        name = f"t{uuid.uuid4().hex}"
-        port = int(base.rsplit(":", 1)[1])
-        with pg8000.native.Connection("assay", host="127.0.0.1", port=port, database="postgres") as connection:
-            connection.run(f"CREATE DATABASE {name}")
-        url = f"{base}/{name}"
-    with team(tmp_path, url) as made:
+@pytest.fixture
+def crew(database: str, tmp_path: Path) -> Iterator[Team]:  # noqa: F811
+    with team(tmp_path, database) as made:
         yield made
 
 

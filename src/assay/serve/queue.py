@@ -98,7 +98,7 @@ def cancel(db: Session, who: Who, id: str) -> Job:
 
 
 def record(db: Session, who: Who, id: str) -> JobRecord:
-    job = db.get(JobRecord, id)
+    job = db.get(JobRecord, id, populate_existing=True)
     if job is None:
         raise NotFound("there is no such job")
     who.within(job.project_id, "job")
