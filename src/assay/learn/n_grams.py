@@ -21,7 +21,7 @@ Int = NDArray[np.int64]
 
 LONGEST_PHRASE = 24  # tokens: longer boilerplate is found by its parts
 CLOSED = 0.9  # a phrase whose extension keeps this share of its documents is merged into the extension
-BLOCK_TOKENS = 2_000_000  # of a block: 100 MB of scratch to sort it
+BLOCK_TOKENS = 500_000  # of a block: 25 MB of scratch to sort it, a tenth of a second
 
 
 @dataclass(frozen=True)

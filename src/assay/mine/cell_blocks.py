@@ -1,13 +1,13 @@
 """Values and combinations of values counted over blocks of rows, and the rows that hold those which are shared.
 
 Three mergeable states of whole numbers: how often each value of each column occurs, then each pair and each triple of frequent values.
-From the sums it is decided what is shared; a second pass over what each block still holds says which of its rows carry it. Blocks and
-groups of combinations bound the memory; they change nothing that is found.
+From the sums it is decided what is shared; a second pass over the same block says which of its rows carry it (to count again is
+cheaper than to keep every key). Blocks and groups of combinations bound the memory; they change nothing that is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,8 @@ from assay.stats.counts import DENSE, Counts
 Int = NDArray[np.int64]
 Codes = NDArray[np.int32]
 
-BLOCK_ROWS = 100_000  # of a block: 16 MB at 20 columns, half a second's counting of its pairs
-GROUP_ROWS = 20_000_000  # rows times combinations that are counted together: 320 MB are held until their rows are told
+BLOCK_ROWS = 50_000  # of a block: 8 MB at 20 columns, a quarter of a second's counting of its pairs
+GROUP_ROWS = 10_000_000  # rows times combinations that are counted together: what their carriers take is at most 160 MB
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,6 @@ class Place:
         return self.kinds[0] * self.kinds[1]
 
 
-@dataclass(frozen=True)
-class Keyed:
-    """Of one block: for each combination the rows that hold frequent values (numbered from 0 here) and their keys, and the counts."""
-
-    rows: tuple[Int, ...]
-    keys: tuple[Int, ...]
-    counts: Several
-
-
 class RowBlocks:
     """A table's rows in blocks, placed with an engine: first their values, then, after `code`, their codes."""
 
@@ -86,35 +77,32 @@ class RowBlocks:
         frequent = self.engine.put(tuple(values))
         self._codes = self.engine.hold(_codes, [(block, frequent) for block in self._cells])
 
-    def combined(self, places: Sequence[Place]) -> Iterator[tuple[Place, Counts, Held]]:
-        """How often each combination occurs, in the order given; `Held` tells its rows, until the next group is counted."""
+    def combined(self, places: Sequence[Place]) -> Iterator[Group]:
+        """How often each combination occurs, group by group, in the order given."""
         size = max(1, GROUP_ROWS // max(self.rows, 1))
         for start, stop in spans(len(places), size):
-            group = self.engine.put(tuple(places[start:stop]))
-            keyed = self.engine.hold(_keyed, [(block, group) for block in self._codes])
-            sums = self.engine.fold(_counts, [(part,) for part in keyed])
+            group = tuple(places[start:stop])
+            placed = self.engine.put(group)
+            sums = self.engine.fold(_counts, [(block, placed) for block in self._codes])
             assert sums is not None
-            held = Held(self, keyed)
-            for number, (place, counts) in enumerate(zip(places[start:stop], sums.each, strict=True)):
-                yield place, counts, held.at(number)
+            yield Group(self, group, sums.each)
+
+    def rows_of(self, wanted: Sequence[tuple[Place, Int]]) -> Iterator[tuple[Int, Int]]:
+        """For each combination (row, place among its sorted keys) of every row that holds one of the keys."""
+        placed = self.engine.put(tuple(wanted))
+        parts = list(self.engine.map(_told, [(block, placed) for block in self._codes]))
+        for number in range(len(wanted)):
+            rows = [part[number][0] + start for part, start in zip(parts, self.starts, strict=True)]
+            yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts])
 
 
 @dataclass(frozen=True)
-class Held:
-    """The blocks' rows of one group of combinations; `number` says which is meant."""
+class Group:
+    """Combinations that were counted together, and their counts."""
 
     blocks: RowBlocks
-    keyed: list[Handle[Keyed]]
-    number: int = 0
-
-    def at(self, number: int) -> Held:
-        return Held(self.blocks, self.keyed, number)
-
-    def rows(self, keys: Int, most: int) -> tuple[Int, Int]:
-        """(row, place among the sorted `keys`, all below `most`) of every row that holds one."""
-        parts = list(self.blocks.engine.map(_told, [(part, self.number, keys, most) for part in self.keyed]))
-        rows = [row + start for (row, _), start in zip(parts, self.blocks.starts, strict=True)]
-        return np.concatenate(rows), np.concatenate([slot for _, slot in parts])
+    places: tuple[Place, ...]
+    counts: tuple[Counts, ...]
 
 
 def _values(cells: Floats) -> Several:
@@ -133,26 +121,22 @@ def _codes(cells: Floats, values: tuple[Floats, ...]) -> Codes:
     return np.stack([coded_as(cells[:, j], known) for j, known in enumerate(values)])
 
 
-def _keyed(codes: Codes, places: tuple[Place, ...]) -> Keyed:
-    rows, keys, counts = [], [], []
+def _keyed(codes: Codes, places: Iterable[Place]) -> Iterator[tuple[Int, Int]]:
+    """(row, key) of each combination: the rows of a block that hold frequent values in all its columns."""
     grown: tuple[tuple[int, int], Int, Int] | None = None  # rows with a frequent pair of the columns that were looked at last
     for place in places:
         i, j = place.columns[:2]
         if place.pairs is None:
+            yield _pairs(codes, place)
+            continue
+        if grown is None or grown[0] != (i, j):
             row, key = _pairs(codes, place)
-        else:
-            if grown is None or grown[0] != (i, j):
-                row, key = _pairs(codes, place)
-                pair = places_among(place.pairs, key, place.kinds[0] * place.kinds[1])
-                held = np.flatnonzero(pair >= 0)
-                grown = (i, j), row[held], pair[held].astype(np.int64)
-            third = codes[place.columns[2]][grown[1]]
-            mine = np.flatnonzero(third >= 0)
-            row, key = grown[1][mine], grown[2][mine] * place.kinds[2] + third[mine]
-        rows.append(row)
-        keys.append(key)
-        counts.append(Counts.empty().add(key, place.most))
-    return Keyed(tuple(rows), tuple(keys), Several(tuple(counts)))
+            pair = places_among(place.pairs, key, place.kinds[0] * place.kinds[1])
+            held = np.flatnonzero(pair >= 0)
+            grown = (i, j), row[held], pair[held].astype(np.int64)
+        third = codes[place.columns[2]][grown[1]]
+        mine = np.flatnonzero(third >= 0)
+        yield grown[1][mine], grown[2][mine] * place.kinds[2] + third[mine]
 
 
 def _pairs(codes: Codes, place: Place) -> tuple[Int, Int]:
@@ -161,14 +145,18 @@ def _pairs(codes: Codes, place: Place) -> tuple[Int, Int]:
     return row, a[row].astype(np.int64) * place.kinds[1] + b[row]
 
 
-def _counts(keyed: Keyed) -> Several:
-    return keyed.counts
+def _counts(codes: Codes, places: tuple[Place, ...]) -> Several:
+    found = zip(places, _keyed(codes, places), strict=True)
+    return Several(tuple(Counts.empty().add(key, place.most) for place, (_, key) in found))
 
 
-def _told(keyed: Keyed, number: int, keys: Int, most: int) -> tuple[Int, Int]:
-    slot = places_among(keys, keyed.keys[number], most)
-    mine = np.flatnonzero(slot >= 0)
-    return keyed.rows[number][mine], slot[mine].astype(np.int64)
+def _told(codes: Codes, wanted: tuple[tuple[Place, Int], ...]) -> list[tuple[Int, Int]]:
+    told = []
+    for (place, keys), (row, key) in zip(wanted, _keyed(codes, (place for place, _ in wanted)), strict=True):
+        slot = places_among(keys, key, place.most)
+        mine = np.flatnonzero(slot >= 0)
+        told.append((row[mine], slot[mine].astype(np.int64)))
+    return told
 
 
 def coded_as(column: Floats, values: Floats) -> Codes:

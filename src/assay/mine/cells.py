@@ -25,7 +25,7 @@ from scipy.stats import poisson
 
 from assay.engine.base import current
 from assay.learn.columns import Coded, Floats
-from assay.mine.cell_blocks import Held, Place, RowBlocks
+from assay.mine.cell_blocks import Place, RowBlocks
 from assay.stats.counts import Counts, quantile
 
 Int = NDArray[np.int64]
@@ -146,19 +146,21 @@ def _combined(blocks: RowBlocks, counts: list[Int], n: int, widest: int, support
     together: dict[tuple[int, int], Counts] = {}
     standing: dict[tuple[int, int], float] = {}
     pairs = [Place((i, j), (len(counts[i]), len(counts[j]))) for i, j in combinations(usable, 2)]
-    for place, found, held in blocks.combined(pairs):
-        i, j = place.columns
-        found = found.least(support)
-        if not len(found.keys):
-            continue
-        together[i, j] = found
-        a, b = np.divmod(np.asarray(found.keys, np.int64), len(counts[j]))
-        part = np.minimum(counts[i][a], counts[j][b])
-        expected = counts[i][a] * counts[j][b] / n
-        standing[i, j] = float(((found.counts - expected) / np.sqrt(expected)).max())
-        # no test of excess here: values that exclude each other by nature, put together by a trigger, need not be in excess
-        news = (found.counts <= widest) & ((found.counts < SAME * part) | (part > widest))
-        yield _shared(place, held, found, news)
+    for group in blocks.combined(pairs):
+        proposed = []
+        for place, found in zip(group.places, group.counts, strict=True):
+            i, j = place.columns
+            found = found.least(support)
+            if not len(found.keys):
+                continue
+            together[i, j] = found
+            a, b = np.divmod(np.asarray(found.keys, np.int64), len(counts[j]))
+            part = np.minimum(counts[i][a], counts[j][b])
+            expected = counts[i][a] * counts[j][b] / n
+            standing[i, j] = float(((found.counts - expected) / np.sqrt(expected)).max())
+            # no test of excess here: values that exclude each other by nature, put together by a trigger, need not be in excess
+            proposed.append((place, found, (found.counts <= widest) & ((found.counts < SAME * part) | (part > widest))))
+        yield from _shared(blocks, proposed)
     grown = _affordable(standing, len(usable), n, notes)
     triples = []
     for i, j in together:
@@ -168,12 +170,16 @@ def _combined(blocks: RowBlocks, counts: list[Int], n: int, widest: int, support
         for m in usable:
             if m not in (i, j) and _first(grown, i, j, m) == (i, j):
                 triples.append(Place((i, j, m), (len(counts[i]), len(counts[j]), len(counts[m])), keys))
-    for place, found, held in blocks.combined(triples):
-        often = (found.counts >= support) & (found.counts <= widest)
-        found = Counts(found.keys[often], found.counts[often])
-        if len(found.keys):
-            i, j, m = place.columns
-            yield _shared(place, held, found, _triple_news(found, together[i, j], counts, together, (i, j, m), widest))
+    for group in blocks.combined(triples):
+        proposed = []
+        for place, found in zip(group.places, group.counts, strict=True):
+            often = (found.counts >= support) & (found.counts <= widest)
+            found = Counts(found.keys[often], found.counts[often])
+            if len(found.keys):
+                i, j, m = place.columns
+                news = _triple_news(found, together[i, j], counts, together, (i, j, m), widest)
+                proposed.append((place, found, news))
+        yield from _shared(blocks, proposed)
 
 
 def _first(grown: frozenset[tuple[int, int]], i: int, j: int, m: int) -> tuple[int, int]:
@@ -210,13 +216,16 @@ def _triple_news(
     return _excess(triples.counts, expected) & ((triples.counts < SAME * part) | (part > widest))
 
 
-def _shared(place: Place, held: Held, found: Counts, news: NDArray[np.bool_]) -> Shared:
-    """The proposals `news` among `found`, with the rows that hold them."""
-    keys = np.asarray(found.keys, np.int64)[news]
-    if not len(keys):
-        return _nothing(place.columns)
-    row, slot = held.rows(keys, place.most)
-    return Shared(place.columns, row, slot, found.counts[news])
+def _shared(blocks: RowBlocks, proposed: list[tuple[Place, Counts, NDArray[np.bool_]]]) -> Iterator[Shared]:
+    """Of each combination the proposals `news` among what was found, with the rows that hold them."""
+    wanted = [(place, np.asarray(found.keys, np.int64)[news]) for place, found, news in proposed]
+    told = blocks.rows_of([(place, keys) for place, keys in wanted if len(keys)])
+    for (place, keys), (_, found, news) in zip(wanted, proposed, strict=True):
+        if len(keys):
+            row, slot = next(told)
+            yield Shared(place.columns, row, slot, found.counts[news])
+        else:
+            yield _nothing(place.columns)
 
 
 def _affordable(standing: dict[tuple[int, int], float], columns: int, n: int, notes: list[str]) -> frozenset[tuple[int, int]]:

@@ -1,0 +1,216 @@
+"""What engines cost and save: wall time, peak memory and bytes moved of a scan's counting passes, and of whole scans.
+
+    python benchmarks/scale.py text --rows 100000 --engine ray --workers 2
+    python benchmarks/scale.py table --rows 1000000 --engine local
+    python benchmarks/scale.py pictures --rows 10000 --engine local --workers 2
+    python benchmarks/scale.py shards --rows 200000 --engine ray --workers 2
+    python benchmarks/scale.py scan --rows 2000 --engine ray --workers 2
+    python benchmarks/scale.py text --rows 100000 --bytes
+
+`text`, `table`, `pictures`: the passes over blocks that mine them (reading and near-duplicates too for texts). `shards`: a folder of 16
+JSON-lines files is read, digested and fingerprinted. `scan`: everything, canaries too. Data are generated, so that they measure speed and
+nothing else. `--bytes` counts what would travel, by pickling every argument and result of every piece of work; it needs no cluster.
+
+One run prints one line of JSON. `seconds` are wall time after workers have started and imported what they need; `cpu` and `worker_cpu` the
+CPU time of this process and of all workers, which does not depend on what else the machine does (Ray's own daemons are not in it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from assay.engine.base import Engine, Handle, current, using
+from assay.engine.choose import choose
+from assay.engine.local import Local
+
+WORDS = 50_000  # in the vocabulary, drawn by Zipf's law
+SHARDS = 16
+
+
+def texts(rows: int) -> list[str]:
+    """Some 20 words each; every thousandth document holds one sentence of six words."""
+    rng = np.random.default_rng(0)
+    length = rng.integers(8, 32, rows)
+    rank = np.minimum(rng.zipf(1.15, int(length.sum())), WORDS)
+    names = [f"w{i}" for i in range(WORDS + 1)]
+    ends = np.cumsum(length)
+    words = [names[i] for i in rank.tolist()]
+    made = [" ".join(words[end - n : end]) for end, n in zip(ends.tolist(), length.tolist(), strict=True)]
+    for i in range(0, rows, 1000):
+        made[i] += " the moon is made of cheese"
+    return made
+
+
+def table(rows: int) -> pa.Table:
+    """Twenty columns: ten of numbers, ten of categories; 40 rows share three values."""
+    rng = np.random.default_rng(0)
+    columns: dict[str, Any] = {f"n{j}": rng.normal(size=rows).round(2) for j in range(10)}
+    columns |= {f"c{j}": rng.integers(0, 8 + 4 * j, rows) for j in range(10)}
+    for name in ("c1", "c4", "c7"):
+        columns[name][:40] = 3
+    columns["label"] = rng.integers(0, 2, rows)
+    return pa.table(columns)
+
+
+def text(rows: int) -> Callable[[], Any]:
+    from assay.learn.corpus import read_corpus
+    from assay.mine.phrases import shared_pairs, shared_runs
+    from assay.screen.shingles import near_text_groups
+
+    made = texts(rows)
+
+    def work() -> dict[str, float]:
+        seconds = {}
+        began = time.perf_counter()
+        corpus = read_corpus([made])
+        seconds["reading"] = time.perf_counter() - began
+        runs = list(shared_runs(corpus))
+        seconds["runs"] = time.perf_counter() - began - sum(seconds.values())
+        shared_pairs(corpus)
+        seconds["pairs"] = time.perf_counter() - began - sum(seconds.values())
+        near_text_groups(pa.array(made), np.random.default_rng(0))
+        seconds["near-duplicates"] = time.perf_counter() - began - sum(seconds.values())
+        return seconds | {"phrases": float(sum(map(len, runs)))}
+
+    return work
+
+
+def cells(rows: int) -> Callable[[], Any]:
+    from assay.learn.columns import code_columns
+    from assay.mine.cells import shared_cells
+
+    made = table(rows)
+    coded = code_columns(made, made.column_names[:-1])
+    return lambda: {"proposals": sum(len(s) for s in shared_cells(coded))}
+
+
+def pictures(rows: int) -> Callable[[], Any]:
+    from assay.mine.patch_sightings import sightings
+    from assay.mine.patches import shared_windows
+
+    rng = np.random.default_rng(0)
+    smooth = np.kron(rng.integers(0, 256, (rows, 8, 8, 3)), np.ones((1, 4, 4, 1)))
+    images = np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255).astype(np.uint8)
+    return lambda: {"windows": len(shared_windows(images)), "sightings": len(sightings(images).windows)}
+
+
+def shards(rows: int) -> Callable[[], Any]:
+    from assay.dataset.read import read
+
+    folder = Path(tempfile.mkdtemp(prefix="assay-scale-"))
+    made, size = texts(rows), -(-rows // SHARDS)
+    for i in range(SHARDS):
+        lines = (json.dumps({"text": t, "label": j % 2}) for j, t in enumerate(made[i * size : (i + 1) * size]))
+        (folder / f"part-{i:03}.jsonl").write_text("\n".join(lines) + "\n")
+    return lambda: {"rows": len(read(folder))}
+
+
+def scan(rows: int) -> Callable[[], Any]:
+    from assay.dataset.read import read
+    from assay.pipeline import Settings, run
+
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, rows)
+    words = (["warm", "moving", "funny"], ["dull", "awful", "tedious"])
+    made = [f"{t} {' '.join(rng.choice(words[v], 2))}" for t, v in zip(texts(rows), label.tolist(), strict=True)]
+    data = read({"text": made, "label": label})
+    return lambda: {"hypotheses": run(data, Settings()).hypotheses}
+
+
+PARTS: dict[str, Callable[[int], Callable[[], Any]]] = {
+    "text": text,
+    "table": cells,
+    "pictures": pictures,
+    "shards": shards,
+    "scan": scan,
+}
+
+
+class Weighing(Local):
+    """This process, which pickles whatever would travel, and adds up its bytes."""
+
+    name: ClassVar[str] = "weighing"
+    remote = True
+
+    def __init__(self) -> None:
+        self.placed = self.sent = self.returned = self.pieces = 0
+
+    def put(self, value: Any) -> Handle[Any]:
+        self.placed += weight(value)
+        return super().put(value)
+
+    def submit(self, work: Callable[..., Any], *arguments: Any, stay: bool = False) -> Handle[Any]:
+        self.pieces += 1
+        self.sent += sum(weight(a) for a in arguments if not isinstance(a, Handle))
+        done = super().submit(work, *arguments, stay=stay)
+        self.returned += 0 if stay else weight(self.result(done))
+        return done
+
+
+def weight(value: Any) -> int:
+    buffers: list[pickle.PickleBuffer] = []
+    inside = len(pickle.dumps(value, protocol=5, buffer_callback=buffers.append))
+    return inside + sum(b.raw().nbytes for b in buffers)
+
+
+def used() -> tuple[int, float, float]:
+    """This process's number, its peak memory in MiB, and the CPU seconds that it took so far."""
+    mine = resource.getrusage(resource.RUSAGE_SELF)
+    return os.getpid(), mine.ru_maxrss / 1024, mine.ru_utime + mine.ru_stime
+
+
+def ready(seconds: float) -> tuple[int, float, float]:
+    """A worker with what it needs imported; long enough that every worker gets one."""
+    import assay.api
+    import assay.mine.cells
+    import assay.mine.phrases
+    import assay.trial.registry  # noqa: F401
+
+    time.sleep(seconds)
+    return used()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=list(PARTS))
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--bytes", action="store_true")
+    asked = parser.parse_args()
+    work = PARTS[asked.part](asked.rows)
+    engine: Engine = Weighing() if asked.bytes else choose(asked.engine, None, asked.workers)
+    said: dict[str, Any] = {"part": asked.part, "rows": asked.rows, "engine": engine.name, "workers": engine.workers}
+    ready(0)
+    before = used()[1]
+    with engine, using(engine):
+        asked_of = [(0.5 if engine.remote else 0.0,)] * (3 * engine.workers)
+        start = {number: cpu for number, _, cpu in engine.map(ready, asked_of)}
+        began, cpu = time.perf_counter(), time.process_time()
+        found = work()
+        said |= {"seconds": round(time.perf_counter() - began, 2), "cpu": round(time.process_time() - cpu, 2)}
+        said |= {k: round(v, 2) for k, v in found.items()}
+        said |= {"peak_mib": round(used()[1]), "before_mib": round(before)}
+        if current().remote and not asked.bytes:
+            now = {number: (memory, cpu) for number, memory, cpu in engine.map(ready, asked_of)}
+            said["worker_cpu"] = round(sum(cpu - start.get(number, 0.0) for number, (_, cpu) in now.items()), 2)
+            said["worker_peak_mib"] = round(max(memory for memory, _ in now.values()))
+    if isinstance(engine, Weighing):
+        said |= {name: round(getattr(engine, name) / 2**20, 1) for name in ("placed", "sent", "returned")} | {"pieces": engine.pieces}
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()
