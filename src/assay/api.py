@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assay.dataset.data import Columns, Dataset, Task
 from assay.dataset.errors import DataError
-from assay.engine.base import NoEngine, current, using
+from assay.engine.base import Engine, NoEngine, current, using
 from assay.engine.choose import choose
+from assay.report.folder import STATES
 from assay.report.report import Report
 from assay.report.since import earlier, tell_since
 from assay.trial.family import Depth, Progress, silent
@@ -48,6 +49,7 @@ def scan(
     canaries: bool = True,
     ledger: str | Path | None = None,
     resume: str | Path | None = None,
+    keep_states: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Find poison in a data set: what rows share, the evidence on it, and what this scan would have caught.
@@ -65,8 +67,9 @@ def scan(
     machine; "ray": a Ray cluster, the one at `address` or one started here.
     `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
     `ledger`: a ledger that knows who brought each row (in place of columns that say so). `resume`: a folder of ours that keeps
-    what is finished until the scan ends; after an interruption the same call goes on from there. `progress(done, total, what)`
-    is called now and then.
+    what is finished until the scan ends; after an interruption the same call goes on from there. `keep_states`: a folder of ours
+    for what was gathered from blocks of texts (it holds their words), which `since` then folds new rows into; local engine only.
+    `progress(done, total, what)` is called now and then.
 
     Cannot see what shares nothing with any other row, and what `report.blind_spots` names. Raises
     `assay.dataset.errors.DataError` with a remedy where the request or the data is wrong.
@@ -78,8 +81,25 @@ def scan(
     settings = _settings(alpha=alpha, depth=depth, seed=seed, samples=samples, canaries=canaries)
     columns = Columns(names(content), names(label), id, contributor, source_column, time, names(response))
     request = _Request(source, columns, task, trusted, since, ledger, resume)
+    stored = None if since is None or not (Path(since) / STATES).is_dir() else Path(since) / STATES
+    if keep_states is not None and not samples:
+        raise DataError("states hold the words of the data", remedy="leave out --keep-states, or --no-samples")
     with at_work(engine, address, workers):
-        return _scan(request, settings, progress or silent)
+        if keep_states is not None and current().remote:
+            raise DataError("states are kept by this process alone", remedy="leave out --keep-states, or --engine and --workers")
+        if current().remote or (stored is None and keep_states is None):
+            return _scan(request, settings, progress or silent)
+        with using(_keeping(stored, None if keep_states is None else Path(keep_states))):
+            return _scan(request, settings, progress or silent)
+
+
+def _keeping(old: Path | None, new: Path | None) -> Engine:
+    """This process, with the states of texts looked up in `old` and kept in `new`."""
+    from assay.engine.kept import Keeping
+    from assay.learn.corpus import Reading, Readings, read_block
+    from assay.screen.shingles import min_hashes
+
+    return Keeping(current(), (read_block, min_hashes), (Reading, Readings), old, new)
 
 
 @contextmanager

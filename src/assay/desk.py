@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from assay.dataset.data import Dataset
-from assay.engine.base import Engine, Handle
+from assay.engine.base import Engine, Handle, current, using
+from assay.engine.kept import Keeping
 from assay.finding import Check
 from assay.stages import Stages
 from assay.trial.family import NOTHING, Depth, Examined, Family, Heard, Listener, Planting, Progress, silent
@@ -92,6 +93,10 @@ def _examined(
 ) -> Examined:
     if isinstance(family, Listener):
         family = family.told(replace(heard, pictures=reader))
+    engine = current()
+    if heard.canaries and isinstance(engine, Keeping):  # a copy's blocks come never again
+        with using(engine.inner):
+            return family.examine(data, depth, rng, progress)
     return family.examine(data, depth, rng, progress)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from enum import StrEnum
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def scan(
     workers: int | None = typer.Option(None, help="Processes to use. Default: this one, or all that the cluster has."),
     no_samples: bool = typer.Option(False, "--no-samples", help="Keep content, triggers too, out of every output."),
     no_canaries: bool = typer.Option(False, "--no-canaries", help="Do not measure what this scan would have caught: about half the time."),
+    keep_states: bool = typer.Option(False, "--keep-states", help="Keep what was read of texts for a later --since; it holds their words."),
     out: Path | None = typer.Option(None, help="Folder of the report. Default: NAME.assay here."),
     format: str = typer.Option("json,html,sarif", help="What to write beside rows.parquet; junit may be added."),
     server: str | None = typer.Option(None, help="Send the data to this service and scan there; its token in ASSAY_TOKEN."),
@@ -121,9 +123,11 @@ def scan(
             samples=not no_samples,
             canaries=not no_canaries,
             resume=folder.unfinished(out),
+            keep_states=folder.gathered(out) if keep_states else None,
             progress=progress,
         )
-        report.write(out, formats)
+        report.write(out, formats, folder.gathered(out) if keep_states else None)
+        shutil.rmtree(folder.gathered(out), ignore_errors=True)
     assert report.data is not None
     html = out / "report.html"
     place = str(html if html.exists() else out)

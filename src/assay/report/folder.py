@@ -50,6 +50,15 @@ def unfinished(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.unfinished")
 
 
+def gathered(folder: Path) -> Path:
+    """Where states are gathered until the report is written: hidden, beside it.
+
+    >>> gathered(Path("out/reviews.assay")).as_posix()
+    'out/.reviews.assay.states'
+    """
+    return folder.with_name(f".{folder.name}.states")
+
+
 def check_writable(folder: Path, source: Path | None = None) -> None:
     """Raise DataError if a report may not be written at `folder`; called before a scan, so that none is in vain."""
     if source is not None and source.is_dir() and source.resolve() in (folder.resolve(), *folder.resolve().parents):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,8 +140,9 @@ class Report:
             return 1
         return 3 if words.incomplete(self.checks, str(self.conclusion.settings.get("depth", "fast"))) else 0
 
-    def write(self, out: str | Path, formats: Sequence[str] = FORMATS) -> Path:
-        """Write report.json and rows.parquet, and of html, sarif and junit what `formats` names, into the folder `out`.
+    def write(self, out: str | Path, formats: Sequence[str] = FORMATS, states: str | Path | None = None) -> Path:
+        """Write report.json and rows.parquet, and of html, sarif and junit what `formats` names, into the folder `out`, and a copy of
+        the folder `states`, if there is one: what a scan of more rows, with `since`, goes on from.
 
         Whole or not at all. An older report there is replaced; anything else is left alone, and DataError raised.
         """
@@ -154,6 +156,8 @@ class Report:
             place.JSON: lambda p: _text(p, dumps(self.document)),
             place.ROWS: lambda p: pq.write_table(self.rows, p, compression="zstd"),
         }
+        if states is not None and Path(states).is_dir():
+            files[place.STATES] = partial(_copy_folder, Path(states))
         if "html" in formats:
             from assay.report.html import html
             from assay.report.steps import next_steps
@@ -191,6 +195,10 @@ class Report:
         from assay.report.html import summary
 
         return summary(self.conclusion, self.findings[:ROW_LIMIT])
+
+
+def _copy_folder(source: Path, out: Path) -> None:
+    shutil.copytree(source, out)
 
 
 def _text(path: Path, text: str) -> None:

@@ -1,7 +1,8 @@
 """What came since an earlier report: the rows that were added, and what the findings owe to them.
 
-The earlier rows must stand unchanged at the head of the data (a log that only grows). The scan itself tries everything again, since its
-probes learn from every row: its findings are those of a full scan.
+The earlier rows must stand unchanged at the head of the data (a log that only grows). What was gathered from blocks of them is looked up
+where the earlier scan kept it (`engine.kept`), and the new rows are folded in; everything is then tried again, since probes learn from
+every row. The findings are those of a full scan.
 """
 
 from __future__ import annotations
