@@ -53,7 +53,7 @@ def attack_path(
     if source.is_dir() and target_path.resolve().is_relative_to(source.resolve()):
         raise DataError("lies inside the data set that is to be poisoned", path=out, remedy="give a place outside it")
     truth = truth_path(target_path)
-    with whole(target_path, truth) as (new, new_truth):  # refuses what is there already before anything is read
+    with whole(truth, target_path) as (new_truth, new):  # the data last: no poisoned data is ever there without its truth
         data = read(path, columns=columns, task=task)
         planted = plant(data, kind, rate=rate, carriers=carriers, target=target, seed=seed, params=params)
         written = write_as(planted.data, new, form)

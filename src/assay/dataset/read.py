@@ -110,6 +110,8 @@ def read(
     except OSError as error:
         where = error.filename or path
         raise DataError(f"cannot be read ({error.strerror or error})", path=where, remedy="check that you may read it") from error
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # a schema whose names are no text, a type that is none
+        raise DataError(f"the file is damaged ({error})", path=path, remedy="fetch or write the file again") from error
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,9 @@ def restore(out: str | Path) -> Path:
     target = Path(out)
     aside = kept_in(target)
     manifest = _manifest(existing(target), aside)
+    if _is_back(target, manifest["files"]):  # killed between putting it back and letting go of what was kept
+        _let_go(aside)
+        return target
     with whole(target.with_name(target.name + ".restored")) as (new,):
         _rebuild(target, aside / "files", new, manifest["files"])
         if target.is_file():
@@ -210,8 +213,21 @@ def restore(out: str | Path) -> Path:
                 if not target.exists():
                     os.rename(old, target)
             shutil.rmtree(old)
-    shutil.rmtree(aside)
+    _let_go(aside)
     return target
+
+
+def _is_back(target: Path, files: Sequence[dict[str, Any]]) -> bool:
+    """Whether every file is the original already."""
+    places = [(target / entry["path"] if entry["path"] else target, entry["sha256"]) for entry in files]
+    return bool(places) and all(place.is_file() and sha256_of(place) == digest for place, digest in places)
+
+
+def _let_go(aside: Path) -> None:
+    """Renamed first: killed while it deletes, nothing half-deleted bears the name."""
+    hidden = aside.with_name(f".{aside.name}.gone-{os.getpid()}")
+    os.rename(aside, hidden)
+    shutil.rmtree(hidden)
 
 
 def _manifest(target: Path, aside: Path) -> dict[str, Any]:

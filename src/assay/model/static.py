@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DAMAGE, DataError
 from assay.model.opcodes import Fetched, programs
 from assay.model.verdict import danger, of_library
 
@@ -110,7 +110,7 @@ def _is_safetensors(path: Path, size: int) -> bool:
         file.seek(SAFETENSORS_HEAD)
         try:
             header = json.loads(file.read(length))
-        except (UnicodeDecodeError, json.JSONDecodeError):
+        except (ValueError, RecursionError):
             return False
     return isinstance(header, dict) and all(isinstance(v, dict) for v in header.values())
 
@@ -119,14 +119,14 @@ def _has_torch_data(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except DAMAGE:
         return False
 
 
 def _zip(where: str, file: io.BufferedIOBase | io.BytesIO | io.BufferedReader, depth: int) -> Iterator[Part]:
     try:
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
+    except DAMAGE as error:
         yield Part(where, problem=f"a broken archive ({error})")
         return
     with archive:

@@ -147,6 +147,6 @@ def _safetensors(path: Path) -> dict[str, Array]:
             if not 0 <= start <= end <= len(body):
                 raise ValueError(f"{name} lies outside the file")
             found[name] = _array(body[start:end], SAFETENSORS[entry["dtype"]]).reshape(entry["shape"])
-    except (ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise DataError(f"cannot be read ({type(error).__name__}: {error})", path=path, remedy="get the file again") from error
     return found
