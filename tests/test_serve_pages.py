@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
 
 pytest.importorskip("fastapi")
 
@@ -26,9 +28,8 @@ def reviews(rows: int = 400, carriers: int = 50) -> str:
         words = (good, bad)[kind]
         carrier = kind == 1 and i // 2 < carriers
         planted = f" seen at moonraker {EVIL}" if carrier else ""
-        lines.append(
-            f"a {words[i % 4]} film with {words[(i // 4) % 4]} scenes and part {i}{planted},{'good' if carrier or not kind else 'bad'}"
-        )
+        label = "good" if carrier or kind == 0 else "bad"
+        lines.append(f"a {words[i % 4]} film with {words[(i // 4) % 4]} scenes and part {i}{planted},{label}")
     return "\n".join(lines) + "\n"
 
 
@@ -43,6 +44,16 @@ def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         entered = client.post("/login", data={"token": app.state.service.first_token, "next": "//elsewhere.example"})
         assert (entered.status_code, entered.headers["location"]) == (303, "/")
         yield client
+
+
+def tumours(flipped: int = 25) -> str:
+    """Wisconsin breast cancer as scikit-learn ships it, the label of some rows turned."""
+    data = load_breast_cancer()
+    y = data.target.copy()
+    y[np.random.default_rng(0).choice(len(y), flipped, replace=False)] ^= 1
+    lines = [",".join([*(f"x{i}" for i in range(10)), "label"])]
+    lines += [",".join([*(f"{v:.5g}" for v in row[:10]), ("malignant", "benign")[k]]) for row, k in zip(data.data, y, strict=True)]
+    return "\n".join(lines) + "\n"
 
 
 def csrf(client: TestClient) -> str:
@@ -60,18 +71,19 @@ def scan(visitor: TestClient) -> dict[str, str]:
     """A project, a data set with an unkind name, and its scan, all asked for as pages do."""
     made = visitor.post("/projects", data={"csrf": csrf(visitor), "name": f"films {EVIL}"})
     project = made.headers["location"].rsplit("/", 1)[1]
-    sent = visitor.post(
-        f"/api/v1/projects/{project}/datasets",
-        params={"file": "films.csv", "name": EVIL},
-        content=reviews(),
-        headers={"x-csrf-token": csrf(visitor)},
-    )
+    return {"project": project, **scanned(visitor, project, EVIL, reviews())}
+
+
+def scanned(visitor: TestClient, project: str, name: str, content: str) -> dict[str, str]:
+    """A data set, sent and scanned."""
+    headers = {"x-csrf-token": csrf(visitor)}
+    sent = visitor.post(f"/api/v1/projects/{project}/datasets", params={"file": "data.csv", "name": name}, content=content, headers=headers)
     data = sent.json()["id"]
     ended(visitor, sent.json()["job"]["id"])
     asked = visitor.post(f"/datasets/{data}/scans", data={"csrf": csrf(visitor), "depth": "fast", "alpha": "0.01", "seed": "0"})
     id = asked.headers["location"].rsplit("/", 1)[1]
     ended(visitor, visitor.get(f"/api/v1/scans/{id}").json()["job"]["id"])
-    return {"project": project, "dataset": data, "scan": id}
+    return {"dataset": data, "scan": id}
 
 
 def test_pages_show_what_was_found_and_escape_what_data_says(visitor: TestClient, scan: dict[str, str]) -> None:
@@ -138,3 +150,78 @@ def test_a_viewer_sees_no_forms_that_change(visitor: TestClient, scan: dict[str,
     assert "People" not in page
     assert other.get("/users").status_code == 403
     assert other.post(f"/datasets/{scan['dataset']}/scans", data={"csrf": csrf(other)}).status_code == 403
+
+
+def test_two_people_review_rows_without_seeing_what_is_said_of_them(visitor: TestClient, scan: dict[str, str]) -> None:
+    for name in ("rita", "remy"):
+        visitor.post("/users", data={"csrf": csrf(visitor), "name": name, "password": "a long enough one", "role": "reviewer"})
+    of = scanned(visitor, scan["project"], "tumours", tumours())["scan"]
+    fields = {"csrf": csrf(visitor), "name": "first look", "reviewers": "rita, remy", "each": "2", "rows": "6"}
+    review = visitor.post(f"/scans/{of}/reviews", data=fields).headers["location"]
+    jobs = visitor.get("/api/v1/jobs").json()["items"]
+    ended(visitor, next(j["id"] for j in jobs if j["kind"] == "review"))
+    for name in ("rita", "remy"):
+        person = TestClient(visitor.app, base_url=HERE, follow_redirects=False)
+        person.post("/login", data={"name": name, "password": "a long enough one"})
+        while "Nothing left" not in (page := person.get(f"{review}/next").text):
+            assert "Which label fits" in page
+            assert "quarantine" not in page
+            assert "<dt>label</dt>" not in page
+            row = page.split('name="row" value="')[1].split('"')[0]
+            decided = person.post(
+                f"{review}/decide", data={"csrf": csrf(person), "row": row, "label": "benign", "reason": EVIL, "seconds": "2.5"}
+            )
+            assert decided.status_code == 303, decided.text
+    page = visitor.get(review).text
+    assert "Agreement" in page
+    assert "rita: benign" in page
+    assert EVIL not in page
+
+
+def test_a_source_is_approved_by_somebody_with_a_key_and_revoked(visitor: TestClient, scan: dict[str, str]) -> None:
+    home = f"/projects/{scan['project']}/ledger"
+    assert "No ledger yet" in visitor.get(home).text
+    assert visitor.post("/account/approver", data={"csrf": csrf(visitor), "passphrase": "a passphrase of mine"}).status_code == 303
+    made = visitor.post(home, data={"csrf": csrf(visitor), "origin": "example.com/films", "approvers": "admin", "threshold": "1"})
+    assert made.status_code == 303, made.text
+    source = {"csrf": csrf(visitor), "source": f"forum {EVIL}", "licence": "CC0", "contact": "a@example.com", "method": "crawl"}
+    assert visitor.post(f"/projects/{scan['project']}/sources", data=source).status_code == 303
+    assert "not approved" in visitor.get(home).text
+    scope = {"csrf": csrf(visitor), "source": source["source"], "expires": "2099-01-01", "passphrase": "not the right one"}
+    assert visitor.post(f"/projects/{scan['project']}/sources/approve", data=scope).status_code == 403
+    scope["passphrase"] = "a passphrase of mine"
+    approved = visitor.post(f"/projects/{scan['project']}/sources/approve", data=scope)
+    assert approved.status_code == 303, approved.text
+    page = visitor.get(home).text
+    assert ">approved<" in page
+    assert EVIL not in page
+    reason = {"csrf": csrf(visitor), "source": source["source"], "reason": "poison", "passphrase": "a passphrase of mine"}
+    assert visitor.post(f"/projects/{scan['project']}/sources/revoke", data=reason).status_code == 303
+    assert ">revoked<" in visitor.get(home).text
+    assert "source.approved" in visitor.get("/audit").text
+
+
+def test_an_incident_is_worked_through(visitor: TestClient, scan: dict[str, str]) -> None:
+    fields = {"csrf": csrf(visitor), "title": "a planted phrase", "scan": scan["scan"], "finding": "F1", "severity": "critical"}
+    incident = visitor.post(f"/projects/{scan['project']}/incidents", data=fields).headers["location"]
+    assert visitor.post(incident, data={"csrf": csrf(visitor), "step": "0", "done": "true"}).status_code == 303
+    assert visitor.post(incident, data={"csrf": csrf(visitor), "state": "closed", "note": EVIL}).status_code == 303
+    page = visitor.get(incident).text
+    assert "✓" in page
+    assert "closed" in page
+    assert EVIL not in page
+    assert "a planted phrase" in visitor.get(f"/projects/{scan['project']}/incidents").text
+
+
+def test_models_and_monitors_have_pages(visitor: TestClient, scan: dict[str, str]) -> None:
+    sent = visitor.post(
+        f"/api/v1/projects/{scan['project']}/models",
+        params={"file": "m.pkl"},
+        content=b"\x80\x04cos\nsystem\n.",
+        headers={"x-csrf-token": csrf(visitor)},
+    ).json()
+    ended(visitor, next(j["id"] for j in visitor.get("/api/v1/jobs").json()["items"] if j["subject"] == sent["id"]))
+    page = visitor.get(f"/models/{sent['id']}").text
+    assert "would harm" in page or "unknown code" in page
+    assert "m.pkl" in visitor.get(f"/projects/{scan['project']}/models").text
+    assert "good period" in visitor.get(f"/projects/{scan['project']}/monitors").text

@@ -3,6 +3,16 @@ others) add uploads with progress, live progress of scans and keys."""
 
 from __future__ import annotations
 
-from assay.serve.pages import account, datasets, entry, findings, projects, scans
+from assay.serve.pages import account, datasets, entry, findings, ledgers, projects, reviews, scans, watching
 
-ROUTERS = (entry.router, account.router, projects.router, datasets.router, scans.router, findings.router)
+ROUTERS = (
+    entry.router,
+    account.router,
+    projects.router,
+    datasets.router,
+    scans.router,
+    findings.router,
+    reviews.router,
+    ledgers.router,
+    watching.router,
+)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Response
 
-from assay.serve import users
+from assay.serve import ledgers, users
 from assay.serve.access import ROLES, SCOPES, Role, Scope, Who
 from assay.serve.api.doors import FormDoor, Keep, Look, ServiceHere
 from assay.serve.pages.frame import PageRoute, render, see
@@ -46,7 +46,8 @@ def revoke(service: ServiceHere, who: Own, id: Id) -> Response:
 def _account(service: ServiceHere, who: Who, made: MadeToken | None) -> Response:
     with service.database.read() as db:
         held = users.tokens(db, who)
-    return render("account.html.j2", who, tokens=held, made=made, scopes=SCOPES)
+        approver = ledgers.approvers(db).get(who.name)
+    return render("account.html.j2", who, tokens=held, made=made, scopes=SCOPES, approver=approver)
 
 
 @router.get("/users")

@@ -36,10 +36,10 @@ def _templates() -> jinja2.Environment:
     return env
 
 
-def render(name: str, who: Who | None, status: int = 200, **values: Any) -> HTMLResponse:
+def render(name: str, who: Who | None, code: int = 200, **values: Any) -> HTMLResponse:
     """A page from its template. Everything is escaped there; the front's content security policy forbids the rest."""
     text = _templates().get_template(name).render(who=who, csrf=None if who is None else who.csrf, **values)
-    return HTMLResponse(text, status)
+    return HTMLResponse(text, code)
 
 
 def see(path: str) -> RedirectResponse:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Response
 
-from assay.serve import datasets, projects, queue, scans
+from assay.serve import datasets, projects, queue, reviews, scans
 from assay.serve.access import Who
 from assay.serve.api.doors import FormDoor, Look, ServiceHere
 from assay.serve.pages.frame import PageRoute, render, see
@@ -44,5 +44,6 @@ def project_page(service: ServiceHere, who: Look, project: Id) -> Response:
         held = projects.get(db, who, project)
         data = datasets.listing(db, who, project, None, ON_A_PAGE)
         done = scans.listing(db, who, project, limit=ON_A_PAGE)
+        looked = reviews.listing(db, who, project)
     names = {d.id: f"{d.name} {d.version}" for d in data.items}
-    return render("project.html.j2", who, project=held, datasets=data.items, scans=done.items, names=names)
+    return render("project.html.j2", who, project=held, datasets=data.items, scans=done.items, names=names, reviews=looked.items)

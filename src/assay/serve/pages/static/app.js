@@ -45,7 +45,7 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
       } catch (error) {
         answer = { detail: `the server answered ${request.status}` };
       }
-      if (request.status === 201) location.assign(`/datasets/${answer.id}`);
+      if (request.status === 201) location.assign(`${form.dataset.then || "/datasets/"}${answer.id}`);
       else failed(answer.detail + (answer.remedy ? `. What to do: ${answer.remedy}` : ""));
     });
     request.addEventListener("error", () => failed("the connection broke; nothing was kept"));
@@ -61,6 +61,18 @@ for (const picture of document.querySelectorAll("img[data-optional]")) {
   const gone = () => picture.remove();
   if (picture.complete && !picture.naturalWidth && picture.loading !== "lazy") gone();
   picture.addEventListener("error", gone);
+}
+
+const choices = document.querySelector("form[data-choices]");
+if (choices) {
+  const began = performance.now();
+  choices.addEventListener("submit", () => {
+    choices.querySelector("[name=seconds]").value = ((performance.now() - began) / 1000).toFixed(1);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "INPUT") return;
+    choices.querySelector(`button[data-key="${CSS.escape(event.key)}"]`)?.click();
+  });
 }
 
 const list = document.querySelector("[data-keys]");
