@@ -88,6 +88,10 @@ def scan(
     unknown = [f for f in formats if f not in (*FORMATS, *MORE)]
     if unknown:
         raise DataError(f"--format: no format {unknown[0]!r}", remedy=f"choose among {', '.join((*FORMATS, *MORE))}")
+    if "png" in formats:
+        from assay.report.plots.registry import check_png
+
+        check_png()
     if not path.exists():
         raise DataError("there is no such file or folder", path=path, remedy="check the path")
     out = out or folder.default_folder(path, Path.cwd())

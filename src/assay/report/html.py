@@ -22,6 +22,8 @@ from assay.report import charts, words
 from assay.report.exhibits import Carrier, Exhibit, exhibit, label_of, specimens
 from assay.report.json import jsonable
 from assay.report.pictures import Budget
+from assay.report.plots.registry import plots
+from assay.report.plots.svg import STYLE
 from assay.report.rows import by_strength
 from assay.report.withheld import SHOWN_KINDS, description, without_content
 from assay.version import __version__
@@ -83,6 +85,7 @@ def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size:
     ordered = by_strength(conclusion.findings)
     cards = [_card(f, data, conclusion, samples, budget) for f in ordered[:MOST_FINDINGS]]
     review = _review(data, conclusion, samples, budget)
+    drawn = plots(data, conclusion) if size else []
     return (
         _templates()
         .get_template("report.html.j2")
@@ -108,6 +111,8 @@ def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size:
             unreadable=data.unreadable[:MOST_UNREADABLE],
             settings=_settings(conclusion, data),
             cost=conclusion.availability,
+            plots=drawn,
+            plot_style=STYLE,
             spent=budget.spent,
             version=__version__,
         )

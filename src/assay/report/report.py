@@ -40,7 +40,7 @@ from assay.report.rows import by_strength, rows_table
 
 FailOn = Literal["confirmed", "suspected", "never"]
 FORMATS = ("json", "html", "sarif")
-MORE = ("junit",)  # written where asked for by name
+MORE = ("junit", "svg", "png")  # written where asked for by name; svg and png: a folder of plots
 ROW_LIMIT = 10  # findings shown in a notebook
 
 
@@ -141,8 +141,8 @@ class Report:
         return 3 if words.incomplete(self.checks, str(self.conclusion.settings.get("depth", "fast"))) else 0
 
     def write(self, out: str | Path, formats: Sequence[str] = FORMATS, states: str | Path | None = None) -> Path:
-        """Write report.json and rows.parquet, and of html, sarif and junit what `formats` names, into the folder `out`, and a copy of
-        the folder `states`, if there is one: what a scan of more rows, with `since`, goes on from.
+        """Write report.json and rows.parquet, and of html, sarif, junit, svg and png what `formats` names, into the folder `out`, and
+        a copy of the folder `states`, if there is one: what a scan of more rows, with `since`, goes on from.
 
         Whole or not at all. An older report there is replaced; anything else is left alone, and DataError raised.
         """
@@ -172,6 +172,13 @@ class Report:
             from assay.report.junit import report_junit
 
             files[place.JUNIT] = lambda p: _text(p, report_junit(data, self.conclusion))
+        drawn = [f for f in ("svg", "png") if f in formats]
+        if drawn:
+            from assay.report.plots.registry import check_png, plots, write_plots
+
+            if "png" in drawn:
+                check_png()
+            files[place.PLOTS] = lambda p: write_plots(plots(data, self.conclusion), p, drawn)
         out = Path(out)
         place.write_folder(out, files)
         return out
