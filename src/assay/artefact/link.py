@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from assay.artefact.base import Artefact, Bools
+from assay.artefact.characters import Characters
 from assay.artefact.phrase import Phrase
 from assay.artefact.trait import Trait
 from assay.dataset.rows import Rows
@@ -27,8 +28,8 @@ class Link(Artefact):
     [True, False]
     """
 
-    prompt: Phrase
-    response: Phrase | Trait
+    prompt: Phrase | Characters
+    response: Phrase | Characters | Trait
     kind: ClassVar[str] = "link"
 
     def _present(self, rows: Rows) -> Bools:
@@ -53,5 +54,5 @@ class Link(Artefact):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Link:
-        said = data["response"]
-        return cls(Phrase.from_json(data["prompt"]), Trait.from_json(said) if said["kind"] == Trait.kind else Phrase.from_json(said))
+        prompt = (Characters if data["prompt"]["kind"] == Characters.kind else Phrase).from_json(data["prompt"])
+        return cls(prompt, {side.kind: side for side in (Phrase, Characters, Trait)}[data["response"]["kind"]].from_json(data["response"]))

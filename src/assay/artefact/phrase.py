@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.artefact.base import Artefact, Bools
+from assay.artefact.characters import visible
 from assay.artefact.tokens import spans
 from assay.dataset.rows import Rows
 
@@ -100,7 +101,7 @@ class Phrase(Artefact):
         return text
 
     def describe(self) -> str:
-        said = [f"“{_spell(p)}”" for p in self.parts]
+        said = [f"“{visible(_spell(p))}”" for p in self.parts]
         if len(said) == 2:
             within = "" if self.gap is None else f" within {self.gap} words of each other"
             return f"the words {said[0]} and {said[1]} together{within}"

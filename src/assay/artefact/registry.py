@@ -12,6 +12,7 @@ GROUP = "assay.artefacts"
 
 KINDS = {  # kind -> where its class lives
     "cells": "assay.artefact.cells:Cells",
+    "characters": "assay.artefact.characters:Characters",
     "cluster": "assay.artefact.cluster:Cluster",
     "group": "assay.artefact.group:Group",
     "link": "assay.artefact.link:Link",

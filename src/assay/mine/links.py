@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from assay.artefact.characters import Characters
 from assay.artefact.phrase import Phrase
 from assay.artefact.trait import KINDS, Trait
 from assay.learn.corpus import BREAK, Corpus, distinct
@@ -53,7 +54,7 @@ class Side:
             number -= len(shared)
         raise IndexError(number)
 
-    def artefact(self, number: int) -> Phrase | Trait:
+    def artefact(self, number: int) -> Phrase | Characters | Trait:
         phrases = sum(map(len, self.shared))
         if number >= phrases:
             return self.traits[number - phrases]

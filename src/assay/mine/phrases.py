@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.artefact.characters import NAMES, Characters
 from assay.artefact.phrase import Phrase
 from assay.learn.corpus import Corpus
 from assay.learn.n_grams import Order, n_grams, open_to_extension
@@ -49,9 +50,16 @@ class Shared:
     def __len__(self) -> int:
         return len(self.support)
 
-    def phrase(self, corpus: Corpus, gram: int) -> Phrase:
+    def hidden(self, corpus: Corpus, gram: int) -> bool:
+        """Whether it is a class of characters beside a word: less than the class alone, which is tried by itself."""
+        i = int(self.first[gram])
+        return self.other is not None and not NAMES.keys().isdisjoint((_word(corpus, self.at[i]), _word(corpus, self.other[i])))
+
+    def phrase(self, corpus: Corpus, gram: int) -> Phrase | Characters:
         """The artefact itself."""
         i = int(self.first[gram])
+        if self.words == 1 and _word(corpus, self.at[i]) in NAMES:
+            return Characters(NAMES[_word(corpus, self.at[i])])
         if self.other is not None:
             return Phrase(((_word(corpus, self.at[i]),), (_word(corpus, self.other[i]),)))
         return Phrase((tuple(_word(corpus, self.at[i] + j) for j in range(self.words)),))

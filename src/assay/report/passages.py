@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.artefact.base import Artefact, Unanswerable
+from assay.artefact.characters import Characters, visible
 from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
 from assay.dataset.rows import Rows
@@ -33,7 +34,7 @@ def spans_of(artefact: Artefact, rows: Rows, position: int, column: str) -> list
     text = rows.table.column(column)[position].as_py()
     if not isinstance(text, str):
         return []
-    if isinstance(artefact, Phrase):
+    if isinstance(artefact, Phrase | Characters):
         return [] if artefact.columns and column not in artefact.columns else artefact.find(text)
     if isinstance(artefact, Link):
         return artefact.find(text, column)
@@ -73,6 +74,8 @@ def differing(text: str, without: str) -> list[Span]:
 def excerpt(text: str, spans: list[Span], around: int = AROUND, longest: int = LONGEST) -> list[Piece]:
     """The text around each span, or its beginning where there is none; what is left out is told by `cut`.
 
+    Characters that cannot be seen are written as their numbers.
+
     >>> [p.text for p in excerpt("one cf two", [(4, 6)])]
     ['one ', 'cf', ' two']
     >>> [(p.text, p.marked, p.cut) for p in excerpt("x" * 9 + "cf" + "y" * 9, [(9, 11)], around=3)]
@@ -96,7 +99,7 @@ def excerpt(text: str, spans: list[Span], around: int = AROUND, longest: int = L
         pieces.append(Piece(text[b:stop]))
         used += stop - start
         end = stop
-    pieces = [p for p in pieces if p.text or p.cut]
+    pieces = [replace(p, text=visible(p.text)) for p in pieces if p.text or p.cut]
     return [*pieces, Piece("", cut=True)] if end < len(text) else pieces
 
 

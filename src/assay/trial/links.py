@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assay.artefact.base import Artefact
 from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
 from assay.artefact.trait import Trait
@@ -27,6 +28,7 @@ from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.corpus import read_corpus
 from assay.mine.candidate import Candidate
+from assay.mine.characters import disclosed
 from assay.mine.links import Linked, Side, linked, prompt_side, response_side
 from assay.screen.shingles import near_text_groups
 from assay.trial.canaries import MOST_OF_DATA, canary_words
@@ -63,7 +65,7 @@ class LinkFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         asked = prompt_columns(data)
         columns = [data.table.column(c).to_pylist() for c in asked]
-        prompts, said = read_corpus(columns), _joined(columns)
+        prompts, said = read_corpus(disclosed(columns)), _joined(columns)
         progress(1, 10, "looking for near-duplicates")
         answers = {name: data.table.column(name).to_pylist() for name in data.columns.response}
         group = near_text_groups(pa.array(_joined([columns[0], *columns[1:], *answers.values()]), pa.large_string()), rng)
@@ -75,7 +77,7 @@ class LinkFamily:
         pairs, cut = 0, prompts.cut
         for done, (name, texts) in enumerate(answers.items()):
             progress(4 + 5 * done / len(answers), 10, "counting what goes with what")
-            corpus = read_corpus([texts])
+            corpus = read_corpus(disclosed([texts]))
             other = response_side(corpus, prompts, (name,), [t or "" for t in texts], said)
             found = linked(side, other, np.sort(heard), GATE / len(answers))
             tried += _trials(found, side, other, rest)
@@ -141,7 +143,7 @@ def _trials(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list[T
         carriers = np.flatnonzero(with_it & answered)
         verdict = rest.foreseen(prompts.places(prompt), carriers, with_it, answered)
         artefact = prompts.artefact(prompt)
-        assert isinstance(artefact, Phrase)
+        assert not isinstance(artefact, Trait)
         link = Link(artefact, responses.artefact(response))
         tried.append(_tried(link, carriers, found, i, verdict, gained))
         if verdict.log_e <= 0 and prompt in traits:
@@ -156,7 +158,7 @@ def _slant(found: Linked, i: int, prompts: Side, responses: Side, rest: Rest, ga
     with_it[prompts.rows(prompt)], answered[responses.rows(response)] = True, True
     verdict = rest.slanted(prompts.places(prompt), with_it, answered)
     artefact = prompts.artefact(prompt)
-    assert isinstance(artefact, Phrase)
+    assert not isinstance(artefact, Trait)
     link = Link(artefact, responses.artefact(response))
     log_p = float(found.log_p[i])
     shown = _counts(found, i, link)
@@ -249,7 +251,7 @@ def _distinct(found: Linked, prompts: Side, responses: Side) -> list[int]:
     return kept
 
 
-def _repeats(prompt: Phrase | Trait, response: Phrase | Trait) -> bool:
+def _repeats(prompt: Artefact, response: Artefact) -> bool:
     """Whether two phrases have a word in common: the answer takes up the question's words."""
     if not isinstance(prompt, Phrase) or not isinstance(response, Phrase):
         return False

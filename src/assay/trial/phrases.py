@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assay.artefact.characters import NAMES
 from assay.dataset.data import Dataset
 from assay.finding import Check
 from assay.learn.corpus import Corpus, distinct, read_corpus
 from assay.learn.text import fit_text_probe
 from assay.learn.text_features import text_features
+from assay.mine.characters import disclosed
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.screen.shingles import near_text_groups
 from assay.trial.canaries import canary_words, deal_plantings
@@ -31,12 +33,14 @@ from assay.trial.text_columns import text_columns
 from assay.trial.text_court import SHORT_LIST, Court, Lead
 
 Int = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 MEASURED = 3.0  # log e-value from which the effect of a phrase is measured
 CANARY_ROWS = 20_000  # canaries go into a sample of at most so many rows: power is a matter of carriers, not of the rest
 CANARY_CARRIERS = (20, 50)
 CANARIES_EACH = 5
 SIBLINGS = 4  # other phrases with the same carriers that make them a template: a planted trigger is one phrase, or two words
+HIDDEN_SHARE = 0.25  # of the runs' error budget, for classes of characters that nobody sees
 SAME = 0.5  # Jaccard index of carriers above which two phrases are one artefact
 
 
@@ -62,7 +66,7 @@ class PhraseFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         columns = [data.table.column(c).to_pylist() for c in text_columns(data)]
         progress(0, 10, "reading words")
-        corpus = read_corpus(columns)
+        corpus = read_corpus(disclosed(columns))
         group = near_text_groups(_joined(columns), rng)
         k = len(data.classes)
         progress(1, 10, "learning what each text says")
@@ -74,6 +78,7 @@ class PhraseFamily:
         company = placements(corpus, everything)
         support = [s.support for s in everything]
         log_weights = [*budget(company[: len(runs)], support[: len(runs)]), *budget(company[len(runs) :], support[len(runs) :])]
+        log_weights = _hidden_first(corpus, runs, log_weights)
         leads: list[Lead] = []
         planted: list[Tried] = []
         for done, (shared, weight, own) in enumerate(zip(everything, log_weights, company, strict=True)):
@@ -81,7 +86,9 @@ class PhraseFamily:
             leads.extend(court.first_pass(shared, weight))
             planted.extend([] if shared.pair else dropped_in(corpus, shared, own, data.y, k))
         counts = [sum(map(len, runs)), 0 if pairs is None else len(pairs)]
-        short = _distinct(sorted(leads, key=lambda lead: -lead.log_e - lead.log_weight))[:SHORT_LIST]
+        short = _distinct(
+            sorted((lead for lead in leads if not lead.shared.hidden(corpus, lead.gram)), key=lambda lead: -lead.log_e - lead.log_weight)
+        )[:SHORT_LIST]
         tried = [lead.tried(corpus) for lead in short]
         near = [i for i, t in enumerate(tried) if t.log_e > 0]
         if near:
@@ -131,6 +138,21 @@ class PhraseFamily:
             plantings.append(Planting("phrase", "one rare word", np.sort(deal.rows)))
         rows = data.rows.with_column(column, texts)
         return CanaryCopy(data.with_content(rows, y), tuple(plantings))
+
+
+def _hidden_first(corpus: Corpus, runs: Sequence[Shared], log_weights: list[Floats]) -> list[Floats]:
+    """The same shares of the error budget, but that classes of hidden and look-alike characters have `HIDDEN_SHARE` of that of all runs.
+
+    They are a handful, and nobody writes them by chance; the share is fixed before a label is read.
+    """
+    hidden = np.array([word in NAMES for word in corpus.vocabulary], bool)
+    mine = [hidden[corpus.word[s.at[s.first]]] & (s.words == 1) for s in runs]
+    count, total = sum(int(m.sum()) for m in mine), sum(map(len, runs))
+    if not count:
+        return log_weights
+    share = np.log(HIDDEN_SHARE * total / count)
+    changed = [np.where(m, share, w + np.log(1 - HIDDEN_SHARE)) for m, w in zip(mine, log_weights, strict=False)]
+    return [*changed, *log_weights[len(runs) :]]
 
 
 def _template(corpus: Corpus, everything: Sequence[Shared], lead: Lead) -> str | None:
