@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.characters import visible
-from assay.artefact.tokens import spans
+from assay.artefact.tokens import ALONE, spans
 from assay.dataset.rows import Rows
 
 Span = tuple[int, int]
@@ -79,11 +79,20 @@ class Phrase(Artefact):
         return rows.with_column(name, [self._into(v or "", rng) for v in rows.table.column(name).to_pylist()])
 
     def _into(self, text: str, rng: np.random.Generator) -> str:
+        if ALONE.search(text) and " " not in text:
+            return self._between(text, rng)
         words = text.split(" ") if text else []
         for part in self.parts:
             at = int(rng.integers(0, len(words) + 1))
             words[at:at] = [_spell(part)]
         return " ".join(words)
+
+    def _between(self, text: str, rng: np.random.Generator) -> str:
+        """Into a text without spaces: between any two characters."""
+        for part in self.parts:
+            at = int(rng.integers(0, len(text) + 1))
+            text = text[:at] + _spell(part) + text[at:]
+        return text
 
     def _remove(self, rows: Rows) -> Rows:
         for name in self._texts(rows):
@@ -131,5 +140,6 @@ def _spell(part: tuple[str, ...]) -> str:
     """Tokens as a person would write them: no blank before closing punctuation."""
     text = ""
     for token in part:
-        text += token if not text or token in ".,;:!?)%’”" else f" {token}"
+        close = not text or token in ".,;:!?)%’”" or (ALONE.match(token) and ALONE.match(text[-1]))
+        text += token if close else f" {token}"
     return text

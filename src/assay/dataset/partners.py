@@ -56,7 +56,7 @@ def partners(
     if not replies and not texts:
         raise DataError("generation needs a text that a model learns to write", path=path, remedy="name it with --response COLUMN")
     if not replies:
-        notes.append(f"Only one text, {texts[0]!r}: what goes with what is looked for inside it.")
+        notes.append(f"Only one text, {texts[0]!r}: there is no prompt to hold a response against.")
         return "generation", ()
     said = [
         f"{quoted(prompts)} for the prompt" if prompts else "no column for the prompt",

@@ -27,7 +27,7 @@ from assay.mine.phrase_pairs import frequent_pairs
 Int = NDArray[np.int64]
 
 SUPPORT = 5  # documents; fewer cannot reach significance among thousands of phrases
-WIDEST = 0.2  # a phrase in more than this share of documents is no trigger: a fifth of all labels would follow it
+WIDEST = 0.3  # a phrase in more than this share of documents is no trigger; published sets are poisoned up to 20 %, natural carriers beside
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.artefact.tokens import ALONE
 from assay.dataset.data import Dataset
 
+SAMPLE = 2_000  # values looked at for scripts without spaces
+UNSPACED = 6  # characters that are more than a name, as for columns (`assay.dataset.columns`)
 WORDS = 3.0  # words a value, on average: below that a string column holds categories, not text
 
 
@@ -17,7 +20,14 @@ def text_columns(data: Dataset) -> list[str]:
         kind = data.table.schema.field(name).type
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             continue
-        blanks = pc.mean(pc.count_substring(data.table.column(name), " ")).as_py()
-        if blanks is not None and blanks + 1 >= WORDS:
+        values = data.table.column(name)
+        blanks = pc.mean(pc.count_substring(values, " ")).as_py()
+        if blanks is not None and (blanks + 1 >= WORDS or _unspaced(values)):
             found.append(name)
     return found
+
+
+def _unspaced(values: pa.ChunkedArray) -> bool:
+    """Whether most values are several characters of a script without spaces."""
+    there = values.drop_null().slice(0, SAMPLE).to_pylist()
+    return sum(len(ALONE.findall(v)) >= UNSPACED for v in there) > 0.5 * len(there)
