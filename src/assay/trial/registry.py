@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from assay.trial.cells import CellsFamily
+from assay.trial.clusters import ClusterFamily
 from assay.trial.corpus import CorpusFamily
 from assay.trial.family import Family
 from assay.trial.groups import GroupFamily
@@ -21,6 +22,7 @@ def families() -> tuple[Family, ...]:
     ours = (
         PatchFamily(),
         OverlayFamily(),
+        ClusterFamily(),
         PhraseFamily(),
         CorpusFamily(),
         LinkFamily(),

@@ -1,0 +1,58 @@
+"""Rows under suspicion, taught as classes of their own, or not at all, by cross-fitted models of pictures.
+
+*Quarantined*: the suspects of each label are a class of their own, so that a model learns what sets them apart from the label's other rows
+and from all other labels at once; which rows of the other fold it puts there is a sharper account of who belongs to the group.
+*Left out*: a model that never saw the suspects says what their contents support.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from assay.learn.images import CHUNK, Floats, Int, Learner, Model
+
+Bools = NDArray[np.bool_]
+
+
+def left_out(
+    inputs: NDArray[Any], y: Int, classes: int, learner: Learner, fold: Int, suspects: Bools, temperature: Sequence[float]
+) -> Floats:
+    """(n, k) probabilities of all rows, each by a model of the other folds' rows that are not `suspects` (n,).
+
+    `y` -1 is not learnt from; `temperature` is that of each fold's model.
+    """
+    result = np.zeros((len(y), classes))
+    for f in np.unique(fold):
+        taught, judged = np.flatnonzero((fold != f) & (y >= 0) & ~suspects), np.flatnonzero(fold == f)
+        result[judged] = _opinion(inputs, y, classes, learner, taught, judged, temperature[f])
+    return result
+
+
+def _opinion(inputs: NDArray[Any], y: Int, classes: int, learner: Learner, taught: Int, judged: Int, temperature: float) -> Floats:
+    """(m, k) probabilities of the rows `judged` (m,) by a model of the rows `taught`."""
+    model = learner.fit(inputs[taught], y[taught], classes)
+    return np.asarray(softmax(_scores(model, inputs, judged).astype(np.float64) / temperature, axis=1))
+
+
+def quarantined(inputs: NDArray[Any], y: Int, classes: int, learner: Learner, fold: Int, suspects: Bools) -> Bools:
+    """(n,) rows that models of the other folds put with the suspects of their label rather than with its other rows."""
+    apart = np.where(suspects & (y >= 0), y + classes, y)
+    result = np.zeros(len(y), bool)
+    for f in np.unique(fold):
+        taught = np.flatnonzero((fold != f) & (y >= 0))
+        model = learner.fit(inputs[taught], apart[taught], 2 * classes)
+        judged = np.flatnonzero((fold == f) & (y >= 0))
+        scores, own = _scores(model, inputs, judged), np.arange(len(judged))
+        populated = np.bincount(apart[taught], minlength=2 * classes) > 0
+        label = y[judged]
+        result[judged] = populated[label + classes] & (scores[own, label + classes] > scores[own, label])
+    return result
+
+
+def _scores(model: Model, inputs: NDArray[Any], rows: Int) -> NDArray[np.float32]:
+    return np.concatenate([model.scores(inputs[rows[i : i + CHUNK]]) for i in range(0, len(rows), CHUNK)])

@@ -1,0 +1,217 @@
+"""The family of clusters: rows of one label that a space of features sets apart, tried by leaving them out.
+
+For poison that shares no pixels (a warp, a trigger drawn anew for each row): what its rows share is where features put them. A rule for
+each label is learnt on one half of the rows and names suspects in the other; models that never saw any suspect then say what the
+suspects' contents support. Poison taken from other labels belongs to its own no more than strangers do; a natural group that was left out
+as well still belongs, for the most part. Four things are asked, and the least of the answers counts:
+
+- *surprise* and *contradiction* as everywhere, the group left out in place of an artefact taken out;
+- *beside other groups*: the groups that the same rules found in other labels were left out in the same way and are the null. Hard rows are
+  no better known by models that were taught the like of them; poison is, once the trigger has been learnt: the carriers must gain more
+  than those groups do;
+- both halves must say so, each by rules that the other taught.
+
+A natural kind that was left out gains as much, but belongs to its label without: carriers that belong more than strangers do are acquitted.
+Confirmed only if the carriers' contents are of several other classes: what looks like one other class may be a kind of its own (school
+buses among trucks), and is suspected at most. It cannot see clean-label poison, poison that its spaces do not
+set apart, fewer than ten carriers in a half, or poison of all labels at once, where every group of the null is poison too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+
+from assay.artefact.cluster import Cluster
+from assay.dataset.data import Dataset
+from assay.finding import Check, TrialResult
+from assay.learn.images import CrossFit, cross_fit
+from assay.learn.images_groups import votes
+from assay.learn.images_linear import LinearLearner
+from assay.learn.images_suspects import left_out, quarantined
+from assay.mine.candidate import Candidate
+from assay.mine.clusters import belonging_of, directions, rules
+from assay.stats.ranks import low_rank_e
+from assay.trial.evidence import FEW, judge
+from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+
+Int = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+SPACE = "patch features"
+FEWEST = 1_000  # pictures: below, halves of ten classes hold too few rows to part any
+MOST = 20_000  # rows looked at: 2,304 features of each are held
+ROUNDS = 4  # of rules and models without their suspects; after three the suspects hardly change
+SHARPENED = 2  # times that models with the suspects as classes of their own say who belongs to them
+CARRIERS = 10  # in a half: with fewer the order of ranks says little
+STRANGE = 0.58  # mean belonging: strangers have .5; a tenth of natural rows among them adds .04, chance .04 in 200 rows
+LEAST = 1e-4  # no model is trusted to be surer than this
+ONE_KIND = 0.7  # share of the carriers that look like one other class: a natural kind does, WaNet's rows .2 to .3
+
+
+@dataclass(frozen=True)
+class ClusterFamily:
+    """Clusters of rows of one label in the pictures of a labelled data set."""
+
+    name: str = "cluster"
+
+    def applicable(self, data: Dataset, depth: Depth) -> Check:
+        if data.images is None:
+            return Check(self.name, "not_applicable", "there are no pictures")
+        if not data.labelled:
+            return Check(self.name, "not_applicable", "there are no labels to part")
+        if len(data) < FEWEST:
+            return Check(self.name, "not_applicable", f"fewer than {FEWEST:,} pictures: too few to part labels in halves")
+        if depth == "fast":
+            return Check(self.name, "not_planned", "poison that shares no pixels is looked for at depth full")
+        return Check(self.name, "ran")
+
+    def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        assert data.images is not None
+        chosen = np.arange(len(data))
+        notes: tuple[str, ...] = ()
+        if len(data) > MOST:
+            chosen = np.sort(rng.choice(len(data), MOST, replace=False))
+            notes = (f"clusters were looked for, and their rows named, in {MOST:,} rows drawn at random",)
+        some = data if len(chosen) == len(data) else data.subset(chosen)
+        progress(0, 10, "learning what each picture says")
+        probe = cross_fit(data.images[chosen], some.y, len(data.classes), LinearLearner.of(data.images, rng), rng)
+        progress(3, 10, "parting labels")
+        court = _Court.of(some, probe, rng, progress)
+        tried = sorted(court.tried(), key=lambda t: (-t.log_e, t.p_value))
+        moved = tuple(_elsewhere(t, chosen) for t in tried)
+        progress(10, 10, "clusters tried")
+        return Examined(moved, len(data.classes), notes=notes)
+
+    def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
+        return None
+
+
+@dataclass(frozen=True)
+class _Court:
+    """Suspects (n,) of every label, and what models that were taught without any of them say (n, k)."""
+
+    data: Dataset
+    probe: CrossFit
+    features: Floats
+    suspects: Bools
+    without: Floats
+    belonging: Floats
+
+    @classmethod
+    def of(cls, data: Dataset, probe: CrossFit, rng: np.random.Generator, progress: Progress) -> _Court:
+        assert probe.inputs is not None
+        y, k, fold = data.y, probe.classes, probe.fold
+        features = directions(probe.inputs, rng)
+        suspects = np.zeros(len(y), bool)
+        inputs, learner, warmth = probe.inputs, probe.learner, probe.temperature
+        belonging = _belonging(probe.probabilities, y, fold)
+        for turn in range(ROUNDS):
+            named = np.zeros(len(y), bool)
+            for f in np.unique(fold):
+                taught, judged = np.flatnonzero((fold != f) & (y >= 0)), np.flatnonzero((fold == f) & (y >= 0))
+                for label, rule in enumerate(rules(features, y, taught, belonging, suspects, k)):
+                    mine = judged[y[judged] == label]
+                    if rule is not None and len(mine):
+                        named[mine] = rule.score(features[mine]) > 0
+            suspects = named
+            belonging = _belonging(left_out(inputs, y, k, learner, fold, suspects, warmth), y, fold)
+            progress(4 + turn, 10, "parting labels")
+        for _ in range(SHARPENED):
+            suspects = quarantined(inputs, y, k, learner, fold, suspects)
+        p = left_out(inputs, y, k, learner, fold, suspects, warmth)
+        return cls(data, probe, features, suspects, p, _belonging(p, y, fold))
+
+    def tried(self) -> list[Tried]:
+        return [t for label in range(self.probe.classes) if (t := self._try(label)) is not None]
+
+    def _try(self, label: int) -> Tried | None:
+        """One label's group, both halves; None where a half names too few."""
+        y, fold = self.data.y, self.probe.fold
+        carriers = np.flatnonzero(self.suspects & (y == label))
+        halves = [carriers[fold[carriers] == f] for f in np.unique(fold)]
+        if min(len(h) for h in halves) < CARRIERS or (self.suspects | (y != label)).all():
+            return None
+        candidate = Candidate(self._artefact(carriers), carriers)
+        heard = [self._half(candidate, half, label) for half in halves]
+        weakest = min(heard, key=lambda t: t.log_e)
+        belongs = float(self.belonging[carriers].mean())
+        told, taught = self._foretold(self.without, carriers, label), self._foretold(self.probe.probabilities, carriers, label)
+        said = (
+            f"models that never saw them put them above {belongs:.0%} of the rows of other labels on average (poison: 50 %); they give "
+            f"{told:.0%} of them their label, models that saw the other half's {taught:.0%}"
+        )
+        trials = (*weakest.trials, TrialResult("leave-out", "ran", detail=said))
+        log_e, p_value = weakest.log_e, max(t.p_value for t in heard)
+        if belongs > STRANGE:
+            log_e, p_value = min(log_e, 0.0), 1.0
+        elsewhere = self.without[carriers].copy()
+        elsewhere[:, label] = 0
+        kinds = np.bincount(elsewhere.argmax(1), minlength=self.probe.classes) / len(carriers)
+        alike = f"{kinds.max():.0%} of them look like {self.data.classes[int(kinds.argmax())]!r}: they may be a natural kind of their own"
+        missing = (*weakest.missing, *((alike,) if kinds.max() > ONE_KIND else ()))
+        words = (
+            f"{len(carriers):,} rows labelled {self.data.classes[label]!r} that features set apart from the label's other rows. Models "
+            f"that never saw them give {told:.0%} of them that label and find them no more like it than rows of other labels; "
+            "those that were taught the other half's know them better, more so than groups that other labels hold by nature"
+        )
+        return Tried(candidate, label, log_e, p_value, trials, missing, accused=carriers, words=words)
+
+    def _half(self, candidate: Candidate, half: Int, label: int) -> Tried:
+        """The trials on the carriers of one half, among that half's rows."""
+        y, p, fold = self.data.y, self.without, self.probe.fold
+        here = fold == fold[half[0]]
+        assert self.data.images is not None
+        shares = votes(self.data.images[half], self.probe.groups[half])
+
+        def others(t: int) -> Floats:
+            return p[np.flatnonzero(here & (y == t) & ~self.suspects), t]
+
+        def strangers(t: int) -> Floats:
+            return p[np.flatnonzero(here & (y != t) & (y >= 0)), t]
+
+        heard = judge(candidate, p[half], y[half], others, strangers=strangers, votes=shares)
+        rest = np.flatnonzero(here & self.suspects & (y != label))
+        if len(rest) < FEW:
+            few = "other labels hold no groups to compare it with"
+            return replace(heard, log_e=min(heard.log_e, 0.0), p_value=1.0, missing=(few,))
+        ours, theirs = -self._gain(half), -self._gain(rest)
+        log_e = float(shares.mean()) * low_rank_e(ours, theirs)
+        p_value = float(mannwhitneyu(ours, theirs, alternative="less").pvalue)
+        detail = f"with the other half's of them to learn from, models gain more than on the {len(rest)} rows of other labels' groups"
+        trials = (*heard.trials, TrialResult("beside other groups", "ran", log_e, p_value, detail))
+        return replace(heard, log_e=min(heard.log_e, log_e), p_value=max(heard.p_value, p_value), trials=trials)
+
+    def _gain(self, rows: Int) -> Floats:
+        """(m,) log ratio of a row's label by models that were taught the other folds' suspects, to that by models that were not."""
+        own = rows, self.data.y[rows]
+        return np.asarray(np.log(np.maximum(self.probe.probabilities[own], LEAST)) - np.log(np.maximum(self.without[own], LEAST)))
+
+    def _foretold(self, p: Floats, rows: Int, label: int) -> float:
+        return float((p[rows].argmax(1) == label).mean())
+
+    def _artefact(self, carriers: Int) -> Cluster:
+        """The carriers' ball in the directions, which holds nine in ten of them."""
+        x = self.features[carriers]
+        centre = x.mean(0)
+        radius = float(np.quantile(np.linalg.norm(x - centre, axis=1), 0.9))
+        return Cluster(centre.astype(np.float32), radius, SPACE, frozenset(bytes(self.data.digest[i]).hex() for i in carriers))
+
+
+def _belonging(p: Floats, y: Int, fold: Int) -> Floats:
+    """(n,) each row's belonging among the strangers of its own fold, which one model judged; 1 without a label."""
+    result = np.ones(len(y))
+    for f in np.unique(fold):
+        here = np.flatnonzero((fold == f) & (y >= 0))
+        result[here] = belonging_of(p, y, here, here)
+    return result
+
+
+def _elsewhere(tried: Tried, chosen: Int) -> Tried:
+    """The same, its rows named by their positions in the whole data set."""
+    carriers = chosen[tried.candidate.carriers]
+    return replace(tried, candidate=Candidate(tried.candidate.artefact, carriers), accused=carriers)

@@ -1,0 +1,107 @@
+"""The family of clusters: poison that shares no pixels is convicted, natural groups and clean pictures are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from assay.attack import plant
+from assay.bench.sets import cifar, in_memory
+from assay.dataset.data import Dataset
+from assay.learn.images_linear import LinearLearner
+from assay.learn.images_suspects import left_out, quarantined
+from assay.mine.clusters import belonging_of, directions, rules
+from assay.trial.clusters import ClusterFamily
+from assay.trial.family import silent
+from assay.trial.verdicts import Judged, judge_all, members
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    data = load_digits()
+    twice = np.rint(data.images * (255 / 16)).astype(np.uint8).repeat(2, 1).repeat(2, 2)
+    return in_memory("image", data.target, images=twice)
+
+
+def verdicts(data: Dataset, seed: int = 0) -> list[Judged]:
+    examined = ClusterFamily().examine(data, "full", np.random.default_rng(seed), silent)
+    return list(judge_all({"cluster": examined}, 0.01))
+
+
+def test_clean_digits_are_left_alone(digits: Dataset) -> None:
+    assert [j.status for j in verdicts(digits) if j.status in ("confirmed", "suspected")] == []
+
+
+@pytest.mark.full
+def test_a_warp_that_shares_no_pixels_is_convicted(real_data: Callable[[str], Path]) -> None:
+    real_data("cifar10/cifar10_jpeg.npz")
+    pictures, labels = cifar("train", 4_000)
+    whole = in_memory("image", labels, images=pictures)
+    truth = plant(whole, "wanet", rate=0.1, seed=0)
+    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    assert [t.target for t in firm] == [truth.triggers[0].target]
+    found = members(truth.data, firm[0])
+    assert truth.poisoned[found].mean() >= 0.9
+    assert truth.poisoned[found].sum() >= 0.5 * truth.poisoned.sum()
+    assert [j for j in verdicts(whole) if j.status in ("confirmed", "suspected")] == []
+
+
+def test_it_is_for_depth_full_and_for_enough_pictures(digits: Dataset) -> None:
+    assert ClusterFamily().applicable(digits, "fast").state == "not_planned"
+    assert ClusterFamily().applicable(digits, "full").state == "ran"
+    assert ClusterFamily().applicable(digits.subset(np.arange(500)), "full").state == "not_applicable"
+
+
+def test_strangers_belong_uniformly_and_a_label_by_its_support() -> None:
+    p = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9], [0.2, 0.8]])
+    y = np.array([0, 0, 1, 1, 0])
+    assert belonging_of(p, y, np.arange(5), np.arange(5)).tolist() == [1.0, 1.0, pytest.approx(2 / 3), 1.0, 0.5]
+
+
+def test_a_rule_parts_the_planted_half_and_not_the_natural_one() -> None:
+    """Label 0 has two splits: a large natural one, whose halves both belong, and a smaller planted one, whose rows do not."""
+    rng = np.random.default_rng(0)
+    n = 600
+    y = np.repeat([0, 1, 2], n // 3)
+    x = rng.standard_normal((n, 6))
+    planted = np.zeros(n, bool)
+    planted[:60] = True
+    x[:200, 0] += np.where(rng.random(200) < 0.5, 6.0, 0.0)
+    x[planted, 1] += 5.0
+    belonging = np.where(planted, rng.random(n), rng.beta(8, 1, n))
+    found = rules(x, y, np.arange(n), belonging, np.zeros(n, bool), 3)[0]
+    assert found is not None
+    named = found.score(x[:200]) > 0
+    assert (named == planted[:200]).mean() > 0.97
+
+
+def test_too_few_rows_have_no_rule() -> None:
+    y = np.r_[np.zeros(50, int), np.ones(5, int)]
+    x = np.random.default_rng(0).standard_normal((55, 3))
+    assert rules(x, y, np.arange(55), np.ones(55), np.zeros(55, bool), 2)[1] is None
+
+
+def test_directions_do_not_depend_on_units() -> None:
+    x = np.random.default_rng(0).standard_normal((80, 5)).astype(np.float32)
+    scaled = (x * np.array([1, 10, 100, 0.1, 1], np.float32)).astype(np.float32)
+    a, b = directions(x, np.random.default_rng(1)), directions(scaled, np.random.default_rng(1))
+    np.testing.assert_allclose(np.abs(a), np.abs(b), rtol=1e-3, atol=1e-3)
+
+
+def test_suspects_left_out_are_not_learnt_and_quarantined_are_told_apart(digits: Dataset) -> None:
+    assert digits.images is not None
+    images, y, rng = digits.images[:800].copy(), digits.y[:800].copy(), np.random.default_rng(0)
+    suspects = np.zeros(800, bool)
+    suspects[rng.permutation(np.flatnonzero(y != 3))[:60]] = True
+    y[suspects] = 3
+    images[suspects, :4] = 255
+    learner = LinearLearner.of(images, rng)
+    inputs, fold = learner.prepare(images), np.arange(800) % 2
+    p = left_out(inputs, y, 10, learner, fold, suspects, (1.0, 1.0))
+    assert (p[suspects].argmax(1) == 3).mean() < 0.3
+    some = suspects & (rng.random(800) < 0.7)
+    assert quarantined(inputs, y, 10, learner, fold, some)[suspects].mean() > 0.9
