@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from assay.dataset.data import Columns, Dataset, Task
 from assay.dataset.errors import DataError
 from assay.engine.base import Engine, NoEngine, current, using
 from assay.engine.choose import choose
+from assay.finding import Conclusion
 from assay.report.folder import STATES
 from assay.report.report import Report
 from assay.report.since import earlier, tell_since
@@ -48,6 +49,7 @@ def scan(
     samples: bool = True,
     canaries: bool = True,
     ledger: str | Path | None = None,
+    signatures: str | Path | None = None,
     resume: str | Path | None = None,
     keep_states: str | Path | None = None,
     progress: Progress | None = None,
@@ -66,6 +68,7 @@ def scan(
     `engine`: where the work runs; its findings are the same. "local": this process, or with `workers` that many processes of this
     machine; "ray": a Ray cluster, the one at `address` or one started here.
     `depth`: "fast", or "full" with every check. `samples=False` keeps content out of everything that is written.
+    `signatures`: a signed file of known triggers and releases, or "builtin"; what matches is suspected.
     `ledger`: a ledger that knows who brought each row (in place of columns that say so). `resume`: a folder of ours that keeps
     what is finished until the scan ends; after an interruption the same call goes on from there. `keep_states`: a folder of ours
     for what was gathered from blocks of texts (it holds their words), which `since` then folds new rows into; local engine only.
@@ -80,7 +83,7 @@ def scan(
     """
     settings = _settings(alpha=alpha, depth=depth, seed=seed, samples=samples, canaries=canaries)
     columns = Columns(names(content), names(label), id, contributor, source_column, time, names(response))
-    request = _Request(source, columns, task, trusted, since, ledger, resume)
+    request = _Request(source, columns, task, trusted, since, ledger, signatures, resume)
     stored = None if since is None or not (Path(since) / STATES).is_dir() else Path(since) / STATES
     if keep_states is not None and not samples:
         raise DataError("states hold the words of the data", remedy="leave out --keep-states, or --no-samples")
@@ -127,6 +130,7 @@ class _Request:
     trusted: str | Path | None
     since: str | Path | None
     ledger: str | Path | None
+    signatures: str | Path | None
     resume: str | Path | None
 
 
@@ -135,6 +139,7 @@ def _scan(asked: _Request, settings: Settings, progress: Progress) -> Report:
     from assay.pipeline import run
     from assay.stages import Stages
 
+    known = None if asked.signatures is None else _known(asked.signatures)
     data = read(asked.source, columns=asked.columns, task=asked.task, progress=progress)
     if asked.ledger is not None:
         data = _annotated(data, Path(asked.ledger))
@@ -145,9 +150,20 @@ def _scan(asked: _Request, settings: Settings, progress: Progress) -> Report:
     stages = Stages(None if asked.resume is None else Path(asked.resume))
     conclusion = run(data, settings, progress, stages, good)
     stages.clear()
+    if known is not None:
+        conclusion = known(data, conclusion)
     if before is not None:
         data, conclusion = tell_since(data, conclusion, before)
     return Report(data, conclusion)
+
+
+def _known(file: str | Path) -> Callable[[Dataset, Conclusion], Conclusion]:
+    """What adds the matches of a signature file to a conclusion; the file is checked at once."""
+    from assay.known.signatures import open_signatures
+    from assay.report.known import tell_known
+
+    signatures = open_signatures(file)
+    return lambda data, conclusion: tell_known(data, conclusion, signatures)
 
 
 def blame(

@@ -21,6 +21,7 @@ KINDS = {  # kind -> where its class lives
     "phrase": "assay.artefact.phrase:Phrase",
     "relabelling": "assay.artefact.relabelled:Relabelled",
     "trait": "assay.artefact.trait:Trait",
+    "release": "assay.artefact.release:Release",
 }
 
 

@@ -18,7 +18,7 @@ from assay.screen.foreseen import FEWEST_ROWS as FEWEST_ROWS_LEARNT
 from assay.screen.foreseen import Foreseen, can_foresee, foresee
 from assay.screen.statistics import Statistics, row_statistics
 
-Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns"]
+Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns", "passages"]
 
 # A screen compares a row with the others; under this many there is nothing to compare with.
 FEWEST_ROWS = 30
@@ -76,6 +76,8 @@ def lacks(need: Need, context: Context) -> str | None:
         return "needs label-free features, and none were made"
     if need == "content" and data.images is None and not data.columns.content:
         return "needs content, and there is neither a picture nor a content column"
+    if need == "passages" and (data.modality != "text" or data.task != "none"):
+        return "needs text without labels, read as passages"
     if need == "numbers" and not context.numbers.names:
         return "needs numbers: no numeric column here has more than one value"
     if need == "columns" and not can_foresee(data):

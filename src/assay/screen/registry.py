@@ -24,6 +24,7 @@ from assay.screen import (
     missing,
     near_duplicates,
     neighbours,
+    planted_passages,
     robust_z,
     units,
 )
@@ -150,6 +151,14 @@ SCREENS: tuple[Screen, ...] = (
         "a disguise inside the column's range; one in more than a quarter of the rows",
         "a sort a column",
         missing.run,
+    ),
+    Screen(
+        "planted_passages",
+        ("passages",),
+        "pages do not open with a question, in numbers, and answer it in its own words",
+        "a planted page that neither repeats a question nor gives orders nor stands near everything",
+        "linear; 1,000 queries against at most 50,000 passages",
+        planted_passages.run,
     ),
 )
 
