@@ -121,7 +121,7 @@ def _in_split(batch: Batch, split: str) -> Batch:
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"damaged ({error})", path=path, remedy="save the data set again with save_to_disk") from error
     if not isinstance(value, dict):
         raise DataError("holds no object", path=path, remedy="save the data set again with save_to_disk")
@@ -131,7 +131,10 @@ def _json(path: Path) -> dict[str, Any]:
 def _splits(path: Path) -> list[tuple[str | None, Path]]:
     if not (path / DICT).is_file():
         return [(None, path)]
-    names = sorted(str(name) for name in _json(path / DICT).get("splits", []))
+    splits = _json(path / DICT).get("splits", [])
+    if not isinstance(splits, list):
+        raise DataError("names no splits", path=path / DICT, remedy="save the data set again with save_to_disk")
+    names = sorted(map(str, splits))
     for name in names:
         if Path(name).name != name or not (path / name / STATE).is_file():
             raise DataError(f"the split {name!r} is not there", path=path / DICT, remedy="save the data set again with save_to_disk")
@@ -142,7 +145,10 @@ def _shards(folder: Path) -> list[Path]:
     state = _json(folder / STATE)
     if state.get("_indices_data_files") or state.get("_indices_files"):
         raise DataError("saved with an index over its rows", path=folder, remedy="call flatten_indices() and then save_to_disk() again")
-    names = [str(entry.get("filename")) for entry in state.get("_data_files", [])]
+    entries = state.get("_data_files", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DataError("names no data files", path=folder / STATE, remedy="save the data set again with save_to_disk")
+    names = [str(entry.get("filename")) for entry in entries]
     for name in names:
         if Path(name).name != name or not (folder / name).is_file():
             raise DataError(f"the data file {name!r} is not there", path=folder / STATE, remedy="fetch or save the data set again")
