@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -23,12 +24,23 @@ COLUMNS = (
 
 
 def as_table(lines: Iterable[Line]) -> pa.Table:
-    """The records as a small Parquet-ready table, one row a cell and defence; settings and versions as text."""
+    """The records as a small Parquet-ready table, one row a cell and defence; settings and versions as JSON text."""
     listed = sorted(lines, key=lambda x: (x["cell"], x["defence"]))
     columns: dict[str, list[Any]] = {name: [x.get(name) for x in listed] for name in COLUMNS}
-    columns["params"] = [repr(sorted(x["params"].items())) for x in listed]
-    columns["versions"] = [repr(sorted(x["versions"].items())) for x in listed]
+    columns["params"] = [json.dumps(x["params"], sort_keys=True) for x in listed]
+    columns["versions"] = [json.dumps(x["versions"], sort_keys=True) for x in listed]
     return pa.table(columns)
+
+
+def as_lines(table: pa.Table) -> list[Line]:
+    """The inverse of `as_table`: what the page of an earlier run keeps.
+
+    >>> line = {"cell": "sms/flip", "defence": "ours", "params": {"a": 1}, "versions": {"python": "3.11"}}
+    >>> {k: v for k, v in as_lines(as_table([line]))[0].items() if v is not None} == line
+    True
+    """
+    texts = ("params", "versions")
+    return [{**line, **{name: json.loads(line[name]) for name in texts}} for line in table.to_pylist()]
 
 
 def markdown(suite: str, lines: list[Line], command: str, machine: str) -> str:

@@ -59,11 +59,8 @@ def run_suite(
     todo = plans(suite, chosen, done)
     end = time.monotonic() + 60 * minutes
     finished = 0
-    out.parent.mkdir(parents=True, exist_ok=True)
-    _end_last_line(out)
     for plan, lines in _results(todo, jobs, end):
-        with out.open("a") as file:
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+        add_lines(out, lines)
         finished += 1
         progress(finished, len(todo), plan.cell.id)
     return finished, len(todo) - finished
@@ -82,11 +79,13 @@ def read_lines(path: Path) -> list[Line]:
     return found
 
 
-def _end_last_line(path: Path) -> None:
-    """A line that was cut short must not swallow the next one."""
-    if path.exists() and not path.read_bytes().endswith(b"\n"):
-        with path.open("a") as file:
-            file.write("\n")
+def add_lines(path: Path, lines: Iterable[Line]) -> None:
+    """Append results; a last line that was cut short by an interruption does not swallow the first of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cut = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+    with path.open("a") as file:
+        file.writelines(["\n"] if cut else [])
+        file.writelines(json.dumps(line) + "\n" for line in lines)
 
 
 def _results(todo: list[Plan], jobs: int, end: float) -> Iterator[tuple[Plan, list[Line]]]:

@@ -45,14 +45,15 @@ def bench(
     minutes: float = typer.Option(150.0, help="Begin no further cell after so long."),
     jobs: int = typer.Option(1, min=1, help="Cells run at once, a process each."),
     only: str | None = typer.Option(None, help="Only these defences, comma-separated."),
+    after: Path | None = typer.Option(None, help="The Parquet beside the page of an earlier run: what it holds is not run again."),
     page: Path | None = typer.Option(None, help="Write the page (Markdown) here, and the records beside it as Parquet."),
 ) -> int:
     """Run, record, and write the page."""
     import pyarrow.parquet as pq
 
-    from assay.bench.page import as_table, markdown
+    from assay.bench.page import as_lines, as_table, markdown
     from assay.bench.peers.registry import CONTROLS, OURS, defences
-    from assay.bench.runner import read_lines, run_suite
+    from assay.bench.runner import add_lines, read_lines, run_suite
     from assay.bench.suites import SUITES
     from assay.cli.progress import progress_bar
     from assay.cli.scan import listed
@@ -65,6 +66,9 @@ def bench(
         raise DataError(f"--only: no defence {unknown[0]!r}", remedy=f"choose among {', '.join(d.name for d in defences())}")
     chosen = [d for d in defences() if d.name in wanted] if wanted else chosen
     record = out or Path(f"bench-{suite.value}.jsonl")
+    if after is not None:
+        known = {(x["cell"], x["defence"]) for x in read_lines(record)}
+        add_lines(record, [x for x in as_lines(pq.read_table(after)) if (x["cell"], x["defence"]) not in known])
     with progress_bar() as progress:
         done, left = run_suite(SUITES[suite.value], record, chosen, minutes, jobs, progress)
     typer.echo(f"{done} cells run, {left} left; results in {record}")
