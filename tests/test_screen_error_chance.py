@@ -40,3 +40,11 @@ def test_calibrated_where_the_model_is_true_but_too_sure_or_too_shy(sharpness: f
         inside = (found.wrong >= low) & (found.wrong < low + 0.2)
         if inside.sum() > 300:
             assert abs(found.wrong[inside].mean() - bad[inside].mean()) < 0.08
+
+
+def test_single_precision_gives_the_same_answer() -> None:
+    rng = np.random.default_rng(2)
+    p = rng.dirichlet([0.2] * 4, 1_000)
+    y = p.argmax(axis=1)
+    y[:100] = (y[:100] + 1) % 4
+    assert error_chance(p.astype(np.float32), y).share == pytest.approx(error_chance(p, y).share, abs=0.005)

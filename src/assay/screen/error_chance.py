@@ -25,7 +25,7 @@ Int = NDArray[np.int64]
 MOST_ROWS = 20_000
 SMALLEST = 1e-9  # probabilities below this are taken for it: no model is that sure
 # Starting points and bounds: noise from one in 100,000 to one in two, temperature from a twentieth to twenty.
-START = ((-3.0, 0.0), (-6.0, 0.5))
+START = ((-3.0, 0.0), (-6.0, 0.5), (-1.5, -0.7))
 BOUNDS = ((-11.5, 0.0), (-3.0, 3.0))
 
 
@@ -50,7 +50,7 @@ def error_chance(probabilities: Float, y: Int) -> Chance:
     (0.05, True, True)
     """
     n, k = probabilities.shape
-    logs = np.log(np.maximum(probabilities, SMALLEST))
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), SMALLEST))  # single precision has no gradient to follow
     step = max(1, n // MOST_ROWS)
     some, told = logs[::step], y[::step]
 
