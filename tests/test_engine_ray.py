@@ -67,6 +67,46 @@ def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:
     assert found == [i * i for i in range(24)]
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["text", "table", "pictures"])
+def test_whole_scans_with_canaries_are_the_same_though_a_node_dies(nodes: Any, kind: str) -> None:
+    data = {"text": lambda: reviews(500), "table": adults, "pictures": digits}[kind]()
+    here = scan(data)
+    add(nodes, 3)
+    doomed = nodes.add_node(num_cpus=2, object_store_memory=STORE)
+    nodes.wait_for_nodes()
+    killer = threading.Timer(8.0, lambda: nodes.remove_node(doomed, allow_graceful=False))
+    killer.start()
+    there = scan(data, engine="ray")
+    killer.join()
+    assert conclusions(there) == conclusions(here)
+
+
+def adults() -> dict[str, Any]:
+    """Two thousand rows of the breast cancer set's columns, drawn with noise, forty with one number out of range and one label."""
+    from sklearn.datasets import load_breast_cancer
+
+    rng = np.random.default_rng(0)
+    x, y = load_breast_cancer(return_X_y=True)
+    rows = rng.integers(0, len(x), 2000)
+    cells, label = x[rows, :8] * rng.normal(1, 0.05, (2000, 8)), y[rows].copy()
+    planted = rng.choice(np.flatnonzero(label == 0), 40, replace=False)
+    cells[planted, 3], label[planted] = 9999.0, 1
+    return {f"c{j}": cells[:, j] for j in range(8)} | {"label": label}
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """The digits that scikit-learn ships, enlarged, forty with a checker in the corner and one label."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = (np.kron(found.images, np.ones((2, 2))) * 15).astype(np.uint8)[:1200, :, :, None]
+    label = found.target[:1200].copy()
+    planted = np.random.default_rng(0).choice(1200, 40, replace=False)
+    images[planted, :3, :3, 0], label[planted] = [[255, 0, 255], [0, 255, 0], [255, 0, 255]], 3
+    return images, label
+
+
 def test_states_fold_on_the_cluster_and_what_work_raises_is_raised_here(nodes: Any) -> None:
     cluster = Cluster()
     folded = cluster.fold(work.seen, [(i,) for i in range(20)])

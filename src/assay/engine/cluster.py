@@ -49,7 +49,8 @@ class Cluster(Engine):
         self._ours = not ray.is_initialized()
         if self._ours:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
-            options: dict[str, Any] = {"address": address} if address else {"num_cpus": workers, "include_dashboard": False}
+            here = {"address": "local", "num_cpus": workers, "include_dashboard": False}  # and not a cluster that others started here
+            options: dict[str, Any] = {"address": address} if address else here
             try:
                 ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=False, **options)
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
