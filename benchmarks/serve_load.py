@@ -181,12 +181,8 @@ def scan(port: int, token: str, rows: int) -> None:
     body = {"dataset_id": data, "canaries": False}
     made = asker.ask("POST", f"/api/v1/projects/{project}/scans", body)
     start, took = time.monotonic(), []
-    paths = (
-        "/api/v1/projects",
-        f"/api/v1/projects/{project}/scans",
-        f"/api/v1/datasets/{data}/rows?offset=500",
-        f"/api/v1/scans/{made['id']}",
-    )
+    rows_page = f"/api/v1/datasets/{data}/rows?offset=500"
+    paths = ("/api/v1/projects", f"/api/v1/projects/{project}/scans", rows_page, f"/api/v1/scans/{made['id']}")
     while asker.ask("GET", f"/api/v1/jobs/{made['job']['id']}")["state"] in ("queued", "running"):
         for path in paths:
             began = time.monotonic()
@@ -194,9 +190,8 @@ def scan(port: int, token: str, rows: int) -> None:
             took.append(time.monotonic() - began)
         time.sleep(0.1)
     held = asker.ask("GET", f"/api/v1/scans/{made['id']}")
-    print(
-        f"{rows:,} rows scanned in {time.monotonic() - start:.0f} s ({held['job']['state']}, {held['verdict']}); {len(took)} requests: {quantiles(took)}"
-    )
+    said = f"{rows:,} rows scanned in {time.monotonic() - start:.0f} s ({held['job']['state']}, {held['verdict']})"
+    print(f"{said}; {len(took)} requests meanwhile: {quantiles(took)}")
 
 
 def main() -> None:

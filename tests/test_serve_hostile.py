@@ -21,7 +21,7 @@ from assay.serve.errors import ServiceError
 from assay.serve.files import unpack
 from assay.serve.monitors import check_place
 from assay.serve.settings import Bounds
-from serve_story import Team, team
+from serve_story import Team, team, traffic
 
 SMALL = Bounds(upload=200_000, unpacked=2_000_000, ratio=50, members=50, body=20_000, requests=1e9, burst=10**9, disk=0)
 
@@ -205,3 +205,22 @@ def test_webhooks_that_were_allowed() -> None:
     with pytest.raises(ServiceError):
         check_place("http://10.2.2.3:8080/x", ("10.1.0.0/16",))
     assert not check_place("https://8.8.8.8/x", ())
+
+
+def test_a_batch_without_events_leaves_the_monitor_as_it_was(crew: Team) -> None:
+    project = crew.project("empty batches")
+    period = "".join(f"{e['prediction']},{e['label']}\n" for e in traffic(1500, 0.05))
+    asked = {"name": "m", "dataset_id": crew.upload(project, f"prediction,label\n{period}", "p.csv")}
+    monitor = crew.admin.post(f"/api/v1/projects/{project}/monitors", json=asked).json()["id"]
+    crew.work()
+    for events in (
+        [{}, {}],
+        [{"label": 1}],
+        [{"prediction": {"a": 1}}, {"prediction": 3}],
+        [{"confidence": 7, "prediction": 1}],
+        [{"prediction": 1, "x": 10**30}],
+    ):
+        answer = crew.admin.post(f"/api/v1/monitors/{monitor}/events", json={"events": events})
+        assert answer.status_code == 422, answer.text
+    crew.service.watches.close()  # opened again from what is on disk
+    assert crew.admin.get(f"/api/v1/monitors/{monitor}/status").json()["predictions"] == 0

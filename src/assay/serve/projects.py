@@ -49,7 +49,7 @@ def create(db: Session, who: Who, new: NewProject) -> Project:
 
 def change(db: Session, who: Who, id: str, asked: ProjectChange) -> Project:
     found = record(db, who, id)
-    said = asked.model_dump(exclude_unset=True)
+    said = {k: v for k, v in asked.model_dump(exclude_unset=True).items() if v is not None or k == "keep_days"}  # None: for ever
     for name, value in said.items():
         setattr(found, name, value)
     audit.note(db, who, "project.changed", id, id, **said)

@@ -97,7 +97,7 @@ def table_of(events: Any) -> pa.Table:
         names = list(dict.fromkeys(name for event in events for name in event))
         try:
             return pa.table({name: pa.array([event.get(name) for event in events], from_pandas=True) for name in names})
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise DataError(f"the events do not agree on the type of a value: {error}", remedy="give one type a column") from error
     return as_rows(events).table
 

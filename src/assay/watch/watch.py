@@ -124,6 +124,8 @@ class Watch:
         if name is not None and name in self._names:
             return []
         batch = read_batch(self._matched(events, images), self.baseline.fields)
+        if not len(batch):
+            raise DataError("a batch without events", remedy="give each event its columns")
         x = self.baseline.measures.encode(batch)  # what is wrong with a batch is found before it is acknowledged
         self._journal.append(EVENTS, _arrow(batch.table, name))
         fired = self._events(batch, x, name)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from fastapi import Path as PathPart
 from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from assay.dataset.data import Task
 from assay.serve import datasets
 from assay.serve.api.doors import Look, ServiceHere, Write
 from assay.serve.api.paging import After, Limit, Offset
@@ -17,7 +19,8 @@ from assay.serve.shapes import Column, ColumnNames, Dataset, Id, Name, Page, Row
 
 router = noun("data sets")
 BYTES = {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
-Number = Annotated[int, Query(ge=0, lt=2**40)]
+Columns = Annotated[list[Column] | None, Query(max_length=1000)]
+Number = Annotated[int, PathPart(ge=0, lt=2**40)]
 
 
 def declared(request: Request) -> int | None:
@@ -38,13 +41,13 @@ async def upload(
     project: Id,
     file: Annotated[str, Query(max_length=200, description="The file's name: its ending says its format; .zip for a folder")],
     name: Annotated[Name | None, Query(description="What the data set is called; the file's name if left out")] = None,
-    content: Annotated[list[Column] | None, Query()] = None,
-    label: Annotated[list[Column] | None, Query()] = None,
+    content: Columns = None,
+    label: Columns = None,
     id: Column | None = None,
     contributor: Column | None = None,
     source: Column | None = None,
     time: Column | None = None,
-    task: str | None = None,
+    task: Task | None = None,
 ) -> Dataset:
     """Send a file as the body of the request. It becomes the next version of the data set of that name; a worker then reads it."""
     asked = ColumnNames.model_validate(
@@ -93,13 +96,13 @@ def list_rows(
 
 
 @router.get("/datasets/{dataset}/rows/{row}")
-def get_row(service: ServiceHere, who: Look, dataset: Id, row: int, scan: Id | None = None) -> Row:
+def get_row(service: ServiceHere, who: Look, dataset: Id, row: Number, scan: Id | None = None) -> Row:
     with service.database.read() as db:
         return datasets.row(db, who, service.files, dataset, row, scan)
 
 
 @router.get("/datasets/{dataset}/rows/{row}/picture", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def get_picture(service: ServiceHere, who: Look, dataset: Id, row: int) -> Response:
+def get_picture(service: ServiceHere, who: Look, dataset: Id, row: Number) -> Response:
     """The row's pixels as PNG."""
     with service.database.read() as db:
         held = datasets.picture(db, who, service.files, dataset, row)
