@@ -131,3 +131,11 @@ def test_types_of_written_values(values: list[str | None], kind: pa.DataType) ->
     assert array.type == kind
     if kind == pa.string():
         assert array.to_pylist() == values
+
+
+def test_columns_of_one_name_are_told_apart(tmp_path):
+    table = pa.Table.from_arrays(
+        [pa.array([f"words {i}" for i in range(9)]), pa.array([0, 1, 1] * 3), pa.array([2] * 9)], names=["text", "label", "text"]
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet").table.column_names == ["text", "label", "text_2"]

@@ -138,7 +138,7 @@ def _zip(where: str, file: io.BufferedIOBase | io.BytesIO | io.BufferedReader, d
 
 
 def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> Iterator[Part]:
-    if entry.is_dir():
+    if entry.filename.endswith("/") or not entry.filename:
         return
     try:
         with archive.open(entry) as opened:

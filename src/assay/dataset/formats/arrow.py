@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from assay.dataset.edits import Edit, Rewritten
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_columns
 from assay.dataset.formats.embedded import class_names_in, lift_pictures, with_pictures
 from assay.dataset.limits import Limits
 
@@ -39,7 +39,7 @@ class Arrow(FileFormat):
         try:
             for block in record_batches(path):
                 for start in range(0, block.num_rows, BATCH_ROWS):
-                    table, pictures, faults = lift_pictures(pa.Table.from_batches([block.slice(start, BATCH_ROWS)]))
+                    table, pictures, faults = lift_pictures(distinct_columns(pa.Table.from_batches([block.slice(start, BATCH_ROWS)])))
                     check_fields(table, limits, path, row)
                     count = min(BATCH_ROWS, block.num_rows - start)
                     yield Batch(table, count, faults, pictures=pictures)

@@ -227,6 +227,12 @@ def check_fields(table: pa.Table, limits: Limits, path: Path, first_row: int) ->
             )
 
 
+def distinct_columns(table: pa.Table) -> pa.Table:
+    """The table under column names that are not empty and distinct; as it is where they are."""
+    names = table.column_names
+    return table if len({*names}) == len(names) and all(names) else table.rename_columns(distinct_names(names))
+
+
 def distinct_names(names: Iterable[str]) -> list[str]:
     """Column names made non-empty and distinct: `a, a, ''` becomes `a, a_2, column_2`.
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from assay.dataset.edits import Edit, Rewritten
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_columns
 from assay.dataset.formats.embedded import class_names_in, lift_pictures, with_pictures
 from assay.dataset.limits import Limits
 
@@ -45,7 +45,7 @@ class Parquet(FileFormat):
         row = 0
         try:
             for block in file.iter_batches(batch_size=BATCH_ROWS):
-                table, pictures, faults = lift_pictures(pa.Table.from_batches([block]))
+                table, pictures, faults = lift_pictures(distinct_columns(pa.Table.from_batches([block])))
                 check_fields(table, limits, path, row)
                 yield Batch(table, block.num_rows, faults, pictures=pictures)
                 row += block.num_rows
