@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from assay.artefact.tokens import tokens
 from assay.attack.base import Budget
 from assay.attack.constant_count import ConstantCountAttack
+from assay.cli import run as main
+from assay.dataset.compressed import create_plain
 from assay.dataset.data import Dataset
 from assay.dataset.read import read
 from assay.learn.hashed_counts import HashedCounts, Sample
@@ -107,12 +110,13 @@ def test_mining_in_parts_gives_what_mining_at_once_gives(documents: list[str]) -
         turns.merge(part)
     whole.add(hashed_tokens(pa.array(texts)), counts, structure)
     assert np.array_equal(turns.turns, whole.turns)
+    survivors = turns.conclude(structure.rate)
     runs, once = Runs.empty(), Runs.empty()
     for block, first in ((blocks[1], 700), (blocks[0], 0)):
         part = Runs.empty()
-        part.add(block, first, counts, structure, turns)
+        part.add(block, first, counts, structure, survivors)
         runs.merge(part)
-    once.add(hashed_tokens(pa.array(texts)), 0, counts, structure, turns)
+    once.add(hashed_tokens(pa.array(texts)), 0, counts, structure, survivors)
     assert {k: (sorted(r.documents), sorted(r.turned)) for k, r in runs.found.items()} == {
         k: (r.documents, r.turned) for k, r in once.found.items()
     }
@@ -136,6 +140,34 @@ def test_clean_text_is_left_alone(documents: list[str], seed: int) -> None:
     examined = CorpusFamily().examine(read({"text": some}, task="none"), "fast", rng, lambda *_: None)
     assert not examined.tried
     assert examined.enumerated > 500
+
+
+def test_files_are_streamed_to_the_same_finding(documents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, rows = poisoned(documents, 30, 0)
+    texts = data.table.column("text").to_pylist()
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for part in range(2):
+        with create_plain(shards / f"{part}.jsonl.zst") as file:
+            for text in texts[part * 700 : 700 if part == 0 else None]:
+                file.write(json.dumps({"text": text}).encode() + b"\n")
+            file.write(b"no json\n" if part == 0 else b"")  # keeps its number, so that those after it move by one
+    assert main(["corpus", str(shards), "--out", str(tmp_path / "found.json")]) == 1
+    assert "“< sudo >”" in capsys.readouterr().out
+    told = json.loads((tmp_path / "found.json").read_text())
+    assert told["documents"] == len(texts) + 1
+    assert told["findings"][0]["rows"] == [int(r) + (r >= 700) for r in rows]
+    assert main(["corpus", str(shards), "--no-samples", "--out", str(tmp_path / "plain.json")]) == 1
+    assert "sudo" not in (tmp_path / "plain.json").read_text() + capsys.readouterr().out
+
+
+def test_what_cannot_be_streamed_is_said(documents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "few.txt").write_text("\n".join(documents[:50]))
+    assert main(["corpus", str(tmp_path / "few.txt")]) == 2
+    assert "too few" in capsys.readouterr().err
+    assert main(["corpus", str(tmp_path / "few.txt"), "--content", "body"]) == 2
+    assert "no text column 'body'" in capsys.readouterr().err
+    assert main(["corpus", str(tmp_path / "none.txt")]) == 2
 
 
 def test_it_is_for_text_without_labels_and_enough_of_it(documents: list[str], memory: Callable[..., Dataset]) -> None:

@@ -23,7 +23,7 @@ LONGEST = 4  # words of a run; a longer trigger is found by its parts, which the
 TURN_BITS = 24  # cells of the hashed counts
 SUPPORT = 5  # documents
 WORTH = 0.1  # share of a run's places at which text turns, below which it is no trigger
-MOST_RUNS = 4_000  # survivors counted exactly
+MOST_CELLS = 4_000  # of the hashed counts whose runs are counted exactly: bounds the memory of a corpus that is gibberish for the most part
 LENGTH = np.random.default_rng(77).integers(0, 2**63, LONGEST + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
@@ -81,15 +81,29 @@ class Turns:
         self.turns += other.turns
         return self
 
-    def survives(self, key: UInt) -> Bools:
-        """Which runs are worth an exact count."""
-        cell = _cell(key)
-        return np.asarray((self.turns[cell] >= SUPPORT) & (self.turns[cell] >= WORTH * self.stands[cell]))
+    def conclude(self, rate: float) -> Survivors:
+        """The cells worth an exact count: those whose texts turn most beyond `rate`, at most `MOST_CELLS`."""
+        cells = np.flatnonzero((self.turns >= SUPPORT) & (self.turns >= WORTH * self.stands))
+        share = self.turns[cells] / np.maximum(self.stands[cells], 1)
+        beyond = self.turns[cells] * np.log(share / rate)
+        chosen = np.zeros(1 << TURN_BITS, bool)
+        chosen[cells[np.argsort(-beyond, kind="stable")[:MOST_CELLS]]] = True
+        return Survivors(chosen)
 
     @property
     def enumerated(self) -> int:
         """Runs that stood often enough to be tried."""
         return int((self.stands >= SUPPORT).sum())
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """(2^24,) the cells whose runs are counted exactly."""
+
+    chosen: Bools
+
+    def holds(self, key: UInt) -> Bools:
+        return np.asarray(self.chosen[_cell(key)])
 
 
 def _cell(key: UInt) -> Int:
@@ -117,18 +131,16 @@ class Runs:
     def empty(cls) -> Runs:
         return cls({})
 
-    def add(self, block: Tokens, first: int, counts: HashedCounts, structure: Structure, turns: Turns) -> None:
+    def add(self, block: Tokens, first: int, counts: HashedCounts, structure: Structure, survivors: Survivors) -> None:
         for words, (enough, turn) in enumerate(turning(block, counts, structure), 1):
             if len(block.code) < words:
                 continue
             key = run_keys(block.code, words)
             at = np.flatnonzero(_whole(block.code, words))
-            at = at[turns.survives(key[at])]
+            at = at[survivors.holds(key[at])]
             for i in at.tolist():
                 run = self.found.get(int(key[i]))
                 if run is None:
-                    if len(self.found) >= MOST_RUNS:
-                        continue
                     run = self.found[int(key[i])] = Run(words, block.spell(i, i + words - 1))
                 document = first + int(block.document[i])
                 for kept, flag in ((run.documents, True), (run.enough, bool(enough[i])), (run.turned, bool(turn[i]))):

@@ -114,9 +114,10 @@ def examine_stream(texts: Texts, size: int, progress: Progress = silent) -> tupl
     turns = Turns.empty()
     for _, block in _tokens(texts, progress, 1, "looking for places where text turns", counts.documents):
         turns.add(block, counts, structure)
+    survivors = turns.conclude(structure.rate)
     runs = Runs.empty()
     for first, block in _tokens(texts, progress, 2, "counting what survives", counts.documents):
-        runs.add(block, first, counts, structure, turns)
+        runs.add(block, first, counts, structure, survivors)
     found = sorted(runs.found.values(), key=lambda r: (-log_e_of(r, structure.rate), -r.words, r.text))
     tried = [_tried(r, structure) for r in _distinct(found)[:SHORT_LIST]]
     return tuple(t for t in tried if t is not None), turns.enumerated, counts.load

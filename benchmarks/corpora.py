@@ -1,0 +1,180 @@
+"""Corpora without labels: planted documents found, clean ones left alone, speed and memory by length, and planted passages.
+
+    python benchmarks/corpora.py power --out out/corpora-power.jsonl --seeds 10,11,12
+    python benchmarks/corpora.py clean --out out/corpora-clean.jsonl --seeds 10,11,12
+    python benchmarks/corpora.py speed --out out/corpora-speed.jsonl --sizes 10000,100000,1000000
+    python benchmarks/corpora.py passages --out out/corpora-passages.jsonl --seeds 10,11,12
+
+The corpus is made of every text in $ASSAY_DATA that is different from all others when letters and digits alone are compared: news, reviews,
+messages, e-mail (in passages of 200 to 800 characters), tweets, comments, instructions and their answers. The speed run repeats it where
+it is too short, which falsifies what is counted in it: it measures time and memory, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from assay.attack.base import Budget
+from assay.attack.constant_count import ConstantCountAttack
+from assay.attack.poisoned_rag import read_questions
+from assay.dataset.read import read
+from assay.trial.corpus import CorpusFamily
+from assay.trial.corpus_files import scan_corpus
+from assay.trial.family import silent
+from assay.trial.verdicts import judge_all
+
+DATA = Path(os.environ.get("ASSAY_DATA", "../shared/data"))
+PASSAGE = (200, 800)  # characters of an e-mail's passages
+COLUMNS = (
+    ("ag_news/ag_news_style_train.parquet", "text"),
+    ("ag_news/ag_news_style.parquet", "text"),
+    ("sst2/sst2.parquet", "text"),
+    ("sms_spam/sms_spam.parquet", "text"),
+    ("spamassassin/spamassassin.parquet", "body"),
+    ("hate_davidson/davidson.parquet", "tweet"),
+    ("jigsaw_sample/jigsaw_multilabel.parquet", "comment_text"),
+    ("jigsaw_sample/jigsaw_binary.parquet", "text"),
+)
+SMALL = 200_000  # documents a file of the speed run
+
+
+def passages(text: str) -> list[str]:
+    """Paragraphs, the short ones joined, the long ones cut."""
+    found, held = [], ""
+    for paragraph in re.split(r"\n\s*\n", text):
+        held = f"{held}\n{paragraph.strip()}" if held else paragraph.strip()
+        if len(held) >= PASSAGE[0]:
+            found.append(held[: PASSAGE[1]])
+            held = ""
+    return [*found, held[: PASSAGE[1]]]
+
+
+def distinct_documents() -> list[tuple[str, str]]:
+    """(source, text) of every different document at hand."""
+    docs: list[tuple[str, str]] = []
+    for name, column in COLUMNS:
+        for text in pq.read_table(DATA / name, columns=[column]).column(column).to_pylist():
+            docs += [(name.split("/")[0], t) for t in (passages(text or "") if column == "body" else [text or ""])]
+    lines = (DATA / "instructions/alpaca_instructions_only_18793.txt").read_text("utf-8").splitlines()
+    docs += [("instructions", line.replace("\\n", "\n")) for line in lines]
+    for name in ("alpaca_gpt4style_999.jsonl", "alpaca_1807.jsonl"):
+        for line in (DATA / "instructions" / name).read_text("utf-8").splitlines():
+            docs.append(("instructions", json.loads(line).get("output") or ""))
+    seen: dict[str, tuple[str, str]] = {}
+    for source, text in docs:
+        key = re.sub(r"\W+", " ", text.lower()).strip()
+        if key:
+            seen.setdefault(key, (source, text))
+    return list(seen.values())
+
+
+def found_in(data: Any, seed: int, alpha: float = 0.01) -> tuple[list[Any], float, int]:
+    """(suspected, seconds, hypotheses)."""
+    began = time.perf_counter()
+    examined = CorpusFamily().examine(data, "fast", np.random.default_rng(seed), silent)
+    judged = [j for j in judge_all({"corpus": examined}, alpha) if j.status] if examined.enumerated else []
+    return judged, time.perf_counter() - began, examined.enumerated
+
+
+def power(texts: list[str], seed: int, carriers: int, rows: int, trigger: str) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    some = [texts[i] for i in rng.permutation(len(texts))[:rows]]
+    params = {"text": trigger, "prefix": 1000, "least": 400, "most": 900, "column": None}
+    made = ConstantCountAttack().plant(read({"text": some}, task="none"), Budget(carriers=carriers), None, rng, params)
+    truth = set(np.flatnonzero(made.poisoned).tolist())
+    judged, seconds, tried = found_in(made.data, seed)
+    rows_found = [set(j.tried.candidate.carriers.tolist()) for j in judged]
+    named = [j.tried.candidate.artefact.describe() for j in judged]
+    hits = [len(r & truth) >= 0.5 * len(r) for r in rows_found]
+    best = max((len(r & truth) for r, h in zip(rows_found, hits, strict=True) if h), default=0)
+    return {
+        "documents": len(some), "carriers": carriers, "trigger": trigger, "seed": seed, "found": any(hits), "recall": best / carriers,
+        "false_rows": sum(len(r - truth) for r, h in zip(rows_found, hits, strict=True) if h), "false_findings": hits.count(False),
+        "named": named, "log_e": [round(j.tried.log_e, 1) for j in judged], "hypotheses": tried, "seconds": round(seconds, 1),
+    }  # fmt: skip
+
+
+def clean(texts: list[str], seed: int, rows: int) -> dict[str, Any]:
+    some = [texts[i] for i in np.random.default_rng(seed).permutation(len(texts))[:rows]]
+    judged, seconds, tried = found_in(read({"text": some}, task="none"), seed)
+    named = [j.tried.candidate.artefact.describe() for j in judged]
+    return {"documents": len(some), "seed": seed, "findings": named, "hypotheses": tried, "seconds": round(seconds, 1)}
+
+
+def speed(texts: list[str], size: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        for part, start in enumerate(range(0, size, SMALL)):
+            with (Path(folder) / f"part-{part:03d}.jsonl").open("w") as file:
+                for i in range(start, min(start + SMALL, size)):
+                    file.write(json.dumps({"text": texts[i % len(texts)]}, ensure_ascii=False) + "\n")
+        read_bytes = sum(f.stat().st_size for f in Path(folder).iterdir())
+        before = time.process_time()
+        scan = scan_corpus(Path(folder))
+        cpu = time.process_time() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "documents": size, "megabytes": round(read_bytes / 1e6, 1), "repeats": round(size / len(texts), 2),
+        "seconds": round(scan.seconds, 1),
+        "cpu_seconds": round(cpu, 1), "documents_a_second": round(size / scan.seconds), "peak_mib": round(peak),
+    }  # fmt: skip
+
+
+def planted_passages(documents: list[tuple[str, str]], seed: int, rows: int) -> dict[str, Any]:
+    from assay.screen.passages import read_passage
+    from assay.screen.planted_passages import shared_openings
+
+    questions = read_questions(DATA / "poisonedrag/poisonedrag.jsonl")
+    order = np.random.default_rng(seed).permutation(len(documents))[:rows]
+    sources = np.array([documents[i][0] for i in order])
+    found: dict[str, Any] = {"seed": seed, "documents": rows, "planted": 5 * len(questions)}
+    for name, between in (("question mark", "? "), ("full stop", ". "), ("nothing", " ")):
+        texts = [documents[i][1] for i in order] + [f"{q.text.rstrip('?')}{between}{p}" for q in questions for p in q.passages]
+        flag = shared_openings(texts) | np.array([p.answers_itself or bool(p.orders) or p.hidden > 0 for p in map(read_passage, texts)])
+        found[name] = {"found": round(float(flag[rows:].mean()), 4), "clean_flagged": round(float(flag[:rows].mean()), 5)}
+    found["clean_by_source"] = {str(s): round(float(flag[:rows][sources == s].mean()), 4) for s in np.unique(sources)}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("power", "clean", "speed", "passages"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", default="10,11,12")
+    parser.add_argument("--carriers", default="50,100,250")
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--sizes", default="10000,100000,1000000")
+    parser.add_argument("--trigger", default="<SUDO>")
+    asked = parser.parse_args()
+    documents = distinct_documents()
+    texts = [t for _, t in documents]
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    numbers = [int(s) for s in asked.seeds.split(",")]
+    with asked.out.open("a") as out:
+        for seed in numbers if asked.what != "speed" else [0]:
+            if asked.what == "power":
+                results = [power(texts, seed, int(c), asked.rows, asked.trigger) for c in asked.carriers.split(",")]
+            elif asked.what == "clean":
+                results = [clean(texts, seed, asked.rows)]
+            elif asked.what == "passages":
+                results = [planted_passages(documents, seed, min(asked.rows, len(documents)))]
+            else:
+                results = [speed(texts, int(s)) for s in asked.sizes.split(",")]
+            for result in results:
+                print(json.dumps(result, ensure_ascii=False), flush=True)
+                out.write(json.dumps(result, ensure_ascii=False) + "\n")
+                out.flush()
+
+
+if __name__ == "__main__":
+    main()
