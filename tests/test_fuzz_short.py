@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fuzz_corpus import CORPUS
 from fuzz_targets import TARGETS, attempt
 
-ROUNDS = 40  # mutations of every seed; fuzz_run.py makes millions
+FOUND = Path(__file__).parent / "golden" / "fuzz"  # inputs that once were a fault
+ROUNDS = 25  # mutations of every seed; fuzz_run.py makes millions
 TOKENS = (
     b"\0",
     b"\xff" * 8,
@@ -59,3 +62,8 @@ def test_seeds_and_mutations_give_only_clear_errors(name):
         for _ in range(max(4, ROUNDS // len(CORPUS[name]()))):
             attempt(name, mutated(seed, rng))
     attempt(name, b"")
+
+
+@pytest.mark.parametrize("path", sorted(FOUND.glob("*")), ids=lambda p: p.name)
+def test_what_fuzzing_found_stays_mended(path):
+    attempt(path.name.rsplit("-", 1)[0], path.read_bytes())

@@ -108,7 +108,10 @@ class Baseline:
             said = json.loads(path.read_bytes())
             if not isinstance(said, dict):
                 raise TypeError("no object")
-            return cls.from_json(said, path)
+            made = cls.from_json(said, path)
+            if not made.bound.shape == made.mean.shape == (len(made.streams),):
+                raise ValueError(f"{made.bound.shape} bounds and {made.mean.shape} means for {len(made.streams)} streams")
+            return made
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"is no baseline ({type(error).__name__}: {error})", path=path, remedy="bring it back from a copy, or assay watch init"

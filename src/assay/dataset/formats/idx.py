@@ -132,6 +132,8 @@ def _header(path: Path) -> tuple[tuple[int, ...], int]:
 def _array(path: Path, limits: Limits) -> NDArray[np.uint8]:
     shape, head = _header(path)
     size = math.prod(shape)
+    if size == 0:
+        raise DataError(f"holds no values (dimensions {shape})", path=path, remedy=AGAIN)
     if size > limits.unpacked:
         raise DataError(f"promises {size:,} bytes, more than {limits.unpacked:,}", path=path, remedy=f"allow more: {VARIABLE}=unpacked=...")
     if path.suffix != ".gz" and path.stat().st_size < head + size:
