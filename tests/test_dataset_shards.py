@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.api import scan
@@ -67,6 +67,7 @@ def test_shards_that_type_a_column_otherwise_have_the_digests_of_the_whole(tmp_p
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=40), st.integers(0, 4))
+@settings(deadline=None)
 def test_the_root_over_blocks_is_the_root_over_all(entries: list[bytes], power: int) -> None:
     size = 1 << power
     blocks = [b"".join(entries[i : i + size]) for i in range(0, len(entries), size)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import engine_work as work
@@ -84,11 +84,11 @@ def test_scratch_files_go(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@given(st.lists(st.lists(st.integers(0, 255), max_size=50), max_size=4))
-def test_what_is_spilled_comes_back(tmp_path_factory: pytest.TempPathFactory, values: list[list[int]]) -> None:
-    arrays = [np.array(v, np.uint8) for v in values]
-    back = spill(arrays, tmp_path_factory.mktemp("spilled")).load()
-    assert [a.tolist() for a in back] == values
+@given(st.lists(st.binary(max_size=50), max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_is_spilled_comes_back(tmp_path_factory: pytest.TempPathFactory, values: list[bytes]) -> None:
+    back = spill([np.frombuffer(v, np.uint8) for v in values], tmp_path_factory.mktemp("spilled")).load()
+    assert [a.tobytes() for a in back] == values
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.engine.base import using
@@ -35,7 +35,7 @@ def same(a: SharedWindows, b: SharedWindows) -> None:
 
 
 @given(st.lists(st.integers(1, 59), max_size=5, unique=True), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 def test_any_split_and_order_gives_the_same_windows(cuts: list[int], random: random_module.Random) -> None:
     images = pictures()
     edges = [0, *sorted(cuts), len(images)]

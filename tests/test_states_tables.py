@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.engine.base import using
@@ -38,7 +38,7 @@ def same(one: list[Shared], other: list[Shared]) -> None:
 
 
 @given(ROWS, st.integers(1, 30), st.integers(1, 200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_proposals_do_not_depend_on_the_blocks(rows: list[tuple[float | None, ...]], block: int, group: int) -> None:
     coded = table(rows)
     same(mined(coded, 2, block, group), mined(coded, 2))
@@ -56,6 +56,7 @@ def test_processes_propose_what_this_one_does() -> None:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(0, 1))
+@settings(deadline=None)
 def test_quantiles_of_counts_are_those_of_the_numbers(values: list[float], share: float) -> None:
     numbers = np.array(values)
     counts = Counts.empty().add(numbers[::2]).merge(Counts.empty().add(numbers[1::2]))

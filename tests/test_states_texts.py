@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.learn import corpus as corpora
@@ -41,7 +41,7 @@ def same(one: Sequence[Shared], other: Sequence[Shared]) -> None:
 
 
 @given(TEXTS, st.integers(1, 12), st.randoms(use_true_random=False))
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_texts_read_in_any_blocks_and_merged_in_any_order_are_one_corpus(
     texts: list[str | None], size: int, random: random_module.Random
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_missing_block_is_an_error_and_no_gap() -> None:
 
 
 @given(TEXTS, st.integers(1, 40))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_the_phrases_that_are_mined_do_not_depend_on_the_blocks(texts: list[str | None], tokens: int) -> None:
     corpus = read_corpus([texts])
     assert sum(len(b.word) for b in blocks_of(corpus, tokens)) == len(corpus.word)
@@ -71,7 +71,7 @@ def test_the_phrases_that_are_mined_do_not_depend_on_the_blocks(texts: list[str 
 
 
 @given(TEXTS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_every_shared_run_is_counted_right(texts: list[str | None]) -> None:
     """Oracle: runs counted as strings, document by document."""
     corpus = read_corpus([texts])
