@@ -37,7 +37,7 @@ def people(rng: np.random.Generator, n: int = 3_000, noise: float = 0.12) -> dic
 
 
 @pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("load", [load_breast_cancer, load_wine, load_digits])
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine, pytest.param(load_digits, marks=pytest.mark.full)])
 def test_clean_tables_get_few_flags(memory: Make, run: Callable[[Context], RowScore], load: Callable[..., object]) -> None:
     x, y = load(return_X_y=True)  # type: ignore[misc]
     ours = context(memory("table", {f"x{j}": x[:, j] for j in range(x.shape[1])}, y))
