@@ -18,7 +18,7 @@ from assay.screen.foreseen import FEWEST_ROWS as FEWEST_ROWS_LEARNT
 from assay.screen.foreseen import Foreseen, can_foresee, foresee
 from assay.screen.statistics import Statistics, row_statistics
 
-Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns", "passages"]
+Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns", "passages", "number_label"]
 
 # A screen compares a row with the others; under this many there is nothing to compare with.
 FEWEST_ROWS = 30
@@ -80,6 +80,8 @@ def lacks(need: Need, context: Context) -> str | None:
         return "needs text without labels, read as passages"
     if need == "numbers" and not context.numbers.names:
         return "needs numbers: no numeric column here has more than one value"
+    if need == "number_label" and (data.task != "regression" or not data.columns.content):
+        return f"needs a label that is a number and columns to foretell it from; the task here is {data.task}"
     if need == "columns" and not can_foresee(data):
         return f"needs a table of {FEWEST_ROWS_LEARNT} rows with a column of ten different numbers, and others to foresee it from"
     return None

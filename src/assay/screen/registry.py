@@ -24,6 +24,7 @@ from assay.screen import (
     missing,
     near_duplicates,
     neighbours,
+    number_labels,
     planted_passages,
     robust_z,
     units,
@@ -55,6 +56,14 @@ SCREENS: tuple[Screen, ...] = (
         "wrong labels that a model learns to repeat: a backdoor's rows look cleaner than the average row",
         "linear in rows times classes",
         label_errors.run,
+    ),
+    Screen(
+        "number_labels",
+        ("number_label",),
+        "three quarters of the rows are good and lie together, and a sum of steps of each column foretells the label",
+        "wrong numbers within six deviations of the right ones; what only several columns together foretell",
+        "linear in rows times features squared",
+        number_labels.run,
     ),
     Screen(
         "neighbours",
