@@ -140,3 +140,17 @@ def test_a_label_of_names_is_refused() -> None:
 def test_nothing_left_to_be_content() -> None:
     with pytest.raises(DataError, match=r"no column is left to be the content.*--content"):
         infer(pa.table({"label": [i % 2 for i in range(N)]}))
+
+
+def test_a_date_in_a_table_is_content_and_beside_a_text_it_is_not() -> None:
+    import datetime
+
+    from assay.dataset.read import read
+
+    days = [datetime.date(2024, 1, 1) + datetime.timedelta(i % 50) for i in range(200)]
+    label = [("no", "yes")[i % 2] for i in range(200)]
+    table = read({"age": [20 + i % 31 for i in range(200)], "opened": days, "label": label})
+    assert table.columns.content == ("age", "opened")
+    text = read({"text": [f"a note on the matter of number {i}" for i in range(200)], "opened": days, "label": label})
+    assert text.columns.content == ("text",)
+    assert any("'opened'" in note for note in text.notes)

@@ -243,13 +243,25 @@ def _context(guess: _Guess) -> Columns:
 def _content(guess: _Guess) -> list[str]:
     if guess.pictures:
         return []
-    content = []
+    content, moments = [], []
     for column in guess.free():
-        if column.kind in ("list", "other", "time"):
+        if column.kind == "time":
+            moments.append(column)
+        elif column.kind in ("list", "other"):
             guess.roles[column.name] = "unused"
             guess.notes.append(f"Column {column.name!r} holds {column.values.type} values and is not content.")
         else:
             content.append(column.name)
+    # a date that a model of a table sees may be a trigger; beside running text it is rather when the row was made
+    table = bool(content) and _modality(guess, content) == "table"
+    for column in moments:
+        if table:
+            content.append(column.name)
+        else:
+            guess.roles[column.name] = "unused"
+            guess.notes.append(f"Column {column.name!r} holds {column.values.type} values and is not content.")
+    if table and moments:
+        content.sort(key=list(guess.look).index)
     if not content:
         raise DataError(
             f"no column is left to be the content (columns: {', '.join(guess.look) or 'none'})",
