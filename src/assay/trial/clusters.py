@@ -159,7 +159,7 @@ class _Court:
             f"that never saw them give {told:.0%} of them that label and find them no more like it than rows of other labels; "
             "those that were taught the other half's know them better, more so than groups that other labels hold by nature"
         )
-        return Tried(candidate, label, log_e, p_value, trials, missing, accused=carriers, words=words)
+        return Tried(candidate, label, log_e, p_value, trials, missing, accused=self._accused(carriers, label), words=words)
 
     def _half(self, candidate: Candidate, half: Int, label: int) -> Tried:
         """The trials on the carriers of one half, among that half's rows."""
@@ -185,6 +185,12 @@ class _Court:
         detail = f"with the other half's of them to learn from, models gain more than on the {len(rest)} rows of other labels' groups"
         trials = (*heard.trials, TrialResult("beside other groups", "ran", log_e, p_value, detail))
         return replace(heard, log_e=min(heard.log_e, log_e), p_value=max(heard.p_value, p_value), trials=trials)
+
+    def _accused(self, carriers: Int, label: int) -> Int:
+        """Carriers that the taught models know better than they know half of the rows of other labels' groups; the others are hard rows."""
+        rest = np.flatnonzero(self.suspects & (self.data.y != label))
+        usual = float(np.median(self._gain(rest))) if len(rest) else 0.0
+        return carriers[self._gain(carriers) > usual]
 
     def _gain(self, rows: Int) -> Floats:
         """(m,) log ratio of a row's label by models that were taught the other folds' suspects, to that by models that were not."""
@@ -213,5 +219,5 @@ def _belonging(p: Floats, y: Int, fold: Int) -> Floats:
 
 def _elsewhere(tried: Tried, chosen: Int) -> Tried:
     """The same, its rows named by their positions in the whole data set."""
-    carriers = chosen[tried.candidate.carriers]
-    return replace(tried, candidate=Candidate(tried.candidate.artefact, carriers), accused=carriers)
+    candidate = Candidate(tried.candidate.artefact, chosen[tried.candidate.carriers])
+    return replace(tried, candidate=candidate, accused=None if tried.accused is None else chosen[tried.accused])
