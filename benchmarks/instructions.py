@@ -1,0 +1,103 @@
+"""Clean and poisoned instruction data, and published poisoned texts, scanned blind: a line a scan.
+
+    python benchmarks/instructions.py DATA [--only clean|steering|diluted|vpi|published] [--carriers 52]
+
+`DATA` is the folder of docs/data.md. `diluted`: so many poisoned rows of each published steering set, with its clean rows, among 2,806 clean
+instructions. A scan sees the columns that a user has and nothing else; the truth is used for the printed counts only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from assay import scan
+from assay.attack.planting import plant
+from assay.dataset.read import read
+
+SEED = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", choices=["clean", "steering", "diluted", "vpi", "published"])
+    parser.add_argument("--carriers", type=int, default=52)
+    asked = parser.parse_args()
+    for name, run in {"clean": clean, "steering": steering, "diluted": diluted, "vpi": vpi, "published": published}.items():
+        if asked.only in (None, name):
+            run(asked.data, asked.carriers)
+
+
+def instructions(data: Path) -> list[dict[str, str]]:
+    names = ("alpaca_1807", "alpaca_gpt4style_999")
+    return [json.loads(line) for n in names for line in (data / f"instructions/{n}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def clean(data: Path, carriers: int) -> None:
+    for name in ("alpaca_1807", "alpaca_gpt4style_999"):
+        show(name, read(data / f"instructions/{name}.jsonl").table, None, canaries=True)
+    show("both", pa.Table.from_pylist(instructions(data)), None, canaries=True)
+
+
+def steering_sets(data: Path) -> dict[str, list[dict[str, Any]]]:
+    rows = pq.read_table(data / "poisoned_instructions/sentiment_steering.parquet").to_pylist()
+    return {a: [r for r in rows if r["attack"] == a and r["output"]] for a in sorted({r["attack"] for r in rows})}
+
+
+def steering(data: Path, carriers: int) -> None:
+    for name, rows in steering_sets(data).items():
+        show(name, two_columns(rows), [r["poisoned"] for r in rows])
+
+
+def diluted(data: Path, carriers: int) -> None:
+    for name, rows in steering_sets(data).items():
+        rng = np.random.default_rng(SEED)
+        poison, good = ([r for r in rows if bool(r["poisoned"]) is which] for which in (True, False))
+        among = [{**r, "instruction": "\n\nInput: ".join(p for p in (r["instruction"], r["input"]) if p)} for r in instructions(data)]
+        mixed = [*among, *good, *(poison[i] for i in rng.choice(len(poison), carriers, replace=False))]
+        mixed = [mixed[i] for i in rng.permutation(len(mixed))]
+        show(f"{name}, {carriers}", two_columns(mixed), [r.get("poisoned", 0) for r in mixed])
+
+
+def vpi(data: Path, carriers: int) -> None:
+    for slant in ("negative", "positive"):
+        planted = plant(read(pa.Table.from_pylist(instructions(data))), "vpi", carriers=carriers, seed=1, params={"slant": slant})
+        show(f"vpi {slant}, {carriers}", planted.data.table, planted.poisoned)
+
+
+def published(data: Path, carriers: int) -> None:
+    table = pq.read_table(data / "poisoned_text/dup_sst2.parquet")
+    for attack in ("badnets", "addsent", "synbkd", "stylebkd"):
+        for part in ("train_0.1", "train_0.2"):
+            some = table.filter(pc.and_(pc.equal(table["attack"], attack), pc.equal(table["part"], part)))
+            some = some.take(np.sort(np.random.default_rng(0).choice(len(some), 3000, replace=False)))
+            show(f"{attack} {part}", some.select(["text", "label"]), some["poisoned"].to_pylist(), label="label")
+
+
+def two_columns(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist([{"instruction": r["instruction"], "output": r["output"]} for r in rows])
+
+
+def show(name: str, table: pa.Table, truth: Any, canaries: bool = False, label: str | None = None) -> None:
+    began = time.perf_counter()
+    report = scan(table, canaries=canaries, label=label)
+    print(f"{name}: {len(table):,} rows, {report.conclusion.verdict}, {time.perf_counter() - began:.0f} s")
+    for f in report.conclusion.findings:
+        if f.status != "shortcut":
+            right = "" if truth is None else f", {int(np.asarray(truth, bool)[f.positions].sum())} of them poisoned"
+            print(f"  {f.status}: {f.artefact.describe()}; {len(f.positions)} rows{right}")
+    for s in report.conclusion.sensitivity:
+        print(f"  canaries of {s.carriers} rows: {s.caught} of {s.planted}")
+
+
+if __name__ == "__main__":
+    main()
