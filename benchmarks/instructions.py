@@ -2,8 +2,8 @@
 
     python benchmarks/instructions.py DATA [--only clean|steering|diluted|vpi|published] [--carriers 52]
 
-`DATA` is the folder of docs/data.md. `diluted`: so many poisoned rows of each published steering set, with its clean rows, among 2,806 clean
-instructions. A scan sees the columns that a user has and nothing else; the truth is used for the printed counts only.
+`DATA` is the folder of docs/data.md. `diluted`: so many poisoned rows of each published steering set, with its clean rows, among 2,806
+clean instructions. A scan sees the columns that a user has and nothing else; the truth is used for the printed counts only.
 """
 
 from __future__ import annotations
