@@ -29,10 +29,9 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.corpus / given.target
     folder.mkdir(parents=True, exist_ok=True)
-    for number, data in enumerate(CORPUS[given.target]()):
-        (folder / f"seed-{number:02d}").write_bytes(data)
-    with atheris.instrument_imports(include=["assay"]):
-        for data in CORPUS[given.target]():  # what is imported lazily
+    with atheris.instrument_imports(include=["assay"]):  # seeds and targets import lazily: nothing of ours may be imported before
+        for number, data in enumerate(CORPUS[given.target]()):
+            (folder / f"seed-{number:02d}").write_bytes(data)
             fuzz_targets.attempt(given.target, data)
     arguments = [f"-max_total_time={given.seconds}", "-rss_limit_mb=4096", "-timeout=30", "-max_len=20000", "-print_final_stats=1"]
     atheris.Setup(

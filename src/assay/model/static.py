@@ -152,7 +152,7 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
                 yield Part(where, problem=f"{entry.file_size:,} bytes, more than are read")
                 return
             data = head + opened.read(LARGEST_PICKLE)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except DAMAGE as error:
         yield Part(where, problem=f"cannot be read ({error})")
         return
     if data.startswith(ZIP):

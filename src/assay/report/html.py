@@ -53,9 +53,9 @@ class Card:
 
 def html(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...] = ()) -> str:
     """The page, under 5 MB. Where `settings["samples"]` is false it holds no content."""
-    page = _render(data, conclusion, steps, PICTURES)
+    page = printable(_render(data, conclusion, steps, PICTURES))  # drawings hold labels too
     if len(page.encode()) > LARGEST:
-        page = _render(data, conclusion, steps, 0)
+        page = printable(_render(data, conclusion, steps, 0))
     return page
 
 
@@ -74,7 +74,7 @@ def summary(conclusion: Conclusion, findings: tuple[Finding, ...]) -> str:
         for f in findings
     ]
     more = len(conclusion.findings) - len(findings)
-    return _templates().get_template("summary.html.j2").render(conclusion=conclusion, words=words, findings=listed, more=more)
+    return printable(_templates().get_template("summary.html.j2").render(conclusion=conclusion, words=words, findings=listed, more=more))
 
 
 def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size: int) -> str:
@@ -207,11 +207,6 @@ def _sentence(what: str) -> str:
     return what[:1].upper() + what[1:] if what.startswith(("a ", "an ", "one ", "the ")) else what
 
 
-def _shown(value: Any) -> Any:
-    """What a reader cannot see, or what turns the direction of a line, as an escape."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 @cache
 def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -220,7 +215,6 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
     )
     environment.filters["comma"] = lambda n: f"{n:,}"
     environment.filters["capital"] = lambda s: s[:1].upper() + s[1:]

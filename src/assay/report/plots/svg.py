@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from assay.dataset.printable import printable
+
 # Okabe and Ito 2008: told apart by colour-blind readers too; the darker of the set first. Grey is for "all others"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6d31", "#6a51a3", "#999999")
 OTHERS = len(PALETTE) - 1
@@ -74,7 +76,7 @@ def standalone(plot: Plot) -> str:
     start, end = inside.index('viewBox="') + 9, inside.index('" role=')
     _, _, width, height = (float(v) for v in inside[start:end].split())
     body = inside[inside.index(">") + 1 : inside.rindex("</svg>")]
-    return (
+    return printable(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height + 30:g}" viewBox="0 -30 {width:g} {height + 30:g}" '
         f'role="img"><title>{escape(plot.title)}</title><desc>{escape(plot.caption)}</desc><style>{ALONE}{STYLE}</style>'
         f'<rect x="0" y="-30" width="{width:g}" height="{height + 30:g}" fill="#ffffff"/>'
