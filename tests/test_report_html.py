@@ -19,7 +19,7 @@ from assay.report.report import Report
 from report_examples import clean_report, image_report, table_report, text_report
 
 EXAMPLES = [text_report, image_report, table_report, clean_report, lambda: text_report(samples=False)]
-VOID = {"meta", "img", "br", "link", "rect", "line", "circle", "path"}
+VOID = {"meta", "img", "br", "link", "input"}  # the elements of drawings close themselves, or hold a title
 
 
 class Page(HTMLParser):
