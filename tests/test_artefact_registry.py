@@ -24,7 +24,7 @@ def test_third_parties_are_found_and_cannot_replace_ours(monkeypatch: pytest.Mon
 
 
 def test_unknown_kinds_list_the_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(KeyError, match="cells, cluster"):
+    with pytest.raises(KeyError, match="cells, characters, cluster"):
         registry.from_json({"kind": "smell"})
     wrong = [EntryPoint("smell", "pathlib:Path", registry.GROUP)]
     monkeypatch.setattr(registry, "entry_points", lambda group: wrong)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from typing import Any
@@ -130,14 +131,15 @@ def _read(
     say: Progress,
 ) -> Dataset:
     records, survey, encoded = _Records(), Survey(), 0
-    for batch in batches():
-        if batch.pictures is None or isinstance(batch.pictures, np.ndarray):
-            records.add(batch, path, wanted.limits)
-        else:  # encoded pictures are measured first and decoded in a second pass, so that one copy is ever held
-            encoded += batch.count
-            for data in batch.pictures:
-                survey.add(data, wanted.limits)
-        say(encoded or records.count, batch.total, "looking at pictures" if encoded else "reading")
+    with _closing(batches()) as given:
+        for batch in given:
+            if batch.pictures is None or isinstance(batch.pictures, np.ndarray):
+                records.add(batch, path, wanted.limits)
+            else:  # encoded pictures are measured first and decoded in a second pass, so that one copy is ever held
+                encoded += batch.count
+                for data in batch.pictures:
+                    survey.add(data, wanted.limits)
+            say(encoded or records.count, batch.total, "looking at pictures" if encoded else "reading")
     images, hashes = None, None
     if encoded:
         album, records = Album(survey, wanted.limits), _Records()  # what has no pictures among them comes again, too
@@ -151,6 +153,16 @@ def _read(
         hashes = hashes_of(images)
     _refuse_ruins(records, path, wanted.limits)
     return _dataset(records, images, hashes, path, form, class_names, wanted)
+
+
+@contextmanager
+def _closing(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+    """The batches; a reader that was not read to its end gives up its file, and its threads, at once."""
+    try:
+        yield batches
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
 
 
 def _decoded(batch: Batch, album: Album) -> Batch:

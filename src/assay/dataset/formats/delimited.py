@@ -258,22 +258,22 @@ def _strings(path: Path, how: Dialect, limits: Limits) -> Iterator[Batch]:
     )
     given, told = 0, 0
     try:
-        reader = pa_csv.open_csv(path, *options)
-        for block in reader:
-            table = pa.Table.from_batches([block])
-            check_fields(table, limits, path, given)
-            new = faults[told:]
-            # a block's faults lie among its rows or right after the rows so far; later ones wait for their block
-            end = given + block.num_rows
-            mine = []
-            for number, reason in new:
-                if number > end:
-                    break
-                mine.append((number, reason))
-                end += 1
-            told += len(mine)
-            yield Batch(table, end - given, {number - given: reason for number, reason in mine})
-            given = end
+        with pa_csv.open_csv(path, *options) as reader:  # closed while Python stands: it reads ahead in a thread that calls `refuse`
+            for block in reader:
+                table = pa.Table.from_batches([block])
+                check_fields(table, limits, path, given)
+                new = faults[told:]
+                # a block's faults lie among its rows or right after the rows so far; later ones wait for their block
+                end = given + block.num_rows
+                mine = []
+                for number, reason in new:
+                    if number > end:
+                        break
+                    mine.append((number, reason))
+                    end += 1
+                told += len(mine)
+                yield Batch(table, end - given, {number - given: reason for number, reason in mine})
+                given = end
     except (pa.ArrowInvalid, OSError) as error:
         offset = _first_bad_byte(path)
         if offset is not None:
