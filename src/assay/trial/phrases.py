@@ -87,8 +87,9 @@ class PhraseFamily:
             planted.extend([] if shared.pair else dropped_in(corpus, shared, own, data.y, k))
         counts = [sum(map(len, runs)), 0 if pairs is None else len(pairs)]
         short = _distinct(
-            sorted((lead for lead in leads if not lead.shared.hidden(corpus, lead.gram)), key=lambda lead: -lead.log_e - lead.log_weight)
-        )[:SHORT_LIST]
+            sorted((lead for lead in leads if not lead.shared.hidden(corpus, lead.gram)), key=lambda lead: -lead.log_e - lead.log_weight),
+            SHORT_LIST,
+        )
         tried = [lead.tried(corpus) for lead in short]
         near = [i for i, t in enumerate(tried) if t.log_e > 0]
         if near:
@@ -198,8 +199,8 @@ def _joined(columns: Sequence[Sequence[str | None]]) -> pa.Array:
     return pa.array(["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)], pa.large_string())
 
 
-def _distinct(leads: list[Lead]) -> list[Lead]:
-    """Without those whose carriers are mostly those of a stronger lead."""
+def _distinct(leads: list[Lead], most: int) -> list[Lead]:
+    """The first `most`, without those whose carriers are mostly those of a stronger lead."""
     kept: list[Lead] = []
     sets: list[set[int]] = []
     for lead in leads:
@@ -208,4 +209,6 @@ def _distinct(leads: list[Lead]) -> list[Lead]:
             continue
         kept.append(lead)
         sets.append(mine)
+        if len(kept) == most:
+            break
     return kept
