@@ -97,6 +97,10 @@ class Models:
         """Say that a version is bad: nothing goes back to it, attested or not."""
         self._step({"do": "withdraw", "name": self._known(name).name, "by": by, "note": note})
 
+    def reinstate(self, name: str, by: str, note: str) -> None:
+        """Take a withdrawal back. Both stay in the history."""
+        self._step({"do": "reinstate", "name": self._known(name).name, "by": by, "note": note})
+
     def point(self, alias: str, name: str, by: str, reason: str, *, back: bool = False) -> Move:
         """Let an alias mean a version."""
         if self._known(name).withdrawn:
@@ -161,7 +165,8 @@ class Models:
             self.moves.append(Move(step["alias"], step["name"], step["time"], step["by"], step["reason"], step["back"]))
         else:
             old = self.versions[step["name"]]
-            attested, withdrawn = old.attested or step["do"] == "attest", old.withdrawn or step["do"] == "withdraw"
+            attested = old.attested or step["do"] == "attest"
+            withdrawn = step["do"] == "withdraw" or (old.withdrawn and step["do"] != "reinstate")
             self.versions[old.name] = Version(old.name, old.digest, old.note, attested, withdrawn)
 
 
