@@ -1,4 +1,4 @@
-"""assay review: new, start, status, escalate, export, import"""
+"""assay review: new, start, status, escalate, export, import, record"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HELP = """Have people look at rows, most valuable first, without seeing each oth
 
 new makes a review of the rows that assay crowd disputes or assay scan puts up for review; start is the reviewer's terminal; \
 status says what is settled; escalate gives what reviewers disagree on to one more; export and import exchange rows and \
-decisions with Label Studio, Argilla and Mechanical Turk.
+decisions with Label Studio, Argilla and Mechanical Turk; record logs decisions in a ledger.
 """
 
 review = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -161,3 +161,25 @@ def bring_in(
 
     added = exchange.bring_in(open_review(folder), file, format)
     typer.echo(", ".join(f"{name}: {count:,} decisions" for name, count in added.items()) or "No decisions in it.")
+
+
+@review.command("record", short_help="Log the decisions, and the labels they change, in a ledger.")
+def record(
+    folder: Path = typer.Argument(help="The folder of the review."),
+    ledger: Path = typer.Option(..., help="The ledger that holds the rows."),
+    key: Path | None = typer.Option(None, "--key", help="The ledger's secret key. Default: LEDGER.key beside the folder."),
+    data: Path | None = typer.Option(None, help="The data, if it no longer lies where it was."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what would be logged, and log nothing."),
+) -> None:
+    """Log, and say how much."""
+    from assay.cli.ledger_common import writer
+    from assay.flows.decided import record_review
+
+    done = record_review(writer(ledger, key), folder, data, dry_run=dry_run)
+    would = "would be logged" if dry_run else "logged"
+    start = f", from event {done.first}" if done.first is not None else ""
+    typer.echo(f"{done.decisions:,} decisions and {done.labels:,} new labels {would}{start}; {done.known:,} decisions were logged before.")
+    if done.unknown:
+        typer.echo(f"{done.unknown:,} of the reviewed rows are not in the ledger.")
+    if done.doubles:
+        typer.echo(f"{done.doubles:,} of the reviewed rows are the same as one before, to the bit, and were passed over.")
