@@ -157,6 +157,19 @@ def asked(here: Path, **more: object) -> Asked:
     return Asked(here / "r.csv", here / "r.assay", here / "fix", **{**said, "revoke": ("market",), **more})  # type: ignore[arg-type]
 
 
+def test_killed_before_the_first_line_it_begins_anew(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(self: Journal, do: str, **said: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", dying)
+        with pytest.raises(KeyboardInterrupt):
+            flow.remediate(asked(here))
+    assert (here / "fix" / "plan.json").exists()
+    monkeypatch.setattr(flow, "STEPS", {"quarantine": flow.STEPS["quarantine"], **dict.fromkeys(list(flow.STEPS)[1:], _verified)})
+    assert flow.remediate(asked(here))["verified"]
+
+
 @pytest.mark.parametrize("step", ["quarantine", "revoke", "purge", "rollback"])
 def test_interrupted_after_the_deed_it_is_not_done_twice(here: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """The worst moment: the step has acted, and its line is not written."""

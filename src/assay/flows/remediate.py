@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Any
 
 from assay.dataset.errors import DataError
-from assay.flows.journal import Journal, at_work, read_journal
+from assay.flows.journal import FILE, Journal, at_work, read_journal
 from assay.flows.plan import Asked, Plan, make_plan, sources_of
 from assay.flows.steps import STEPS, Done, Scene, write
 from assay.ledger import statement
@@ -91,7 +91,7 @@ def _key(asked: Asked) -> None:
 
 def _folder(asked: Asked) -> None:
     """OUT is new, empty, or that of a flow which was interrupted."""
-    if asked.out.exists() and not read_journal(asked.out).lines and any(p.name != "steps.jsonl" for p in asked.out.iterdir()):
+    if asked.out.exists() and not read_journal(asked.out).lines and any(p.name not in (FILE, PLAN) for p in asked.out.iterdir()):
         raise DataError("is there already, and is no remediation's", path=asked.out, remedy="give a new folder with --out")
     if not asked.out.exists():
         make_plan(asked)  # refused before a folder is made
