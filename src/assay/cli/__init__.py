@@ -36,6 +36,7 @@ from assay.cli import (
     screen_context,
     serve,
     signatures,
+    train,
     trusted,
     validate,
     watch,
@@ -78,6 +79,7 @@ for command in (
     checklist,
     policy,
     drill,
+    train,
     demo,
     doctor,
 ):

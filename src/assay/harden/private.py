@@ -162,4 +162,5 @@ def _unit_rows(x: Any) -> Any:
     """(n, d + 1) rows scaled to length 1, with a constant, together of length 1 at the most."""
     rows: Any = normalize(x) / np.sqrt(2)
     constant: Any = np.full((x.shape[0], 1), np.sqrt(0.5))
-    return sp.hstack([rows, constant], format="csr") if sp.issparse(rows) else np.hstack([rows, constant])
+    blocks: Any = [rows, constant]
+    return sp.hstack(blocks, format="csr") if sp.issparse(rows) else np.hstack(blocks)

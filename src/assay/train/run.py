@@ -1,0 +1,185 @@
+"""Train as a configuration says, and write the model with its record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.dataset.atomic import whole
+from assay.dataset.data import Columns, Dataset
+from assay.dataset.errors import DataError
+from assay.dataset.read import read
+from assay.harden.private import PrivateClassifier
+from assay.harden.weights import weights_of
+from assay.report.act import same
+from assay.report.report import Report
+from assay.stats.interval import clopper_pearson
+from assay.train.config import Config
+from assay.train.features import Features, features_for
+from assay.train.learners import fit
+from assay.train.saved import Model, model_of
+from assay.version import __version__
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+SCHEMA = "assay.training-record/1"
+RADII = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)  # of the certified-accuracy curve, as far as any prediction reaches
+POISONS = (1, 2, 5, 10, 20, 50)  # of what epsilon buys
+UNLIKELY = 0.01  # the chance, without poison, of the outcome that k poisons try to bring about
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is trained on and what is held out, as `split` parts it. `weights` (n,) of the training rows, where a report gave them."""
+
+    train: Dataset
+    held_out: Dataset
+    features: Features
+    weights: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The model, its record as a document, and the parted data for a drill."""
+
+    model: Model
+    record: dict[str, Any]
+    lesson: Lesson
+
+
+def train(config: Config) -> Outcome:
+    """Train, and measure on held-out rows. Nothing is written. DataError where data, report and configuration do not go together."""
+    report = Report.open(config.asked["report"]) if config.defence == "weighted" else None
+    data, weights = _read(config, report)
+    lesson = split(config, data, weights)
+    model = fit_on(config, lesson.train, lesson.features, lesson.weights)
+    record = {
+        "schema": SCHEMA,
+        "assay": __version__,
+        "settings": json.loads(json.dumps(config.sections)),
+        "seed": config.seed,
+        "data": {"fingerprint": data.fingerprint, "rows": len(data), "classes": list(data.classes), "notes": list(data.notes)},
+        "report": None if report is None else _told(config, report),
+        "trained_on": int(len(lesson.train) if lesson.weights is None else (lesson.weights > 0).sum()),
+        "held_out": len(lesson.held_out),
+        "accuracy": accuracy(model[0], lesson.held_out),
+    }
+    if config.defence == "partitioned":
+        record["certified"] = curve(model[0], lesson.held_out, config.by_contributor)
+    if isinstance(model[1], PrivateClassifier):
+        record["private"] = _privacy(model[1], config.by_contributor)
+    if config.defence != "none":
+        record["undefended_accuracy"] = accuracy(undefended(config, lesson.train, lesson.features), lesson.held_out)
+    return Outcome(model[0], record, lesson)
+
+
+def write(outcome: Outcome, out: Path) -> None:
+    """The folder `out` with model.json, model.npz and record.json, whole or not at all; the record names the files' SHA-256."""
+    with whole(out) as (made,):
+        made.mkdir()
+        outcome.model.save(made)
+        files = {name: sha256((made / name).read_bytes()).hexdigest() for name in ("model.json", "model.npz")}
+        text = json.dumps(outcome.record | {"files": files}, indent=1, ensure_ascii=False) + "\n"
+        (made / "record.json").write_text(text, encoding="utf-8")
+
+
+def fit_on(config: Config, data: Dataset, features: Features, weights: Floats | None = None) -> tuple[Model, Any]:
+    """The model that the configuration's defence makes of labelled rows, and the estimator behind it."""
+    contributors = None
+    if config.by_contributor:
+        contributors = [str(v) for v in data.values(data.columns.contributor) or ()]
+    estimator = fit(config, data.modality, features.of(data.rows), data.y, weights, contributors)
+    return model_of(estimator, features, data.classes), estimator
+
+
+def undefended(config: Config, data: Dataset, features: Features) -> Model:
+    """The same learner on the same features, without the defence."""
+    plain = Config(config.path, config.data, config.learner, config.seed, config.held_out, "none", {}, config.sections)
+    return fit_on(plain, data, features)[0]
+
+
+def split(config: Config, data: Dataset, weights: Floats | None) -> Lesson:
+    """Labelled rows in two parts, the same share of each class held out, drawn by the seed. Rows of weight 0 are in neither part's measure:
+    they may be trained on (with weight 0) but are not held out."""
+    known = np.flatnonzero(data.y >= 0)
+    trusted = known if weights is None else known[weights[known] > 0]
+    rng, out = np.random.default_rng(config.seed), []
+    for code in range(len(data.classes)):
+        own = rng.permutation(trusted[data.y[trusted] == code])
+        out.append(own[: round(config.held_out * len(own))])
+    held = np.sort(np.concatenate(out))
+    rest = np.setdiff1d(known, held)
+    if not len(held) or len(np.unique(data.y[rest])) < 2:
+        raise DataError("too few labelled rows to train on some and hold out others", path=data.path, remedy="give more rows")
+    private = config.defence == "private"
+    features = features_for(data, config.sections.get("features", {}).get("bits"), config.bounds, private)
+    return Lesson(data.subset(rest), data.subset(held), features, None if weights is None else weights[rest])
+
+
+def accuracy(model: Model, data: Dataset) -> dict[str, Any]:
+    """`share` of rows told right, with a 95 % interval over rows."""
+    right = int((model.predict(data.rows) == data.y).sum())
+    low, high = clopper_pearson(right, len(data))
+    return {"share": right / len(data), "low": low, "high": high, "rows": len(data)}
+
+
+def curve(model: Model, data: Dataset, by_contributor: bool) -> dict[str, Any]:
+    """Certified accuracy: the share of rows that are told right and stay so whatever `poisons` units are added or removed."""
+    found = model.certify(data.rows)
+    right = found.prediction == data.y
+    reach = int(found.radius.max())
+    points = [{"poisons": r, "share": float((right & (found.radius >= r)).mean())} for r in RADII if r <= max(reach, 0)]
+    half = int(np.median(np.where(right, found.radius, -1)))
+    return {"unit": "contributor" if by_contributor else "row", "curve": points, "half_withstand": max(half, 0) if half >= 0 else None}
+
+
+def _privacy(model: PrivateClassifier, by_contributor: bool) -> dict[str, Any]:
+    return {
+        "unit": "contributor" if by_contributor else "row",
+        "epsilon": model.epsilon_,
+        "delta": model.delta,
+        "noise_multiplier": model.noise_multiplier_,
+        "steps": model.steps,
+        "noise": "drawn from the system, not from the seed: the model cannot be made again",
+        "covers": "the model; not the accuracies here, which are measured on the rows themselves",
+        "an outcome of probability": UNLIKELY,
+        "is raised to at most": [{"poisons": k, "probability": model.raised(UNLIKELY, k)} for k in POISONS],
+    }
+
+
+def _read(config: Config, report: Report | None) -> tuple[Dataset, Floats | None]:
+    told: Mapping[str, Any] = config.sections["data"]
+    if report is None:
+        columns = Columns(tuple(told.get("content", ())), (told["label"],), contributor=told.get("contributor"))
+        data = read(config.data, columns=columns, task="classification")
+    else:
+        data = same(config.data, report, config.asked["report"])
+        if data.columns.label != (told["label"],) or data.task != "classification":
+            held = ", ".join(data.columns.label) or "no label"
+            raise DataError(
+                f"the report was made with {held} as the label, and this is to learn {told['label']!r}",
+                path=config.asked["report"],
+                remedy=f"scan again with --label {told['label']}",
+            )
+    if len(data.classes) < 2:
+        raise DataError("has fewer than two classes", path=config.data, remedy="name another label column")
+    if report is None:
+        return data, None
+    rows = report.rows.filter(pc.is_valid(report.rows["digest"]))
+    action = np.array(rows["action"].to_pylist(), str)
+    score = np.array([np.nan if s is None else s for s in rows["score"].to_pylist()], np.float64)
+    return data, weights_of(action, score)
+
+
+def _told(config: Config, report: Report) -> dict[str, Any]:
+    told = (Path(config.asked["report"]) / "report.json").read_bytes()
+    return {"sha256": sha256(told).hexdigest(), "verdict": report.verdict, "quarantined": len(report.quarantined)}

@@ -1,0 +1,227 @@
+"""A trained model as files that hold no code: model.json says what it is, model.npz holds its numbers. No pickle is written or read.
+
+A model is one or many members that vote. A member is linear (rows times scale, less shift, perhaps of length 1, times weights), trees
+(nodes in arrays), or one class. `save` turns a fitted estimator into them; `Model.predict` works without scikit-learn's classes, so that a
+file stays readable when those change.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.preprocessing import normalize
+
+from assay.dataset.errors import DataError
+from assay.dataset.rows import Rows
+from assay.harden.ensemble import PartitionedClassifier
+from assay.harden.private import PrivateClassifier
+from assay.harden.trimmed import TrimmedClassifier
+from assay.harden.votes import Certified, plurality, run_off
+from assay.train.features import Features
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+Arrays = dict[str, NDArray[Any]]
+
+SCHEMA = "assay.model/1"
+LEAF = -1
+
+
+@dataclass(frozen=True)
+class Member:
+    """`kind`: linear, forest, boosting or constant; `arrays` its numbers, `classes` (c,) the class codes it tells apart."""
+
+    kind: str
+    arrays: Arrays
+
+    def scores(self, x: Any, classes: int) -> Floats:
+        """(n, classes): higher is likelier; classes that it never saw have -inf."""
+        a, scores = self.arrays, np.full((x.shape[0], classes), -np.inf)
+        if self.kind == "constant":
+            scores[:, a["classes"]] = 0.0
+            return scores
+        said = self._linear(x) if self.kind == "linear" else self._trees(np.asarray(x, np.float64))
+        scores[:, a["classes"]] = np.column_stack([-said, said]) if said.shape[1] == 1 else said
+        return scores
+
+    def _linear(self, x: Any) -> Floats:
+        a = self.arrays
+        if sp.issparse(x):
+            diagonal: Any = sp.diags(a["scale"])
+            x = x @ diagonal
+        else:
+            x = x * a["scale"] - a["shift"]
+        if a["unit"]:
+            x = normalize(x)
+        return np.asarray(x @ a["weights"].T + a["bias"])
+
+    def _trees(self, x: Floats) -> Floats:
+        """(n, outputs): the base line and what each tree adds to it."""
+        a = self.arrays
+        x = x.astype(np.float32).astype(np.float64) if self.kind == "forest" else x  # a forest was fitted on single precision
+        said = np.tile(a["base"], (len(x), 1))
+        for root, output in zip(a["root"], a["output"], strict=True):
+            at = np.full(len(x), root)
+            while True:
+                inner = np.flatnonzero(a["left"][at] != LEAF)
+                if not len(inner):
+                    break
+                node = at[inner]
+                low = x[inner, a["feature"][node]] <= a["threshold"][node]
+                at[inner] = np.where(low, a["left"][node], a["right"][node])
+            if output < 0:
+                said += a["value"][at]
+            else:
+                said[:, output] += a["value"][at, 0]
+        return said
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `assay train` wrote. `feeds`: which members each partition feeds (Finite Aggregation), else None."""
+
+    features: Features
+    classes: tuple[str, ...]
+    election: str
+    members: tuple[Member, ...]
+    feeds: Int | None = None
+
+    def predict(self, rows: Rows) -> Int:
+        """(n,) class codes, positions in `classes`."""
+        return self.certify(rows).prediction
+
+    def certify(self, rows: Rows) -> Certified:
+        """Predictions and the poisons that each withstands; the radius of a single model is 0."""
+        x = self.features.of(rows)
+        scores = np.stack([member.scores(x, len(self.classes)) for member in self.members], 1)
+        votes = np.asarray(scores.argmax(2), np.int64)
+        if self.election == "run-off":
+            return run_off(votes, scores, len(self.classes))
+        return plurality(votes, len(self.classes), self.feeds)
+
+    def save(self, folder: Path) -> None:
+        """Write model.json and model.npz into a folder that is there."""
+        arrays = {f"{number}.{name}": value for number, member in enumerate(self.members) for name, value in member.arrays.items()}
+        if self.feeds is not None:
+            arrays["feeds"] = self.feeds
+        told = {
+            "schema": SCHEMA,
+            "features": self.features.to_json(),
+            "classes": list(self.classes),
+            "election": self.election,
+            "members": [member.kind for member in self.members],
+        }
+        (folder / "model.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with (folder / "model.npz").open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Model:
+        """A model from its folder. DataError if it is none."""
+        folder = Path(folder)
+        try:
+            told = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            if told["schema"] != SCHEMA:
+                raise DataError(f"has the schema {told['schema']!r}, not {SCHEMA!r}", path=folder, remedy="train again with this version")
+            members: list[Arrays] = [{} for _ in told["members"]]
+            feeds = None
+            with np.load(folder / "model.npz", allow_pickle=False) as held:
+                for key in held.files:
+                    number, _, name = key.partition(".")
+                    if key == "feeds":
+                        feeds = held[key]
+                    else:
+                        members[int(number)][name] = held[key]
+            kinds = zip(told["members"], members, strict=True)
+            return cls(
+                Features.from_json(told["features"]),
+                tuple(told["classes"]),
+                str(told["election"]),
+                tuple(Member(str(kind), arrays) for kind, arrays in kinds),
+                feeds,
+            )
+        except (KeyError, TypeError, ValueError, IndexError, BadZipFile) as error:
+            raise DataError(f"holds no model that assay train wrote ({error!r})", path=folder, remedy="train again") from error
+
+
+def model_of(estimator: Any, features: Features, classes: tuple[str, ...]) -> Model:
+    """The files' view of a fitted estimator of `assay.train.learners`."""
+    if isinstance(estimator, PartitionedClassifier):
+        members = [_member(model, estimator.classes_) for model in estimator.models_]
+        feeds = estimator.feeds_ if estimator.spread > 1 else None
+        return Model(features, classes, estimator.election, tuple(members), feeds)
+    if isinstance(estimator, TrimmedClassifier):
+        return Model(features, classes, "plurality", (_member(estimator.estimator_, None),))
+    return Model(features, classes, "plurality", (_member(estimator, None),))
+
+
+def _member(model: Any, codes: Int | None) -> Member:
+    """`codes`: what the model's own classes stand for where it was trained on positions; None where they are codes already."""
+    if isinstance(model, int):
+        assert codes is not None
+        return Member("constant", {"classes": codes[[model]]})
+    own = np.asarray(model.classes_, np.int64)
+    present = own if codes is None else np.asarray(codes, np.int64)[own]
+    if isinstance(model, PrivateClassifier):
+        d = model.coef_.shape[1]
+        half = np.sqrt(0.5)  # the model's rows and constant have this length
+        arrays = {"scale": np.ones(d), "shift": np.zeros(d), "unit": np.array(True), "weights": model.coef_ * half}
+        return Member("linear", arrays | {"bias": model.intercept_ * half, "classes": present})
+    last = model[-1]
+    if isinstance(last, HistGradientBoostingClassifier):
+        return Member("boosting", _boosting(last) | {"classes": present})
+    if isinstance(last, RandomForestClassifier):
+        return Member("forest", _forest(last) | {"classes": present})
+    before, text = model[0], isinstance(model[0], TfidfTransformer)
+    scale = np.asarray(before.idf_) if text else 1 / before.scale_
+    shift = np.zeros(len(scale)) if text else before.mean_ / before.scale_
+    arrays = {"scale": scale, "shift": shift, "unit": np.array(text), "weights": last.coef_, "bias": last.intercept_}
+    return Member("linear", arrays | {"classes": present})
+
+
+def _boosting(model: Any) -> Arrays:
+    trees = [(tree.nodes, output) for step in model._predictors for output, tree in enumerate(step)]
+    sizes = np.array([len(nodes) for nodes, _ in trees])
+    root = np.r_[0, np.cumsum(sizes)[:-1]].astype(np.int64)
+    leaf = [nodes["is_leaf"].astype(bool) for nodes, _ in trees]
+    joined = np.concatenate([nodes for nodes, _ in trees])
+    own = np.repeat(root, sizes)
+    is_leaf = np.concatenate(leaf)
+    return {
+        "base": np.asarray(model._baseline_prediction, np.float64).reshape(1, -1)[0],
+        "root": root,
+        "output": np.array([output for _, output in trees], np.int64),
+        "feature": joined["feature_idx"].astype(np.int64),
+        "threshold": joined["num_threshold"].astype(np.float64),
+        "left": np.where(is_leaf, LEAF, joined["left"].astype(np.int64) + own),
+        "right": np.where(is_leaf, LEAF, joined["right"].astype(np.int64) + own),
+        "value": joined["value"].astype(np.float64)[:, None],
+    }
+
+
+def _forest(model: Any) -> Arrays:
+    trees = [tree.tree_ for tree in model.estimators_]
+    sizes = np.array([tree.node_count for tree in trees])
+    root = np.r_[0, np.cumsum(sizes)[:-1]].astype(np.int64)
+    own = np.repeat(root, sizes)
+    left, right = (np.concatenate([getattr(tree, side) for tree in trees]) for side in ("children_left", "children_right"))
+    value = np.concatenate([tree.value[:, 0, :] for tree in trees])
+    return {
+        "base": np.zeros(value.shape[1]),
+        "root": root,
+        "output": np.full(len(trees), -1),
+        "feature": np.concatenate([tree.feature for tree in trees]).astype(np.int64),
+        "threshold": np.concatenate([tree.threshold for tree in trees]),
+        "left": np.where(left < 0, LEAF, left + own),
+        "right": np.where(right < 0, LEAF, right + own),
+        "value": value / value.sum(1, keepdims=True) / len(trees),
+    }
