@@ -21,6 +21,7 @@ from assay.flows import steps
 from assay.flows.journal import FILE, Journal, at_work, read_journal
 from assay.flows.plan import Asked, Plan
 from assay.flows.rollback import Way, go_back, go_forward, way_back
+from assay.flows.undo import asked_in, undo
 from assay.ledger import lineage, snapshots, standalone
 from assay.ledger.ledger import Ledger
 from assay.watch.models import Models
@@ -194,6 +195,25 @@ def test_interrupted_after_the_deed_it_is_not_done_twice(here: Path, monkeypatch
     said = [json.loads(entry)["type"] for entry in ledger.log.entries(0)]
     assert (said.count("row.removed"), said.count("snapshot"), said.count("alias.moved")) == (40, 3, 2)
     assert not ledger.index.violations()
+
+
+def test_half_way_it_is_taken_back_as_far_as_it_went(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(scene: steps.Scene) -> steps.Done:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flow, "STEPS", {**flow.STEPS, "purge": dying})
+    with pytest.raises(KeyboardInterrupt):
+        flow.remediate(asked(here))
+    told: dict[str, tuple[str, str]] = {}
+    undo(asked_in(here / "fix", here / "data.ledger.key"), lambda step, state, said: told.update({step: (state, said)}))
+    assert list(told) == ["purge", "revoke", "quarantine"]
+    assert told["purge"] == ("not needed", "no row was removed yet")
+    assert told["revoke"][0] == "stays"
+    assert (here / "fix" / "clean" / "r.csv").read_bytes() == (here / "r.csv").read_bytes()
+    assert Models.open(here).current("production") == "m3"
+    with pytest.raises(DataError, match="no remediation was begun"):
+        asked_in(here / "r.assay")
+    assert not (here / "r.assay" / FILE).exists()
 
 
 def _verified(scene: steps.Scene) -> steps.Done:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from assay.dataset.errors import DataError
 from assay.dataset.removal import kept_in, restore, sha256_of
-from assay.flows.journal import at_work
+from assay.flows.journal import at_work, read_journal
 from assay.flows.plan import TRAINED, Asked, Plan
 from assay.flows.remediate import RECORD, Tell, stored_plan
 from assay.flows.rollback import go_forward
@@ -25,10 +27,7 @@ UNDONE = "urn:assay:remediation-undone/1"
 
 def asked_in(out: Path, key: Path | None = None) -> Asked:
     """What was asked of the remediation in `out`. DataError where there is none."""
-    if not out.is_dir():
-        raise DataError("no remediation was begun here", path=out, remedy="name its folder with --out")
-    with at_work(out) as journal:
-        line = journal.find("asked")
+    line = read_journal(out).find("asked")
     if line is None:
         raise DataError("no remediation was begun here", path=out, remedy="name its folder with --out")
     said = dict(line["request"])
@@ -73,14 +72,17 @@ def _data(asked: Asked, plan: Plan, facts: Mapping[str, Any]) -> tuple[str, str]
 
 
 def _source(asked: Asked, plan: Plan, facts: Mapping[str, Any]) -> tuple[str, str]:
-    if not asked.revoke:
+    if asked.log is None or all(asked.log.index.source(name).revoked == before for name, before in plan.revoked.items()):
         return "not needed", "no source was revoked"
     return "stays", f"a revocation cannot be undone; to let {', '.join(asked.revoke)} bring rows again: assay ledger approve"
 
 
 def _ledger(asked: Asked, plan: Plan, facts: Mapping[str, Any]) -> tuple[str, str]:
-    if asked.ledger is None:
+    if asked.log is None:
         return "not needed", "no ledger was given"
+    rows = np.array(plan.rows, np.int64)
+    if len(asked.log.index.live(rows)) == len(rows):
+        return "not needed", "no row was removed yet"
     said = f"the log forgets nothing: {len(plan.rows):,} rows stay removed, and snapshot {plan.snapshot} stands"
     return "stays", f"{said}; to bring the rows back as new ones: assay ledger add, from an approved source"
 
