@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 CLIP = 1.0  # of a unit's gradient; a row's own is at most sqrt(2), so that only rows that are badly wrong are held back
-STEPS = 100  # of gradient descent at the largest safe step; on wine and breast cancer fewer learn less, more drown 130 rows in noise
+FEWEST, MOST = 10, 1000  # steps of gradient descent, where their number is left to the classifier
 STEP = 2.0  # 1 / the largest curvature (1 / 2) of multinomial logistic loss on rows of length 1 (Bohning 1992)
 
 
@@ -41,7 +41,11 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
     private rows. `delta` should be far below 1 / rows. `random_state=None` draws noise from the system; a seed that others may learn
     undoes the promise. Noise is of double precision, whose lowest bits are not private (Mironov 2012).
 
-    After `fit`: `epsilon_` spent, `noise_multiplier_`, `mu_` (sensitivity over noise; None where steps are sampled), `coef_`, `intercept_`.
+    `steps=None` takes rows times mu of them, 10 to 1,000: noise in a weight is some 2 steps / (rows mu) and so stays at 2, where rows are
+    of length 1; more epsilon buys more steps. Both numbers are public.
+
+    After `fit`: `epsilon_` spent, `steps_`, `noise_multiplier_`, `mu_` (sensitivity over noise; None where steps are sampled), `coef_`,
+    `intercept_`.
 
     >>> from sklearn.datasets import load_digits
     >>> x, y = load_digits(return_X_y=True)
@@ -54,7 +58,7 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
         self,
         epsilon: float = 1.0,
         delta: float = 1e-5,
-        steps: int = STEPS,
+        steps: int | None = None,
         clip: float = CLIP,
         sample_rate: float = 1.0,
         random_state: int | None = None,
@@ -71,7 +75,7 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
         for name, value in (("epsilon", self.epsilon), ("clip", self.clip)):
             if not isinstance(value, Real) or not 0 < value < np.inf:
                 raise ValueError(f"{name} is {value!r}; give a number above 0")
-        if not 0 < self.delta < 1 or not 0 < self.sample_rate <= 1 or self.steps < 1:
+        if not 0 < self.delta < 1 or not 0 < self.sample_rate <= 1 or (self.steps is not None and self.steps < 1):
             raise ValueError(
                 f"delta {self.delta}, sample_rate {self.sample_rate}, steps {self.steps}: shares in (0, 1), and 1 step or more"
             )
@@ -83,9 +87,14 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
         unit = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         if unit is not None and len(unit) != len(code):
             raise ValueError(f"groups has {len(unit)} entries for {len(code)} rows")
-        self.noise_multiplier_ = noise_for(float(self.epsilon), float(self.delta), int(self.steps), float(self.sample_rate))
-        self.epsilon_ = epsilon_of(self.noise_multiplier_, self.steps, self.sample_rate, self.delta)
-        self.mu_ = float(np.sqrt(self.steps) / self.noise_multiplier_) if self.sample_rate == 1 else None
+        epsilon, delta, rate = float(self.epsilon), float(self.delta), float(self.sample_rate)
+        if self.steps is None:
+            self.steps_ = int(np.clip(round(len(code) / noise_for(epsilon, delta, 1)), FEWEST, MOST))
+        else:
+            self.steps_ = int(self.steps)
+        self.noise_multiplier_ = noise_for(epsilon, delta, self.steps_, rate)
+        self.epsilon_ = epsilon_of(self.noise_multiplier_, self.steps_, rate, delta)
+        self.mu_ = float(np.sqrt(self.steps_) / self.noise_multiplier_) if rate == 1 else None
         weights = self._descend(_unit_rows(X), np.asarray(code, np.int64), unit, np.random.default_rng(self.random_state))
         self.coef_, self.intercept_ = weights[:, :-1], weights[:, -1]
         return self
@@ -119,7 +128,7 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
         n, classes = z.shape[0], len(self.classes_)
         length = row_norms(z)
         weights, total, counted = np.zeros((classes, z.shape[1])), np.zeros((classes, z.shape[1])), 0
-        for step in range(self.steps):
+        for step in range(self.steps_):
             wrong = softmax(np.asarray(z @ weights.T), axis=1)
             wrong[np.arange(n), code] -= 1
             if unit is None:
@@ -130,7 +139,7 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
                 gradient = self._by_unit(z, wrong, unit, rng)
             noise = rng.normal(0.0, self.noise_multiplier_ * self.clip, weights.shape)
             weights = weights - STEP / (n * self.sample_rate) * (gradient + noise)
-            if step >= self.steps // 2:
+            if step >= self.steps_ // 2:
                 total, counted = total + weights, counted + 1
         return np.asarray(total / counted)
 

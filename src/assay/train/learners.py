@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,25 @@ TREES = 100
 DEEPEST = 20  # of a forest's trees: without a limit they hold every row, and the file with them
 
 
-def learner(name: str, modality: str, seed: int) -> Any:
-    """An unfitted estimator. Scales and word weights are learnt inside it, from its own rows. DataError where they do not go together."""
+class WordWeights(TfidfTransformer):
+    """TF-IDF in which words that the training rows do not hold weigh nothing, as with a vocabulary; a hashed cell would weigh most."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Weights of the words of rows (n, d)."""
+        super().fit(X, y)
+        seen = np.asarray(X.getnnz(axis=0)) > 0
+        self.idf_: Floats = np.where(seen, self.idf_, 0.0)
+        return self
+
+
+def learner(name: str, modality: str, seed: int, parts: int = 1) -> Any:
+    """An unfitted estimator; `parts`: it sees one row in so many, and its penalty on words weighs as against all. Scales and word
+    weights are learnt inside it, from its own rows. DataError where they do not go together.
+    """
     if name == "linear":
-        before = TfidfTransformer() if modality == "text" else StandardScaler()
-        return Pipeline([("scale", before), ("model", LogisticRegression(C=STRENGTH[modality], max_iter=500))])
+        before = WordWeights() if modality == "text" else StandardScaler()
+        strength = STRENGTH[modality] * (parts if modality == "text" else 1)
+        return Pipeline([("scale", before), ("model", LogisticRegression(C=strength, max_iter=500))])
     if modality != "table":
         raise DataError(f"the learner {name!r} is for tables, and this data set holds {modality}s", remedy='learner = "linear"')
     if name == "boosting":
@@ -46,7 +60,7 @@ def fit(config: Config, modality: str, x: Any, y: Int, weights: Floats | None = 
     if config.defence == "private":
         private = PrivateClassifier(float(config.asked["epsilon"]), float(config.asked["delta"]))
         return private.fit(x, y, groups=contributors)
-    base = learner(config.learner, modality, config.seed)
+    base = learner(config.learner, modality, config.seed, int(config.asked.get("partitions", 1)))
     if config.defence == "partitioned":
         options = {key: config.asked[key] for key in ("spread", "election") if key in config.asked}
         many = PartitionedClassifier(base, int(config.asked["partitions"]), random_state=config.seed, **options)

@@ -148,7 +148,7 @@ def _privacy(model: PrivateClassifier, by_contributor: bool) -> dict[str, Any]:
         "epsilon": model.epsilon_,
         "delta": model.delta,
         "noise_multiplier": model.noise_multiplier_,
-        "steps": model.steps,
+        "steps": model.steps_,
         "noise": "drawn from the system, not from the seed: the model cannot be made again",
         "covers": "the model; not the accuracies here, which are measured on the rows themselves",
         "an outcome of probability": UNLIKELY,
