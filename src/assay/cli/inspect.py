@@ -5,24 +5,38 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-HELP = """Say what loading a model file would run, without loading it, and what weights it holds.
+if TYPE_CHECKING:
+    from assay.model.behaviour import Behaviour
+    from assay.model.networks import Network
 
-Exit code: 0 it holds data alone; 1 loading it would run what no weights need, or code of unknown modules; 2 the request is wrong. \
-Whether the weights themselves hold a backdoor is not looked at by this version.
+HELP = """Say what loading a model file would run, without loading it, and whether its weights show a backdoor.
+
+Where torch is installed and the network is known by its weights (or given by --arch), every class is compared with the others: without \
+data, and with a few clean pictures by searching the trigger itself.
+
+Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
+modules, or a class behaves as if it had a trigger; 2 the request is wrong; 3 --data or --arch was given, and the checks could not be made.
 """
 
-NOT_RUN = ("trigger inversion", "data-free checks of the weights", "repair")
+BEHAVIOUR = ("trigger inversion", "data-free checks of the weights")
+NEVER = ("repair",)
 
 
 def add(app: typer.Typer) -> None:
-    app.command("inspect", help=HELP, short_help="What would loading this model run?")(inspect)
+    app.command("inspect", help=HELP, short_help="What would loading this model run, and does it hide a backdoor?")(inspect)
 
 
 def inspect(
     model: Path = typer.Argument(help="A model file: .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf."),
+    data: Path | None = typer.Option(None, help="A few clean pictures (32 or more, labelled if can be), for trigger inversion."),
+    arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
+    loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
+    alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
+    seed: int = typer.Option(0, help="Of the random starts."),
     out: Path | None = typer.Option(None, help="Write the examination as JSON here."),
 ) -> int:
     """Examine, print, and return the exit code."""
@@ -30,6 +44,10 @@ def inspect(
     from assay.model.static import examine
     from assay.model.weights import read_weights
 
+    if not 0 < alpha < 1:
+        raise DataError(f"--alpha is a chance between 0 and 1; got {alpha}", remedy="leave it at 0.01")
+    if out is not None and out.exists():
+        raise DataError("is there already", path=out, remedy="give another --out")
     found = examine(model)
     typer.echo(f"{model}: {found.format}; loading it: {found.risk}")
     for part in found.parts:
@@ -40,15 +58,19 @@ def inspect(
             typer.echo(f"  {part.where}: {part.problem}")
     for note in found.notes:
         typer.echo(f"  {note}")
-    weights: dict[str, tuple[int, ...]] = {}
+    weights: dict[str, Any] = {}
     if found.risk == "none":
         try:
-            weights = {name: tuple(array.shape) for name, array in read_weights(model).items()}
-            total = sum(math.prod(shape) for shape in weights.values())
+            weights = read_weights(model)
+            total = sum(math.prod(array.shape) for array in weights.values())
             typer.echo(f"  {len(weights)} tensors, {total:,} values, read without running anything")
         except DataError as error:
             typer.echo(f"  weights not read: {error}")
-    typer.echo(f"  not run: {', '.join(NOT_RUN)}")
+    seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed)
+    if seen is not None:
+        _tell(seen, alpha)
+    not_run = [*(BEHAVIOUR if seen is None else seen.not_run), *NEVER]
+    typer.echo(f"  not run: {', '.join(not_run)}")
     if out is not None:
         document = {
             "schema": "assay.inspection/1",
@@ -59,10 +81,79 @@ def inspect(
                 {"where": p.where, "dangerous": p.dangerous, "unknown": p.unknown, "library": p.library, "problem": p.problem}
                 for p in found.parts
             ],
-            "tensors": {name: list(shape) for name, shape in weights.items()},
-            "not_run": list(NOT_RUN),
+            "tensors": {name: list(array.shape) for name, array in weights.items()},
+            "behaviour": None if seen is None else {**seen.to_json(), "alpha": alpha, "seed": seed},
+            "not_run": not_run,
         }
-        if out.exists():
-            raise DataError("is there already", path=out, remedy="give another --out")
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return 0 if found.risk == "none" else 1
+    if found.risk != "none" or (seen is not None and seen.verdict == "backdoored"):
+        return 1
+    return 3 if seen is None and (data is not None or arch is not None) and not loading_only else 0
+
+
+def _behaviour(weights: dict[str, Any], data: Path | None, arch: str | None, alpha: float, seed: int) -> Behaviour | None:
+    import importlib.util
+
+    import numpy as np
+
+    from assay.dataset.errors import DataError
+    from assay.dataset.read import read
+
+    if importlib.util.find_spec("torch") is None:
+        typer.echo("  behaviour not looked at: torch is not installed (pip install 'assay[torch]')")
+        return None
+    from assay.model.behaviour import inspect_behaviour
+
+    images = y = None
+    if data is not None:
+        rows = read(data)
+        if rows.images is None:
+            raise DataError("holds no pictures", path=data, remedy="give clean pictures of the kind that the model was trained on")
+        images = rows.images
+        y = _outputs(rows.classes, rows.y)
+    try:
+        network = _network(weights, arch, None if images is None else images.shape)
+    except DataError as error:
+        typer.echo(f"  behaviour not looked at: {error}")
+        return None
+    return inspect_behaviour(network, weights, np.random.default_rng(seed), images=images, y=y, alpha=alpha)
+
+
+def _outputs(classes: tuple[str, ...], y: Any) -> Any:
+    """The numbers of the model's outputs: class names that are whole numbers say them, others count in their order. None: no labels."""
+    import numpy as np
+
+    if not classes or (y < 0).any():
+        return None
+    if all(name.isdecimal() for name in classes):
+        return np.array([int(name) for name in classes])[y]
+    return y
+
+
+def _network(weights: dict[str, Any], arch: str | None, shape: tuple[int, ...] | None) -> Network:
+    from assay.model.factory import from_factory
+    from assay.model.networks import rebuild
+
+    if arch is None:
+        return rebuild(weights, None if shape is None else shape[1])
+    typer.echo(f"  --arch runs the code of {arch}")
+    return from_factory(arch, weights, shape)
+
+
+def _tell(seen: Behaviour, alpha: float) -> None:
+    typer.echo(f"  network: {seen.family}" + ("" if seen.accuracy is None else f"; right on {seen.accuracy:.0%} of the clean rows"))
+    for check in seen.checks:
+        typer.echo(f"  {check.name}: class {check.target} stands out most, p = {check.p:.2g} over all classes and checks")
+    for name, channels in seen.channels.items():
+        typer.echo(f"  channels with large Lipschitz constants, {name}: {', '.join(map(str, channels[:12]))} (no accusation by itself)")
+    for note in seen.notes:
+        typer.echo(f"  {note}")
+    for found in seen.triggers:
+        if found.patch is not None:
+            typer.echo(
+                f"  trigger: {found.patch.describe()} turns {found.success:.0%} of {found.tried} held-back rows into class {found.target}"
+            )
+    if seen.verdict == "backdoored":
+        typer.echo(f"  verdict: backdoored (chance of a false alarm at most {alpha:g}, if the classes of a clean model are alike)")
+    else:
+        typer.echo("  verdict: inconclusive; no class stands out. That is not proof of a clean model.")
