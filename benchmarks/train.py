@@ -53,8 +53,8 @@ def main() -> None:
         record = line["record"]
         twins = record["drill"]["models"]
         cells = [record["accuracy"], record["undefended_accuracy"], twins["defended"]["accuracy"], twins["undefended"]["accuracy"]]
-        cells += [twins[name].get("attack_success", {"share": float("nan")}) for name in ("defended", "undefended", "clean")]
-        said = [f"{cell['share']:.3f}" for cell in cells]
+        cells += [twins[name].get("attack_success", {"share": None}) for name in ("defended", "undefended", "clean")]
+        said = ["–" if cell["share"] is None else f"{cell['share']:.3f}" for cell in cells]
         figures = " | ".join([" / ".join(said[:2]), " / ".join(said[2:4]), " / ".join(said[4:])])
         told = f"{record['drill']['kind']}, {record['drill']['poisoned']} of {record['drill']['rows']:,}"
         print(f"| {line['data']} | {told} | {line['defence']} | {figures} | {line['seconds']:.0f} |")
