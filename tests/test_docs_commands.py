@@ -59,7 +59,7 @@ def commands() -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+        lines = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
         lines += [line.strip() for line in text.splitlines() if line.startswith("    assay ")]
         for line in lines:
             for part in re.split(r"[;|]\s|&&|\s{3,}", line.split(" # ")[0]):
