@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -25,9 +26,18 @@ from assay.dataset.limits import MIB, Limits
 HEAD = 256 * 1024  # bytes looked at to find the delimiter
 NO_DELIMITER = "\x1f"  # of a file with one column: its text may hold commas, and never holds this
 DELIMITERS = ",\t;|"  # in the order in which a tie is decided
-BLOCK = 8 * MIB  # bytes parsed together; a record must fit, so it grows to the longest one
+BLOCK = 8 * MIB  # bytes parsed together, to the end of the record
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF8_REMEDY = "save it as UTF-8, for instance: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole records that are parsed together: their bytes in the file, and the number of the first."""
+
+    start: int
+    stop: int
+    first: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ class Dialect:
     names: tuple[str, ...]
     header: bool  # whether the first record holds the names
     quoting: bool  # whether a quote at the start of a field opens it, or is a character like any other
-    longest: int  # bytes of the longest record
+    blocks: tuple[Block, ...]  # the records in turn, header not counted
     records: int  # header not counted
     notes: tuple[str, ...] = ()
 
@@ -161,8 +171,17 @@ def dialect(path: Path, limits: Limits) -> Dialect:
         notes.append(f"the first line holds values, so the columns are called {names[0]} to {names[-1]}")
     elif [cell.strip() for cell in first] != names:
         notes.append("column names that were empty or repeated have been made distinct")
-    longest = int((where.stop - where.start).max())
-    return Dialect(delimiter, tuple(names), header, quoting, longest, len(where) - header, tuple(notes))
+    return Dialect(delimiter, tuple(names), header, quoting, _blocks(where, int(header)), len(where) - header, tuple(notes))
+
+
+def _blocks(where: Spans, header: int) -> tuple[Block, ...]:
+    start, stop = where.start[header:], where.stop[header:]
+    blocks, first = [], 0
+    while first < len(start):
+        after = int(np.searchsorted(stop, start[first] + BLOCK)) + 1
+        blocks.append(Block(int(start[first]), int(stop[min(after, len(stop)) - 1]), first))
+        first = after
+    return tuple(blocks)
 
 
 # a record whose quoted fields close right before a delimiter or the end
@@ -227,62 +246,41 @@ def _cast(table: pa.Table, kinds: dict[str, ColumnKind]) -> pa.Table:
 
 
 def _strings(path: Path, how: Dialect, limits: Limits) -> Iterator[Batch]:
-    """The records with every value as it is written; an empty field without quotes is null."""
+    """The records with every value as it is written; an empty field without quotes is null.
+
+    A block is parsed in the calling thread: `pyarrow.csv.open_csv` reads ahead in a thread that holds `refuse`, and a
+    process that ends before that thread does is aborted.
+    """
     faults: list[tuple[int, str]] = []
 
     def refuse(row: pa_csv.InvalidRow) -> str:
-        number = row.number - (2 if how.header else 1)
-        faults.append((number, f"{row.actual_columns} fields where {row.expected_columns} are expected"))
+        faults.append((row.number - 1, f"{row.actual_columns} fields where {row.expected_columns} are expected"))
         return "skip"
 
-    options = (
-        pa_csv.ReadOptions(
-            use_threads=False,
-            block_size=max(BLOCK, how.longest + 1024),
-            column_names=list(how.names),
-            skip_rows_after_names=int(how.header),
-        ),
-        pa_csv.ParseOptions(
-            delimiter=how.delimiter,
-            quote_char='"' if how.quoting else False,
-            newlines_in_values=how.quoting,
-            invalid_row_handler=refuse,
-            ignore_empty_lines=True,
-        ),
-        pa_csv.ConvertOptions(
-            column_types={name: pa.string() for name in how.names},
-            strings_can_be_null=True,
-            null_values=[""],
-            quoted_strings_can_be_null=False,
-        ),
+    parse = pa_csv.ParseOptions(
+        delimiter=how.delimiter,
+        quote_char='"' if how.quoting else False,
+        newlines_in_values=how.quoting,
+        invalid_row_handler=refuse,
+        ignore_empty_lines=True,
     )
-    given, told = 0, 0
-    try:
-        with pa_csv.open_csv(path, *options) as reader:  # closed while Python stands: it reads ahead in a thread that calls `refuse`
-            for block in reader:
-                table = pa.Table.from_batches([block])
-                check_fields(table, limits, path, given)
-                new = faults[told:]
-                # a block's faults lie among its rows or right after the rows so far; later ones wait for their block
-                end = given + block.num_rows
-                mine = []
-                for number, reason in new:
-                    if number > end:
-                        break
-                    mine.append((number, reason))
-                    end += 1
-                told += len(mine)
-                yield Batch(table, end - given, {number - given: reason for number, reason in mine})
-                given = end
-    except (pa.ArrowInvalid, OSError) as error:
-        offset = _first_bad_byte(path)
-        if offset is not None:
-            raise _not_utf8(path, offset) from error
-        raise DataError(f"not readable as CSV ({error})", path=path, row=given, remedy="check its quotes and line ends") from error
-    if told < len(faults):
-        rest = faults[told:]
-        yield Batch(
-            pa.table({name: pa.array([], pa.string()) for name in how.names}),
-            len(rest),
-            {place: reason for place, (_, reason) in enumerate(rest)},
-        )
+    convert = pa_csv.ConvertOptions(
+        column_types={name: pa.string() for name in how.names},
+        strings_can_be_null=True,
+        null_values=[""],
+        quoted_strings_can_be_null=False,
+    )
+    with path.open("rb") as file:
+        for block in how.blocks:
+            file.seek(block.start)
+            data = file.read(block.stop - block.start)
+            read = pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=list(how.names))
+            try:
+                table = pa_csv.read_csv(pa.BufferReader(data), read, parse, convert)
+            except pa.ArrowInvalid as error:
+                raise DataError(
+                    f"not readable as CSV ({error})", path=path, row=block.first, remedy="check its quotes and line ends"
+                ) from error
+            check_fields(table, limits, path, block.first)
+            yield Batch(table, table.num_rows + len(faults), dict(faults))
+            faults.clear()
