@@ -129,13 +129,20 @@ class Patch(Artefact):
         h, w = self.shape
         down, across = images.shape[1] - h + 1, images.shape[2] - w + 1
         narrow = 255 * len(inked) * images.shape[3] < 1 << 16  # twice as many fit into a register
-        far = np.zeros((len(images), down, across), np.uint16 if narrow else np.int32)
+        planes = np.ascontiguousarray(np.moveaxis(images, 3, 0)).reshape(images.shape[3], -1)
+        width, size = images.shape[2], planes.shape[1]
+        # a place is the number of its first pixel, so that one run of memory holds all places; those that would wrap are cut off
+        far: NDArray[Any] = np.zeros(size, np.uint16 if narrow else np.int32)
+        high, low, wanted = np.empty((3, size), np.uint8)
         for r, c in inked:
-            window = images[:, r : r + down, c : c + across]
-            for channel, value in enumerate(pixels[r, c]):
-                seen = window[..., channel]
-                far += np.maximum(seen, value) - np.minimum(seen, value)
-        return far
+            past = r * width + c
+            left = slice(0, size - past)
+            for plane, value in zip(planes, pixels[r, c], strict=True):
+                wanted[left] = value  # NumPy compares with an array ten times as fast as with a number
+                np.maximum(plane[past:], wanted[left], out=high[left])
+                np.minimum(plane[past:], wanted[left], out=low[left])
+                far[left] += np.subtract(high[left], low[left], out=high[left])
+        return far.reshape(images.shape[:3])[:, :down, :across]
 
     def _present(self, rows: Rows) -> Bools:
         images = _pictures(rows)

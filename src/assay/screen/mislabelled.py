@@ -20,8 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.special import softmax
+
+from assay.learn.threads import in_parallel
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -152,10 +154,12 @@ def _fit(logs: Float, y: Int) -> _Fit:
         return float(loss), np.concatenate([*head, drate * wrong * (1 - wrong)])
 
     rest = np.concatenate([np.zeros(k * k), np.full(k * (k - 1), np.log(START_RATE / (k - 1)))]) if full else np.full(k, np.log(START_RATE))
-    ends = [
-        minimize(objective, np.concatenate([[np.log(a)], np.zeros(k), rest]), jac=True, method="L-BFGS-B", options={"maxiter": ROUNDS})
-        for a in STARTS
-    ]
+
+    def end(sharpness: float) -> OptimizeResult:
+        start = np.concatenate([[np.log(sharpness)], np.zeros(k), rest])
+        return minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ROUNDS})
+
+    ends = in_parallel(end, STARTS)
     best = min(ends, key=lambda end: float(end.fun))
     a, b, mix, rates = unpacked(best.x)
     return _Fit(a, b, mix, rates, float(best.fun))

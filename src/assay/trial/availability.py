@@ -18,6 +18,7 @@ from scipy.stats import norm
 from assay.dataset.data import MISSING, Dataset
 from assay.finding import Availability, CurvePoint, Damage
 from assay.learn.head import Head, fit_head, one_hot, with_constant
+from assay.learn.threads import in_parallel
 from assay.screen.mislabelled import estimate_mislabelled
 from assay.trial.head_features import head_features
 
@@ -75,17 +76,21 @@ def availability(
 def learning_curve(x: Floats, y: Int, k: int, suspected: Bools, rng: np.random.Generator) -> tuple[CurvePoint, ...]:
     """Held-out error by number of rows learnt from, with the suspected rows (n,) and without: the same held-out rows for both."""
     fold = rng.permutation(len(y)) % FOLDS
+    orders = [rng.permutation(np.flatnonzero(fold != number)) for number in range(FOLDS)]
+    tests = [np.flatnonzero((fold == number) & ~suspected) for number in range(FOLDS)]
+    judged = sum(len(test) for test in tests)
+    parts = [(i, number, order[: round(share * len(order))]) for i, share in enumerate(SHARES) for number, order in enumerate(orders)]
+
+    def errors(point: tuple[int, int, Int]) -> list[int]:
+        _, number, part = point
+        test = tests[number]
+        return [int(_wrong(x, y, k, kept, test).sum()) if len(kept) else len(test) for kept in (part, part[~suspected[part]])]
+
     wrong = np.zeros((len(SHARES), 2))
-    learnt, judged = np.zeros(len(SHARES)), 0
-    for number in range(FOLDS):
-        test = np.flatnonzero((fold == number) & ~suspected)
-        train = rng.permutation(np.flatnonzero(fold != number))
-        judged += len(test)
-        for i, share in enumerate(SHARES):
-            part = train[: round(share * len(train))]
-            learnt[i] += len(part) / FOLDS
-            for j, kept in enumerate((part, part[~suspected[part]])):
-                wrong[i, j] += _wrong(x, y, k, kept, test).sum() if len(kept) else len(test)
+    learnt = np.zeros(len(SHARES))
+    for (i, _, part), pair in zip(parts, in_parallel(errors, parts), strict=True):
+        wrong[i] += pair
+        learnt[i] += len(part) / FOLDS
     rates = wrong / max(judged, 1)
     return tuple(CurvePoint(round(n), float(a), float(b)) for n, (a, b) in zip(learnt, rates, strict=True))
 
@@ -133,6 +138,8 @@ def damages(
     Judged by squared error, halved, of rows of *other* members that a head never saw: it says more than right or wrong does. A head of
     each fold is fitted once; without a member it is known in closed form. Assumes that held-out rows err independently.
     """
+    if not members:
+        return ()
     fold = rng.permutation(len(y)) % FOLDS
     heads = [(number, fit_head(x[fold != number], one_hot(y[fold != number], k))) for number in range(FOLDS)]
     found = []
