@@ -61,6 +61,11 @@ def as_jsonl(folder: Path) -> Path:
     return folder / "a.jsonl"
 
 
+def as_json(folder: Path) -> Path:
+    (folder / "a.json").write_text("\ufeff" + json.dumps(table().to_pylist(), ensure_ascii=False, indent=2), encoding="utf-8")
+    return folder / "a.json"
+
+
 def as_parquet(folder: Path) -> Path:
     pq.write_table(table(), folder / "a.parquet", row_group_size=7, compression="zstd")
     return folder / "a.parquet"
@@ -146,7 +151,7 @@ def as_tar(folder: Path) -> Path:
     return folder / "shard-0.tar"
 
 
-TABLES: list[Callable[[Path], Path]] = [as_csv, as_csv_folder, as_jsonl, as_parquet, as_feather, as_arrow_stream, as_hugging_face]
+TABLES: list[Callable[[Path], Path]] = [as_csv, as_csv_folder, as_jsonl, as_json, as_parquet, as_feather, as_arrow_stream, as_hugging_face]
 PICTURES: list[Callable[[Path], Path]] = [as_npz, as_pictures, as_idx, as_idx_gz, as_labelled, as_tar]
 FORMATS = TABLES + PICTURES
 

@@ -18,12 +18,15 @@ from assay.dataset.write import write_as
 TEXTS = [f"document number {i} says something, naïvely" for i in range(12)]
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zst", "a.jsonl.gz", "a.jsonl.zst"])
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zst", "a.jsonl.gz", "a.jsonl.zst", "a.json", "a.json.gz"])
 def test_a_packed_file_reads_like_a_plain_one_and_comes_back_to_the_byte(tmp_path: Path, name: str) -> None:
     lines = TEXTS if ".txt" in name else [f'{{"text": "{t}"}}' for t in TEXTS]
     path = tmp_path / name
+    text = (
+        "[" + ",\n".join(lines) + "]" if ".json" in name and ".jsonl" not in name else "\n".join(lines[:5]) + "\n\n" + "\n".join(lines[5:])
+    )
     with create_plain(path) as file:
-        file.write(("\n".join(lines[:5]) + "\n\n" + "\n".join(lines[5:])).encode())
+        file.write(text.encode())
     data = read(path)
     assert data.table.column("text").to_pylist() == TEXTS
     assert data.task == "none"

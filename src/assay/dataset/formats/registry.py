@@ -16,6 +16,7 @@ from assay.dataset.formats.delimited import Delimited
 from assay.dataset.formats.hugging_face import HuggingFace
 from assay.dataset.formats.idx import Idx
 from assay.dataset.formats.image_folder import ImageFolder
+from assay.dataset.formats.json_list import JsonList
 from assay.dataset.formats.jsonl import JsonLines
 from assay.dataset.formats.labelled_images import LabelledImages
 from assay.dataset.formats.npz import Npz
@@ -27,6 +28,7 @@ FORMATS: tuple[type[Format], ...] = (
     HuggingFace,
     Parquet,
     JsonLines,
+    JsonList,
     Delimited,
     Arrow,
     Npz,
@@ -70,6 +72,6 @@ def recognise(path: Path) -> Format:
     raise DataError(
         f"not a format that is read (found: {seen})",
         path=path,
-        remedy="give CSV, TSV, Parquet, JSON lines, plain text, Arrow, .npz with x and y, IDX, a folder class/picture.png, pictures beside "
-        "a labels.csv, a saved Hugging Face data set or WebDataset shards",
+        remedy="give CSV, TSV, Parquet, JSON lines or a JSON list, plain text, Arrow, .npz with x and y, IDX, "
+        "a folder class/picture.png, pictures beside a labels.csv, a saved Hugging Face data set or WebDataset shards",
     )
