@@ -70,6 +70,11 @@ def jsonl_files() -> list[bytes]:
     ]
 
 
+def json_files() -> list[bytes]:
+    rows = table().to_pylist()
+    return [json.dumps(rows).encode(), json.dumps(rows, indent=1, ensure_ascii=False).encode(), b'[{"a": "\\u202e"}, 1, [], {}]\n']
+
+
 def parquet_files() -> list[bytes]:
     pictures = pa.table({"image": [{"bytes": picture("PNG"), "path": None}] * 2, "label": [0, 1]})
     nested = pa.table({"a": [[1, 2], [3]], "t": [b"x", b"y"], "label": ["u", "v"]})

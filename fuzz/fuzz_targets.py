@@ -253,6 +253,7 @@ TARGETS: dict[str, Target] = {
     "csv": _reader("a.csv"),
     "tsv": _reader("a.tsv"),
     "jsonl": _reader("a.jsonl"),
+    "json": _reader("a.json"),
     "parquet": _reader("a.parquet"),
     "arrow": _reader("a.arrow"),
     "npz": _reader("a.npz"),
