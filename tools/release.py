@@ -72,7 +72,8 @@ def bill(wheel: Path, folder: Path) -> str:
     home = folder / "venv"
     venv.create(home, with_pip=True)
     run(home / "bin" / "python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", f"assay[{EXTRAS}] @ {wheel.as_uri()}")
-    return run("cyclonedx-py", "environment", "--output-reproducible", "--of", "JSON", home / "bin" / "python")
+    listed = run("cyclonedx-py", "environment", "--output-reproducible", "--of", "JSON", home / "bin" / "python")
+    return listed.replace(wheel.as_uri(), wheel.name)  # it lies beside the bill, and no longer where it was built
 
 
 def digest(path: Path) -> str:
