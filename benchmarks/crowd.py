@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
-from real_sets import ROOT
 
+from assay.bench.sets import ROOT
 from assay.crowd.aggregate import methods
 from assay.crowd.votes import Votes, from_arrays
 

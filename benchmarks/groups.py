@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import real_sets
 
 from assay.attack import Planted, plant
+from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.finding import Finding
 from assay.stats.interval import clopper_pearson

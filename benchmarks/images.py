@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import real_sets
 
 from assay.artefact.patch import Patch
 from assay.attack import plant
 from assay.attack.base import Planted
 from assay.attack.measure import attack_success_rate
+from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.learn.images_features import shrink

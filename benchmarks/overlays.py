@@ -22,11 +22,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import real_sets
 from PIL import Image
 
 from assay.attack import plant
 from assay.attack.measure import attack_success_rate
+from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.stats.interval import clopper_pearson

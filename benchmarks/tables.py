@@ -1,10 +1,12 @@
 """Power of the scan of cells by number of carriers, on real tables, with the victim's attack success beside it.
 
     python benchmarks/tables.py --out out/tables.jsonl --plantings 10 --minutes 60
+    python benchmarks/tables.py --out out/tables.jsonl --sets adult --rows 0 --rates 0.0005,0.001,0.005,0.01
     python benchmarks/tables.py --out out/tables.jsonl --table
 
-Each cell is one data set, kind of rule and number of carriers; each planting has its own rows, rule, target and seed. The scan is told
-nothing. One line a planting goes to --out; plantings that are there already are not run again.
+Each cell is one data set, kind of rule and number (or rate) of carriers; each planting has its own rows, rule, target and seed. The scan
+is told nothing. One line a planting goes to --out; plantings that are there already are not run again. Clean-label rules (`rare`,
+`combined`) can be suspected at most, and that is what counts as caught.
 """
 
 from __future__ import annotations
@@ -14,15 +16,17 @@ import json
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import real_sets
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from assay.artefact.base import Artefact
 from assay.artefact.cells import Cells
 from assay.attack import plant
+from assay.attack.cells import numeric_columns
 from assay.attack.measure import attack_success_rate
+from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.learn.columns import code_columns
@@ -30,8 +34,17 @@ from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson
 
 SETS = ("adult", "spambase", "fraud")
-KINDS = {"out": 1, "in": 3}  # out of range in one column, in range in three: how many columns are set
-CARRIERS = (20, 50, 100)
+KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {  # in words, the attack, what it is told
+    "out": ("1 out of range", "cells", {"features": 1}),
+    "in": ("3 in range", "cells", {"features": 3}),
+    "noisy-out": ("1 out of range, noisy", "noisy-cells", {"features": 1}),
+    "noisy-in": ("3 in range, noisy", "noisy-cells", {"features": 3}),
+    "rare": ("8 guided, rare, clean-label", "guided-cells", {"choose": "rare"}),
+    "combined": ("8 guided, combined, clean-label", "guided-cells", {"choose": "combined"}),
+}
+CLEAN_LABEL = ("rare", "combined")
+GUIDED_FEATURES = 8  # or as many as there are columns of numbers
+CARRIERS = (10, 20, 50, 100)
 ROWS, TEST = 8_000, 1_000
 
 
@@ -79,18 +92,22 @@ def _met(low, high, value) -> bool:
     return low == value if low == high else (low is None or low <= value) and (high is None or value <= high)
 
 
-def one(name: str, whole: Dataset, kind: str, carriers: int, seed: int) -> dict:
+def one(name: str, whole: Dataset, kind: str, carriers: int, seed: int, rows: int) -> dict:
     rng = np.random.default_rng([seed, carriers])
     order = rng.permutation(len(whole))
     test = min(TEST, len(whole) // 5)
-    data, held = whole.subset(np.sort(order[test : test + ROWS])), whole.subset(np.sort(order[:test]))
+    data, held = whole.subset(np.sort(order[test : test + rows])), whole.subset(np.sort(order[:test]))
     target = data.classes[seed % len(data.classes)]
-    planted = plant(data, "cells", carriers=carriers, target=target, seed=seed, params={"features": KINDS[kind]})
+    _, attack, params = KINDS[kind]
+    if kind in CLEAN_LABEL:
+        params = {**params, "features": min(GUIDED_FEATURES, len(numeric_columns(data, inside=False)))}
+    planted = plant(data, attack, carriers=carriers, target=target, seed=seed, params=params)
     began = time.perf_counter()
     found = run(planted.data, Settings(seed=seed, canaries=False))
     seconds = time.perf_counter() - began
     truth = set(np.flatnonzero(planted.poisoned).tolist())
     removed = {i for i, a in enumerate(found.action) if a == "quarantine"}
+    named = {int(p) for f in found.findings if f.status == "suspected" for p in f.positions}
     listed = found.findings
     hit = [i for i, f in enumerate(listed) if len(truth & set(f.positions.tolist())) > 0.5 * len(truth)]
     success = attack_success_rate(victim, data, planted, held)
@@ -99,18 +116,32 @@ def one(name: str, whole: Dataset, kind: str, carriers: int, seed: int) -> dict:
         "rows": len(data), "rank": hit[0] + 1 if hit else None, "status": listed[hit[0]].status if hit else None,
         "found": listed[hit[0]].artefact.describe() if hit else None,
         "recovered": bool(hit) and recovered(listed[hit[0]].artefact, planted.artefacts[0], data), "tpr": len(truth & removed) / len(truth),
-        "fp": len(removed - truth), "fpr": len(removed - truth) / (len(data) - len(truth)), "verdict": found.verdict,
-        "asr": success.rate, "asr_clean": success.clean_rate, "seconds": seconds,
+        "fp": len(removed - truth), "fpr": len(removed - truth) / (len(data) - len(truth)),
+        "suspected_tpr": len(truth & named) / len(truth), "suspected_fp": len(named - truth),
+        "false_findings": sum(f.status != "shortcut" and not truth & set(f.positions.tolist()) for f in listed),
+        "verdict": found.verdict, "asr": success.rate, "asr_clean": success.clean_rate, "seconds": seconds,
     }  # fmt: skip
 
 
 def table(lines: list[dict]) -> str:
     cells: dict[tuple, list[dict]] = defaultdict(list)
     for x in lines:
-        cells[x["set"], x["kind"], x["carriers"]].append(x)
-    head = ("set", "kind", "carriers", "first", "confirmed (95 %)", "rule recovered", "TPR", "FPR", "victim ASR (clean)", "n")
+        cells[x["set"], x["rows"], x["kind"], x["carriers"]].append(x)
+    head = (
+        "set",
+        "rows",
+        "kind",
+        "carriers",
+        "first",
+        "confirmed (95 %)",
+        "suspected",
+        "rule recovered",
+        "TPR",
+        "FPR",
+        "victim ASR (clean)",
+    )
     out = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for (name, kind, carriers), xs in sorted(cells.items()):
+    for (name, rows, kind, carriers), xs in sorted(cells.items(), key=lambda c: (c[0][0], c[0][1], list(KINDS).index(c[0][2]), c[0][3])):
         n = len(xs)
         sure = [x for x in xs if x["status"] == "confirmed"]
         low, high = clopper_pearson(len(sure), n)
@@ -118,8 +149,9 @@ def table(lines: list[dict]) -> str:
         tpr, fpr = np.mean([x["tpr"] for x in xs]), np.mean([x["fpr"] for x in xs])
         asr = f"{np.mean([x['asr'] for x in xs]):.2f} ({np.mean([x['asr_clean'] for x in xs]):.2f})"
         sure_of = f"{len(sure)}/{n} ({low:.0%}–{high:.0%})"
-        what = f"{KINDS[kind]} {kind} of range" if kind == "out" else f"{KINDS[kind]} in range"
-        out.append(f"| {name} | {what} | {carriers} | {first}/{n} | {sure_of} | {exact}/{n} | {tpr:.3f} | {fpr:.4%} | {asr} | {n} |")
+        guess = sum(x["status"] == "suspected" for x in xs)
+        cells_of = (name, f"{rows:,}", KINDS[kind][0], carriers, f"{first}/{n}", sure_of, f"{guess}/{n}", f"{exact}/{n}", f"{tpr:.3f}")
+        out.append(f"| {' | '.join(map(str, cells_of))} | {fpr:.4%} | {asr} |")
     return "\n".join(out)
 
 
@@ -131,6 +163,8 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--carriers", default=",".join(map(str, CARRIERS)))
+    parser.add_argument("--rates", default="", help="instead of --carriers: shares of the rows")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows of each set at most; 0: all but the test rows")
     parser.add_argument("--table", action="store_true", help="only print the table of what is there")
     chosen = parser.parse_args()
     lines = [json.loads(x) for x in chosen.out.read_text().splitlines()] if chosen.out.exists() else []
@@ -138,19 +172,24 @@ def main() -> None:
         print(table(lines))
         return
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    done = {(x["set"], x["kind"], x["carriers"], x["seed"]) for x in lines}
+    done = {(x["set"], x["rows"], x["kind"], x["carriers"], x["seed"]) for x in lines}
     end = time.monotonic() + 60 * chosen.minutes
     names = chosen.sets.split(",")
     whole = {s.name: s.read() for s in real_sets.SETS if s.name in names}
     for seed in range(chosen.plantings):
         for name in names:
+            left = len(whole[name]) - min(TEST, len(whole[name]) // 5)
+            rows = min(left, chosen.rows) if chosen.rows else left
+            many = (
+                [round(float(r) * rows) for r in chosen.rates.split(",")] if chosen.rates else [int(c) for c in chosen.carriers.split(",")]
+            )
             for kind in chosen.kinds.split(","):
-                for carriers in map(int, chosen.carriers.split(",")):
-                    if (name, kind, carriers, seed) in done:
+                for carriers in many:
+                    if (name, rows, kind, carriers, seed) in done:
                         continue
                     if time.monotonic() > end:
                         return
-                    line = one(name, whole[name], kind, carriers, seed)
+                    line = one(name, whole[name], kind, carriers, seed, rows)
                     with chosen.out.open("a") as f:
                         f.write(json.dumps(line) + "\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from assay.dataset.data import Dataset
-from assay.screen import class_outliers, label_errors, neighbours
+from assay.screen import class_outliers, label_errors, learnt_neighbours, neighbours
 from assay.screen.agreement import flag_excess, relative_margin
 from assay.screen.context import Context
 from assay.screen.label_errors import confident_class, confident_joint, find_label_errors
@@ -54,6 +55,18 @@ def test_most_of_the_flagged_labels_are_wrong(digits: dict[str, Any], run: Any) 
     found = run(digits["noisy"])
     assert digits["bad"][found.flag].mean() >= 0.7
     assert found.flag[digits["bad"]].mean() >= 0.2
+
+
+def test_a_knot_of_rows_in_another_class_is_outvoted_by_deep_k_nn(digits: dict[str, Any]) -> None:
+    clean = digits["clean"]
+    sevens, threes = (np.flatnonzero(clean.data.y == v) for v in (7, 3))
+    learnt = digits["x"].copy()
+    learnt[sevens[:20]] = learnt[threes[0]] + np.random.default_rng(0).normal(0, 0.01, (20, 64))  # one another's nearest 15
+    poisoned = replace(clean, features=learnt, learnt=learnt)
+    knot = np.isin(np.arange(len(learnt)), sevens[:20])
+    assert roc_auc_score(knot, learnt_neighbours.run(poisoned).score) > 0.95
+    assert roc_auc_score(knot, neighbours.run(poisoned).score) < 0.9
+    assert learnt_neighbours.run(replace(clean, learnt=digits["x"])).flag.mean() <= 0.005
 
 
 def test_confident_learning_agrees_with_cleanlab(digits: dict[str, Any]) -> None:

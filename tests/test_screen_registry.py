@@ -23,14 +23,14 @@ def test_unlabelled_data_gets_the_label_free_screens(memory: Make) -> None:
     context = Context(data, None, None, np.random.default_rng(0))
     skipped = {check.name: check.reason for check in plan(context)}
     of_labels, of_columns = (
-        {"screen:label_errors", "screen:number_labels", "screen:neighbours", "screen:class_outliers"},
+        {"screen:label_errors", "screen:number_labels", "screen:neighbours", "screen:class_outliers", "screen:learnt_neighbours"},
         {"screen:conditional", "screen:units"},
     )
     assert set(skipped) == of_labels | of_columns
     assert all("needs" in skipped[name] and "label" in skipped[name] for name in of_labels)
     assert all("needs a table" in skipped[name] for name in of_columns)
     scores, checks = run_screens(context)
-    assert [check.state for check in checks].count("ran") == len(scores) == len(SCREENS) - 6
+    assert [check.state for check in checks].count("ran") == len(scores) == len(SCREENS) - 7
 
 
 def test_few_rows_run_nothing_and_say_so(memory: Make) -> None:

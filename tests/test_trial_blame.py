@@ -20,6 +20,7 @@ from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows
 from assay.learn.head import refit
 from assay.trial.blame import blame, with_record
+from assay.trial.own_features import given_features, model_features
 from assay.trial.record import record_rows
 
 
@@ -113,6 +114,62 @@ def test_what_the_head_says_without_rows_is_what_a_refit_says(bullied) -> None: 
     rows = np.array(sorted(planted))
     again = refit(head, np.setdiff1d(np.arange(len(data)), rows))
     np.testing.assert_allclose(head.x[asked] @ head.without(rows), head.x[asked] @ again.weights, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def collided(in_memory: Callable[..., Dataset]) -> tuple[Dataset, np.ndarray, set[int]]:
+    """Digits, last a 3 without a label; five rows, rightly labelled 7, stand around it in the features of a network that saw them all."""
+    images, y = digits()
+    features = np.random.default_rng(0).normal(size=(len(y), 400)) + 4 * np.eye(10).repeat(40, 1)[y]
+    poison = np.flatnonzero(y == 7)[:5]
+    asked = int(np.flatnonzero(y == 3)[5])
+    features[poison] = features[asked] + np.random.default_rng(1).normal(0, 0.1, (5, 400))
+    data = in_memory(np.delete(y, asked), images=np.delete(images, asked, 0))
+    whole = with_record(data, record_rows(data, images[asked]))
+    return whole, np.vstack([np.delete(features, asked, 0), features[asked]]), set((poison - (poison > asked)).tolist())
+
+
+def test_poison_in_the_features_of_ones_own_model_is_named_and_its_removal_changes_the_decision(collided) -> None:  # type: ignore[no-untyped-def]
+    data, features, poison = collided
+    answer = blame(data, len(data) - 1, np.random.default_rng(0), own=features, retrainings=3)
+    assert data.classes[answer.decision] == "class7"
+    assert {r.row for r in answer.rows[:5]} == poison
+    assert max(r.near for r in answer.rows[:5]) == 4
+    assert answer.fewest is not None
+    assert answer.changed
+    assert answer.changed_at_random == 0
+    assert answer.p_value == 0.01
+
+
+def test_features_that_do_not_fit_are_refused(collided, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    data, features, _ = collided
+    np.save(tmp_path / "f.npy", features)
+    np.testing.assert_array_equal(given_features(data, tmp_path / "f.npy"), features)
+    with pytest.raises(DataError, match=r"expected numbers of shape \(700, d\)"):
+        given_features(data, features[:-1])
+    features = features.copy()
+    features[4, 2] = np.nan
+    with pytest.raises(DataError, match="row 4"):
+        given_features(data, features)
+    (tmp_path / "g.npy").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="holds no array"):
+        given_features(data, str(tmp_path / "g.npy"))
+
+
+def test_a_networks_last_hidden_layer_is_asked(tmp_path: Path, in_memory: Callable[..., Dataset]) -> None:
+    torch = pytest.importorskip("torch")
+    images, y = digits(300)
+    data = in_memory(y, images=images.repeat(3, 3))
+    chain = torch.nn.Sequential()
+    chain.add_module("features", torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2)))
+    chain.add_module("classifier", torch.nn.Linear(8 * 64, 10))
+    torch.save(chain.state_dict(), tmp_path / "net.pt")
+    found = model_features(data, tmp_path / "net.pt")
+    with torch.inference_mode():
+        wanted = chain.features(torch.from_numpy(data.images.transpose(0, 3, 1, 2)).float() / 255).flatten(1).numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    with pytest.raises(DataError, match="channels"):
+        model_features(in_memory(y, images=images), tmp_path / "net.pt")
 
 
 def test_records_that_do_not_fit_are_refused(in_memory: Callable[..., Dataset]) -> None:

@@ -178,20 +178,24 @@ def blame(
     seed: int = 0,
     content: Names = None,
     label: Names = None,
+    features: Any = None,
+    model: str | Path | None = None,
+    arch: str | None = None,
     progress: Progress | None = None,
 ) -> Blame:
     """Which rows of `source` caused a decision: `assay.trial.blame.Blame`.
 
     Asked about is a `row` of it by number, which is then not learnt from, or a `record` that is not in it: a picture (an array or a
     file), a text, or a mapping of cells (a JSON object will do). `decision`: the label that was given to it; without one, what a linear
-    head gives. Exact for that head; whether it holds for another kind of model is tested by `retrainings`. Raises DataError with a
-    remedy.
+    head gives. Exact for that head; whether it holds for another kind of model is tested by `retrainings`. Poison that was made for one
+    picture shows in the features of the model that learnt from it: give `features` (an array or an .npy file, a line a row, the record's
+    last) or a torch `model`'s weights (`arch`, module:factory, runs that code). Raises DataError with a remedy.
 
         >>> import assay
         >>> answer = assay.blame("reviews.csv", record="a dull film", decision="good")   # doctest: +SKIP
         >>> [r.row for r in answer.rows], answer.changed                                 # doctest: +SKIP
     """
-    how: dict[str, Any] = {"depth": depth, "most": most, "retrainings": retrainings}
+    how: dict[str, Any] = {"depth": depth, "most": most, "retrainings": retrainings, "features": features, "model": model, "arch": arch}
     return blamed(source, row=row, record=record, decision=decision, content=content, label=label, seed=seed, progress=progress, **how)[1]
 
 
@@ -204,6 +208,9 @@ def blamed(
     content: Names = None,
     label: Names = None,
     seed: int = 0,
+    features: Any = None,
+    model: str | Path | None = None,
+    arch: str | None = None,
     progress: Progress | None = None,
     **how: Any,
 ) -> tuple[Dataset, Blame]:
@@ -213,6 +220,7 @@ def blamed(
     from assay.dataset.read import read
     from assay.trial.blame import blame as blame_row
     from assay.trial.blame import with_record
+    from assay.trial.own_features import given_features, model_features
     from assay.trial.record import record_rows
 
     data = read(source, columns=Columns(names(content), names(label)), progress=progress or silent)
@@ -229,7 +237,14 @@ def blamed(
     if decision is not None and decision not in data.classes:
         raise DataError(f"no label {decision!r}", path=data.path, remedy=f"choose among {', '.join(data.classes[:20])}")
     code = None if decision is None else data.classes.index(decision)
-    return data, blame_row(data, asked, np.random.default_rng(seed), code, progress=progress or silent, **how)
+    if features is not None and model is not None:
+        raise DataError("features and a model are both given", remedy="give one of them")
+    own = None
+    if features is not None:
+        own = given_features(data, features)
+    elif model is not None:
+        own = model_features(data, Path(model), arch)
+    return data, blame_row(data, asked, np.random.default_rng(seed), code, progress=progress or silent, own=own, **how)
 
 
 def _annotated(data: Dataset, folder: Path) -> Dataset:

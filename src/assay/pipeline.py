@@ -10,10 +10,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.dataset.data import Dataset
+from assay.dataset.data import MISSING, Dataset
 from assay.desk import Desk, Errand, PlantedErrand
 from assay.engine.base import current
 from assay.finding import Action, Availability, Check, Conclusion, Finding, RowScore, Sensitivity, Verdict
+from assay.learn import images_net
 from assay.screen.combine import combine
 from assay.screen.context import Context
 from assay.screen.mislabelled import FEWEST_ROWS
@@ -21,6 +22,7 @@ from assay.screen.registry import run_screens
 from assay.stages import NOWHERE, Stages, stage_key
 from assay.trial.availability import availability
 from assay.trial.family import Depth, Examined, Family, Heard, Leader, Listener, Progress, silent
+from assay.trial.head_features import head_features
 from assay.trial.image_probe import reader_of
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
@@ -97,7 +99,9 @@ def run(
         judged = hold_against(judged, by_name, known)
         checks.append(Check("trusted rows", "ran", f"{len(trusted):,} rows known to be good"))
     found = findings_of(by_name, judged)
-    context = Context(data, probabilities, features, np.random.default_rng([settings.seed, 2]))
+    learnt, taught = _learnt(data, settings)
+    checks += taught
+    context = Context(data, probabilities, features, np.random.default_rng([settings.seed, 2]), learnt)
     screens, screened = run_screens(context, progress=_Stage(progress, share, 0.1))
     checks += screened
     if trusted is not None:
@@ -188,6 +192,19 @@ def _canaries(
             result = replace(result, enumerated=max(result.enumerated, whole))
             caught.extend(sensitivity(copy.plantings, judge_all({copy.family: result}, settings.alpha / max(len(examined), 1))))
     return tuple(caught), checks
+
+
+def _learnt(data: Dataset, settings: Settings) -> tuple[NDArray[np.float32] | None, list[Check]]:
+    """What a network learns of pictures, for the screens that ask it; at full depth, where torch is installed."""
+    if data.images is None or not data.labelled or settings.depth != "full" or not images_net.installed():
+        return None, []
+    began = time.perf_counter()
+    try:
+        features = head_features(data, np.random.default_rng([settings.seed, 8]), "full", np.flatnonzero(data.y != MISSING))
+    except (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError) as error:
+        return None, [Check("learnt features", "failed", f"{type(error).__name__}: {error}", time.perf_counter() - began)]
+    assert features is not None
+    return features.astype(np.float32), [Check("learnt features", "ran", "a network trained on all rows", time.perf_counter() - began)]
 
 
 def _rows(data: Dataset, found: tuple[Finding, ...], screens: tuple[RowScore, ...]) -> tuple[NDArray[np.float64], tuple[Action, ...]]:

@@ -36,6 +36,9 @@ def blame(
     most: int = typer.Option(20, min=1, help="Rows to name."),
     retrainings: int = typer.Option(5, min=0, help="Random sets that the probe is trained again without, for comparison."),
     seed: int = typer.Option(0, help="The same data and seed give the same answer."),
+    model: Path | None = typer.Option(None, help="Your network's weights (.safetensors, .pt): its last hidden layer is what is asked."),
+    arch: str | None = typer.Option(None, help="module:factory, which makes that network where its weights do not tell. Runs your code."),
+    features: Path | None = typer.Option(None, help="Your model's features, .npy: a line a row, and last the record's."),
     content: str | None = typer.Option(None, help="Columns that a model sees, comma-separated.", rich_help_panel="Columns"),
     label: str | None = typer.Option(None, help="Label columns, comma-separated.", rich_help_panel="Columns"),
     json_out: Path | None = typer.Option(None, "--json", help="Write the answer here, too."),
@@ -60,6 +63,9 @@ def blame(
             seed=seed,
             content=listed(content),
             label=listed(label),
+            features=features,
+            model=model,
+            arch=arch,
             progress=progress,
         )
     if json_out is not None:

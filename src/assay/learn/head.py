@@ -50,7 +50,7 @@ class Head:
         True
         """
         reach = self.x @ (self.inverse @ at)
-        leverage = np.einsum("ij,jk,ik->i", self.x, self.inverse, self.x)
+        leverage = ((self.x @ self.inverse) * self.x).sum(1)
         return np.asarray(-reach * (self.residuals @ along) / np.maximum(1 - leverage, 1e-9))
 
     def shares(self, at: Floats, along: Floats) -> Floats:

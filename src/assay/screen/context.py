@@ -18,7 +18,7 @@ from assay.screen.foreseen import FEWEST_ROWS as FEWEST_ROWS_LEARNT
 from assay.screen.foreseen import Foreseen, can_foresee, foresee
 from assay.screen.statistics import Statistics, row_statistics
 
-Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns", "passages", "number_label"]
+Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns", "passages", "number_label", "learnt"]
 
 # A screen compares a row with the others; under this many there is nothing to compare with.
 FEWEST_ROWS = 30
@@ -30,20 +30,22 @@ class Context:
 
     `probabilities` (n, k) are out-of-fold: the model that gave row i its probabilities never saw row i; columns follow
     `data.classes`. `features` (n, d) were made without labels; Euclidean distance between them is meant to say
-    something.
+    something. `learnt` (n, d) are those of a network that was trained on all rows and their labels.
     """
 
     data: Dataset
     probabilities: NDArray[np.float64] | None
     features: NDArray[np.float32] | None
     rng: np.random.Generator
+    learnt: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.data), len(self.data.classes)
         if self.probabilities is not None and self.probabilities.shape != (n, k):
             raise ValueError(f"expected probabilities of shape {(n, k)} (rows, classes), found {self.probabilities.shape}")
-        if self.features is not None and (self.features.ndim != 2 or len(self.features) != n):
-            raise ValueError(f"expected features of shape ({n}, d), found {self.features.shape}")
+        for made in (self.features, self.learnt):
+            if made is not None and (made.ndim != 2 or len(made) != n):
+                raise ValueError(f"expected features of shape ({n}, d), found {made.shape}")
 
     @cached_property
     def numbers(self) -> Statistics:
@@ -74,6 +76,8 @@ def lacks(need: Need, context: Context) -> str | None:
         return "needs out-of-fold class probabilities, and no probe gave any"
     if need == "features" and context.features is None:
         return "needs label-free features, and none were made"
+    if need == "learnt" and context.learnt is None:
+        return "needs the features of a network trained on these rows: pictures with labels, depth full, and torch"
     if need == "content" and data.images is None and not data.columns.content:
         return "needs content, and there is neither a picture nor a content column"
     if need == "passages" and (data.modality != "text" or data.task != "none"):

@@ -27,14 +27,14 @@ BLOCK = 1_000
 PRIOR_VOTES = 0.5
 
 
-def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: np.random.Generator) -> Float:
-    """(n, k) share of each class among a row's nearest voters, itself left out. Brute force against at most `VOTERS`
+def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: np.random.Generator, asked: int = NEIGHBOURS) -> Float:
+    """(n, k) share of each class among the `asked` voters nearest to a row, itself left out. Brute force against at most `VOTERS`
     rows.
     """
     n = len(features)
     most = min(VOTERS, max(DISTANCES // n, FEWEST_VOTERS))
     voters = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
-    count = min(NEIGHBOURS, len(voters) - 1)
+    count = min(asked, len(voters) - 1)
     index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(features[voters])
     shares = np.empty((n, classes))
     for start in range(0, n, BLOCK):
@@ -53,15 +53,20 @@ def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: n
 def run(context: Context) -> RowScore:
     """The screen: unlabelled rows neither vote nor are judged; they score 0."""
     assert context.features is not None
+    reason = f"its {NEIGHBOURS} nearest rows, seen without labels, carry another label"
+    return judged("neighbours", context, context.features, NEIGHBOURS, reason)
+
+
+def judged(name: str, context: Context, features: NDArray[np.float32], asked: int, reason: str) -> RowScore:
+    """Every labelled row by the labels of its `asked` nearest in these features (n, d)."""
     n, known = len(context.data), np.flatnonzero(context.labelled)
     y = context.data.y[known]
-    features = np.nan_to_num(np.asarray(context.features[known], np.float32), posinf=0.0, neginf=0.0)
-    shares = neighbour_shares(features, y, len(context.data.classes), context.rng)
+    features = np.nan_to_num(np.asarray(features[known], np.float32), posinf=0.0, neginf=0.0)
+    shares = neighbour_shares(features, y, len(context.data.classes), context.rng, asked)
     score, flag, bound = np.zeros(n), np.zeros(n, bool), np.ones(n)
     score[known] = relative_margin(shares, y)
     first = shares.argmax(axis=1)
     disputed = (first != y) & (score[known] > 0.5)
     excess = flag_excess(first == y, disputed, lead(shares))
     flag[known], bound[known] = excess.flag, excess.bound
-    reason = f"its {NEIGHBOURS} nearest rows, seen without labels, carry another label"
-    return RowScore("neighbours", score, flag, reason, bound)
+    return RowScore(name, score, flag, reason, bound)

@@ -21,6 +21,7 @@ from assay.screen import (
     iqr,
     isolation,
     label_errors,
+    learnt_neighbours,
     missing,
     near_duplicates,
     neighbours,
@@ -160,6 +161,14 @@ SCREENS: tuple[Screen, ...] = (
         "a disguise inside the column's range; one in more than a quarter of the rows",
         "a sort a column",
         missing.run,
+    ),
+    Screen(
+        "learnt_neighbours",
+        ("labels", "learnt"),
+        "rows that are near in what a network learnt mostly share a label",
+        "poison as numerous as its neighbours, or made against a network that sees other things; labels learnt by heart",
+        "one training of a small network; then linear: each row against at most 10,000 others",
+        learnt_neighbours.run,
     ),
     Screen(
         "planted_passages",

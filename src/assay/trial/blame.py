@@ -20,8 +20,8 @@ from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows
 from assay.learn.head import Head, fit_head, one_hot, with_constant
 from assay.trial.family import Depth, Progress, silent
-from assay.trial.head_features import head_features
-from assay.trial.retrained import retrainer
+from assay.trial.head_features import even, head_features
+from assay.trial.retrained import by_features, retrainer
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -88,21 +88,23 @@ def blame(
     retrainings: int = 5,
     most: int = 20,
     progress: Progress = silent,
+    own: Floats | None = None,
 ) -> Blame:
     """Why the row at position `asked` is taken for a class; its own label plays no part and it is not learnt from.
 
     `decision`: the class it was taken for; without one, what the head takes it for. `retrainings`: random sets that the probe is trained
-    without. `most`: rows named. Features are made without labels; at full depth they are those of a network trained on all rows, where
+    without. `most`: rows named. `own` (n, d): features of these rows by the reader's own model, on which the head and the probe then learn.
+    Else features are made without labels; at full depth they are those of a network trained on all rows, where
     pictures allow and torch is installed. Cannot see causes outside these rows (the weights a model started from), nor rows that matter
     only together: influence is summed one by one, then tested jointly. Raises DataError with fewer than two classes or nothing to read.
     """
     if not data.labelled:
         raise DataError("there are no two classes to decide between", path=data.path, remedy="name the label column")
-    data, asked = _sample(data, asked, rng)
+    data, asked, own = _sample(data, asked, own, rng)
     learnt = np.flatnonzero((data.y != MISSING) & (np.arange(len(data)) != asked))
     k, y = len(data.classes), data.y[learnt]
     progress(0.0, 1.0, "features")
-    features = head_features(data, rng, depth, learnt)
+    features = head_features(data, rng, depth, learnt) if own is None else even(own)
     if features is None:
         raise DataError("there is no content to read", path=data.path, remedy="name the content columns")
     head, at = fit_head(features[learnt], one_hot(y, k)), with_constant(features[asked : asked + 1])[0]
@@ -115,14 +117,14 @@ def blame(
     # both count: rows that say the same make each other dispensable, and a row that others outweigh may still have a large share
     pull = np.sqrt(np.maximum(influence, 0) * np.maximum(share, 0))
     order = np.argsort(-pull, kind="stable")[: int((pull > 0).sum())]
-    own = int(scores.argmax()) == decision
-    fewest = _fewest(head, at, decision, order[: max(FEWEST_TESTED, int(LARGEST * len(learnt)))]) if own else None
+    decides = int(scores.argmax()) == decision
+    fewest = _fewest(head, at, decision, order[: max(FEWEST_TESTED, int(LARGEST * len(learnt)))]) if decides else None
     tested = min(max(fewest or 0, FEWEST_TESTED), len(order))
     gone = order[:tested]
     pools = [np.setdiff1d(np.flatnonzero(y == label), gone) for label in y[gone]]
     margins = [float(at @ head.without(_alike(pools, rng)) @ along) for _ in range(DRAWS)]
     without = float(at @ head.without(gone) @ along)
-    retrain = retrainer(data, asked, depth, int(rng.integers(2**31)))
+    retrain = retrainer(data, asked, depth, int(rng.integers(2**31))) if own is None else by_features(features, data.y, asked, k)
     said = []
     for i, left_out in enumerate((gone[:0], gone, *(_alike(pools, rng) for _ in range(retrainings)))):
         progress(0.2 + 0.8 * i / (2 + retrainings), 1.0, "training again")
@@ -172,11 +174,11 @@ def with_record(data: Dataset, rows: Rows) -> Dataset:
     )
 
 
-def _sample(data: Dataset, asked: int, rng: np.random.Generator) -> tuple[Dataset, int]:
+def _sample(data: Dataset, asked: int, own: Floats | None, rng: np.random.Generator) -> tuple[Dataset, int, Floats | None]:
     if len(data) <= MOST_ROWS:
-        return data, asked
+        return data, asked, own
     rows = np.unique(np.append(rng.choice(len(data), MOST_ROWS, replace=False), asked))
-    return data.subset(rows), int(np.searchsorted(rows, asked))
+    return data.subset(rows), int(np.searchsorted(rows, asked)), None if own is None else own[rows]
 
 
 def _fewest(head: Head, at: Floats, decision: int, order: Int) -> int | None:

@@ -28,18 +28,18 @@ def head_features(
     if data.images is not None and depth == "full" and learnt is not None and images_net.installed():
         small = shrink(data.images)
         network = images_net.NetLearner.of(rng).fit(small[learnt], data.y[learnt], len(data.classes))
-        parts.append(_even(network.hidden(small).astype(np.float64)))
+        parts.append(even(network.hidden(small).astype(np.float64)))
     elif data.images is not None:
-        parts.append(_even(picture_features(data.images, rng)))
+        parts.append(even(picture_features(data.images, rng)))
     if texts := text_columns(data):
-        parts.append(_even(text_features(read_corpus(joined([data.table.column(c) for c in texts])), rng)))
+        parts.append(even(text_features(read_corpus(joined([data.table.column(c) for c in texts])), rng)))
     if values := value_columns(data):
-        parts.append(_even(cell_features(code_columns(data.table, values))))
+        parts.append(even(cell_features(code_columns(data.table, values))))
     parts = [p for p in parts if p.shape[1]]
     return np.concatenate(parts, axis=1) if parts else None
 
 
-def _even(part: NDArray[np.float64]) -> NDArray[np.float64]:
+def even(part: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centred, and of mean squared length 1, so that no kind of content outweighs another."""
     part = part - part.mean(0)
     return np.asarray(part / max(float(np.sqrt((part**2).sum(1).mean())), 1e-9))
