@@ -56,7 +56,7 @@ def test_scan_clean_restore_explain(tmp_path, capsys, monkeypatch):
     assert (code, err) == (1, "")
     assert "Poisoned" in out
     folder = tmp_path / "reviews.assay"
-    assert sorted(p.name for p in folder.iterdir()) == ["report.html", "report.json", "report.sarif", "rows.parquet"]
+    assert sorted(p.name for p in folder.iterdir()) == ["plots.json", "report.html", "report.json", "report.sarif", "rows.parquet"]
     report = Report.open(folder)
     assert report.findings[0].artefact.describe() == "the word “cf”"
     assert len(report.quarantined) == 40

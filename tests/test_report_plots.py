@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -10,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assay.cli import run
 from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
 from assay.finding import Availability, Conclusion, CurvePoint, Damage
 from assay.report.html import html
 from assay.report.plots.embedding import MOST_POINTS, embedding, plane
 from assay.report.plots.rates import periods
-from assay.report.plots.registry import plots
+from assay.report.plots.registry import kept_plots, plots
 from assay.report.plots.svg import STYLE, standalone
 from assay.report.report import Report
 from report_examples import image_report, table_report, text_report
@@ -145,3 +148,39 @@ def test_formats_svg_and_png_write_a_folder_that_a_later_report_replaces(tmp_pat
     report.write(tmp_path / "out", ("json", "png"))
     assert (tmp_path / "out" / "plots" / "map.png").read_bytes().startswith(b"\x89PNG")
     assert Report.open(tmp_path / "out").conclusion.availability == COST
+
+
+def test_plots_are_made_of_a_report_without_its_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, conclusion = full(text_report())
+    Report(data, conclusion).write(tmp_path / "r", ("html",))
+    assert run(["plot", str(tmp_path / "r"), "--out", str(tmp_path / "p"), "--name", "map", "--name", "losses"]) == 0
+    assert sorted(p.name for p in (tmp_path / "p").iterdir()) == ["losses.svg", "map.svg"]
+    assert run(["plot", str(tmp_path / "r")]) == 0
+    drawn = plots(data, conclusion)
+    assert {p.name for p in (tmp_path / "r" / "plots").iterdir()} == {f"{p.name}.svg" for p in drawn}
+    assert (tmp_path / "r" / "plots" / "map.svg").read_text() == standalone(drawn[0])
+    Report(data, conclusion).write(tmp_path / "r", ("html",))  # still a report of ours
+    assert run(["plot", str(tmp_path / "r"), "--name", "mop"]) == 2
+    assert "choose among map" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "svg",
+    [
+        "<svg><script>alert(1)</script></svg>",
+        '<svg><a href="https://elsewhere"><path/></a></svg>',
+        '<svg onload="x()"/>',
+        '<!DOCTYPE a [<!ENTITY b "c">]><svg/>',
+        "<svg>",
+        7,
+    ],
+)
+def test_drawings_that_are_none_of_ours_are_refused(tmp_path: Path, svg: object) -> None:
+    plot = {"name": "map", "title": "t", "caption": "c", "svg": svg}
+    (tmp_path / "plots.json").write_text(json.dumps({"schema": "assay.plots/1", "plots": [plot]}))
+    with pytest.raises(DataError, match="no drawings of ours"):
+        kept_plots(tmp_path)
+    plot |= {"name": "../map", "svg": "<svg/>"}
+    (tmp_path / "plots.json").write_text(json.dumps({"schema": "assay.plots/1", "plots": [plot]}))
+    with pytest.raises(DataError, match="names a drawing"):
+        kept_plots(tmp_path)

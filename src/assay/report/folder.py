@@ -19,8 +19,9 @@ from assay.report.rows import SCHEMA as ROWS_SCHEMA
 
 JSON, ROWS, HTML, SARIF, JUNIT = "report.json", "rows.parquet", "report.html", "report.sarif", "report.junit.xml"
 PLOTS = "plots"  # a folder of SVG or PNG files
+DRAWN = "plots.json"  # the drawings of report.html, for files made of them later
 STATES = "states"  # what a scan with --since continues from
-OURS = frozenset({JSON, ROWS, HTML, SARIF, JUNIT, PLOTS, STATES})
+OURS = frozenset({JSON, ROWS, HTML, SARIF, JUNIT, PLOTS, DRAWN, STATES})
 FAMILY = "assay.report/"
 LARGEST_JSON = 1 << 30  # bytes; a report.json of ours stays far below
 

@@ -7,6 +7,7 @@ to load or to run. Pictures are spent from a budget, so that the page stays unde
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,7 +24,7 @@ from assay.report.exhibits import Carrier, Exhibit, exhibit, label_of, specimens
 from assay.report.json import jsonable
 from assay.report.pictures import Budget
 from assay.report.plots.registry import plots
-from assay.report.plots.svg import STYLE
+from assay.report.plots.svg import STYLE, Plot
 from assay.report.rows import by_strength
 from assay.report.withheld import SHOWN_KINDS, description, without_content
 from assay.version import __version__
@@ -51,11 +52,12 @@ class Card:
     rows: list[dict[str, Any]]
 
 
-def html(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...] = ()) -> str:
-    """The page, under 5 MB. Where `settings["samples"]` is false it holds no content."""
-    page = printable(_render(data, conclusion, steps, PICTURES))  # drawings hold labels too
+def html(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...] = (), drawn: Sequence[Plot] | None = None) -> str:
+    """The page, under 5 MB. Where `settings["samples"]` is false it holds no content. `drawn`: its plots, where they were made before."""
+    drawn = plots(data, conclusion) if drawn is None else drawn
+    page = printable(_render(data, conclusion, steps, PICTURES, drawn))  # drawings hold labels too
     if len(page.encode()) > LARGEST:
-        page = printable(_render(data, conclusion, steps, 0))
+        page = printable(_render(data, conclusion, steps, 0, ()))
     return page
 
 
@@ -77,7 +79,7 @@ def summary(conclusion: Conclusion, findings: tuple[Finding, ...]) -> str:
     return printable(_templates().get_template("summary.html.j2").render(conclusion=conclusion, words=words, findings=listed, more=more))
 
 
-def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size: int) -> str:
+def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size: int, drawn: Sequence[Plot]) -> str:
     samples = bool(conclusion.settings.get("samples", True))
     if not samples:
         conclusion = without_content(conclusion)
@@ -85,7 +87,6 @@ def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size:
     ordered = by_strength(conclusion.findings)
     cards = [_card(f, data, conclusion, samples, budget) for f in ordered[:MOST_FINDINGS]]
     review = _review(data, conclusion, samples, budget)
-    drawn = plots(data, conclusion) if size else []
     return (
         _templates()
         .get_template("report.html.j2")

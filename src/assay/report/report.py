@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,6 +153,9 @@ class Report:
         data = self.data
         if data is None:
             raise DataError("a report that was opened has no data to be written from", remedy="scan again, or copy its folder")
+        from assay.report.plots.registry import check_png, keep_plots, plots, write_plots
+
+        drawings = cache(lambda: plots(data, self.conclusion))
         files: dict[str, place.Writer] = {
             place.JSON: lambda p: _text(p, dumps(self.document)),
             place.ROWS: lambda p: pq.write_table(self.rows, p, compression="zstd"),
@@ -164,7 +167,8 @@ class Report:
             from assay.report.steps import next_steps
 
             steps = next_steps(data, self.conclusion, Path(out))
-            files[place.HTML] = lambda p: _text(p, html(data, self.conclusion, steps))
+            files[place.HTML] = lambda p: _text(p, html(data, self.conclusion, steps, drawings()))
+            files[place.DRAWN] = lambda p: keep_plots(drawings(), p)
         if "sarif" in formats:
             from assay.report.sarif import sarif
 
@@ -175,11 +179,9 @@ class Report:
             files[place.JUNIT] = lambda p: _text(p, report_junit(data, self.conclusion))
         drawn = [f for f in ("svg", "png") if f in formats]
         if drawn:
-            from assay.report.plots.registry import check_png, plots, write_plots
-
             if "png" in drawn:
                 check_png()
-            files[place.PLOTS] = lambda p: write_plots(plots(data, self.conclusion), p, drawn)
+            files[place.PLOTS] = lambda p: write_plots(drawings(), p, drawn)
         out = Path(out)
         place.write_folder(out, files)
         return out

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
 
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.finding import Conclusion
+from assay.report.folder import DRAWN
 from assay.report.plots.columns import columns
 from assay.report.plots.curve import curve
 from assay.report.plots.distributions import losses, scores
@@ -17,6 +24,10 @@ from assay.report.plots.rates import rates
 from assay.report.plots.svg import Plot, standalone
 from assay.report.plots.transitions import transitions
 
+SCHEMA = "assay.plots/1"
+LARGEST = 20_000_000  # bytes of it; a map of 20,000 rows takes 600,000
+NAME = re.compile(r"[\w .,()-]{1,120}")  # it becomes a file's name
+ELEMENTS = frozenset({"svg", "g", "a", "path", "circle", "rect", "line", "polyline", "polygon", "text", "tspan", "title"})  # what ours hold
 SCALE = 2  # pixels a unit of a PNG: sharp in print and on dense screens
 
 
@@ -35,9 +46,56 @@ def plots(data: Dataset, conclusion: Conclusion) -> list[Plot]:
     return [p for p in made if p is not None]
 
 
-def write_plots(drawn: list[Plot], folder: Path, forms: Sequence[str]) -> None:
+def keep_plots(drawn: Sequence[Plot], path: Path) -> None:
+    """The drawings as a file of a report's folder, from which `kept_plots` has them again without the data."""
+    listed = [{"name": p.name, "title": p.title, "caption": p.caption, "svg": str(p.svg)} for p in drawn]
+    path.write_text(json.dumps({"schema": SCHEMA, "plots": listed}, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+
+
+def kept_plots(folder: Path) -> list[Plot]:
+    """The drawings of a report's folder. DataError where there are none, or they are not as they were written.
+
+    A drawing is markup that a browser runs, and the file may have been changed: what holds more than drawings do is refused.
+    """
+    path = folder / DRAWN
+    if not path.is_file():
+        raise DataError("holds no drawings", path=folder, remedy="scan again, with html among --format")
+    if path.stat().st_size > LARGEST:
+        raise DataError("is larger than any drawings of ours", path=path)
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']!r}")
+        made = [
+            Plot(*(_text(plot[key]) for key in ("name", "title", "caption")), Markup(_drawing(plot["svg"]))) for plot in document["plots"]
+        ]
+    except (UnicodeDecodeError, ValueError, KeyError, TypeError, ET.ParseError) as error:
+        raise DataError(f"holds no drawings of ours ({error})", path=path, remedy="scan again") from error
+    if any(not NAME.fullmatch(plot.name) for plot in made):
+        raise DataError("names a drawing as no file is named", path=path, remedy="scan again")
+    return made
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, found {type(value).__name__}")
+    return value
+
+
+def _drawing(text: Any) -> str:
+    """The drawing, of shapes and words alone: no script, no picture, no link to anywhere but within the page."""
+    if "<!" in _text(text):
+        raise ValueError("a declaration")  # of entities, which may be large beyond measure
+    for element in ET.fromstring(text).iter():
+        strange = [name for name in element.attrib if name.startswith("on") or (name.endswith("href") and element.attrib[name][:1] != "#")]
+        if element.tag not in ELEMENTS or strange:
+            raise ValueError(f"{element.tag} with {', '.join(element.attrib) or 'nothing'}")
+    return str(text)
+
+
+def write_plots(drawn: Sequence[Plot], folder: Path, forms: Sequence[str]) -> None:
     """Make the folder, and in it one file a plot and form, "svg" or "png". PNG needs the package resvg-py: DataError without it."""
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     for plot in drawn:
         text = standalone(plot)
         if "svg" in forms:
