@@ -66,14 +66,16 @@ def kept_plots(folder: Path) -> list[Plot]:
         document = json.loads(path.read_text("utf-8"))
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema {document['schema']!r}")
-        made = [
-            Plot(*(_text(plot[key]) for key in ("name", "title", "caption")), Markup(_drawing(plot["svg"]))) for plot in document["plots"]
-        ]
+        made = [_plot(listed) for listed in document["plots"]]
     except (UnicodeDecodeError, ValueError, KeyError, TypeError, ET.ParseError) as error:
         raise DataError(f"holds no drawings of ours ({error})", path=path, remedy="scan again") from error
     if any(not NAME.fullmatch(plot.name) for plot in made):
         raise DataError("names a drawing as no file is named", path=path, remedy="scan again")
     return made
+
+
+def _plot(listed: dict[str, Any]) -> Plot:
+    return Plot(_text(listed["name"]), _text(listed["title"]), _text(listed["caption"]), Markup(_drawing(listed["svg"])))
 
 
 def _text(value: Any) -> str:
