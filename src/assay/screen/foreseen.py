@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from assay.learn.threads import in_parallel
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
+Int = NDArray[np.int64]
 
 MOST_COLUMNS = 40  # columns foreseen, the first ones; all are learnt from
 MOST_LEARNT = 10_000  # rows of each fold: residuals settle long before
@@ -58,8 +60,9 @@ def foresee(data: Dataset, rng: np.random.Generator) -> Foreseen:
     chosen = _chosen(coded)
     half = rng.random(len(cells)) < 0.5
     size = TREES_LARGE if len(cells) > LARGE else TREES
-    tasks = [(j, half, coded.numeric, size, int(rng.integers(2**31))) for j in chosen]
-    parts = in_parallel(lambda task: _foresee_column(cells, *task), tasks)
+    folds = [(rows, cells[rows]) for rows in (np.flatnonzero(half), np.flatnonzero(~half))]
+    tasks = [(j, size, int(rng.integers(2**31))) for j in chosen]
+    parts = in_parallel(lambda task: _foresee_column(cells[:, task[0]], folds, named, *task), tasks)
     n = len(cells)
     return Foreseen(
         tuple(coded.names[j] for j in chosen),
@@ -70,30 +73,32 @@ def foresee(data: Dataset, rng: np.random.Generator) -> Foreseen:
     )
 
 
-def _foresee_column(cells: Float, j: int, half: Bool, numeric: Bool, size: tuple[int, int], seed: int) -> tuple[Float, Float, float, float]:
-    """(n,) actual and expected of column j on its scale, and the scale's middle and spread."""
+def _foresee_column(
+    x: Float, folds: Sequence[tuple[Int, Float]], named: Bool, j: int, size: tuple[int, int], seed: int
+) -> tuple[Float, Float, float, float]:
+    """(n,) actual and expected of column j on its scale, and the scale's middle and spread. `folds`: rows, and the cells of these."""
     rng = np.random.default_rng(seed)
-    x = cells[:, j]
     known = np.isfinite(x)
     low, middle, high = np.quantile(x[known], [0.25, 0.5, 0.75])
     spread = LINEAR * ((high - low) / 1.349 or float(x[known].std()) or 1.0)
     actual, expected = np.full(len(x), np.nan), np.full(len(x), np.nan)
     actual[known] = np.arcsinh((x[known] - middle) / spread)
-    others, categorical = np.delete(cells, j, axis=1), np.delete(~numeric, j)
-    for learn in (half, ~half):
-        rows, judged = np.flatnonzero(learn & known), np.flatnonzero(~learn)
-        if not len(rows) or not len(judged):
+    for (rows, cells), (judged, others) in (folds, folds[::-1]):
+        learnt = np.flatnonzero(known[rows])
+        if not len(learnt) or not len(judged):
             continue
-        rows = np.sort(rng.choice(rows, MOST_LEARNT, replace=False)) if len(rows) > MOST_LEARNT else rows
+        learnt = np.sort(rng.choice(learnt, MOST_LEARNT, replace=False)) if len(learnt) > MOST_LEARNT else learnt
+        seen = cells[learnt]
+        seen[:, j] = 0.0  # no tree asks a constant, so that the column itself need not be cut out of every row judged
         model = HistGradientBoostingRegressor(
             max_iter=size[0],
             max_leaf_nodes=size[1],
             learning_rate=RATE,
             early_stopping=False,
-            categorical_features=categorical,
+            categorical_features=named,
             random_state=int(rng.integers(2**31)),
         )
-        expected[judged] = model.fit(others[rows], actual[rows]).predict(others[judged])
+        expected[judged] = model.fit(seen, actual[rows[learnt]]).predict(others)
     return actual, expected, float(middle), float(spread)
 
 
