@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assay.dataset.errors import DataError
-from assay.ledger import snapshots, standalone
+from assay.ledger import openings, snapshots, standalone
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
 from assay.ledger.ledger import Ledger
@@ -100,3 +100,22 @@ def test_altered_lists_and_heads_are_found(ledger: Ledger, tmp_path: Path) -> No
     pq.write_table(table.set_column(1, "digest", [table.column("digest").to_pylist()[::-1]]), place)
     with pytest.raises(Tampered, match=r"do not give the root"):
         snapshots.load(ledger, "v1")
+
+
+def test_many_rows_are_matched_in_one_pass_as_few_are(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pass over the whole table finds the same rows, removed ones left out, and sees an edited opening too."""
+    data = opened(tmp_path / "v1.csv")
+    register(ledger, "again", ALICE, BOB)
+    add(ledger, data, "again")
+    ledger.record([("row.removed", {"row": 7, "reason": "test"})])
+    digests = snapshots.record_digests(data)
+    few = snapshots.live_rows(ledger, digests)
+    monkeypatch.setattr(openings, "MANY", 3)
+    assert snapshots.live_rows(ledger, digests) == few
+    assert sorted(len(rows) for rows in few.values()) == [1] + [2] * 19
+    taken = snapshots.take(ledger, data, "v1")
+    assert [few[digest][0] for digest in digests] == taken.rows.tolist()
+    ledger.openings.db.execute("update openings set salt = zeroblob(16) where row = 9")
+    for _ in range(2):  # the pass leaves nothing behind when it is broken off
+        with pytest.raises(Tampered, match=r"row 9"):
+            snapshots.live_rows(ledger, digests)

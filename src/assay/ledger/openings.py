@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence, Set
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.ledger.index import CACHE, PATIENCE
+from assay.ledger.index import CACHE, PATIENCE, Index
 
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
 SALT = 16  # bytes: 128 bits, beyond guessing
 BATCH = 500  # parameters of one SQL statement
+MANY = 20 * BATCH  # digests beyond which one pass over the table is quicker than questions
 
 
 def commitments(digests: UInt8) -> tuple[list[bytes], bytes]:
@@ -61,7 +63,7 @@ class Openings:
         """(row number, salt) of the rows under which these digests were kept, by row number."""
         found: dict[bytes, list[tuple[int, bytes]]] = {}
         wanted = list(dict.fromkeys(digests))
-        if len(wanted) > 20 * BATCH:  # most of the table: one pass is quicker than many questions
+        if len(wanted) > MANY:
             few = set(wanted)
             for row, digest, salt in self.db.execute("select row, digest, salt from openings order by row"):
                 if digest in few:
@@ -73,6 +75,25 @@ class Openings:
             for row, digest, salt in self.db.execute(query, part):
                 found.setdefault(digest, []).append((row, salt))
         return found
+
+    def standing(self, digests: Set[bytes], index: Index) -> Generator[tuple[int, bytes, bytes, bytes]]:
+        """(row, digest, salt, commitment) of the rows that have these digests and have not been removed, by row for each digest.
+
+        What the log committed to comes from `index`. One pass over both tables where most of them are asked for.
+        """
+        if len(digests) <= MANY:
+            held = self.held(list(digests))
+            commitments = index.commitments(np.array([row for rows in held.values() for row, _ in rows], np.int64))
+            for digest, rows in held.items():
+                yield from ((row, digest, salt, commitments[row]) for row, salt in rows if row in commitments)
+            return
+        self.db.execute("attach database ? as state", (str(index.path),))
+        try:
+            both = "openings o cross join state.rows r on r.row = o.row where r.removed is null order by o.row"
+            with closing(self.db.execute(f"select o.row, o.digest, o.salt, r.commitment from {both}")) as every:
+                yield from (found for found in every if found[1] in digests)
+        finally:
+            self.db.execute("detach database state")
 
     def names(self) -> dict[int, str]:
         """What each row was called in the data set it came from."""

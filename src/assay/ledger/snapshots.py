@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +38,7 @@ from assay.ledger.tlog_proof import Proof
 Int = NDArray[np.int64]
 
 UNREADABLE = -1  # stands in the list of rows for a record that could not be read
+STRANGE = -2  # while rows are matched: nobody brought it
 SHOWN = 3  # rows named in a refusal
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -106,18 +108,22 @@ def rows_digest(rows: Int) -> str:
 def _match(ledger: Ledger, data: Dataset) -> tuple[list[bytes], Int]:
     """(digest, ledger row) of every record. A digest that several rows share is given to each of them in turn."""
     digests = record_digests(data)
-    live = live_rows(ledger, digests)
-    turn = dict.fromkeys(live, 0)
-    rows = np.full(data.records, UNREADABLE, np.int64)
-    strange = []
-    for position, number in enumerate(data.row.tolist()):
-        digest = digests[number]
-        if digest not in live:
-            strange.append(position)
-            continue
-        held = live[digest]
-        rows[number] = held[min(turn[digest], len(held) - 1)]
-        turn[digest] += 1
+    first: dict[bytes, int] = {}
+    more: dict[bytes, list[int]] = {}  # digests that several rows share: few, so that a million lists need not be made
+    for digest, row in _standing(ledger, digests):
+        if first.setdefault(digest, row) != row:
+            more.setdefault(digest, [first[digest]]).append(row)
+    rows = np.fromiter((first.get(digest, STRANGE) for digest in digests), np.int64, len(digests))
+    unreadable = np.ones(data.records, bool)
+    unreadable[data.row] = False
+    rows[unreadable] = UNREADABLE
+    turn = dict.fromkeys(more, 0)
+    for number in data.row.tolist() if more else ():
+        held = more.get(digests[number])
+        if held is not None:
+            rows[number] = held[min(turn[digests[number]], len(held) - 1)]
+            turn[digests[number]] += 1
+    strange = np.flatnonzero(rows[data.row] == STRANGE).tolist()
     if strange:
         removed = ledger.openings.rows_of([data.digest[i].tobytes() for i in strange])
         gone = sum(data.digest[i].tobytes() in removed for i in strange)
@@ -129,10 +135,14 @@ def _match(ledger: Ledger, data: Dataset) -> tuple[list[bytes], Int]:
 
 def record_digests(data: Dataset) -> list[bytes]:
     """The digest of every record, unreadable ones included: the entries of the tree whose root is the fingerprint."""
-    digests = [NOTHING] * data.records
-    for number, digest in zip(data.row.tolist(), data.digest, strict=True):
-        digests[number] = digest.tobytes()
-    return digests
+    packed = np.ascontiguousarray(data.digest).tobytes()
+    digests = [packed[start : start + HASH] for start in range(0, len(packed), HASH)]
+    if len(digests) == data.records and bool((data.row[1:] > data.row[:-1]).all()):
+        return digests
+    every = [NOTHING] * data.records
+    for number, digest in zip(data.row.tolist(), digests, strict=True):
+        every[number] = digest
+    return every
 
 
 def live_rows(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
@@ -141,16 +151,20 @@ def live_rows(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]
     Raises Tampered where an opening is not what the log has committed to: nobody can be blamed by editing the private
     folder.
     """
-    held = ledger.openings.held(digests)
-    commitments = ledger.index.commitments(np.array([row for rows in held.values() for row, _ in rows], np.int64))
     found: dict[bytes, list[int]] = {}
-    for digest, rows in held.items():
-        for row, salt in rows:
-            if row in commitments:
-                if sha256(salt + digest).digest() != commitments[row]:
-                    raise Tampered(f"what the private folder says of row {row} is not what the log has committed to", path=ledger.private)
-                found.setdefault(digest, []).append(row)
+    for digest, row in _standing(ledger, digests):
+        found.setdefault(digest, []).append(row)
     return found
+
+
+def _standing(ledger: Ledger, digests: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+    """(digest, row) of the rows that `live_rows` speaks of, by row for each digest, each checked against the log."""
+    wanted = set(digests)
+    with closing(ledger.openings.standing(wanted, ledger.index)) as every:
+        for row, digest, salt, commitment in every:
+            if sha256(salt + digest).digest() != commitment:
+                raise Tampered(f"what the private folder says of row {row} is not what the log has committed to", path=ledger.private)
+            yield digest, row
 
 
 def _found(ledger: Ledger, name: str) -> tuple[int, int, str, str] | None:
@@ -166,7 +180,7 @@ def names(ledger: Ledger) -> list[str]:
 def rows_of(ledger: Ledger, name: str) -> Int:
     """The rows of a snapshot, checked against the log. Raises Refused where there is none, Tampered where the list was altered."""
     event, _, _, digest = logged(ledger, name)
-    rows = _read(ledger, name).column("row").to_numpy()
+    rows = _read(ledger, name, "row").to_numpy()
     if rows_digest(rows) != digest:
         raise Tampered(f"the list of rows of the snapshot {name!r} is not the one of event {event}", path=list_path(ledger, name))
     return np.asarray(rows, np.int64)
@@ -180,18 +194,18 @@ def logged(ledger: Ledger, name: str) -> tuple[int, int, str, str]:
     return found
 
 
-def _read(ledger: Ledger, name: str) -> pa.Table:
+def _read(ledger: Ledger, name: str, column: str) -> pa.ChunkedArray:
     path = list_path(ledger, name)
     if not path.exists():
         raise DataError(f"the list of the rows of {name!r} is not here", path=path, remedy="bring back the ledger's private folder")
-    return pq.read_table(path)
+    return pq.read_table(path, columns=[column]).column(column)
 
 
 def load(ledger: Ledger, name: str) -> Snapshot:
     """A snapshot with its digests; list, root and signature checked. About two hashes a row."""
     event, size, root, _ = logged(ledger, name)
     rows = rows_of(ledger, name)
-    digests = tuple(_read(ledger, name).column("digest").to_pylist())
+    digests = tuple(_read(ledger, name, "digest").to_pylist())
     if len(digests) != size or tree_hash(digests).hex() != root:
         raise Tampered(f"the digests of the snapshot {name!r} do not give the root of event {event}", path=list_path(ledger, name))
     signed = open_checkpoint(note(ledger, name), [ledger.key], origin(ledger.key.name, name))
