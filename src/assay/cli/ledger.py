@@ -46,6 +46,7 @@ def init(
     key: Path | None = KEY,
     approver: list[str] = typer.Option([], help="Public key of an approver, as assay ledger key printed it; several times."),
     threshold: int = typer.Option(1, min=1, help="How many approvers must agree to a source."),
+    store: str = typer.Option("", help="Where the log lies, if not in the folder: postgresql://user@host/database, s3://bucket/prefix."),
 ) -> None:
     """Make it, and say what to keep."""
     from assay.ledger.keys import read_key, write_key
@@ -57,7 +58,7 @@ def init(
     if not secret.exists():
         write_key(secret, Signer.generate(origin or folder.absolute().name))
     signer = read_key(secret)
-    Ledger.create(folder, signer, memo_of(secret), approvers, threshold)
+    Ledger.create(folder, signer, memo_of(secret), approvers, threshold, store=store)
     typer.echo(f"{folder}: a new ledger. Give its public key to all who will check it:\n\n    {signer.key}\n")
     typer.echo(f"{secret} is its secret key, and {secret}.last what it has signed: keep both, and not with copies of the ledger.")
     if not approvers:

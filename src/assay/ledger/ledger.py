@@ -1,6 +1,7 @@
 """A ledger: the log in its folder, what it amounts to, and what its commitments hide.
 
-LEDGER/ledger.json          schema "assay.ledger/1": origin, and the public key for convenience (trust it from elsewhere)
+LEDGER/ledger.json          schema "assay.ledger/1": origin, the public key for convenience (trust it from elsewhere), and the address
+                            of the log where it is not in the folder ("store")
 LEDGER/checkpoint, tile/    the log, to be published as it is
 LEDGER/snapshots/NAME       signed heads of snapshots, to be published
 LEDGER/private/             openings.sqlite (salts, digests), snapshots (which rows), index.sqlite (can be made again)
@@ -27,7 +28,8 @@ from assay.ledger.keys import read_key
 from assay.ledger.log import Log, Memo
 from assay.ledger.note import Key, Signer
 from assay.ledger.openings import Openings
-from assay.ledger.storage import Folder
+from assay.ledger.storage import Folder, Storage
+from assay.ledger.stores import opened
 
 SCHEMA = "assay.ledger/1"
 CONFIG, PRIVATE = "ledger.json", "private"
@@ -49,12 +51,13 @@ class Ledger:
         signer: Signer | None = None,
         memo: Memo | None = None,
         *,
+        storage: Storage | None = None,
         actor: str = "",
         clock: Callable[[], str] = now,
     ) -> None:
         self.folder = folder
         self.key = key
-        self.log = Log(Folder(folder), key, signer, memo)
+        self.log = Log(storage or Folder(folder), key, signer, memo)
         self.private = folder / PRIVATE
         self.private.mkdir(mode=0o700, exist_ok=True)
         self.index = Index(self.private / "index.sqlite")
@@ -72,10 +75,11 @@ class Ledger:
         approvers: Sequence[Key] = (),
         threshold: int = 1,
         *,
+        store: str = "",
         actor: str = "",
         clock: Callable[[], str] = now,
     ) -> Ledger:
-        """A new ledger. Without approvers the ledger's own key is the only one.
+        """A new ledger. Without approvers the ledger's own key is the only one. `store`: where the log lies, if not in the folder.
 
         Raises Refused where there is one, or where something else lies in the folder.
         """
@@ -84,10 +88,11 @@ class Ledger:
         keys = list(approvers) or [signer.key]
         approval.Policy(signer.key.name, tuple(keys), threshold)
         folder.mkdir(parents=True, exist_ok=True)
-        config = {"schema": SCHEMA, "origin": signer.key.name, "key": str(signer.key)}
-        Log.create(Folder(folder), signer, memo)
+        config = {"schema": SCHEMA, "origin": signer.key.name, "key": str(signer.key)} | ({"store": store} if store else {})
+        storage = opened(store, folder, signer.key.name, new=True)
+        Log.create(storage, signer, memo)
         (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        made = cls(folder, signer.key, signer, memo, actor=actor, clock=clock)
+        made = cls(folder, signer.key, signer, memo, storage=storage, actor=actor, clock=clock)
         body = {"origin": signer.key.name, "approvers": [str(key) for key in keys], "threshold": threshold}
         made.record([("ledger.created", body)])
         return made
@@ -105,7 +110,8 @@ class Ledger:
         if signer is not None and signer.key != key:
             raise Refused(f"this is the key of {signer.key}, the ledger's is {key}", path=key_file, remedy="give the ledger's own key")
         memo = None if key_file is None else memo_of(key_file)
-        made = cls(folder, key, signer, memo, actor=actor)
+        storage = opened(config.get("store", ""), folder, key.name)
+        made = cls(folder, key, signer, memo, storage=storage, actor=actor)
         if signer is not None:
             made.log.publish()  # what a process that died had acknowledged
         made.refresh()

@@ -100,10 +100,21 @@ class Log:
             if entries:
                 path = journal.path_of(first)
                 self.storage.put_new({path: journal.encode(first, entries)})
+                self._not_overtaken(first, path)
                 if len(self._fresh) >= REMEMBERED:
                     self._fresh.clear()
                 self._fresh[path] = list(entries)
             return first
+
+    def _not_overtaken(self, first: int, path: str) -> None:
+        """Raises Refused where another writer has published these numbers meanwhile: in a store whose lock is a lease that ran out.
+
+        A segment that another one has written under this path would have been met by `put_new`; one that he has published
+        and removed since shows in the checkpoint.
+        """
+        if self.checkpoint().size > first:
+            self.storage.remove([path])
+            raise Refused("another writer was quicker, and none of these events was logged", remedy="run the command again")
 
     def next_number(self) -> int:
         """The number that the next entry gets, if nobody else appends before."""

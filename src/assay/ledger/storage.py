@@ -1,4 +1,4 @@
-"""Where a log keeps its bytes: a small interface, and two back ends.
+"""Where a log keeps its bytes: a small interface, and its embedded back ends; postgres.py and bucket.py have the others.
 
     get(path)              the bytes, or None
     put_new(items)         write once: all durable on return, in any order; the same bytes again are no change, other
@@ -8,8 +8,7 @@
     list(prefix)           every path below, sorted
     lock()                 one writer at a time, over all processes
 
-An object store offers the same by conditional writes (If-None-Match, If-Match), a data base by a primary key. The lock keeps
-writers from doing work in vain; that no history forks rests on `put_new` and `swap` alone.
+The lock keeps writers from doing work in vain; that no history forks rests on `put_new` and `swap` alone.
 """
 
 from __future__ import annotations
@@ -44,11 +43,13 @@ class Storage(Protocol):
     def lock(self) -> AbstractContextManager[None]: ...
 
 
-def _differs(path: str) -> Tampered:
+def differs(path: str) -> Tampered:
+    """What `put_new` raises."""
     return Tampered(f"{path} is there already with other content: two histories were written into one log")
 
 
-def _lost(path: str) -> Refused:
+def lost(path: str) -> Refused:
+    """What `swap` raises."""
     return Refused(f"{path} was changed by someone else in the meantime", remedy="run the command again")
 
 
@@ -66,12 +67,12 @@ class Memory:
         with self._mutex:
             for path, data in items.items():
                 if self.items.setdefault(path, data) != data:
-                    raise _differs(path)
+                    raise differs(path)
 
     def swap(self, path: str, old: bytes | None, new: bytes) -> None:
         with self._mutex:
             if self.items.get(path) != old:
-                raise _lost(path)
+                raise lost(path)
             self.items[path] = new
 
     def remove(self, paths: Iterable[str]) -> None:
@@ -124,7 +125,7 @@ class Folder:
                     os.link(temporary, final)
                 except FileExistsError as error:
                     if final.read_bytes() != data:
-                        raise _differs(str(final)) from error
+                        raise differs(str(final)) from error
             _flush(sorted(folders))
         finally:
             for temporary, _, _ in written:
@@ -141,7 +142,7 @@ class Folder:
     def swap(self, path: str, old: bytes | None, new: bytes) -> None:
         with self.lock():
             if self.get(path) != old:
-                raise _lost(str(self.root / path))
+                raise lost(str(self.root / path))
             replace(self.root / path, new, self.root / self.ASIDE / f"{os.getpid()}-{threading.get_ident()}-swap")
 
     def remove(self, paths: Iterable[str]) -> None:
