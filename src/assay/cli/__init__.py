@@ -16,6 +16,7 @@ import typer
 
 from assay.cli import (
     attack,
+    attest,
     bench,
     blame,
     checklist,
@@ -26,6 +27,7 @@ from assay.cli import (
     doctor,
     drill,
     explain,
+    identify,
     inspect,
     ledger,
     plot,
@@ -69,6 +71,8 @@ for command in (
     blame,
     attack,
     bench,
+    identify,
+    attest,
     ledger,
     crowd,
     review,

@@ -45,7 +45,7 @@ def restore(clean_copy: str | Path) -> Path:
 def same(path: str | Path, report: Report, folder: str | Path) -> Dataset:
     """The data set at `path`, read as it was for the report; DataError unless its fingerprint is the report's."""
     told = report.document["dataset"]
-    data = read(path, columns=_columns(told["columns"]), task=told["task"])
+    data = read(path, columns=columns_of(told["columns"]), task=told["task"])
     if data.fingerprint != report.fingerprint:
         raise DataError(
             f"is not what was scanned: its fingerprint is {data.fingerprint[:12]}… over {data.records:,} rows, the report in "
@@ -56,7 +56,8 @@ def same(path: str | Path, report: Report, folder: str | Path) -> Dataset:
     return data
 
 
-def _columns(told: dict[str, Any]) -> Columns:
+def columns_of(told: dict[str, Any]) -> Columns:
+    """The columns of a data set as a report has them; those that came from a ledger are no columns of the data."""
     contributor, source = (None if str(told[c]).startswith(FROM_LEDGER) else told[c] for c in ("contributor", "source"))
     return Columns(
         tuple(told["content"]), tuple(told["label"]), told["id"], contributor, source, told["time"], tuple(told.get("response", ()))
