@@ -32,6 +32,7 @@ def add(app: typer.Typer) -> None:
     group.command(
         "witness", rich_help_panel=LOG, help="Cosign the checkpoint with a witness's key, if it continues what that witness signed before."
     )(witness)
+    group.command("witness-serve", rich_help_panel=LOG, help="Be a witness for logs, over HTTP (C2SP tlog-witness).")(witness_serve)
     group.command("compare", rich_help_panel=LOG, help="Are two checkpoints, got by two readers, of one history? Exit 1 if the log lied.")(
         compare
     )
@@ -69,13 +70,20 @@ def key(
     name: str = typer.Argument(help="Whose it is: alice, example.com/alice."),
     out: Path | None = typer.Option(None, help="Where the secret key goes. Default: NAME.key here."),
     post_quantum: bool = typer.Option(False, "--post-quantum", help="An ML-DSA-44 key, for witnesses; approvers and ledgers use Ed25519."),
+    oms: bool = typer.Option(False, "--oms", help="An ECDSA key in PEM, for assay ledger export --format oms."),
 ) -> None:
     """Make a key."""
+    from assay.ledger import oms as model_signing
     from assay.ledger.keys import write_key
     from assay.ledger.note import Signer
     from assay.ledger.witness import Cosigner
 
     target = out or Path(f"{name.replace('/', '-')}.key")
+    if oms:
+        public = model_signing.new_key(target)
+        target.with_name(f"{target.name}.pub").write_text(public, encoding="utf-8")
+        typer.echo(f"{target} and {target.name}.pub, with which others verify.")
+        return
     if post_quantum:
         cosigner = Cosigner.generate(name)
         write_key(target, cosigner)
@@ -133,24 +141,59 @@ def verify(
 
 def witness(
     folder: Path = FOLDER,
-    as_: Path = typer.Option(..., "--as", help="The witness's secret key: assay ledger key makes one."),
-    memory: Path = typer.Option(..., help="The witness's own file, which remembers what it has signed."),
+    as_: Path | None = typer.Option(None, "--as", help="The witness's secret key: assay ledger key makes one."),
+    memory: Path | None = typer.Option(None, help="With --as: the witness's own file, which remembers what it has signed."),
+    url: str | None = typer.Option(None, help="Ask a witness over HTTP (C2SP tlog-witness) at this address."),
+    key: str | None = typer.Option(None, "--witness", help="With --url: the witness's public key, or a file that holds it."),
     trust: str | None = TRUST,
 ) -> None:
-    """Check, remember, sign, and put the signature into the checkpoint."""
+    """Check, remember, sign, and put the signature into the checkpoint; or have another do so."""
     import time
 
+    from assay.dataset.errors import DataError
     from assay.ledger import witness as witnesses
+    from assay.ledger import witness_http
     from assay.ledger.keys import read_cosigner
     from assay.ledger.ledger import Ledger
     from assay.ledger.paths import CHECKPOINT
 
-    signer = read_cosigner(as_)
+    if (as_ is None or memory is None) and (url is None or key is None):
+        raise DataError("nothing says who signs", remedy="give --as KEYFILE and --memory FILE, or --url ADDRESS and --witness KEY")
     log = Ledger.open(folder, trust=trusted(trust)).log
     with log.storage.lock():
         before = log.note()
-        log.storage.swap(CHECKPOINT, before, witnesses.witness(log, memory, signer, int(time.time())).encode())
-    typer.echo(f"Signed. This witness's public key, for assay ledger verify --witness:\n\n    {signer.witness}\n")
+        if url is not None and key is not None:
+            who = witnesses.Witness.parse(line(key))
+            signed = witness_http.ask(log, url, who)
+        else:
+            assert as_ is not None
+            assert memory is not None
+            signer = read_cosigner(as_)
+            who = signer.witness
+            signed = witnesses.witness(log, memory, signer, int(time.time()))
+        log.storage.swap(CHECKPOINT, before, signed.encode())
+    typer.echo(f"Signed. This witness's public key, for assay ledger verify --witness:\n\n    {who}\n")
+
+
+def witness_serve(
+    as_: Path = typer.Option(..., "--as", help="The witness's secret key: assay ledger key makes one."),
+    watch: list[str] = typer.Option(..., "--log", help="Public key of a log to watch, or a file that holds it; several times."),
+    state: Path = typer.Option(..., help="Folder that remembers what was signed. Never lose it, never copy it back."),
+    host: str = typer.Option("127.0.0.1", help="Where to listen; put a proxy with TLS before it."),
+    port: int = typer.Option(8338, min=0, max=65535),
+) -> None:
+    """Serve until it is stopped."""
+    from assay.ledger import witness_http
+    from assay.ledger.keys import read_cosigner
+
+    signer = read_cosigner(as_)
+    logs = [found for text in watch if (found := trusted(text)) is not None]
+    server = witness_http.server(witness_http.Watcher(state, logs, signer), host, port)
+    typer.echo(f"http://{host}:{server.server_address[1]} witnesses {', '.join(log.name for log in logs)} as {signer.witness}")
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
 
 
 def compare(

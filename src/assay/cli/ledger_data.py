@@ -341,14 +341,16 @@ class Format(StrEnum):
     openlineage = "openlineage"
     cyclonedx = "cyclonedx"
     intoto = "intoto"
+    oms = "oms"
 
 
 def export(
     folder: Path = FOLDER,
-    format: Format = typer.Option(..., help="croissant and intoto: of a snapshot; cyclonedx: of a model; openlineage: of all steps."),
+    format: Format = typer.Option(..., help="croissant, intoto, oms: of a snapshot; cyclonedx: of a model; openlineage: of all steps."),
     out: Path = typer.Option(..., help="Where it goes; nothing is overwritten."),
     snapshot: str | None = typer.Option(None, help="The snapshot."),
-    data: Path | None = typer.Option(None, help="Its data: one table file, for croissant."),
+    data: Path | None = typer.Option(None, help="Its data: one table file for croissant, any data set for oms."),
+    oms_key: Path | None = typer.Option(None, help="For oms: the secret key, PEM; assay ledger key NAME --oms makes one."),
     model: str | None = typer.Option(None, help="The model, for cyclonedx."),
     key: Path | None = KEY,
 ) -> None:
@@ -358,17 +360,27 @@ def export(
     from assay.dataset.atomic import whole
     from assay.dataset.errors import DataError
     from assay.ledger import export as to
-    from assay.ledger import statement
+    from assay.ledger import oms, statement
 
-    needed = {"croissant": (snapshot, data), "intoto": (snapshot,), "cyclonedx": (model,), "openlineage": ()}[format.value]
+    needed = {
+        "croissant": (snapshot, data),
+        "intoto": (snapshot,),
+        "oms": (snapshot, data, oms_key),
+        "cyclonedx": (model,),
+        "openlineage": (),
+    }[format.value]
     if None in needed:
-        raise DataError(f"--format {format.value} needs more", remedy="give --snapshot (croissant: --data too), or --model")
+        more = "give --snapshot (croissant, oms: --data too; oms: --oms-key), or --model"
+        raise DataError(f"--format {format.value} needs more", remedy=more)
     ledger = writer(folder, key) if format is Format.intoto else _reader(folder)
     with whole(out) as (file,):
         if format is Format.intoto:
             subject, said = to.snapshot_statement(ledger, str(snapshot))
             _, path = statement.log(ledger, subject, statement.SNAPSHOT, said)
             file.write_bytes((folder / path).read_bytes())
+        elif format is Format.oms:
+            place = Path(str(data))
+            file.write_text(oms.sign(place, Path(str(oms_key)), to.same_snapshot(ledger, str(snapshot), _read(place))), encoding="utf-8")
         elif format is Format.openlineage:
             file.write_text("".join(json.dumps(event) + "\n" for event in to.openlineage(ledger)), encoding="utf-8")
         else:

@@ -74,6 +74,16 @@ def snapshot_statement(ledger: Ledger, name: str) -> tuple[dict[str, str], dict[
     return {name: root}, predicate
 
 
+def same_snapshot(ledger: Ledger, name: str, data: Dataset) -> dict[str, Any]:
+    """What the log says of the snapshot that `data` is. Raises Refused where it is another."""
+    event, size, root, _ = snapshots.logged(ledger, name)
+    if data.fingerprint != root:
+        raise Refused(
+            f"this is not the data of the snapshot {name!r}", path=data.path, remedy=f"assay ledger diff LEDGER {name} {data.path}"
+        )
+    return {"ledger": str(ledger.key), "snapshot": name, "event": event, "size": size, "root": root}
+
+
 def croissant(ledger: Ledger, name: str, data: Dataset) -> dict[str, Any]:
     """Croissant 1.1 of a snapshot whose data is one table file. Raises DataError for other data, or if it is not that snapshot."""
     path = Path(data.path)
@@ -81,9 +91,8 @@ def croissant(ledger: Ledger, name: str, data: Dataset) -> dict[str, Any]:
         raise DataError(
             "Croissant is written for one CSV, TSV, JSON lines or Parquet file", path=path, remedy="export the table as such a file"
         )
-    event, _, root, _ = snapshots.logged(ledger, name)
-    if data.fingerprint != root:
-        raise Refused(f"this is not the data of the snapshot {name!r}", path=path, remedy=f"assay ledger diff LEDGER {name} {path}")
+    said = same_snapshot(ledger, name, data)
+    event, root = int(said["event"]), str(said["root"])
     sources = sources_of(ledger, name)
     file = {"@type": "cr:FileObject", "@id": path.name, "name": path.name, "contentUrl": path.name, "encodingFormat": MIME[path.suffix]}
     fields = [
