@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from assay.cli import ledger_data, ledger_receive, ledger_sources
+from assay.cli import ledger_data, ledger_export, ledger_receive, ledger_sources
 from assay.cli.ledger_common import FOLDER, KEY, TRUST, key_file, line, trusted
 from assay.cli.ledger_panels import LOG
 
@@ -24,6 +24,7 @@ def add(app: typer.Typer) -> None:
     ledger_sources.add(group)
     ledger_data.add(group)
     ledger_receive.add(group)
+    ledger_export.add(group)
     group.command(
         "verify",
         rich_help_panel=LOG,

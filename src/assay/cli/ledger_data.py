@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from assay.cli.ledger_common import FOLDER, KEY, writer
-from assay.cli.ledger_panels import OTHERS, TRACE, VERSIONS
+from assay.cli.ledger_panels import TRACE, VERSIONS
 from assay.cli.scan import listed
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ def add(group: typer.Typer) -> None:
     group.command(
         "snapshot", rich_help_panel=VERSIONS, help="Log and sign a data set as a version. Refused if a row is not in the ledger."
     )(snapshot)
+    group.command("checkout", rich_help_panel=VERSIONS, help="Write a snapshot out again, and check that it is that.")(checkout)
     group.command(
         "diff",
         rich_help_panel=VERSIONS,
@@ -53,12 +53,6 @@ def add(group: typer.Typer) -> None:
     group.command("purge", rich_help_panel=TRACE, help="Remove rows for good: a copy without them, a new snapshot, and a signed record.")(
         purge
     )
-    group.command("export", rich_help_panel=OTHERS, help="Write what the ledger knows as Croissant, OpenLineage, CycloneDX or in-toto.")(
-        export
-    )
-    group.command(
-        "verifier", rich_help_panel=OTHERS, help="Write a one-file verifier that needs only Python and the package cryptography."
-    )(verifier)
 
 
 def _reader(folder: Path) -> Ledger:
@@ -79,13 +73,33 @@ def snapshot(
     path: Path = DATA,
     name: str = typer.Option(..., help="The version's name; it never changes."),
     parent: str | None = typer.Option(None, help="The version it follows."),
+    keep: bool = typer.Option(False, "--keep", help="Keep its files in the ledger's private folder, to be checked out again."),
     key: Path | None = KEY,
 ) -> None:
     """Take it."""
-    from assay.ledger import snapshots
+    from assay.ledger import content, snapshots
 
-    taken = snapshots.take(writer(folder, key), _read(path), name, parent)
+    ledger, data = writer(folder, key), _read(path)
+    taken = snapshots.take(ledger, data, name, parent)
+    if keep:
+        content.keep(ledger, data, name)
     typer.echo(f"{name}: {len(taken):,} records, root {taken.root.hex()}, event {taken.event}; signed in {folder / 'snapshots' / name}.")
+
+
+def checkout(
+    folder: Path = FOLDER,
+    name: str = typer.Argument(help="The snapshot."),
+    out: Path = typer.Option(..., help="Where it goes; nothing is overwritten."),
+    source: Path | None = typer.Option(None, "--from", help="A data set that holds its rows in order. Default: what --keep kept."),
+    label: str | None = LABEL,
+    id: str | None = ID,
+) -> None:
+    """Write it, and check it."""
+    from assay.ledger import content
+
+    ledger = _reader(folder)
+    found = content.checkout(ledger, name, out) if source is None else content.checkout_from(ledger, name, _read(source, label, id), out)
+    typer.echo(f"{out}: the snapshot {name}, {found.records:,} records, root {found.fingerprint}.")
 
 
 def diff(
@@ -334,71 +348,3 @@ def purge(
     typer.echo(f"Left out is kept in {done.removal.kept_in}; delete it to be rid of it.")
     typer.echo(f"Signed as {folder / signed}, event {event}. To be made again or rolled back:")
     _show(done.purge.impact)
-
-
-class Format(StrEnum):
-    croissant = "croissant"
-    openlineage = "openlineage"
-    cyclonedx = "cyclonedx"
-    intoto = "intoto"
-    oms = "oms"
-
-
-def export(
-    folder: Path = FOLDER,
-    format: Format = typer.Option(..., help="croissant, intoto, oms: of a snapshot; cyclonedx: of a model; openlineage: of all steps."),
-    out: Path = typer.Option(..., help="Where it goes; nothing is overwritten."),
-    snapshot: str | None = typer.Option(None, help="The snapshot."),
-    data: Path | None = typer.Option(None, help="Its data: one table file for croissant, any data set for oms."),
-    oms_key: Path | None = typer.Option(None, help="For oms: the secret key, PEM; assay ledger key NAME --oms makes one."),
-    model: str | None = typer.Option(None, help="The model, for cyclonedx."),
-    key: Path | None = KEY,
-) -> None:
-    """Write it."""
-    import json
-
-    from assay.dataset.atomic import whole
-    from assay.dataset.errors import DataError
-    from assay.ledger import export as to
-    from assay.ledger import oms, statement
-
-    needed = {
-        "croissant": (snapshot, data),
-        "intoto": (snapshot,),
-        "oms": (snapshot, data, oms_key),
-        "cyclonedx": (model,),
-        "openlineage": (),
-    }[format.value]
-    if None in needed:
-        more = "give --snapshot (croissant, oms: --data too; oms: --oms-key), or --model"
-        raise DataError(f"--format {format.value} needs more", remedy=more)
-    ledger = writer(folder, key) if format is Format.intoto else _reader(folder)
-    with whole(out) as (file,):
-        if format is Format.intoto:
-            subject, said = to.snapshot_statement(ledger, str(snapshot))
-            _, path = statement.log(ledger, subject, statement.SNAPSHOT, said)
-            file.write_bytes((folder / path).read_bytes())
-        elif format is Format.oms:
-            place = Path(str(data))
-            file.write_text(oms.sign(place, Path(str(oms_key)), to.same_snapshot(ledger, str(snapshot), _read(place))), encoding="utf-8")
-        elif format is Format.openlineage:
-            file.write_text("".join(json.dumps(event) + "\n" for event in to.openlineage(ledger)), encoding="utf-8")
-        else:
-            made = (
-                to.cyclonedx(ledger, str(model))
-                if format is Format.cyclonedx
-                else to.croissant(ledger, str(snapshot), _read(Path(str(data))))
-            )
-            file.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"{out}: {format.value}.")
-
-
-def verifier(out: Path = typer.Option(Path("verify.py"), help="Where it goes.")) -> None:
-    """Copy it."""
-    from importlib.resources import files
-
-    from assay.dataset.atomic import whole
-
-    with whole(out) as (file,):
-        file.write_bytes(files("assay.ledger").joinpath("standalone.py").read_bytes())
-    typer.echo(f"{out}: read it, then run python3 {out} --help")

@@ -10,6 +10,8 @@ from assay.cli.ledger_common import FOLDER, KEY, line, writer
 from assay.cli.ledger_panels import SOURCES
 from assay.cli.scan import listed
 
+FINGERPRINT = typer.Argument(help="The fingerprint, or how it begins.")
+
 
 def add(group: typer.Typer) -> None:
     source = typer.Typer(name="source", help="Register and list sources.", no_args_is_help=True)
@@ -19,6 +21,11 @@ def add(group: typer.Typer) -> None:
     group.command("approve", rich_help_panel=SOURCES, help="Approve a source with an approver's key.")(approve)
     group.command("approvers", rich_help_panel=SOURCES, help="Name other approvers, if enough of the present ones agree.")(approvers)
     group.command("revoke", rich_help_panel=SOURCES, help="Revoke a source with an approver's key: it may bring nothing more.")(revoke)
+    held = typer.Typer(name="quarantine", help="What may not come in yet: list, admit, reject.", no_args_is_help=True)
+    held.command("list", help="List what is held, and why.")(quarantine_list)
+    held.command("admit", help="Add what is held, if the rules allow it by now.")(quarantine_admit)
+    held.command("reject", help="Delete what is held, and log why.")(quarantine_reject)
+    group.add_typer(held, rich_help_panel=SOURCES)
     group.command("add", rich_help_panel=SOURCES, help="Log the rows of a data set as brought by an approved source.")(add_rows)
 
 
@@ -152,18 +159,60 @@ def add_rows(
     id: str | None = typer.Option(None, help="Column that names a row.", rich_help_panel="Columns"),
     contributor: str | None = typer.Option(None, help="Column that says who added a row.", rich_help_panel="Columns"),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check, and log nothing."),
+    quarantine: bool = typer.Option(False, "--quarantine", help="Hold what may not come in, and log that; exit 1."),
     key: Path | None = KEY,
-) -> None:
-    """Add, and say how many rows."""
+) -> int:
+    """Add, and say how many rows; 1 where they were held."""
     from assay.dataset.data import Columns
     from assay.dataset.read import read
     from assay.ledger import ingest
+    from assay.ledger.errors import Refused
+    from assay.ledger.quarantine import hold
 
     ledger = writer(folder, key)
     data = read(path, columns=Columns(listed(content), listed(label), id, contributor))
-    done = ingest.add(ledger, data, source, contributor=by, dry_run=dry_run)
+    try:
+        done = ingest.add(ledger, data, source, contributor=by, dry_run=dry_run)
+    except Refused as error:
+        if not quarantine or dry_run:
+            raise
+        event = hold(ledger, data, source, error, contributor=by)
+        typer.echo(f"HELD, event {event}: {error}")
+        typer.echo(f"Once that is settled: assay ledger quarantine admit {folder} {data.fingerprint[:16]}")
+        return 1
     typer.echo(f"{path}: {len(done.rows):,} rows {'would be logged' if dry_run else 'logged'} as brought by {source!r}.")
     if done.known:
         typer.echo(f"{done.known:,} rows it had brought before were passed over.")
     if done.unreadable:
         typer.echo(f"{done.unreadable:,} records cannot be read, and were left out.")
+    return 0
+
+
+def quarantine_list(folder: Path = FOLDER) -> None:
+    """List."""
+    from assay.ledger.ledger import Ledger
+    from assay.ledger.quarantine import held
+
+    for one in held(Ledger.open(folder)):
+        typer.echo(f"{one.fingerprint[:16]}: {one.records:,} records of {one.source!r}, event {one.event}: {one.reason}")
+
+
+def quarantine_admit(folder: Path = FOLDER, fingerprint: str = FINGERPRINT, key: Path | None = KEY) -> None:
+    """Admit."""
+    from assay.ledger.quarantine import admit
+
+    done = admit(writer(folder, key), fingerprint)
+    typer.echo(f"{len(done.rows):,} rows logged; they are held no longer.")
+
+
+def quarantine_reject(
+    folder: Path = FOLDER,
+    fingerprint: str = FINGERPRINT,
+    reason: str = typer.Option(..., help="Why, for everyone who reads the log."),
+    key: Path | None = KEY,
+) -> None:
+    """Reject."""
+    from assay.ledger.quarantine import reject
+
+    reject(writer(folder, key), fingerprint, reason)
+    typer.echo("Rejected: the copy is deleted, and the log says why.")

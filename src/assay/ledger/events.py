@@ -37,6 +37,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "source.registered": {"source": TEXT, "licence": TEXT, "contact": TEXT, "method": TEXT, "url": TEXT + _OPTIONAL},
     "source.approved": {"source": TEXT, "note": TEXT},
     "source.revoked": {"source": TEXT, "note": TEXT},
+    "rows.quarantined": {"source": TEXT, "fingerprint": DIGEST, "records": NUMBER, "reason": TEXT},
+    "quarantine.decided": {"fingerprint": DIGEST, "source": TEXT, "decision": TEXT, "reason": TEXT + _OPTIONAL},
     "row.added": {"source": TEXT, "contributor": TEXT + _OPTIONAL, "commit": DIGEST, "label": TEXT + _OPTIONAL},
     "row.derived": {"step": TEXT, "parents": NUMBERS, "commit": DIGEST, "label": TEXT + _OPTIONAL},
     "row.removed": {"row": NUMBER, "reason": TEXT},

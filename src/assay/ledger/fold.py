@@ -247,12 +247,27 @@ def _scanned(index: Index, number: int, event: Event, entry: bytes) -> None:
     index.db.execute("insert into scans values (?, ?, ?, ?, ?)", values)
 
 
+def _quarantined(index: Index, number: int, event: Event, entry: bytes) -> None:
+    values = (number, event.body["source"], event.body["fingerprint"], event.body["records"], event.body["reason"])
+    index.db.execute("insert into quarantine values (?, ?, ?, ?, ?, null)", values)
+
+
+def _judged(index: Index, number: int, event: Event, entry: bytes) -> None:
+    said = event.body
+    where = "fingerprint = ? and source = ? and decision is null"
+    values = (said["decision"], said["fingerprint"], said["source"])
+    if not index.db.execute(f"update quarantine set decision = ? where {where}", values).rowcount:
+        raise Refused(f"nothing of the source {said['source']!r} with the fingerprint {said['fingerprint'][:16]}… is held")
+
+
 KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
     "ledger.created": _created,
     "approvers.changed": _approvers,
     "source.registered": _registered,
     "source.approved": _approved,
     "source.revoked": _revoked,
+    "rows.quarantined": _quarantined,
+    "quarantine.decided": _judged,
     "row.derived": _derived,
     "row.removed": _removed,
     "label.set": _labelled,

@@ -16,7 +16,7 @@ from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.dataset.removal import Removal, copy_without
-from assay.ledger import lineage, snapshots
+from assay.ledger import content, lineage, snapshots
 from assay.ledger.errors import Refused
 from assay.ledger.events import Event
 from assay.ledger.ledger import Ledger
@@ -52,8 +52,13 @@ def purge(ledger: Ledger, rows: Int, reason: str, *, erase: bool = False) -> Pur
         time = ledger.time()
         entries = [Event("row.removed", time, ledger.actor, {"row": row, "reason": reason}).encode() for row in live.tolist()]
         first = ledger.commit(entries)
-        erased = ledger.openings.erase(live) if erase else 0
+        erased = _erase(ledger, live) if erase else 0
         return Purge(live, first, first + len(live) - 1, erased, found)
+
+
+def _erase(ledger: Ledger, rows: Int) -> int:
+    content.forget(ledger, rows)
+    return ledger.openings.erase(rows)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path,
         taken = snapshots.take(ledger, again, name, parent=_parent(ledger, data))
         if np.isin(taken.rows, done.rows).any():
             raise Refused(f"the snapshot {name!r} still holds rows that were removed", path=out)
-        erased = ledger.openings.erase(done.rows) if erase else 0
+        erased = _erase(ledger, done.rows) if erase else 0
         return Cleaned(replace(done, erased=erased), removal, taken)
 
 
