@@ -34,6 +34,7 @@ def add(app: typer.Typer) -> None:
         "witness", rich_help_panel=LOG, help="Cosign the checkpoint with a witness's key, if it continues what that witness signed before."
     )(witness)
     group.command("witness-serve", rich_help_panel=LOG, help="Be a witness for logs, over HTTP (C2SP tlog-witness).")(witness_serve)
+    group.command("stamp", rich_help_panel=LOG, help="Have the head of the log stamped with the time by an authority (RFC 3161).")(stamp)
     group.command("compare", rich_help_panel=LOG, help="Are two checkpoints, got by two readers, of one history? Exit 1 if the log lied.")(
         compare
     )
@@ -101,9 +102,11 @@ def verify(
     seen: Path | None = typer.Option(None, help="File that remembers the head you saw last: the ledger must continue it."),
     witness: list[str] = typer.Option([], help="Public key of a witness, or a file that holds it; several times."),
     quorum: int | None = typer.Option(None, help="How many of the witnesses must have signed. Default: all.", min=0),
+    tsa_root: list[Path] = typer.Option([], help="Root certificates (PEM) of time stamping authorities: check the ledger's stamps."),
 ) -> int:
     """Check everything; 1 where something does not hold."""
     from assay.cli.progress import progress_bar
+    from assay.ledger import stamps
     from assay.ledger.audit import audit
     from assay.ledger.beside import check_beside
     from assay.ledger.errors import Tampered
@@ -121,6 +124,7 @@ def verify(
             beside = check_beside(ledger)
         witnesses = [Witness.parse(line(text)) for text in witness]
         require(ledger.log.note().decode(), witnesses, len(witnesses) if quorum is None else quorum)
+        stamped = stamps.check(ledger.log, folder / stamps.FOLDER, [path.read_bytes() for path in tsa_root]) if tsa_root else []
     except Tampered as error:
         typer.echo(f"NOT as it was signed: {error}")
         return 1
@@ -130,6 +134,8 @@ def verify(
     typer.echo(f"{beside.snapshots} snapshots and {beside.statements} statements are signed, and as the log says.")
     if beside.without_list:
         typer.echo(f"Without their lists of rows, which are not here: {', '.join(beside.without_list)}.")
+    for one in stamped:
+        typer.echo(f"The first {one.size:,} events were there at {one.time}, by time stamp.")
     if found.acknowledged:
         typer.echo(f"{found.acknowledged:,} more are acknowledged, and not yet in the tree: the next command with the key brings them in.")
     if trust is None:
@@ -195,6 +201,21 @@ def witness_serve(
         server.serve_forever()
     finally:
         server.server_close()
+
+
+def stamp(
+    folder: Path = FOLDER,
+    tsa: str = typer.Option(..., help="Address of a time stamping authority (RFC 3161)."),
+    tsa_root: list[Path] = typer.Option(..., help="Its root certificate, PEM, got from elsewhere; several times."),
+    trust: str | None = TRUST,
+) -> None:
+    """Ask, check, and keep the answer."""
+    from assay.ledger import stamps
+    from assay.ledger.ledger import Ledger
+
+    log = Ledger.open(folder, trust=trusted(trust)).log
+    made = stamps.stamp(log, folder / stamps.FOLDER, tsa, [path.read_bytes() for path in tsa_root])
+    typer.echo(f"{made.size:,} events were there at {made.time}. Checked with assay ledger verify --tsa-root.")
 
 
 def compare(
