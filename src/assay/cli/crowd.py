@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from assay.crowd.aggregate import Aggregate
+    from assay.crowd.hostile import Hostile
+    from assay.crowd.save import Disputed, Study
     from assay.crowd.votes import Votes
 
 HELP = """Labels from several annotators: what is true, how sure, and how good each annotator is.
@@ -30,6 +34,8 @@ class Method(StrEnum):
     weighted = "weighted"
     zbs = "zbs"
     majority = "majority"
+    ordinal = "ordinal"
+    median = "median"
 
 
 class FailOn(StrEnum):
@@ -57,6 +63,10 @@ def crowd(
     wide: str | None = typer.Option(None, help="Columns of annotators, comma-separated, of a wide table.", rich_help_panel="Columns"),
     classes: str | None = typer.Option(None, help="The labels there are, comma-separated; others are refused."),
     duplicates: Duplicates = typer.Option(Duplicates.refuse, help="An annotator's second vote on the same row."),
+    multilabel: bool = typer.Option(
+        False, "--multilabel", help="A vote gives several labels, or none: each label is a question of its own."
+    ),
+    separator: str = typer.Option("|", help="With --multilabel: what stands between labels in a text."),
     predictions: Path | None = typer.Option(
         None, help="A model's out-of-fold probabilities: the row's name and a column a class. Heard as one more witness."
     ),
@@ -72,13 +82,11 @@ def crowd(
     from rich.console import Console
 
     from assay.cli.scan import listed
-    from assay.crowd.aggregate import methods
-    from assay.crowd.disputes import disputes
-    from assay.crowd.hostile import hostile
     from assay.crowd.read import read_votes
     from assay.crowd.save import save
     from assay.crowd.terminal import render
     from assay.dataset.atomic import refuse_existing
+    from assay.dataset.errors import DataError
     from assay.report.plain import Plain
 
     out = out or Path.cwd() / f"{labels.stem}.crowd"
@@ -92,17 +100,53 @@ def crowd(
         wide=listed(wide) or None,
         classes=listed(classes) or None,
         duplicates=duplicates.value,
+        sets=separator if multilabel else None,
     )
-    found = hostile(votes, np.random.default_rng(seed), alpha)
-    trusted = votes if keep_accused else votes.without(found.accused)
-    if predictions is None:
-        aggregate = methods()[method.value](trusted)
-    else:
-        aggregate = _with_model(trusted, predictions)
-    disputed = disputes(aggregate, votes, found)
+    if method in (Method.ordinal, Method.median) and not multilabel and not classes and not all(map(_number, votes.classes)):
+        raise DataError(
+            "the classes have no order that is known", path=labels, remedy="give them from the lowest to the highest with --classes"
+        )
+    if multilabel and (predictions is not None or method in (Method.ordinal, Method.median)):
+        raise DataError(
+            f"{'--predictions' if predictions else method.value} is not for several labels a row", path=labels, remedy="leave it out"
+        )
+    study = _labels if multilabel else _classes
+    aggregate, found, disputed = study(votes, method, np.random.default_rng(seed), alpha, keep_accused, predictions)
     save(aggregate, found, disputed, out)
     Console().print(Plain(render(aggregate, found, disputed, out)), highlight=False)
     return 1 if found.accusations and fail_on is FailOn.accused else 0
+
+
+def _classes(
+    votes: Votes, method: Method, rng: np.random.Generator, alpha: float, keep: bool, predictions: Path | None
+) -> tuple[Study, Hostile, Disputed]:
+    from assay.crowd.aggregate import methods, ordered_methods
+    from assay.crowd.disputes import disputes
+    from assay.crowd.hostile import hostile
+
+    found = hostile(votes, rng, alpha)
+    trusted = votes if keep else votes.without(found.accused)
+    aggregate = _with_model(trusted, predictions) if predictions else (methods() | ordered_methods())[method.value](trusted)
+    return aggregate, found, disputes(aggregate, votes, found)
+
+
+def _labels(
+    votes: Votes, method: Method, rng: np.random.Generator, alpha: float, keep: bool, predictions: Path | None
+) -> tuple[Study, Hostile, Disputed]:
+    from assay.crowd.aggregate import methods
+    from assay.crowd.multilabel import aggregate, disputed_labels, hostile_labels
+
+    found = hostile_labels(votes, rng, alpha)
+    said = aggregate(votes if keep else votes.without(found.accused), methods()[method.value])
+    return said, found, disputed_labels(said, votes, found)
+
+
+def _number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _with_model(votes: Votes, predictions: Path) -> Aggregate:

@@ -9,6 +9,8 @@
 | dawid_skene | a confusion matrix | many votes an annotator; biased annotators |
 | mace | a chance to pay attention, and a habit of guessing | crowds with spammers |
 | glad | a skill, against the difficulty of each row | rows of very different difficulty |
+| ordinal | a leaning and a spread on a line | classes in an order (grades, ratings) |
+| median | one vote | a baseline for them |
 
 All of them assume that annotators err independently of one another given the truth, and that on the whole they are
 better than chance. Colluders break the first, a crowd with a majority of liars the second; `assay.crowd.hostile` looks for
@@ -20,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -38,18 +41,35 @@ class Aggregate:
     posterior: Floats
     skill: Floats
     rounds: int = 0  # of the iteration; 0 where there is none
+    ordered: bool = False  # classes stand in an order: the label is the posterior's median, not its largest class
 
     @cached_property
     def label(self) -> Int:
         """(n,) class codes, MISSING (-1) for rows without votes; a tie goes to the class with more votes overall."""
+        if self.ordered:
+            from assay.crowd.ordinal import middle
+
+            return np.where(self.votes.votes_on > 0, middle(self.posterior), -1)
         common = np.bincount(self.votes.label, minlength=len(self.votes.classes)) / max(1, len(self.votes))
         best = (self.posterior + 1e-9 * common).argmax(1)
         return np.where(self.votes.votes_on > 0, best, -1)
 
     @cached_property
     def confidence(self) -> Floats:
-        """(n,) the posterior of the label; 1/k for rows without votes."""
-        return np.asarray(self.posterior.max(1))
+        """(n,) the posterior of the label; the largest for rows without votes."""
+        at = np.where(self.label >= 0, self.label, self.posterior.argmax(1))
+        return np.asarray(np.take_along_axis(self.posterior, at[:, None], axis=1)[:, 0])
+
+    def text(self) -> list[str | None]:
+        """(n,) the name of each row's label; None without votes."""
+        return [self.votes.classes[code] if code >= 0 else None for code in self.label.tolist()]
+
+    def reliability(self) -> dict[str, float]:
+        """Krippendorff's alpha of the votes, by the name of the scale that it was taken on; NaN where nothing differs."""
+        from assay.crowd.reliability import alpha
+
+        scale: Literal["nominal", "ordinal"] = "ordinal" if self.ordered else "nominal"
+        return {scale: alpha(self.votes.counts, scale)}
 
     def confusion(self, prior: float = PRIOR_VOTES) -> Floats:
         """(a, k, k) for each annotator: of rows whose truth is i, the share called j. See `confusion_matrices`."""
@@ -89,10 +109,17 @@ def normalised(log_posterior: Floats) -> Floats:
 
 
 def methods() -> dict[str, Method]:
-    """Every aggregator by its name, the default first."""
+    """Every aggregator of classes without an order by its name, the default first."""
     from assay.crowd.dawid_skene import dawid_skene, one_coin
     from assay.crowd.glad import glad
     from assay.crowd.mace import mace
     from assay.crowd.majority import majority, weighted, zbs
 
     return {f.__name__: f for f in (dawid_skene, one_coin, mace, glad, weighted, zbs, majority)}
+
+
+def ordered_methods() -> dict[str, Method]:
+    """Every aggregator of classes in an order, the default first."""
+    from assay.crowd.ordinal import median, ordinal
+
+    return {f.__name__: f for f in (ordinal, median)}

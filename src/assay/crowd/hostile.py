@@ -20,6 +20,7 @@ import numpy as np
 
 from assay.crowd.collusion import MOST_VOTES, Collusion, collusion
 from assay.crowd.copies import MOST_ANNOTATORS, copies
+from assay.crowd.damage import Damage, damage
 from assay.crowd.dawid_skene import dawid_skene
 from assay.crowd.expected import Bools, Expected, expect
 from assay.crowd.singles import adversaries, guesses, sleepers, spammers, usable
@@ -45,11 +46,13 @@ class Accusation:
 
 @dataclass(frozen=True)
 class Hostile:
-    """Everybody accused, strongest first; the checks; `damage` is how many labels change when the accused are left out."""
+    """Everybody accused, strongest first; the checks; `changed` is how many labels change when the accused are left out; `damage` of
+    each unit of blame, a group being one, the strongest accusation's first."""
 
     accusations: tuple[Accusation, ...]
     checks: tuple[Check, ...]
-    damage: int
+    changed: int
+    damage: tuple[Damage, ...] = ()
 
     @property
     def accused(self) -> Int:
@@ -85,7 +88,19 @@ def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Host
     crowded = few or ("" if len(votes.annotators) <= MOST_ANNOTATORS else f"more than {MOST_ANNOTATORS:,} annotators")
     run("copies", crowded, lambda: _copies(votes, _have(told), alpha, ~group))
     made.sort(key=lambda accusation: accusation.p_value)
-    return Hostile(tuple(made), tuple(checks), _damage(votes, _mark(votes, made)))
+    harm = tuple(found for found in damage(votes, _units(made)) if found is not None)
+    return Hostile(tuple(made), tuple(checks), _changed(votes, _mark(votes, made)), harm)
+
+
+def _units(made: list[Accusation]) -> list[tuple[int, ...]]:
+    """Who is blamed together: colluders as one, everybody else alone, each once."""
+    units: list[tuple[int, ...]] = []
+    for accusation in made:
+        together = accusation.partners if accusation.kind == "colluder" else ()
+        unit = tuple(sorted((accusation.annotator, *together)))
+        if unit not in units and not any(accusation.annotator in other for other in units):
+            units.append(unit)
+    return units
 
 
 def _have(told: Expected | None) -> Expected:
@@ -186,7 +201,7 @@ def _copies(votes: Votes, told: Expected, alpha: float, eligible: Bools) -> list
     return made
 
 
-def _damage(votes: Votes, accused: Bools) -> int:
+def _changed(votes: Votes, accused: Bools) -> int:
     if not accused.any():
         return 0
     rest = votes.take(~accused[votes.annotator])

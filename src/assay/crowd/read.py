@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.crowd.sets import joined
 from assay.crowd.votes import Duplicates, Floats, Int, Votes, check, names_shown
 from assay.dataset.assemble import one_table
 from assay.dataset.data import MISSING
@@ -95,11 +96,14 @@ def read_votes(
     wide: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     duplicates: Duplicates = "refuse",
+    sets: str | None = None,
 ) -> Votes:
     """The votes at a path, or in a table held in memory, checked.
 
     `wide` names the columns of a wide table (one an annotator). `classes` gives the labels there are, in their order; any
-    other label is refused. An empty cell is no vote. Raises DataError where columns cannot be told apart, for labels
+    other label is refused. An empty cell is no vote. `sets`: a vote may give several labels, as a list or as a text in which this stands
+    between them; each different set is then a class (see `assay.crowd.multilabel`), `classes` names the labels in the sets, and an
+    empty text or list is a vote for none. Raises DataError where columns cannot be told apart, for labels
     outside `classes`, times that are none, and for votes that cannot be worked with (`assay.crowd.votes.check`).
 
     >>> read_votes({"task": ["a", "a"], "worker": ["x", "y"], "label": ["cat", "dog"]}).classes
@@ -110,6 +114,10 @@ def read_votes(
         if name is not None and name not in table.column_names:
             raise DataError(f"there is no column {name!r}", path=path, remedy=f"name one of: {', '.join(table.column_names)}")
     found = annotator or _named(table, ANNOTATOR_NAMES, (row, label, time))
+    if sets is not None:
+        given = wide if wide is not None or found is None else [label or _named(table, LABEL_NAMES, (row, found, time)) or ""]
+        table = joined(table, given or [name for name in table.column_names if name != row], sets, classes, path)
+        classes = None
     if wide is not None or found is None:
         votes = _wide(table, path, row, wide, said)
     else:

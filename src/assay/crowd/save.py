@@ -14,15 +14,18 @@ import pyarrow.parquet as pq
 from assay.crowd.aggregate import Aggregate
 from assay.crowd.disputes import Disputes, Reading
 from assay.crowd.hostile import Hostile
+from assay.crowd.multilabel import Labels, Open
 from assay.crowd.votes import Votes
 from assay.dataset.atomic import whole
 from assay.version import __version__
 
+Study = Aggregate | Labels
+Disputed = Disputes | Open
 SCHEMA = "assay.crowd/1"
 MOST_ROWS = 1_000  # of one accusation listed in crowd.json
 
 
-def save(aggregate: Aggregate, found: Hostile, disputed: Disputes, out: str | Path) -> Path:
+def save(aggregate: Study, found: Hostile, disputed: Disputed, out: str | Path) -> Path:
     """Writes the folder `out`, which must not be there yet (DataError)."""
     folder = Path(out)
     with whole(folder) as (new,):
@@ -35,7 +38,7 @@ def save(aggregate: Aggregate, found: Hostile, disputed: Disputes, out: str | Pa
     return folder
 
 
-def document(aggregate: Aggregate, found: Hostile, disputed: Disputes) -> dict[str, Any]:
+def document(aggregate: Study, found: Hostile, disputed: Disputed) -> dict[str, Any]:
     """The study in JSON types."""
     votes = aggregate.votes
     return {
@@ -45,6 +48,8 @@ def document(aggregate: Aggregate, found: Hostile, disputed: Disputes) -> dict[s
         "rows": len(votes.rows),
         "annotators": len(votes.annotators),
         "classes": list(votes.classes),
+        "labels": list(aggregate.names) if isinstance(aggregate, Labels) else None,
+        "alpha": {scale: None if np.isnan(value) else value for scale, value in aggregate.reliability().items()},
         "method": aggregate.method,
         "rounds": aggregate.rounds,
         "notes": list(votes.notes),
@@ -70,44 +75,44 @@ def _accusations(votes: Votes, found: Hostile) -> dict[str, Any]:
             for a in found.accusations
         ],
         "checks": [asdict(check) for check in found.checks],
-        "labels_changed_without_them": found.damage,
+        "labels_changed_without_them": found.changed,
+        "damage": [{**asdict(harm), "annotators": [votes.annotators[who] for who in harm.annotators]} for harm in found.damage],
     }
 
 
-def label_table(aggregate: Aggregate, disputed: Disputes) -> pa.Table:
+def label_table(aggregate: Study, disputed: Disputed) -> pa.Table:
     """A line a row: its label (null without votes), how sure, how many votes and how many classes they name; where they
-    differ, why, how likely that reading is, and the evidence.
+    differ, why, how likely that reading is, and the evidence. `posterior` has a chance for each class, or for each of several labels.
     """
     votes = aggregate.votes
     where = np.full(len(votes.rows), len(disputed))
     where[disputed.row] = np.arange(len(disputed))
     at = pa.array(where)
-    names = pa.array([*votes.classes, None], pa.string())
     return pa.table(
         {
             "row": pa.array(votes.rows, pa.string()),
-            "label": names.take(pa.array(np.where(aggregate.label < 0, len(votes.classes), aggregate.label))),
+            "label": pa.array(aggregate.text(), pa.string()),
             "confidence": aggregate.confidence,
             "votes": votes.votes_on,
             "named": (votes.counts > 0).sum(1),
             "dispute": pa.array([*disputed.reading, None], pa.string()).take(at),
             "dispute_chance": pa.array([*disputed.chance.tolist(), None], pa.float64()).take(at),
             "evidence": pa.array([*disputed.evidence, None], pa.string()).take(at),
-            "posterior": pa.FixedSizeListArray.from_arrays(pa.array(aggregate.posterior.ravel()), len(votes.classes)),
+            "posterior": pa.FixedSizeListArray.from_arrays(pa.array(aggregate.posterior.ravel()), aggregate.posterior.shape[1]),
         }
     )
 
 
-def annotator_table(aggregate: Aggregate, found: Hostile) -> pa.Table:
+def annotator_table(aggregate: Study, found: Hostile) -> pa.Table:
     """A line an annotator: votes, skill (expected share right), what they are accused of (null: nothing), and the confusion
-    matrix, truth by truth.
+    matrix, truth by truth (of several labels: no and yes by what was said, label by label).
     """
     votes = aggregate.votes
     accused: list[str | None] = [None] * len(votes.annotators)
     for accusation in reversed(found.accusations):
         accused[accusation.annotator] = accusation.kind
-    k = len(votes.classes)
-    flat = pa.FixedSizeListArray.from_arrays(pa.array(aggregate.confusion().ravel()), k * k)
+    confusion = aggregate.confusion()
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(confusion.ravel()), confusion.size // max(1, len(confusion)))
     return pa.table(
         {
             "annotator": pa.array(votes.annotators, pa.string()),

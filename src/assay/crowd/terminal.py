@@ -10,9 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from assay.crowd.aggregate import Aggregate
-from assay.crowd.disputes import Disputes, Reading
+from assay.crowd.damage import Damage
+from assay.crowd.disputes import Reading
 from assay.crowd.hostile import Hostile
+from assay.crowd.multilabel import Labels
+from assay.crowd.save import Disputed, Study
 from assay.crowd.votes import Floats, Int
 
 SHOWN = 5  # annotators listed at each end
@@ -20,7 +22,7 @@ ACCUSED = 12  # accusations spelt out
 UNSURE = 0.9  # a label less sure than this counts as open
 
 
-def render(aggregate: Aggregate, found: Hostile, disputed: Disputes, out: Path) -> Group:
+def render(aggregate: Study, found: Hostile, disputed: Disputed, out: Path) -> Group:
     """What `assay crowd` prints."""
     votes = aggregate.votes
     labelled = int((votes.votes_on > 0).sum())
@@ -29,10 +31,11 @@ def render(aggregate: Aggregate, found: Hostile, disputed: Disputes, out: Path) 
     why = f" ({why})" if why else ""
     pairs = ", ".join(f"{votes.classes[t]!r} called {votes.classes[s]!r}" for t, s in disputed.confused[:SHOWN])
     parts: list[RenderableType] = [
-        Text(f"{len(votes):,} votes by {len(votes.annotators):,} annotators on {labelled:,} rows, {len(votes.classes)} classes"),
+        Text(f"{len(votes):,} votes by {len(votes.annotators):,} annotators on {labelled:,} rows, {_classes(aggregate)}"),
         *(Text(note, "dim") for note in votes.notes),
         Text(f"{len(disputed):,} rows are disputed{why}; {open_rows:,} labels are less than {UNSURE:.0%} sure ({aggregate.method})."),
         *([Text(f"The guideline leaves open: {pairs}.")] if pairs else []),
+        *_alpha(aggregate),
         _annotators(aggregate),
         *_accused(aggregate, found),
         Text(f"Written to {out}: labels.parquet, annotators.parquet, crowd.json"),
@@ -40,7 +43,20 @@ def render(aggregate: Aggregate, found: Hostile, disputed: Disputes, out: Path) 
     return Group(*parts)
 
 
-def _accused(aggregate: Aggregate, found: Hostile) -> list[RenderableType]:
+def _classes(study: Study) -> str:
+    return f"{len(study.names)} labels" if isinstance(study, Labels) else f"{len(study.votes.classes)} classes"
+
+
+def _alpha(study: Study) -> list[RenderableType]:
+    """Krippendorff's alpha, the least first where there are several."""
+    known = sorted((value, name) for name, value in study.reliability().items() if value == value)
+    if not known:
+        return []
+    told = ", ".join(f"{value:.2f} ({name})" for value, name in known[:SHOWN])
+    return [Text(f"Krippendorff's alpha {told}: 1 is full agreement, 0 what chance gives.")]
+
+
+def _accused(aggregate: Study, found: Hostile) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for accusation in found.accusations[:ACCUSED]:
         name = aggregate.votes.annotators[accusation.annotator]
@@ -50,14 +66,25 @@ def _accused(aggregate: Aggregate, found: Hostile) -> list[RenderableType]:
         parts.append(Text(f"and {len(found.accusations) - ACCUSED:,} more, in crowd.json"))
     if found.accusations:
         n = len(found.accused)
-        parts.append(Text(f"Without the {n} accused, {found.damage:,} labels change. An accusation is no proof of intent: ask first."))
+        parts += [_harm(aggregate, harm) for harm in found.damage[:ACCUSED]]
+        parts.append(Text(f"Without the {n} accused, {found.changed:,} labels change. An accusation is no proof of intent: ask first."))
     else:
         parts.append(Text("Nobody is accused."))
     parts += [Text(f"{check.name}: not tried, {check.reason}", "dim") for check in found.checks if check.state != "ran"]
     return parts
 
 
-def _annotators(aggregate: Aggregate) -> Table:
+def _harm(aggregate: Study, harm: Damage) -> Text:
+    names = aggregate.votes.annotators
+    who = names[harm.annotators[0]] if len(harm.annotators) == 1 else f"the group of {len(harm.annotators)}"
+    return Text(
+        f"{who}: about {harm.wrong:,.0f} of {harm.votes:,} votes are wrong ({harm.usual:,.0f} of an average annotator's would be); let in, "
+        f"{harm.turned:,} labels change, {harm.turned_counting:,} if votes are only counted.",
+        "dim",
+    )
+
+
+def _annotators(aggregate: Study) -> Table:
     votes, skill = aggregate.votes, aggregate.skill
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("annotator", "votes", "right"):
