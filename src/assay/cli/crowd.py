@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from assay.crowd.aggregate import Aggregate
     from assay.crowd.hostile import Hostile
     from assay.crowd.save import Disputed, Study
@@ -70,6 +68,9 @@ def crowd(
     predictions: Path | None = typer.Option(
         None, help="A model's out-of-fold probabilities: the row's name and a column a class. Heard as one more witness."
     ),
+    gold: Path | None = typer.Option(
+        None, help="Rows whose answer is known (a trusted set, or a table of row and label): annotators are tested on them."
+    ),
     method: Method = typer.Option(Method.dawid_skene, help="How votes become labels."),
     keep_accused: bool = typer.Option(False, "--keep-accused", help="Let the votes of accused annotators count."),
     alpha: float = typer.Option(0.01, min=1e-9, max=0.1, help="False discovery rate over annotators, for each way of being hostile."),
@@ -78,10 +79,15 @@ def crowd(
     out: Path | None = typer.Option(None, help="Folder of the results; nothing is overwritten. Default: NAME.crowd here."),
 ) -> int:
     """Aggregate, write, print."""
+    from functools import partial
+
     import numpy as np
     from rich.console import Console
 
     from assay.cli.scan import listed
+    from assay.crowd.gold import codes, read_gold
+    from assay.crowd.hostile import hostile
+    from assay.crowd.multilabel import hostile_labels
     from assay.crowd.read import read_votes
     from assay.crowd.save import save
     from assay.crowd.terminal import render
@@ -111,34 +117,31 @@ def crowd(
             f"{'--predictions' if predictions else method.value} is not for several labels a row", path=labels, remedy="leave it out"
         )
     study = _labels if multilabel else _classes
-    aggregate, found, disputed = study(votes, method, np.random.default_rng(seed), alpha, keep_accused, predictions)
+    if multilabel and gold is not None:
+        raise DataError("--gold is not for several labels a row", path=gold, remedy="leave it out")
+    known = None if gold is None else codes(read_gold(gold), votes.rows, votes.classes, gold)
+    found = (hostile_labels if multilabel else partial(hostile, known=known))(votes, np.random.default_rng(seed), alpha)
+    aggregate, disputed = study(votes, found, method, keep_accused, predictions)
     save(aggregate, found, disputed, out)
     Console().print(Plain(render(aggregate, found, disputed, out)), highlight=False)
     return 1 if found.accusations and fail_on is FailOn.accused else 0
 
 
-def _classes(
-    votes: Votes, method: Method, rng: np.random.Generator, alpha: float, keep: bool, predictions: Path | None
-) -> tuple[Study, Hostile, Disputed]:
+def _classes(votes: Votes, found: Hostile, method: Method, keep: bool, predictions: Path | None) -> tuple[Study, Disputed]:
     from assay.crowd.aggregate import methods, ordered_methods
     from assay.crowd.disputes import disputes
-    from assay.crowd.hostile import hostile
 
-    found = hostile(votes, rng, alpha)
     trusted = votes if keep else votes.without(found.accused)
     aggregate = _with_model(trusted, predictions) if predictions else (methods() | ordered_methods())[method.value](trusted)
-    return aggregate, found, disputes(aggregate, votes, found)
+    return aggregate, disputes(aggregate, votes, found)
 
 
-def _labels(
-    votes: Votes, method: Method, rng: np.random.Generator, alpha: float, keep: bool, predictions: Path | None
-) -> tuple[Study, Hostile, Disputed]:
+def _labels(votes: Votes, found: Hostile, method: Method, keep: bool, predictions: Path | None) -> tuple[Study, Disputed]:
     from assay.crowd.aggregate import methods
-    from assay.crowd.multilabel import aggregate, disputed_labels, hostile_labels
+    from assay.crowd.multilabel import aggregate, disputed_labels
 
-    found = hostile_labels(votes, rng, alpha)
     said = aggregate(votes if keep else votes.without(found.accused), methods()[method.value])
-    return said, found, disputed_labels(said, votes, found)
+    return said, disputed_labels(said, votes, found)
 
 
 def _number(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""assay review: new, start, status, escalate, export, import, record"""
+"""assay review: new, start, status, grade, escalate, export, import, record"""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 HELP = """Have people look at rows, most valuable first, without seeing each other.
 
 new makes a review of the rows that assay crowd disputes or assay scan puts up for review; start is the reviewer's terminal; \
-status says what is settled; escalate gives what reviewers disagree on to one more; export and import exchange rows and \
+status says what is settled; grade tests reviewers on rows whose answer is known; \
+escalate gives what reviewers disagree on to one more; export and import exchange rows and \
 decisions with Label Studio, Argilla and Mechanical Turk; record logs decisions in a ledger.
 """
 
@@ -30,14 +31,19 @@ def new(
     rows: int = typer.Option(200, min=1, help="At most this many rows, the most valuable."),
     classes: str | None = typer.Option(None, help="The labels to choose from, comma-separated. Default: the study's, or the data's."),
     id: str | None = typer.Option(None, help="Column of the data that names a row."),
+    gold: Path | None = typer.Option(None, help="Rows whose answer is known, mixed in: a trusted set, or a table of key and label."),
+    gold_each: int = typer.Option(20, min=1, help="With --gold: known rows a reviewer. 20 show who is right on less than one in five."),
+    answers: Path | None = typer.Option(None, help="Where the known answers go. Default: OUT.gold.json; keep it from the reviewers."),
     seed: int = typer.Option(0, help="Deals rows to reviewers."),
 ) -> None:
     """Rank, deal, write."""
     import numpy as np
 
     from assay.cli.scan import listed
+    from assay.crowd.gold import check_answers, plant, read_gold, write_answers
     from assay.crowd.queue import Item, from_crowd, from_scan, ranked
     from assay.crowd.review import new_review
+    from assay.dataset.atomic import refuse_existing
     from assay.dataset.data import Columns
     from assay.dataset.read import read
 
@@ -47,11 +53,42 @@ def new(
     held = read(data, columns=Columns(id=id) if id else None)
     names = listed(classes) or _classes(source) or held.classes
     queue = ranked(items)
-    made = new_review(held, queue[:rows], names, listed(reviewers), each, np.random.default_rng(seed), out)
+    rng, people, chosen = np.random.default_rng(seed), listed(reviewers), queue[:rows]
+    known: dict[str, str] = {}
+    beside = answers or out.with_name(f"{out.name}.gold.json")
+    if gold is not None:
+        refuse_existing(beside)
+        chosen, known = plant(chosen, read_gold(gold), held, len(people), each, gold_each, rng)
+        check_answers(known, names, gold)
+    made = new_review(held, chosen, names, people, each, rng, out)
+    if gold is not None:
+        write_answers(beside, known, made)
     left = f"; {len(queue) - rows:,} of less value are left out (--rows)" if len(queue) > rows else ""
     typer.echo(f"{out}: {len(made.tasks):,} rows, {each} looks each{left}.")
     for name in made.reviewers:
         typer.echo(f"  assay review start {out} --reviewer {name}")
+    if gold is not None:
+        typer.echo(f"{len(known):,} of the rows have known answers, in {beside}: keep it from the reviewers, then assay review grade.")
+
+
+@review.command("grade", short_help="How reviewers did on rows whose answer is known.")
+def grade(
+    folder: Path = typer.Argument(help="The folder of the review."),
+    answers: Path | None = typer.Option(None, help="The known answers that review new wrote. Default: FOLDER.gold.json."),
+    floor: float = typer.Option(0.7, min=0.05, max=0.95, help="Who is right on fewer is failed."),
+    alpha: float = typer.Option(0.01, min=1e-9, max=0.1, help="Chance of failing anybody who is not, however often this is asked."),
+) -> int:
+    """Exit code: 0 nobody is failed; 1 somebody is."""
+    from assay.crowd import gold as room
+    from assay.crowd.review import open_review
+
+    opened = open_review(folder)
+    grades = room.grade(opened, room.read_answers(answers or folder.with_name(f"{folder.name}.gold.json"), opened), floor, alpha)
+    for one in grades:
+        typer.echo(f"  {one.reviewer}: {one.right:,} of {one.of:,} right, p {one.p_value:.2g}" + ("  FAILED" if one.failed else ""))
+    failed = sum(one.failed for one in grades)
+    typer.echo(f"{failed} of {len(grades)} reviewers are right on fewer than {floor:.0%} of rows whose answer is known.")
+    return 1 if failed else 0
 
 
 def _classes(source: list[Path]) -> tuple[str, ...]:

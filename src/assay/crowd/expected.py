@@ -73,6 +73,25 @@ def expect(votes: Votes, group: Bools | None = None, concentration: float | None
     return Expected(chance, truth, base, np.rint(others.sum(1)).astype(np.int64), voice, support, concentration)
 
 
+def from_known(votes: Votes, known: Int) -> Expected:
+    """What each vote should have been on rows whose class `known` (n,) is given (-1 elsewhere, where nothing is concluded).
+
+    `typical` is what the better half of the annotators say of such rows, so that a crowd of liars sets no standard; `chance` the same.
+    """
+    k, truth = len(votes.classes), known[votes.row]
+    given = truth >= 0
+    at = np.where(given, truth, 0)
+    a, right = len(votes.annotators), given & (votes.label == truth)
+    asked = summed(votes.annotator, given.astype(float), a)
+    score = (summed(votes.annotator, right.astype(float), a) + OWN_PRIOR * right.sum() / max(1, given.sum())) / (asked + OWN_PRIOR)
+    heard = given & (score >= np.median(score[asked > 0]))[votes.annotator]
+    said = summed(at[heard] * k + votes.label[heard], np.ones(int(heard.sum())), k * k).reshape(k, k) + 1.0 / k
+    typical = (said / said.sum(1, keepdims=True))[at]
+    certain = np.where(given[:, None], np.eye(k)[at], 1.0 / k)
+    none = np.full(len(votes), -1)
+    return Expected(typical, certain, typical, np.where(given, len(votes.annotators), 0), none, np.zeros(len(votes)), CONCENTRATIONS[-1])
+
+
 def _truth(votes: Votes, outside: Votes, posterior: Floats, member: Bools) -> Floats:
     """(m, k) the outsiders' posterior on each vote's row without that vote."""
     n, k = len(votes.rows), len(votes.classes)

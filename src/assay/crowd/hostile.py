@@ -22,7 +22,7 @@ from assay.crowd.collusion import MOST_VOTES, Collusion, collusion
 from assay.crowd.copies import MOST_ANNOTATORS, copies
 from assay.crowd.damage import Damage, damage
 from assay.crowd.dawid_skene import dawid_skene
-from assay.crowd.expected import Bools, Expected, expect
+from assay.crowd.expected import Bools, Expected, expect, from_known
 from assay.crowd.singles import adversaries, guesses, sleepers, spammers, usable
 from assay.crowd.votes import Floats, Int, Votes
 from assay.finding import Check
@@ -60,8 +60,12 @@ class Hostile:
         return np.unique(np.array([a.annotator for a in self.accusations], np.int64))
 
 
-def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Hostile:
-    """Tests every annotator in every way that the votes allow; what does not apply is listed with its reason."""
+def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01, known: Int | None = None) -> Hostile:
+    """Tests every annotator in every way that the votes allow; what does not apply is listed with its reason.
+
+    `known` (n,) are the classes of rows whose answer is known, -1 elsewhere. Against them everybody is tested too. Where they show that the
+    crowd concludes what is wrong more often than not, or that an accused group is the one that is right, the crowd accuses nobody.
+    """
     made: list[Accusation] = []
     checks: list[Check] = []
 
@@ -77,16 +81,23 @@ def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01) -> Host
         checks.append(Check(name, "ran", said, time.perf_counter() - began))
 
     few = "" if (votes.votes_on >= 3).any() else "no row has three votes: nobody can be outvoted"
+    few = few or _refuted(votes, known)
     run("collusion", few, lambda: _colluders(votes, collusion(votes, rng, alpha)))
+    if known is not None and not few and _group_is_right(votes, known, _mark(votes, made)):
+        few = "an accused group is right on the known answers where it contradicts the others"
+        made.clear()
+        checks[-1] = Check("collusion", "not_applicable", few)
     group = _mark(votes, made)
     told = expect(votes, group) if not few else None
     run("spammers", few, lambda: _low(votes, _have(told), "spammer", spammers(votes, _have(told)), alpha, ~group))
     run("adversaries", few, lambda: _low(votes, _have(told), "adversary", adversaries(votes, _have(told)), alpha, ~group))
     timeless = few or ("" if votes.time is not None else "the votes have no times")
-    known = _mark(votes, made)
-    run("sleepers", timeless, lambda: _sleepers(votes, _have(told), alpha, ~known))
+    caught = _mark(votes, made)
+    run("sleepers", timeless, lambda: _sleepers(votes, _have(told), alpha, ~caught))
     crowded = few or ("" if len(votes.annotators) <= MOST_ANNOTATORS else f"more than {MOST_ANNOTATORS:,} annotators")
     run("copies", crowded, lambda: _copies(votes, _have(told), alpha, ~group))
+    if known is not None:
+        run("known answers", "", lambda: _against_known(votes, known, alpha, ~_mark(votes, made)))
     made.sort(key=lambda accusation: accusation.p_value)
     harm = tuple(found for found in damage(votes, _units(made)) if found is not None)
     return Hostile(tuple(made), tuple(checks), _changed(votes, _mark(votes, made)), harm)
@@ -142,7 +153,36 @@ def _colluders(votes: Votes, found: Collusion) -> list[Accusation]:
     return made
 
 
-def _low(votes: Votes, told: Expected, kind: Kind, p: Floats, alpha: float, eligible: Bools) -> list[Accusation]:
+def _refuted(votes: Votes, known: Int | None) -> str:
+    """The reason why this crowd can accuse nobody: what it concludes is mostly wrong; empty where it is not."""
+    if known is None:
+        return ""
+    label = dawid_skene(votes).label
+    rows = np.flatnonzero((known >= 0) & (label >= 0))
+    right = int((label[rows] == known[rows]).sum())
+    return f"the crowd is right on {right:,} of {len(rows):,} known answers only" if 2 * right < len(rows) else ""
+
+
+def _group_is_right(votes: Votes, known: Int, group: Bools) -> bool:
+    """Whether a group's members are right more often than the others conclude it, on known answers where they contradict them."""
+    if not group.any():
+        return False
+    told, truth = expect(votes, group), known[votes.row]
+    use = group[votes.annotator] & (truth >= 0) & (votes.label != told.consensus) & (told.outsiders > 0)
+    return int((votes.label[use] == truth[use]).sum()) > int((told.consensus[use] == truth[use]).sum())
+
+
+def _against_known(votes: Votes, known: Int, alpha: float, eligible: Bools) -> list[Accusation]:
+    """The tests of spammers and adversaries with known answers in the place of what the others conclude; half of alpha each."""
+    told = from_known(votes, known)
+    worse = _low(votes, told, "adversary", adversaries(votes, told), alpha / 2, eligible, "the known answers")
+    rest = eligible & ~_mark(votes, worse)
+    return worse + _low(votes, told, "spammer", spammers(votes, told), alpha / 2, rest, "the known answers")
+
+
+def _low(
+    votes: Votes, told: Expected, kind: Kind, p: Floats, alpha: float, eligible: Bools, beside: str = "the others"
+) -> list[Accusation]:
     convicted = np.flatnonzero(by(np.where(eligible, p, 1.0), alpha))
     guess, use, agrees = guesses(votes, told), usable(told), votes.label == told.consensus
     made = []
@@ -153,7 +193,7 @@ def _low(votes: Votes, told: Expected, kind: Kind, p: Floats, alpha: float, elig
                 who,
                 kind,
                 float(p[who]),
-                f"agrees with the others on {agrees[mine].mean():.0%} of {mine.sum():,} rows; guessing by the same habit would on "
+                f"agrees with {beside} on {agrees[mine].mean():.0%} of {mine.sum():,} rows; guessing by the same habit would on "
                 f"{guess[mine].mean():.0%}, an average annotator on {told.typical[mine, told.consensus[mine]].mean():.0%}",
             )
         )

@@ -113,9 +113,9 @@ def read_votes(
     for name in (row, annotator, label, time, *(wide or ())):
         if name is not None and name not in table.column_names:
             raise DataError(f"there is no column {name!r}", path=path, remedy=f"name one of: {', '.join(table.column_names)}")
-    found = annotator or _named(table, ANNOTATOR_NAMES, (row, label, time))
+    found = annotator or column_named(table, ANNOTATOR_NAMES, (row, label, time))
     if sets is not None:
-        given = wide if wide is not None or found is None else [label or _named(table, LABEL_NAMES, (row, found, time)) or ""]
+        given = wide if wide is not None or found is None else [label or column_named(table, LABEL_NAMES, (row, found, time)) or ""]
         table = joined(table, given or [name for name in table.column_names if name != row], sets, classes, path)
         classes = None
     if wide is not None or found is None:
@@ -157,15 +157,16 @@ def _plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def _named(table: pa.Table, names: Sequence[str], taken: Sequence[str | None]) -> str | None:
+def column_named(table: pa.Table, names: Sequence[str], taken: Sequence[str | None] = ()) -> str | None:
+    """The column with the most particular of `names`, in any case and punctuation; None where there is none."""
     known = {_plain(name): name for name in reversed(table.column_names) if name not in taken}
     return next((known[name] for name in names if name in known), None)
 
 
 def _long(table: pa.Table, path: str, given: tuple[str | None, ...], said: list[str]) -> Votes:
     row, annotator, label, time = given
-    row = row or _named(table, ROW_NAMES, given)
-    label = label or _named(table, LABEL_NAMES, (*given, row))
+    row = row or column_named(table, ROW_NAMES, given)
+    label = label or column_named(table, LABEL_NAMES, (*given, row))
     for role, name in (("row", row), ("label", label)):
         if name is None:
             raise DataError(
@@ -176,7 +177,7 @@ def _long(table: pa.Table, path: str, given: tuple[str | None, ...], said: list[
     assert row is not None
     assert annotator is not None
     assert label is not None
-    time = time or _named(table, TIME_NAMES, (row, annotator, label))
+    time = time or column_named(table, TIME_NAMES, (row, annotator, label))
     said.append(f"Read as one vote a record: row {row!r}, annotator {annotator!r}, label {label!r}{f', time {time!r}' if time else ''}.")
     (r, rows), (a, annotators), (y, classes) = (_coded(table, name, path) for name in (row, annotator, label))
     for codes, name in ((r, row), (a, annotator)):
@@ -191,7 +192,7 @@ def _long(table: pa.Table, path: str, given: tuple[str | None, ...], said: list[
 
 
 def _wide(table: pa.Table, path: str, row: str | None, wide: Sequence[str] | None, said: list[str]) -> Votes:
-    row = row or _named(table, ROW_NAMES, tuple(wide or ()))
+    row = row or column_named(table, ROW_NAMES, tuple(wide or ()))
     columns = list(wide) if wide is not None else [name for name in table.column_names if name != row]
     if wide is None:
         columns = _alike(table, columns, path)

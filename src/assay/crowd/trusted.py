@@ -173,18 +173,9 @@ def examine(
     A leak is a row of `against` with the same content, whatever its label, or nearly the same: the same letters and digits, the same
     picture at 8 x 8 and 16 levels. Paraphrases and crops are not seen.
     """
-    path = Path(folder) / "trusted.json"
-    try:
-        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        told, expires = str(body["seal"]), datetime.fromisoformat(body["expires"])
-        held = Path(folder) / str(body["file"])
-        columns, keys = Columns(tuple(body["content"]), tuple(body["label"])), [str(row["key"]) for row in body["rows"]]
-    except FileNotFoundError as error:
-        raise DataError("is no trusted set", path=folder, remedy="make one with assay trusted freeze") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"cannot be understood ({error})", path=path, remedy="restore the file") from error
-    if held.parent != Path(folder) or seal_of(body) != told or (seal is not None and seal != told):
-        raise DataError("is not as it was frozen: its seal does not fit", path=path, remedy="restore the folder, or freeze anew")
+    body = described(folder, seal=seal)
+    held, expires = Path(folder) / str(body["file"]), datetime.fromisoformat(body["expires"])
+    columns, keys = Columns(tuple(body["content"]), tuple(body["label"])), [str(row["key"]) for row in body["rows"]]
     data = read(held, columns=columns, task=body["task"])
     if data.fingerprint != body["fingerprint"]:
         raise DataError("is not as it was frozen: the rows have changed", path=held, remedy="restore the folder, or freeze anew")
@@ -192,6 +183,24 @@ def examine(
         against = read(against, columns=Columns(content=data.columns.content), task="none")
     leaks = () if against is None else _leaks(data, keys, against)
     return Examined(len(data), body["expires"], (now or datetime.now(UTC)) >= expires, leaks)
+
+
+def described(folder: str | Path, *, seal: str | None = None) -> dict[str, Any]:
+    """What `trusted.json` says, once its seal fits (and is `seal`, if given); DataError if not. The rows' file is not looked at."""
+    path = Path(folder) / "trusted.json"
+    try:
+        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        told, held = str(body["seal"]), Path(folder) / str(body["file"])
+        datetime.fromisoformat(body["expires"])
+        fits = all(str(row["key"]) and str(row["label"]) for row in body["rows"]) and seal_of(body) == told
+        fits = fits and held.parent == Path(folder) and all(isinstance(body[name], list) for name in ("content", "label"))
+    except FileNotFoundError as error:
+        raise DataError("is no trusted set", path=folder, remedy="make one with assay trusted freeze") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"cannot be understood ({error})", path=path, remedy="restore the file") from error
+    if not fits or (seal is not None and seal != told):
+        raise DataError("is not as it was frozen: its seal does not fit", path=path, remedy="restore the folder, or freeze anew")
+    return body
 
 
 def _leaks(data: Dataset, keys: Sequence[str], against: Dataset) -> tuple[tuple[int, str, str], ...]:
