@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from assay.cli import watch_models
+from assay.cli import watch_models, watch_signed
 
 if TYPE_CHECKING:
     from assay.watch.alerts import Alert
@@ -45,6 +45,7 @@ def add(app: typer.Typer) -> None:
     group.command("incident", help="Write the record of an alert and those near it: time line, evidence, checklist.")(incident)
     group.command("metrics", help="Print Prometheus metrics, rules for alerts, or a Grafana dashboard.")(metrics)
     watch_models.add(group)
+    watch_signed.add(group)
     app.add_typer(group)
 
 
@@ -105,14 +106,27 @@ def ingest(
     allow_private: bool = typer.Option(False, "--allow-private", help="Let webhooks reach private addresses."),
     batch: int = typer.Option(2000, min=1, help="Events that are acknowledged together."),
     fail_on: FailOn = typer.Option(FailOn.warning, help="What makes the exit code 1."),
+    trust: list[str] = typer.Option([], "--trust", help="Only with a baseline that this public key has signed.", rich_help_panel="Trust"),
+    alias: str | None = typer.Option(
+        None, "--roll-back", help="Go back by yourself where an alert calls for it: the alias of what serves.", rich_help_panel="Rollback"
+    ),
+    tell: list[str] = watch_models.TELL,
+    firings: int = watch_models.FIRINGS,
+    rest: float = watch_models.REST,
+    limit: int = watch_models.LIMIT,
+    key: Path | None = watch_models.KEY,
 ) -> int:
     """Take them, batch by batch."""
     from assay.watch.alerts import LEVELS
+    from assay.watch.rollback import Rule
     from assay.watch.sinks import sink
     from assay.watch.watch import Watch
 
     sinks = {name: sink(name, allow_private) for name in send}
     fired: list[Alert] = []
+    rule = Rule(firings=firings, rest=rest, limit=limit)
+    if trust:
+        watch_signed.check_trusted(folder, trust)
     with Watch.open(folder) as watch:
         before = watch.status(0).predictions
         _report(watch.deliver(sinks))
@@ -122,6 +136,8 @@ def ingest(
                 typer.echo(f"{alert.severity}: {alert.title}")
             fired += new
             _report(watch.deliver(sinks))
+            if alias is not None:
+                watch_models.after_alerts(folder, alias, watch.alerts, rule, tell, key)
         typer.echo(f"{watch.status(0).predictions - before:,} predictions taken, {len(fired)} alerts.")
     reached = fail_on is not FailOn.never and any(LEVELS.index(a.severity) >= LEVELS.index(fail_on.value) for a in fired)
     return 1 if reached else 0

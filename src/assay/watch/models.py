@@ -2,8 +2,9 @@
 
     FOLDER/models.jsonl    one line a step, each with the SHA-256 of the line before it
 
-The history is a hash chain: a line that was changed or taken out is found. It is not signed, so that who can write the whole file can write
-another history: log its `head` where that matters (assay ledger). What serves reads `current(alias)`, or the command hook is told.
+The history is a hash chain: a line that was changed or taken out is found. With a `signer` each line is signed too, so that who can
+write the file and has no key cannot write another history (`assay.watch.signed`). What serves reads `current(alias)`, or is told
+(`assay.watch.rollback`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from assay.dataset.errors import DataError
-from assay.watch.alerts import LEVELS, Alert, Severity
+from assay.watch.signed import Signs, sign_step
 
 FILE = "models.jsonl"
 START = "0" * 64  # what the first line follows
@@ -34,6 +35,7 @@ class Version:
     digest: str
     note: str
     attested: bool = False
+    report: str = ""  # SHA-256 of the clean report that vouches for it, "" where a person does
     withdrawn: bool = False  # known to be bad: never gone back to
 
 
@@ -47,6 +49,7 @@ class Move:
     by: str
     reason: str
     back: bool  # by a rollback
+    counts: Mapping[str, int] = field(default_factory=dict)  # how often each open cause had fired by then
 
 
 @dataclass
@@ -57,11 +60,16 @@ class Models:
     versions: dict[str, Version] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     head: str = START
+    told: dict[tuple[str, str], int] = field(default_factory=dict)  # (place, alias) -> moves by when it was told
+    signer: Signs | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def open(cls, folder: Path) -> Models:
-        """Read the history. Raises DataError where a line is not what the next one says that it was; a torn last line is left out."""
-        models = cls(folder)
+    def open(cls, folder: Path, signer: Signs | None = None) -> Models:
+        """Read the history; `signer` signs what is added.
+
+        Raises DataError where a line is not what the next one says that it was; a torn last line is left out.
+        """
+        models = cls(folder, signer=signer)
         path = folder / FILE
         if path.exists():
             lines = path.read_bytes().split(b"\n")
@@ -89,9 +97,22 @@ class Models:
         self._step({"do": "add", "name": name, "digest": "" if file is None else digest_of(file), "note": note, "by": by})
         return self.versions[name]
 
-    def attest(self, name: str, by: str, note: str) -> None:
-        """Vouch for a version: it was scanned or tested, and it may be gone back to."""
-        self._step({"do": "attest", "name": self._known(name).name, "by": by, "note": note})
+    def attest(self, name: str, by: str, note: str, report: Path | None = None) -> None:
+        """Vouch for a version: it was tested, and it may be gone back to. `report` is a scan's report.json of the data that it learnt from;
+        raises DataError unless its verdict is clean."""
+        step = {"do": "attest", "name": self._known(name).name, "by": by, "note": note}
+        if report is not None:
+            content = report.read_bytes()
+            try:
+                verdict = json.loads(content)["verdict"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError("is no report with a verdict", path=report, remedy="give the report.json of a scan") from error
+            if verdict != "clean":
+                raise DataError(
+                    f"the verdict of this report is {verdict!r}", path=report, remedy="only a clean report vouches for a version"
+                )
+            step["report"] = sha256(content).hexdigest()
+        self._step(step)
 
     def withdraw(self, name: str, by: str, note: str) -> None:
         """Say that a version is bad: nothing goes back to it, attested or not."""
@@ -101,16 +122,24 @@ class Models:
         """Take a withdrawal back. Both stay in the history."""
         self._step({"do": "reinstate", "name": self._known(name).name, "by": by, "note": note})
 
-    def point(self, alias: str, name: str, by: str, reason: str, *, back: bool = False) -> Move:
-        """Let an alias mean a version."""
+    def point(self, alias: str, name: str, by: str, reason: str, *, back: bool = False, counts: Mapping[str, int] | None = None) -> Move:
+        """Let an alias mean a version. `counts`: how often each open cause has fired, see `assay.watch.rollback.counts_of`."""
         if self._known(name).withdrawn:
             raise DataError(f"version {name!r} was withdrawn", path=self.folder, remedy="name another one")
-        self._step({"do": "point", "alias": alias, "name": name, "by": by, "reason": reason, "back": back})
+        self._step({"do": "point", "alias": alias, "name": name, "by": by, "reason": reason, "back": back, "counts": dict(counts or {})})
         return self.moves[-1]
+
+    def note_told(self, alias: str, place: str, by: str) -> None:
+        """Write down that a place was told what the alias means."""
+        self._step({"do": "told", "alias": alias, "place": place, "name": self.current(alias), "by": by})
 
     def current(self, alias: str) -> str | None:
         """The version that an alias means."""
         return next((move.version for move in reversed(self.moves) if move.alias == alias), None)
+
+    def moved(self, alias: str) -> int:
+        """How often an alias has been moved."""
+        return sum(move.alias == alias for move in self.moves)
 
     def before(self, alias: str) -> str:
         """Where a rollback goes: the newest attested version that this alias meant before and that is not withdrawn. Raises DataError
@@ -124,15 +153,12 @@ class Models:
             f"{alias!r} has meant no attested version before", path=self.folder, remedy="attest one, or point the alias by hand"
         )
 
-    def roll_back(self, alias: str, by: str, reason: str, hook: Callable[[Move], None] | None = None) -> Move:
-        """Withdraw what the alias means, and go back. `hook` tells what serves; where it fails, the move stands and the error is raised."""
+    def roll_back(self, alias: str, by: str, reason: str, counts: Mapping[str, int] | None = None) -> Move:
+        """Withdraw what the alias means, and go back. What serves is told afterwards (`assay.watch.rollback.tell`)."""
         target, now = self.before(alias), self.current(alias)
         assert now is not None
         self.withdraw(now, by, reason)
-        move = self.point(alias, target, by, reason, back=True)
-        if hook is not None:
-            hook(move)
-        return move
+        return self.point(alias, target, by, reason, back=True, counts=counts)
 
     def _known(self, name: str) -> Version:
         if name not in self.versions:
@@ -151,7 +177,8 @@ class Models:
             if last != self.head:
                 raise DataError("the history has gone on since it was read", path=path, remedy="read it again")
             file.truncate(len(whole))
-            line = json.dumps({"after": self.head, "time": time.time(), **step}, sort_keys=True).encode()
+            whole_step = {"after": self.head, "time": time.time(), **step}
+            line = json.dumps(whole_step if self.signer is None else sign_step(whole_step, self.signer), sort_keys=True).encode()
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -162,43 +189,17 @@ class Models:
         if step["do"] == "add":
             self.versions[step["name"]] = Version(step["name"], step["digest"], step["note"])
         elif step["do"] == "point":
-            self.moves.append(Move(step["alias"], step["name"], step["time"], step["by"], step["reason"], step["back"]))
+            self.moves.append(
+                Move(step["alias"], step["name"], step["time"], step["by"], step["reason"], step["back"], step.get("counts", {}))
+            )
+        elif step["do"] == "told":
+            self.told[step["place"], step["alias"]] = self.moved(step["alias"])
         else:
             old = self.versions[step["name"]]
             attested = old.attested or step["do"] == "attest"
             withdrawn = step["do"] == "withdraw" or (old.withdrawn and step["do"] != "reinstate")
-            self.versions[old.name] = Version(old.name, old.digest, old.note, attested, withdrawn)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """When to go back without being asked. Each bound keeps a fault of the watch from becoming a fault of the service."""
-
-    severity: Severity = "critical"
-    firings: int = 2  # of one unanswered alert: a detector that starts from nothing and fires again has seen it twice
-    rest: float = 3600.0  # seconds after any move in which nothing is moved again: the new version gets its time
-    limit: int = 2  # rollbacks a day: who needs more needs a person
-    keys: tuple[str, ...] = ("performance/", "trigger/", "decisions/")  # causes that another version may mend: inputs are not among them
-
-    def due(self, models: Models, alias: str, alerts: Sequence[Alert], now: float) -> tuple[Alert | None, str]:
-        """(the alert that calls for it, "") or (None, why not)."""
-        calling = [
-            a
-            for a in alerts
-            if a.state == "open"
-            and not a.silenced
-            and a.count >= self.firings
-            and LEVELS.index(a.severity) >= LEVELS.index(self.severity)
-            and a.key.startswith(self.keys)
-        ]
-        if not calling:
-            return None, "no alert calls for it"
-        moves = [move for move in models.moves if move.alias == alias]
-        if moves and now - moves[-1].time < self.rest:
-            return None, f"{alias} was moved {now - moves[-1].time:.0f} seconds ago, and rests for {self.rest:.0f}"
-        if sum(move.back and now - move.time < 86400 for move in moves) >= self.limit:
-            return None, f"{self.limit} rollbacks in a day are the limit: a person has to look"
-        return max(calling, key=lambda a: (LEVELS.index(a.severity), a.count)), ""
+            report = step.get("report", old.report)
+            self.versions[old.name] = Version(old.name, old.digest, old.note, attested, report, withdrawn)
 
 
 def digest_of(path: Path) -> str:
