@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from assay.stats.sequential import CHUNK, FRACTIONS, advance, factors, lower_bound, mean_bounds, which_alarm
+from assay.stats.sequential import BLOCK, CHUNK, FRACTIONS, advance, factors, grown, lower_bound, mean_bounds, which_alarm
 
 
 def first_alarms(x, m, run_length):
@@ -105,3 +105,14 @@ def test_many_weak_streams_together_may_alarm_where_none_does_alone():
     weight = np.full(10, 0.1)
     assert not which_alarm(np.full(10, 9e4) * (np.arange(10) == 0), weight, 1e4).any()
     assert which_alarm(np.full(10, 1.1e4), weight, 1e4).all()
+
+
+@given(st.integers(0, 10_000))
+def test_blocks_grow_as_their_values_do(seed):
+    """The product over a block by its polynomials is the product of the factors; one that is no value counts for one."""
+    rng = np.random.default_rng(seed)
+    m = rng.choice([1e-4, 0.01, 0.3, 0.9], 3)
+    x = np.where(rng.random((5, BLOCK, 3)) < 0.5, rng.integers(0, 2, (5, BLOCK, 3)), rng.random((5, BLOCK, 3)))
+    x[rng.random(x.shape) < 0.2] = np.nan
+    expected = np.stack([factors(part, m).prod(axis=0) for part in x])
+    np.testing.assert_allclose(grown(np.nan_to_num(x / m - 1, nan=0.0)), expected, rtol=1e-9)

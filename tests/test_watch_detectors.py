@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binom
 
 from assay.dataset.errors import DataError
+from assay.stats.sequential import BLOCK, FRACTIONS, factors
 from assay.watch.baseline import Baseline, Unfit, learn
 from assay.watch.events import read_batch
 from assay.watch.fields import Fields
@@ -138,3 +139,29 @@ def test_the_bounds_of_a_slice_hold_its_true_mean():
         baseline = learn(traffic(rng, 1000), FIELDS)
         errors = baseline.streams.measure == 0
         assert (baseline.bound[errors] >= 0.05).all()
+
+
+def test_all_slices_together_move_as_each_would_alone():
+    """Against the recursion, written out a block of four events at a time for one stream after the other."""
+    rng = np.random.default_rng(12)
+    baseline = learn(table(rng, 1500), FIELDS, run_length=1e40)
+    events = table(rng, 1300, wrong=0.2, age=43.0)
+    batch = read_batch(events, baseline.fields)
+    x, codes = baseline.measures.encode(batch), baseline.slices.codes(batch)
+    x[rng.random(x.shape) < 0.05] = np.nan
+    detectors, streams = baseline.detectors(), baseline.streams
+    for start, stop in ((0, 1000), (1000, 1001), (1001, 1300)):
+        assert not detectors.update(x[start:stop], codes[start:stop], np.ones(stop - start, np.int64))
+    expected = np.zeros((len(streams), len(FRACTIONS)))
+    last = np.zeros(len(baseline.slices), int)
+    for start, stop in ((0, 1000), (1000, 1001), (1001, 1300)):
+        for s, rows in baseline.slices.members(codes[start:stop]):
+            of = np.flatnonzero(streams.slice == s)
+            values = x[start:stop][np.ix_(rows, streams.measure[of])]
+            values[:, ~streams.up[of]] = 1 - values[:, ~streams.up[of]]
+            for i in range(0, len(rows), BLOCK):
+                clock = start + rows[i : i + BLOCK][-1] + 1
+                expected[of] += clock - last[s]
+                expected[of] *= factors(values[i : i + BLOCK], baseline.bound[of]).prod(axis=0)
+                last[s] = clock
+    np.testing.assert_allclose(detectors.state, expected, rtol=1e-8)

@@ -2,16 +2,18 @@
 
 Guarantee (`assay.stats.sequential`): if, given what came before, the mean of every measure stays within its bound, the average run
 length before any alarm is at least `run_length` predictions, and P(an alarm within T) <= T / run_length; for all streams together.
+
+Slices of one kind (all traffic, single values, pairs) have the same measures, and are moved on together, a few events of each at a time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.sequential import FRACTIONS, advance, which_alarm
+from assay.stats.sequential import BLOCK, CEILING, EQUAL, FRACTIONS, SMALLEST, grown, which_alarm
 from assay.watch.slices import Slices
 from assay.watch.streams import Streams
 
@@ -20,7 +22,7 @@ Ints = NDArray[np.int64]
 
 RECENT = 200  # values: the recent mean that is shown forgets half of what is this old
 
-PIECE = 512  # events moved on together: what they need stays within a processor's cache
+PIECE = 1024  # events moved on together: what they need stays within a processor's cache
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Detectors:
             self.state = np.zeros((k, len(FRACTIONS)))
             self.last = np.zeros(len(self.slices), np.int64)
             self.total, self.count = np.zeros(k), np.zeros(k)
-        self._edges = np.searchsorted(self.streams.slice, np.arange(len(self.slices) + 1))
+        self._kinds = _kinds(self.streams, len(self.slices))
 
     @property
     def value(self) -> Floats:
@@ -75,10 +77,13 @@ class Detectors:
         """
         clock = self.clock + np.cumsum(ticks)
         crossed: dict[int, tuple[int, float]] = {}
-        for s, rows in self.slices.members(codes):
-            for start in range(0, len(rows), PIECE):
-                piece = rows[start : start + PIECE]
-                self._move(s, x[piece], clock[piece], crossed)
+        for start in range(0, len(x), PIECE):
+            piece = slice(start, start + PIECE)
+            number, position = self.slices.sorted_members(codes[piece])
+            for kind in self._kinds:
+                part = slice(*np.searchsorted(number, (kind.first, kind.first + kind.slices)))
+                if part.start < part.stop:
+                    self._move(kind, x[piece], clock[piece], number[part] - kind.first, position[part], crossed)
         if len(clock):
             self.clock = int(clock[-1])
         value = self.value
@@ -89,30 +94,101 @@ class Detectors:
         self.state[list(crossed)] = 0.0
         return sorted(alarms, key=lambda a: (a.clock, -a.strength))
 
-    def _move(self, s: int, x: Floats, clock: Ints, crossed: dict[int, tuple[int, float]]) -> None:
-        """Move on the streams of one slice by its events, and note the first that crosses."""
-        part = slice(int(self._edges[s]), int(self._edges[s + 1]))
-        if part.start == part.stop:
-            return
-        values = x[:, self.streams.measure[part]]
-        down = ~self.streams.up[part]
-        values[:, down] = 1 - values[:, down]
-        seen = ~np.isnan(values).all(axis=1)
-        if not seen.all():
-            values, clock = values[seen], clock[seen]
-        if not len(values):
-            return
-        path = advance(self.state[part], values, self.bound[part], np.diff(clock, prepend=self.last[s]).astype(float))
-        self.last[s] = clock[-1]
-        self._remember(part, values)
-        path *= self.streams.weight[part]
-        for k in np.flatnonzero(path.max(axis=0) >= self.run_length).tolist():
-            first = int((path[:, k] >= self.run_length).argmax())
-            crossed.setdefault(part.start + k, (int(clock[first]), float(path[first, k])))
-
-    def _remember(self, part: slice, values: Floats) -> None:
-        fade = 0.5 ** (np.arange(len(values) - 1, -1, -1) / RECENT)
-        old = 0.5 ** (len(values) / RECENT)
+    def _move(self, kind: _Kind, x: Floats, clock: Ints, number: Ints, position: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Move on the streams of the slices of one kind: `number` (m,), of the slice among them, and `position` (m,) of its events."""
+        shape = (kind.slices, len(kind.measure))
+        streams = slice(kind.stream, kind.stream + shape[0] * shape[1])
+        count = np.bincount(number, minlength=kind.slices)
+        starts = np.cumsum(count) - count
+        rank = np.arange(len(number)) - starts[number]
+        values = x[:, kind.measure]
+        values[:, kind.down] = 1 - values[:, kind.down]
         here = ~np.isnan(values)
-        self.total[part] = self.total[part] * old + fade @ np.where(here, values, 0.0)
-        self.count[part] = self.count[part] * old + fade @ here
+        whole = bool(here.all())
+        if not whole:
+            values = np.where(here, values, 0.0)
+        self._remember(streams, shape, values, here, count, number, position, rank)
+        # The slices with the most events come first: those that have a j-th block are then the first of them, and lie together.
+        order = np.argsort(-count, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        blocks = -(-count[order] // BLOCK)
+        live = (blocks[None, :] > np.arange(blocks[0])[:, None]).sum(axis=1)  # slices that have a j-th block
+        edges = np.concatenate(([0], np.cumsum(live)))
+        block, slot = edges[rank // BLOCK] + place[number], rank % BLOCK
+        scale = 1 / np.maximum(self.bound[streams].reshape(shape), SMALLEST)
+        over = np.zeros((int(edges[-1]), BLOCK, shape[1]))
+        moved = values[position] * scale[number] - 1
+        if not whole:
+            moved *= here[position]
+        over[block, slot] = moved
+        ends = (slot == BLOCK - 1) | (rank == count[number] - 1)
+        until = np.empty(int(edges[-1]), np.int64)
+        until[block[ends]] = clock[position[ends]]
+        path = grown(over)
+        state, last = self.state[streams].reshape(*shape, -1)[order], self.last[kind.first + order]
+        for j, n in enumerate(live.tolist()):
+            now, at = state[:n], slice(int(edges[j]), int(edges[j + 1]))
+            now += (until[at] - last[:n])[:, None, None]
+            now *= path[at]
+            np.minimum(now, CEILING, out=now)
+            path[at], last[:n] = now, until[at]
+        self.state[streams] = state[place].reshape(-1, state.shape[2])
+        self.last[kind.first + order] = last
+        self._cross(kind, (path @ EQUAL) * self.streams.weight[streams][: shape[1]], until, edges, order, crossed)
+
+    def _cross(self, kind: _Kind, path: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Note the first crossing of each stream; `path` (blocks, measures)."""
+        for b, m in np.argwhere(path >= self.run_length).tolist():  # in the order of blocks
+            j = int(np.searchsorted(edges, b, "right")) - 1
+            stream = kind.stream + int(order[b - edges[j]]) * len(kind.measure) + m
+            crossed.setdefault(stream, (int(until[b]), float(path[b, m])))
+
+    def _remember(
+        self,
+        streams: slice,
+        shape: tuple[int, int],
+        values: Floats,
+        here: NDArray[np.bool_],
+        count: Ints,
+        number: Ints,
+        position: Ints,
+        rank: Ints,
+    ) -> None:
+        fade = 0.5 ** ((count[number] - 1 - rank) / RECENT)
+        old = np.repeat(0.5 ** (count / RECENT), shape[1])
+        seen = count > 0
+        starts = (np.cumsum(count) - count)[seen]
+        for held, new in ((self.total, values), (self.count, here)):
+            sums = np.zeros(shape)
+            if shape[0] == 1:
+                sums[0] = fade @ new[position]
+            else:
+                sums[seen] = np.add.reduceat(new[position] * fade[:, None], starts)
+            held[streams] = held[streams] * old + sums.ravel()
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Slices that follow each other and have the same measures in the same directions."""
+
+    first: int  # slice
+    slices: int
+    stream: int  # the first
+    measure: Ints
+    down: NDArray[np.bool_]
+
+
+def _kinds(streams: Streams, slices: int) -> list[_Kind]:
+    edges = np.searchsorted(streams.slice, np.arange(slices + 1))
+    found: list[_Kind] = []
+    for s in range(slices):
+        part = slice(int(edges[s]), int(edges[s + 1]))
+        measure, down, weight = streams.measure[part], ~streams.up[part], streams.weight[part]
+        like = found[-1] if found else None
+        if like is not None and np.array_equal(like.measure, measure) and np.array_equal(like.down, down):
+            assert np.array_equal(weight, streams.weight[like.stream : like.stream + len(measure)])  # one level, one share
+            found[-1] = replace(like, slices=like.slices + 1)
+        elif len(measure):
+            found.append(_Kind(s, 1, part.start, measure, down))
+    return found

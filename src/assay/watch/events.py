@@ -59,7 +59,9 @@ def words(column: pa.Array) -> list[str | None]:
         return column.to_pylist()
     if pa.types.is_dictionary(column.type):
         return words(column.dictionary_decode())
-    return [None if v is None else f"{v:g}" if isinstance(v, float) and v == int(v) else str(v) for v in column.to_pylist()]
+    coded = column.dictionary_encode()  # each value is written once
+    said = [None if v is None else f"{v:g}" if isinstance(v, float) and v == int(v) else str(v) for v in coded.dictionary.to_pylist()]
+    return [None if i is None else said[i] for i in coded.indices.to_pylist()]
 
 
 def read_batch(events: Any, fields: Fields) -> Batch:

@@ -65,7 +65,10 @@ class Number:
     def encode(self, values: Floats) -> Floats:
         """(n, 3) of (n,) values."""
         missing = np.isnan(values)
-        rank = (np.searchsorted(self.knots, values, "left") + np.searchsorted(self.knots, values, "right")) / (2 * len(self.knots))
+        below = np.searchsorted(self.knots, values, "left")
+        tied = np.flatnonzero(self.knots[np.minimum(below, len(self.knots) - 1)] == values)
+        rank = below / len(self.knots)
+        rank[tied] = (below[tied] + np.searchsorted(self.knots, values[tied], "right")) / (2 * len(self.knots))
         rank[missing] = np.nan
         return np.stack((rank, np.abs(2 * rank - 1), missing.astype(float)), axis=1)
 

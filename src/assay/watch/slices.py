@@ -62,18 +62,22 @@ class Slices:
             table[tuple(v for _, v in part)] = number
         return list(tables.items())
 
+    def sorted_members(self, codes: Ints) -> tuple[Ints, Ints]:
+        """(m,), (m,) slice and position of every event in every slice that it belongs to: by slice, then in order."""
+        n = len(codes)
+        number = np.full((len(self._tables), n), UNKNOWN, np.int16)  # of 16 bits, which are sorted by their digits: MOST is far below
+        for at, (columns, table) in enumerate(self._tables):
+            number[at] = table[tuple(codes[:, c] for c in columns)] if columns else 0
+        flat = number.ravel()
+        order = np.argsort(flat, kind="stable")
+        order = order[int(np.searchsorted(flat[order], 0)) :]
+        return flat[order].astype(np.int64), order % n
+
     def members(self, codes: Ints) -> list[tuple[int, Ints]]:
         """(slice, positions of its events in order) for each slice that these events touch."""
-        found: list[tuple[int, Ints]] = []
-        for columns, table in self._tables:
-            number = table[tuple(codes[:, c] for c in columns)] if columns else np.zeros(len(codes), np.int64)
-            order = np.argsort(number, kind="stable")
-            sorted_ = number[order]
-            edges = np.flatnonzero(np.diff(sorted_, prepend=-2))
-            for start, stop in zip(edges, [*edges[1:], len(order)], strict=True):
-                if sorted_[start] >= 0:
-                    found.append((int(sorted_[start]), order[start:stop]))
-        return found
+        number, position = self.sorted_members(codes)
+        edges = np.flatnonzero(np.diff(number, prepend=UNKNOWN))
+        return [(int(number[a]), position[a:b]) for a, b in pairwise([*edges.tolist(), len(number)])]
 
     def to_json(self) -> dict[str, Any]:
         """JSON types only."""

@@ -286,8 +286,10 @@ class Watch:
     def _join(self, batch: Batch, x: Any, codes: Any, held: list[tuple[int, ...]]) -> list[Alert]:
         """Late labels meet their predictions: their outcome and slices are filled in, in the order in which the labels came."""
         fired: list[Alert] = []
+        self._counts["labels"] += sum(label is not None for label in batch.label)
         for i, (name, said, label) in enumerate(zip(batch.id, batch.prediction, batch.label, strict=True)):
-            self._counts["labels"] += label is not None
+            if said is not None and label is not None and not held[i]:
+                continue  # by far the most: a prediction with its label, and nothing suspicious in it
             if said is None and name is not None:
                 before = self._pending.pop(name, None)
                 if before is None:
