@@ -145,7 +145,7 @@ def test_all_slices_together_move_as_each_would_alone():
     """Against the recursion, written out a block of four events at a time for one stream after the other."""
     rng = np.random.default_rng(12)
     baseline = learn(table(rng, 1500), FIELDS, run_length=1e40)
-    events = table(rng, 1300, wrong=0.2, age=43.0)
+    events = table(rng, 1300, wrong=0.08, age=42.0)
     batch = read_batch(events, baseline.fields)
     x, codes = baseline.measures.encode(batch), baseline.slices.codes(batch)
     x[rng.random(x.shape) < 0.05] = np.nan

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from assay.cli import watch_models, watch_signed
+from assay.cli import watch_gate, watch_models, watch_signed
 
 if TYPE_CHECKING:
     from assay.watch.alerts import Alert
@@ -46,6 +46,7 @@ def add(app: typer.Typer) -> None:
     group.command("metrics", help="Print Prometheus metrics, rules for alerts, or a Grafana dashboard.")(metrics)
     watch_models.add(group)
     watch_signed.add(group)
+    watch_gate.add(group)
     app.add_typer(group)
 
 

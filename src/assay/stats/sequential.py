@@ -93,7 +93,7 @@ def _by_product(state: Floats, grown: Floats, ticks: Floats) -> Floats:
 
 
 def grown(over: Floats) -> Floats:
-    """(n, k, bets) what bets are multiplied by over blocks of BLOCK values; `over` (n, BLOCK, k) is x / m - 1, and 0 where there is no value.
+    """(n, k, bets) what bets are multiplied by over blocks of BLOCK values; `over` (n, BLOCK, k) is x / m - 1, 0 where there is no value.
 
     The product of (1 + f o) over a block is a polynomial in the bet f, whose coefficients are the elementary symmetric polynomials of the
     o: they are found once, for all bets. A detector may be moved on by whole blocks, all its ticks given at the beginning of the

@@ -133,6 +133,53 @@ class Gate:
         """Contributors from whom nothing is learnt until `pardon`."""
         return frozenset(self._suspended)
 
+    @property
+    def waiting(self) -> int:
+        """Rows in quarantine."""
+        return len(self._quarantine)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds reviewed."""
+        return self._rounds
+
+    def held(self) -> list[int]:
+        """The numbers of the rows that may still be needed: in quarantine, or learnt and perhaps to be unlearnt."""
+        return [row.number for rows in (self._quarantine, *(rows for _, rows in self._past)) for row in rows]
+
+    def to_json(self) -> dict[str, Any]:
+        """All but contents and models, JSON types only."""
+        return {
+            "floors": self._floors,
+            "submitted": self._submitted,
+            "rounds": self._rounds,
+            "suspended": sorted(self._suspended),
+            "hot": [[a, b, until] for (a, b), until in self._hot.items()],
+            "quarantine": [_row_json(row) for row in self._quarantine],
+            "past": [[_row_json(row) for row in rows] for _, rows in self._past],
+            "intake": self._intake.to_json(),
+        }
+
+    def models(self) -> list[Any]:
+        """The model in use, and those that may be gone back to, the oldest first."""
+        return [self.model, *(model for model, _ in self._past)]
+
+    def restore(self, data: Mapping[str, Any], models: Sequence[Any], content: Callable[[int], Any]) -> None:
+        """The inverse of `to_json` and `models`; `content` gives the content of a row by its number."""
+        self._floors = dict(data["floors"])
+        self._submitted, self._rounds = int(data["submitted"]), int(data["rounds"])
+        self._suspended = set(data["suspended"])
+        self._hot = {(a, b): int(until) for a, b, until in data["hot"]}
+        self._intake = Intake.from_json(data["intake"])
+
+        def row(said: Sequence[Any]) -> _Row:
+            return _Row(said[0], content(said[0]), *said[1:])
+
+        self.model = models[0]
+        self._quarantine = deque(row(said) for said in data["quarantine"])
+        past = [(model, [row(said) for said in rows]) for model, rows in zip(models[1:], data["past"], strict=True)]
+        self._past = deque(past, maxlen=self.settings.memory)
+
     def pardon(self, contributor: str) -> None:
         """Let a suspended contributor bring rows again."""
         self._suspended.discard(contributor)
@@ -240,6 +287,10 @@ class Gate:
                 self._past.append((self.model, kept))
                 self.model = shadow
         return len(past) - first
+
+
+def _row_json(row: _Row) -> list[Any]:
+    return [row.number, row.label, row.contributor, row.expected, row.brought]
 
 
 def _length(content: Any) -> int:

@@ -14,8 +14,9 @@ and are many. The anchor evaluation (`assay.watch.gate`) is for these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +111,27 @@ class Intake:
             else:
                 del self.brought[who]
         return found
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {
+            "base": [[a, b, *counts] for (a, b), counts in self.base.items()],
+            "run_length": self.run_length,
+            "reviews": self.reviews,
+            "brought": {who: [[a, b, n] for (a, b), n in counts.items()] for who, counts in self.brought.items()},
+            "pairs": [list(pair) for pair in self._pairs],
+            "bound": self._bound.tolist(),
+            "state": self._state.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Intake:
+        """The inverse of `to_json`."""
+        made = cls({(a, b): (n, k) for a, b, n, k in data["base"]}, float(data["run_length"]), int(data["reviews"]))
+        made.brought = {who: {(a, b): float(n) for a, b, n in counts} for who, counts in data["brought"].items()}
+        made._pairs = [(a, b) for a, b in data["pairs"]]
+        made._bound, made._state = np.array(data["bound"], float), np.array(data["state"], float).reshape(-1, len(FRACTIONS))
+        return made
 
     def _lines(self) -> tuple[Counted, list[str], list[tuple[str, str]]] | None:
         """A line for each contributor and pair in which anybody differs from the reference."""
