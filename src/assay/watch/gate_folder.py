@@ -108,7 +108,8 @@ class GateFolder:
             raise DataError("a class is too rare among the trusted rows", column=label, remedy="give more rows of every class")
         model = view.model().partial_fit(view.of_rows(table.take(pa.array(taught))), y[taught], classes=classes)
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / START, **arrays_of(model))
+        held: dict[str, Any] = arrays_of(model)
+        np.savez(folder / START, **held)
         pq.write_table(table.take(pa.array(anchor)), folder / ANCHOR)
         said = {
             "schema": SCHEMA,

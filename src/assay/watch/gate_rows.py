@@ -54,6 +54,8 @@ class View:
         if self.text is not None:
             said = [t or "" for t in words(_one(table, self.text))]
             return HashingVectorizer(n_features=1 << BITS, alternate_sign=False).transform(said)
+        assert self.middle is not None
+        assert self.spread is not None
         x = np.stack([numbers(_one(table, name), name) for name in self.features], axis=1)
         return np.nan_to_num((x - self.middle) / self.spread, nan=0.0)
 
