@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.stats import norm
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from assay.harden.privacy import gaussian_epsilon, noise_for, raised, raised_gaussian, sampled_epsilon
 from assay.harden.private import PrivateClassifier
+from assay.harden.sever import SeverClassifier
 from assay.harden.trimmed import TrimmedClassifier
 
 
-@parametrize_with_checks([PrivateClassifier(epsilon=20.0, random_state=0), TrimmedClassifier()])
+@parametrize_with_checks([PrivateClassifier(epsilon=20.0, random_state=0), TrimmedClassifier(), SeverClassifier(share=0.02)])
 def test_they_are_scikit_learn_estimators(estimator, check) -> None:
     check(estimator)
 
@@ -113,3 +115,14 @@ def test_trimming_finds_flipped_labels() -> None:
     model = TrimmedClassifier(share=0.1).fit(x / 16, labels)
     assert (~model.kept_[flipped]).mean() > 0.9
     assert (~model.kept_).sum() == int(0.1 * len(y))
+
+
+def test_sever_drops_rows_that_pull_one_way_dense_or_sparse() -> None:
+    """Far rows with a wrong label turn a plane that cannot go round them; dropping as many rows as there are of them mends it."""
+    rng = np.random.default_rng(0)
+    x = np.r_[rng.normal(-1, 1, (400, 5)), rng.normal(1, 1, (400, 5)), rng.normal(9, 0.1, (40, 5))]
+    y = np.r_[np.zeros(400), np.ones(400), np.zeros(40)]
+    plain, model = LogisticRegression().fit(x, y), SeverClassifier(share=40 / 840).fit(x, y)
+    assert model.kept_[800:].mean() < 0.1
+    assert model.score(x[:800], y[:800]) > plain.score(x[:800], y[:800]) + 0.1
+    assert (SeverClassifier(share=40 / 840).fit(csr_matrix(x), y).kept_ == model.kept_).mean() > 0.99
