@@ -15,6 +15,7 @@ from assay.dataset.data import Columns
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.train.config import EXAMPLE, read_config
+from assay.train.features import features_for
 from assay.train.run import fit_on, split, train
 from assay.train.saved import Model, model_of
 from assay.train.twins import drill
@@ -184,3 +185,21 @@ def test_a_damaged_model_is_an_error(tmp_path) -> None:
     (tmp_path / "model.json").write_text('{"schema": "assay.model/1"}')
     with pytest.raises(DataError, match="holds no model"):
         Model.load(tmp_path)
+
+
+def test_features_of_a_row_depend_on_that_row_alone(memory) -> None:
+    """What certificates and epsilon rest on: the same row has the same features whatever rows stand beside it."""
+    rng = np.random.default_rng(0)
+    x, y = load_digits(return_X_y=True)
+    words = np.array("good bad fine poor film plot".split())
+    sets = (
+        memory("image", (x[:40] * 15).astype(np.uint8).reshape(-1, 8, 8), y[:40]),
+        memory("text", {"text": [" ".join(rng.choice(words, 5)) for _ in range(40)]}, y[:40] % 2),
+        memory("table", {"a": rng.normal(size=40), "b": [str(v) for v in rng.choice(words, 40)]}, y[:40] % 2),
+    )
+    for data in sets:
+        features = features_for(data, None, {}, private=False)
+        whole = features.of(data.rows)
+        for rows in ([7], [3, 20, 21], [39, 0]):
+            alone = features.of(data.rows.take(np.array(rows)))
+            assert abs(whole[rows] - alone).max() < 1e-12

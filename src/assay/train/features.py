@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.ndimage import sobel
+from scipy.ndimage import correlate1d
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from assay.dataset.data import Dataset
@@ -125,7 +125,7 @@ def _pictures(images: NDArray[np.uint8]) -> Floats:
     h, w = max(h // step, 1), max(w // step, 1)
     small = images[:, : h * step, : w * step].reshape(n, h, step, w, step, c).mean((2, 4)) / 255.0
     grey = small.mean(3)
-    across, down = sobel(grey, 2), sobel(grey, 1)
+    across, down = slopes(grey)
     angle = ((np.arctan2(down, across) + np.pi) / (2 * np.pi) * ANGLES).astype(np.int64) % ANGLES
     cells = np.zeros((n, -(-h // CELL), -(-w // CELL), ANGLES))
     at = np.indices((n, h, w))
@@ -133,3 +133,19 @@ def _pictures(images: NDArray[np.uint8]) -> Floats:
     histograms = np.sqrt(cells.reshape(n, -1))
     length = np.linalg.norm(histograms, axis=1, keepdims=True)
     return np.column_stack([small.reshape(n, -1), histograms / np.maximum(length, 1e-9)])
+
+
+def slopes(grey: Floats) -> tuple[Floats, Floats]:
+    """Sobel's gradients across and down of pictures (n, h, w), each picture by itself.
+
+    scipy.ndimage.sobel smooths along *every* other axis, so over a stack it would mix each picture with its neighbours in the data set.
+
+    >>> ramp = np.arange(4.0)[None, None, :].repeat(3, 1)
+    >>> both = np.concatenate([ramp, 0 * ramp])
+    >>> slopes(both)[0][0, 1].tolist(), bool(slopes(both)[0][1].any())
+    ([4.0, 8.0, 8.0, 4.0], False)
+    """
+    smooth, step = (1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)
+    across = correlate1d(correlate1d(grey, step, axis=2), smooth, axis=1)
+    down = correlate1d(correlate1d(grey, step, axis=1), smooth, axis=2)
+    return across, down
