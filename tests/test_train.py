@@ -191,7 +191,7 @@ def test_features_of_a_row_depend_on_that_row_alone(memory) -> None:
     """What certificates and epsilon rest on: the same row has the same features whatever rows stand beside it."""
     rng = np.random.default_rng(0)
     x, y = load_digits(return_X_y=True)
-    words = np.array("good bad fine poor film plot".split())
+    words = np.array(["good", "bad", "fine", "poor", "film", "plot"])
     sets = (
         memory("image", (x[:40] * 15).astype(np.uint8).reshape(-1, 8, 8), y[:40]),
         memory("text", {"text": [" ".join(rng.choice(words, 5)) for _ in range(40)]}, y[:40] % 2),
