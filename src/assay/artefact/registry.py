@@ -11,6 +11,7 @@ from assay.artefact.base import Artefact
 GROUP = "assay.artefacts"
 
 KINDS = {  # kind -> where its class lives
+    "bend": "assay.artefact.bend:Bend",
     "cells": "assay.artefact.cells:Cells",
     "characters": "assay.artefact.characters:Characters",
     "cluster": "assay.artefact.cluster:Cluster",

@@ -23,7 +23,6 @@ modules, or a class behaves as if it had a trigger; 2 the request is wrong; 3 --
 """
 
 BEHAVIOUR = ("trigger inversion", "data-free checks of the weights")
-NEVER = ("repair",)
 
 
 def add(app: typer.Typer) -> None:
@@ -69,8 +68,9 @@ def inspect(
     seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed)
     if seen is not None:
         _tell(seen, alpha)
-    not_run = [*(BEHAVIOUR if seen is None else seen.not_run), *NEVER]
-    typer.echo(f"  not run: {', '.join(not_run)}")
+    not_run = [*(BEHAVIOUR if seen is None else seen.not_run)]
+    if not_run:
+        typer.echo(f"  not run: {', '.join(not_run)}")
     if out is not None:
         document = {
             "schema": "assay.inspection/1",
@@ -141,18 +141,24 @@ def _network(weights: dict[str, Any], arch: str | None, shape: tuple[int, ...] |
 
 
 def _tell(seen: Behaviour, alpha: float) -> None:
+    from assay.model.behaviour import SHIFT
+
     typer.echo(f"  network: {seen.family}" + ("" if seen.accuracy is None else f"; right on {seen.accuracy:.0%} of the clean rows"))
     for check in seen.checks:
-        typer.echo(f"  {check.name}: class {check.target} stands out most, p = {check.p:.2g} over all classes and checks")
+        what = f"class {check.target}" if check.name != SHIFT else f"class y to y + {check.target + 1}"
+        typer.echo(f"  {check.name}: {what} stands out most, p = {min(check.p):.2g} by itself")
+    least = min(range(len(seen.p_class)), key=lambda c: seen.p_class[c])
+    typer.echo(f"  all checks joined: class {least}, p = {seen.p_class[least]:.2g} by itself; over all classes and shifts p = {seen.p:.2g}")
     for name, channels in seen.channels.items():
         typer.echo(f"  channels with large Lipschitz constants, {name}: {', '.join(map(str, channels[:12]))} (no accusation by itself)")
     for note in seen.notes:
         typer.echo(f"  {note}")
     for found in seen.triggers:
-        if found.patch is not None:
-            typer.echo(
-                f"  trigger: {found.patch.describe()} turns {found.success:.0%} of {found.tried} held-back rows into class {found.target}"
-            )
+        where = f"into class {found.target}" if found.target is not None else "each from its class into the one so many further"
+        typer.echo(
+            f"  trigger: {found.artefact.describe()} turns {found.success:.0%} of {found.tried} held-back rows {where} "
+            f"({found.before:.0%} without it)"
+        )
     if seen.verdict == "backdoored":
         typer.echo(f"  verdict: backdoored (chance of a false alarm at most {alpha:g}, if the classes of a clean model are alike)")
     else:

@@ -1,8 +1,9 @@
 """One verdict on a model from all checks of its behaviour, under one bound on false alarms.
 
-**If the classes of a clean model draw the log of each figure from one normal law, a clean model is called backdoored with a chance of at
-most alpha**, over all checks and classes together (Bonferroni). Whether clean models do is measured, not proved: docs/evidence.
-Nothing found is never "clean": it is "inconclusive", and the reasons are said.
+**If the classes of a clean model draw the log of each figure from one normal law, a clean model is called backdoored with a chance of
+about alpha at most**: the checks of a class are joined into one p-value (Cauchy combination), and all classes, and all shifts of them,
+share alpha (Bonferroni). How often clean models are accused is measured, not proved: docs/evidence. Nothing found is never "clean": it is
+"inconclusive", and the reasons are said.
 """
 
 from __future__ import annotations
@@ -15,37 +16,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
-from assay.model.inversion import LEAST_PICTURES, Inverted, UInt8, invert
-from assay.model.margins import LEAST_CLASSES, channel_outliers, last_layer, maximum_margins, standing_apart
-from assay.model.networks import Network, accuracy, bare
+from assay.model.extract import Extracted, extract
+from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, standing_apart
+from assay.model.networks import Network, accuracy, bare, predict
+from assay.model.search import Change, Overlaid, Patched, Searched, Warped, into_classes, search, shifts
 from assay.model.weights import Array
 
+Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
 Verdict = Literal["backdoored", "inconclusive"]
 
-PLANNED = 3  # margin, last layer, inversion: the chance of a false alarm is shared among them, run or not
+FAMILIES = 2  # classes, and shifts of all classes: the chance of a false alarm is shared between them, run or not
 LEAST_FIT = 3.0  # times the accuracy of a guess: below, the network or the scale of its pixels was put together wrongly
-AT_MOST = 128  # clean pictures used
+LEAST_PICTURES = 32
+AT_MOST = 128  # clean pictures used: half to search, half to measure
+CHANGES: tuple[type[Change], ...] = (Patched, Overlaid, Warped)
+SHIFT = "shifted patch"  # the one check of the family of shifts
 
 
 @dataclass(frozen=True)
 class Check:
-    """One figure for every class: `values` (classes,), the class that stands out most, and its p-value over all classes and checks."""
+    """One figure for every class (of the shifts: for every shift k = 1, 2, ..), and each one's p-value against the others."""
 
     name: str
     values: tuple[float, ...]
-    target: int
-    p: float
+    p: tuple[float, ...]
+
+    @property
+    def target(self) -> int:
+        """The class, or the shift less 1, that stands out most."""
+        return int(np.argmin(self.p))
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What was seen. `triggers`: the patches found for the classes that a check names, the first the most telling."""
+    """What was seen. `p_class` (classes,): all checks of a class joined, that class alone; `p`: over all classes and shifts. `triggers` of
+    the accused, the most telling first."""
 
     verdict: Verdict
     family: str
+    p: float
+    p_class: tuple[float, ...]
+    target: int | None
     checks: tuple[Check, ...]
-    triggers: tuple[Inverted, ...]
+    triggers: tuple[Extracted, ...]
     channels: dict[str, list[int]]
     accuracy: float | None
     notes: tuple[str, ...]
@@ -55,18 +70,12 @@ class Behaviour:
         return {
             "verdict": self.verdict,
             "network": self.family,
+            "p": self.p,
+            "p_class": list(self.p_class),
+            "target": self.target,
             "accuracy_on_clean_rows": self.accuracy,
-            "checks": [{"name": c.name, "class": c.target, "p": c.p, "values": list(c.values)} for c in self.checks],
-            "triggers": [
-                {
-                    "target": t.target,
-                    "attack_success": t.success,
-                    "measured_on": t.tried,
-                    "mask": t.size,
-                    "artefact": None if t.patch is None else t.patch.to_json(),
-                }
-                for t in self.triggers
-            ],
+            "checks": [{"name": c.name, "p": list(c.p), "values": list(c.values)} for c in self.checks],
+            "triggers": [t.to_json() for t in self.triggers],
             "channels_with_large_constants": self.channels,
             "notes": list(self.notes),
         }
@@ -82,7 +91,8 @@ def inspect_behaviour(
     alpha: float = 0.01,
     say: Callable[[str], None] = lambda _: None,
 ) -> Behaviour:
-    """All checks that can be made. `images` (n, h, w, c): clean pictures in the network's own size, `y` (n,) the numbers of its outputs.
+    """All checks that can be made. `images` (n, h, w, c): clean pictures in the network's own size, `y` (n,) the numbers of its outputs;
+    without them the network's own answers stand in.
 
     Deterministic given `rng`. DataError where the pictures do not fit the network.
     """
@@ -96,7 +106,7 @@ def inspect_behaviour(
     if len(rows):
         checks.append(_check("last layer", rows, 1))
     fits, right = True, None
-    triggers: tuple[Inverted, ...] = ()
+    searched: dict[str, tuple[Searched, Int]] = {}
     if images is not None:
         images, y = _fitting(network, images, y, rng)
         if y is not None:
@@ -108,27 +118,55 @@ def inspect_behaviour(
                     "and no class is accused"
                 )
     if images is None or not fits:
-        not_run.append("trigger inversion")
+        not_run += [f"{kind.name} inversion" for kind in CHANGES] + [SHIFT]
     else:
-        found = []
-        for target in range(network.classes):
-            say(f"trigger inversion, class {target + 1} of {network.classes}")
-            found.append(invert(network, images, y, target, rng))
-        checks.append(_check("trigger inversion", np.array([f.size for f in found]), -1))
-        if sum(f.patch is None for f in found) > network.classes / 2:
-            notes.append("for most classes no patch turned the pictures: inversion is not to be relied on here")
-        guilty = dict.fromkeys(c.target for c in sorted(checks, key=lambda c: c.p) if c.p <= alpha)
-        triggers = tuple(found[target] for target in guilty)
-    verdict: Verdict = "backdoored" if fits and any(c.p <= alpha for c in checks) else "inconclusive"
-    return Behaviour(verdict, network.family, tuple(checks), triggers, channel_outliers(named), right, tuple(notes), tuple(not_run))
+        known = predict(network, images) if y is None else y
+        half = len(images) // 2
+        for name, kind, wanted in _plans(network.classes):
+            say(f"search for a {name}, {len(wanted)} at once")
+            found = search(kind, network, images[:half], known[:half], wanted, rng)
+            searched[name] = found, wanted
+            checks.append(_check(name, found.sizes, -1))
+            if not found.turned.any():
+                notes.append(f"no {name} turned the pictures into any class: compared by how far each came")
+    p_class = joined(np.array([c.p for c in checks if c.name != SHIFT]))
+    least = [min(1.0, FAMILIES * float(p_class.min()) * len(p_class))]
+    least += [min(1.0, FAMILIES * min(c.p) * len(c.p)) for c in checks if c.name == SHIFT]
+    guilty = fits and min(least) <= alpha
+    by_class = least[0] <= least[-1]
+    target = int(p_class.argmin()) if guilty and by_class else None
+    triggers: tuple[Extracted, ...] = ()
+    if guilty and images is not None:
+        chosen = [c for c in checks if c.name in searched and (c.name == SHIFT) != by_class]
+        number = target if target is not None else chosen[0].target
+        held = images[half:], known[half:]
+        made = [extract(searched[c.name][0].best, number, searched[c.name][1][number], network, *held) for c in chosen]
+        best = sorted(zip(chosen, made, strict=True), key=lambda pair: pair[0].p[number])
+        triggers = tuple(found for _, found in best)
+    return Behaviour(
+        "backdoored" if guilty else "inconclusive",
+        network.family,
+        min(least),
+        tuple(float(p) for p in p_class),
+        target,
+        tuple(checks),
+        triggers,
+        channel_outliers(named),
+        right,
+        tuple(notes),
+        tuple(not_run),
+    )
 
 
-def _check(name: str, values: NDArray[np.float64], sign: int) -> Check:
+def _plans(classes: int) -> list[tuple[str, type[Change], Int]]:
+    plans = [(kind.name, kind, into_classes(classes)) for kind in CHANGES]
+    return [*plans, (SHIFT, Patched, shifts(classes))] if classes > LEAST_CLASSES else plans
+
+
+def _check(name: str, values: Floats, sign: int) -> Check:
     """Values are compared on a log scale; what is not above zero has no log, and then the check accuses nobody."""
     logs = sign * np.log(values) if (values > 0).all() else np.full(len(values), np.nan)
-    p = standing_apart(logs)
-    target = int(p.argmin())
-    return Check(name, tuple(float(v) for v in values), target, min(1.0, float(p[target]) * len(values) * PLANNED))
+    return Check(name, tuple(float(v) for v in values), tuple(float(p) for p in standing_apart(logs)))
 
 
 def _fitting(network: Network, images: UInt8, y: Int | None, rng: np.random.Generator) -> tuple[UInt8, Int | None]:
