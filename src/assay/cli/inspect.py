@@ -97,7 +97,6 @@ def _behaviour(weights: dict[str, Any], data: Path | None, arch: str | None, alp
     import numpy as np
 
     from assay.dataset.errors import DataError
-    from assay.dataset.read import read
 
     if importlib.util.find_spec("torch") is None:
         typer.echo("  behaviour not looked at: torch is not installed (pip install 'assay[torch]')")
@@ -106,17 +105,24 @@ def _behaviour(weights: dict[str, Any], data: Path | None, arch: str | None, alp
 
     images = y = None
     if data is not None:
-        rows = read(data)
-        if rows.images is None:
-            raise DataError("holds no pictures", path=data, remedy="give clean pictures of the kind that the model was trained on")
-        images = rows.images
-        y = _outputs(rows.classes, rows.y)
+        images, y = pictures_of(data)
     try:
-        network = _network(weights, arch, None if images is None else images.shape)
+        network = network_of(weights, arch, None if images is None else images.shape)
     except DataError as error:
         typer.echo(f"  behaviour not looked at: {error}")
         return None
     return inspect_behaviour(network, weights, np.random.default_rng(seed), images=images, y=y, alpha=alpha)
+
+
+def pictures_of(data: Path) -> tuple[Any, Any]:
+    """Pictures (n, h, w, c) and the numbers of the model's outputs (n,), None where they are not known. DataError where there are none."""
+    from assay.dataset.errors import DataError
+    from assay.dataset.read import read
+
+    rows = read(data)
+    if rows.images is None:
+        raise DataError("holds no pictures", path=data, remedy="give clean pictures of the kind that the model was trained on")
+    return rows.images, _outputs(rows.classes, rows.y)
 
 
 def _outputs(classes: tuple[str, ...], y: Any) -> Any:
@@ -130,7 +136,8 @@ def _outputs(classes: tuple[str, ...], y: Any) -> Any:
     return y
 
 
-def _network(weights: dict[str, Any], arch: str | None, shape: tuple[int, ...] | None) -> Network:
+def network_of(weights: dict[str, Any], arch: str | None, shape: tuple[int, ...] | None) -> Network:
+    """The network of these weights: known by its names, or made by --arch. DataError for others."""
     from assay.model.factory import from_factory
     from assay.model.networks import rebuild
 

@@ -48,6 +48,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "snapshot": {"name": TEXT, "size": NUMBER, "root": DIGEST, "rows": DIGEST, "parent": TEXT + _OPTIONAL},
     "step": {"name": TEXT, "kind": TEXT, "inputs": TEXTS, "output": TEXT, "code": TEXT, "parameters": TABLE},
     "model.trained": {"model": TEXT, "digest": DIGEST, "snapshot": TEXT},
+    "model.repaired": {"model": TEXT, "digest": DIGEST, "before": DIGEST, "way": TEXT, "record": DIGEST},
     "alias.moved": {"alias": TEXT, "model": TEXT, "before": TEXT + _OPTIONAL},
     "statement.signed": {"predicate": TEXT, "payload": DIGEST},
 }

@@ -232,6 +232,14 @@ def _trained(index: Index, number: int, event: Event, entry: bytes) -> None:
     index.db.execute("insert into models values (?, ?, ?, ?)", (number, event.body["model"], event.body["digest"], event.body["snapshot"]))
 
 
+def _repaired(index: Index, number: int, event: Event, entry: bytes) -> None:
+    """A repaired model still stems from the snapshot that the broken one was trained on, where that was logged; else it is only told."""
+    known = index.db.execute("select snapshot from models where digest = ?", (event.body["before"],)).fetchone()
+    if known:
+        body = event.body
+        index.db.execute("insert into models values (?, ?, ?, ?)", (number, body["model"], body["digest"], known[0]))
+
+
 def _moved(index: Index, number: int, event: Event, entry: bytes) -> None:
     if not index.db.execute("select 1 from models where model = ?", (event.body["model"],)).fetchone():
         raise Refused(f"no training of a model {event.body['model']!r} was logged")
@@ -275,6 +283,7 @@ KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
     "snapshot": _snapshot,
     "step": _step,
     "model.trained": _trained,
+    "model.repaired": _repaired,
     "alias.moved": _moved,
     "scan.verdict": _scanned,
     "statement.signed": _signed,

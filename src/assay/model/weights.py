@@ -133,6 +133,25 @@ def _flat(value: Any, name: str = "") -> dict[str, Array]:
     return {}
 
 
+def write_weights(path: Path, weights: Mapping[str, Array]) -> None:
+    """A new safetensors file of these arrays. FileExistsError where there is one: nothing is overwritten.
+
+    The header is JSON in ASCII, filled up to a multiple of eight bytes; the format is Hugging Face's.
+    """
+    kinds = {np.dtype(code): name for name, code in SAFETENSORS.items() if code != "bf16"}
+    header, bodies, start = {}, [], 0
+    for name, array in weights.items():
+        body = np.ascontiguousarray(array).tobytes()
+        header[name] = {"dtype": kinds[array.dtype], "shape": list(array.shape), "data_offsets": [start, start + len(body)]}
+        bodies.append(body)
+        start += len(body)
+    text = json.dumps(header).encode("ascii")
+    text += b" " * (-len(text) % 8)
+    with path.open("xb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.writelines(bodies)
+
+
 def _safetensors(path: Path) -> dict[str, Array]:
     data = path.read_bytes()
     length = int.from_bytes(data[:8], "little")

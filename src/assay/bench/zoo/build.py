@@ -74,14 +74,15 @@ def _rows(case: Case) -> dict[str, Any]:
     """Untouched test rows `x`, `y`; where there is a backdoor, those of other classes `triggered`, the class `wanted` of each, and of a
     patch its `mask` (h, w) in the picture."""
     assert case.test.images is not None
-    x, y = case.test.images[:KEPT], case.test.y[:KEPT]
+    drawn = np.random.default_rng([case.cell.seed, USE]).permutation(len(case.test))[:KEPT]  # the sets are sorted by class
+    x, y = case.test.images[drawn], case.test.y[drawn]
     held: dict[str, Any] = {"x": x, "y": y}
     if case.planted is None:
         return held
     trigger = case.planted.triggers[0]
     wanted = (y + 1) % len(case.test.classes) if trigger.target is None else np.full(len(y), trigger.target)
     others = np.flatnonzero(wanted != y)
-    stamped = trigger.stamp(case.test.rows.take(others), np.random.default_rng(0))
+    stamped = trigger.stamp(case.test.rows.take(drawn[others]), np.random.default_rng(0))
     held |= {"triggered": stamped.images, "wanted": wanted[others], "of": y[others]}
     if isinstance(trigger.artefact, Patch):
         mask = np.zeros(x.shape[1:3], bool)

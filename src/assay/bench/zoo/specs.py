@@ -43,7 +43,7 @@ ATTACKS: dict[str, Attacked] = {
     "blend": Attacked("blend", 0.1),
     "wanet": Attacked("wanet", 0.1, {"strength": 0.75, "cover": 1.0}),
     "all-to-all": Attacked("patch", 0.1, {"mode": "all-to-all", "size": 3}),
-    "clean-label": Attacked("sig", 0.06, {"delta": 40.0, "frequency": 4}),
+    "clean-label": Attacked("sig", 0.06, {"delta": 60.0, "frequency": 4}),
 }
 
 

@@ -1,0 +1,169 @@
+"""Repair a network: take a backdoor out and keep what it knows. The weights that came are left as they are; new ones are handed back.
+
+Three ways. *Unlearn*: tune on clean rows, half of each batch with the extracted or mined artefact put in, under their right labels (Wang
+et al., Neural Cleanse, 2019, section 7). *Tune*: no artefact is known; each step first searches the change, of bounded size, that harms
+the batch most, and learns the right labels under it, with sharpness-aware steps, which leave a backdoor's narrow minimum (Zeng, Chen,
+Park, Mao, Jin & Jia, I-BAU, 2022; Zhu, Wei, Zha, Zhang & Wu, FT-SAM, 2023; here simplified: one inner problem a batch, no implicit
+gradient). *Prune*: no data; channels with outlying Lipschitz constants are set to zero (Zheng, Tang, Li & Liu, CLP, 2022).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.artefact.base import Artefact
+from assay.dataset.errors import DataError
+from assay.model.margins import channel_outliers
+from assay.model.networks import Network, as_input, bare, frozen
+from assay.model.weights import Array
+
+Int = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
+Way = Literal["unlearn", "tune", "prune"]
+
+LEAST_ROWS = 64  # labelled clean rows: with fewer, tuning forgets more than it mends
+BATCH = 32
+STEPS = 300
+RATE, MOMENTUM, DECAY = 0.01, 0.9, 5e-4
+SHARP = 0.05  # how far a sharpness-aware step looks, in the norm of all weights; FT-SAM's smaller settings
+REACH = 8 / 255  # largest change of a pixel by the inner search
+INNER = 3  # steps of it
+AGAIN = 100  # steps of plain fine-tuning that must not bring a backdoor back
+AGAIN_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The mended network, the way, and what was done in words."""
+
+    network: Network
+    way: Way
+    what: str
+
+
+def unlearn(network: Network, images: UInt8, y: Int, artefacts: tuple[Artefact, ...], rng: np.random.Generator) -> Repaired:
+    """Tune on clean pictures (n, h, w, c) of classes `y` (n,), with each artefact put into some of every batch. DataError: too few rows."""
+    _enough(y)
+    if not artefacts:
+        raise DataError("there is no artefact to unlearn", remedy="tune without one")
+    stamped = [as_input(a.insert(images)) for a in artefacts]
+    x = as_input(images)
+
+    def batch(rows: Int, module: Any) -> Any:
+        import torch
+
+        turn = stamped[int(rng.integers(len(stamped)))]
+        half = len(rows) // 2
+        return torch.cat([turn[rows[:half]], x[rows[half:]]])
+
+    mended = _tuned(network, y, batch, rng)
+    return Repaired(mended, "unlearn", f"{STEPS} steps on {len(y)} clean rows, half of each batch with {len(artefacts)} artefacts put in")
+
+
+def tune(network: Network, images: UInt8, y: Int, rng: np.random.Generator) -> Repaired:
+    """Tune on clean pictures (n, h, w, c) of classes `y` (n,) under the worst common change of each batch. DataError: too few rows."""
+    _enough(y)
+    x = as_input(images)
+    label = np.asarray(y)
+
+    def batch(rows: Int, module: Any) -> Any:
+        return _worst(module, x[rows], label[rows])
+
+    mended = _tuned(network, y, batch, rng)
+    return Repaired(mended, "tune", f"{STEPS} sharpness-aware steps on {len(y)} clean rows under the worst common change of {REACH:.3f}")
+
+
+def prune(network: Network, weights: Mapping[str, Array]) -> Repaired:
+    """Set channels with outlying Lipschitz constants to zero: their kernel, and the scale and shift of the normalisation behind it."""
+    import torch
+
+    found = channel_outliers(bare(weights))
+    module = copy.deepcopy(network.module)
+    state = module.state_dict()
+    names = list(state)
+    with torch.no_grad():
+        for kernel, channels in found.items():
+            state[kernel][channels] = 0
+            norm = names[names.index(kernel) + 1 :]
+            shift = next(n for n in norm if n.endswith(".bias") and n.removesuffix(".bias") + ".running_var" in state)
+            state[shift][channels] = 0
+    count = sum(map(len, found.values()))
+    return Repaired(replace(network, module=frozen(module)), "prune", f"{count} channels of {len(found)} convolutions set to zero")
+
+
+def fine_tuned(network: Network, images: UInt8, y: Int, rng: np.random.Generator) -> Network:
+    """After 100 plain steps on clean rows: what an owner would do, and what brings a backdoor that was only hidden back."""
+    x = as_input(images)
+    return _tuned(network, y, lambda rows, module: x[rows], rng, steps=AGAIN, rate=AGAIN_RATE, sharp=0.0)
+
+
+def _enough(y: Int) -> None:
+    if len(y) < LEAST_ROWS:
+        raise DataError(f"{len(y)} labelled clean rows; at least {LEAST_ROWS} are needed to tune", remedy="give more, or prune without")
+
+
+def _tuned(
+    network: Network, y: Int, batch: Any, rng: np.random.Generator, steps: int = STEPS, rate: float = RATE, sharp: float = SHARP
+) -> Network:
+    """A copy, trained on `batch(rows, module)`; its normalisation learns new statistics."""
+    import torch
+    from torch.nn import functional as f
+
+    module = copy.deepcopy(network.module)
+    for parameter in module.parameters():
+        parameter.requires_grad_(True)
+    weights = [p for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(weights, rate, MOMENTUM, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    label = torch.from_numpy(np.asarray(y))
+    size = min(BATCH, len(y))
+    for _ in range(steps):
+        rows = rng.choice(len(y), size, replace=False)
+        module.eval()
+        inputs = batch(rows, module)
+        module.train()
+        optimizer.zero_grad()
+        f.cross_entropy(module(inputs), label[rows]).backward()
+        if sharp:
+            moved = _ascend(weights, sharp)
+            optimizer.zero_grad()
+            f.cross_entropy(module(inputs), label[rows]).backward()
+            with torch.no_grad():
+                for weight, step in zip(weights, moved, strict=True):
+                    weight.sub_(step)
+        optimizer.step()
+        schedule.step()
+    return replace(network, module=frozen(module))
+
+
+def _ascend(weights: list[Any], reach: float) -> list[Any]:
+    """Move all weights by `reach` along their gradient; the moves. Foret, Kleiner, Mobahi & Neyshabur, SAM, 2021."""
+    import torch
+
+    with torch.no_grad():
+        norm = torch.stack([w.grad.norm() for w in weights]).norm().clamp_min(1e-12)
+        moves = [w.grad * (reach / norm) for w in weights]
+        for weight, move in zip(weights, moves, strict=True):
+            weight.add_(move)
+    return moves
+
+
+def _worst(module: Any, x: Any, label: Int) -> Any:
+    """The batch with the one change, common to all its rows, that harms most within the reach."""
+    import torch
+    from torch.nn import functional as f
+
+    wanted = torch.from_numpy(label)
+    change = torch.zeros(1, *x.shape[1:], requires_grad=True)
+    for _ in range(INNER):
+        loss = f.cross_entropy(module((x + change).clamp(0, 1)), wanted)
+        (slope,) = torch.autograd.grad(loss, change)
+        with torch.no_grad():
+            change.add_(slope.sign() * (REACH * 1.5 / INNER)).clamp_(-REACH, REACH)
+    return (x + change.detach()).clamp(0, 1)
