@@ -101,6 +101,18 @@ MATRIX: dict[str, tuple[str, str] | None] = {
     "GET /api/v1/projects/{project}/incidents": ("viewer", "read"),
     "GET /api/v1/incidents/{incident}": ("viewer", "read"),
     "POST /api/v1/incidents/{incident}": ("reviewer", "review"),
+    "GET /api/v1/datasets/{dataset}/file": ("viewer", "read"),
+    "GET /api/v1/projects/{project}/aliases": ("viewer", "read"),
+    "PUT /api/v1/projects/{project}/aliases/{alias}": ("approver", "approve"),
+    "POST /api/v1/projects/{project}/aliases/{alias}/rollback": ("approver", "approve"),
+    "POST /api/v1/models/{model}/judgements": ("approver", "approve"),
+    "POST /api/v1/models/{model}/training": ("reviewer", "write"),
+    "POST /api/v1/incidents/{incident}/remediations": ("approver", "approve"),
+    "GET /api/v1/incidents/{incident}/remediations": ("viewer", "read"),
+    "GET /api/v1/remediations/{remediation}": ("viewer", "read"),
+    "POST /api/v1/remediations/{remediation}/resume": ("approver", "approve"),
+    "POST /api/v1/remediations/{remediation}/undo": ("approver", "approve"),
+    "GET /api/v1/remediations/{remediation}/files/{part}": ("viewer", "read"),
 }
 ASIDE = ("DELETE /api/v1/session", "PUT /api/v1/me/password", "POST /api/v1/me/tokens")  # changes the caller: tried elsewhere
 
@@ -126,7 +138,8 @@ def test_the_matrix_names_every_route(crew: Team) -> None:
 def ask(client: TestClient, name: str) -> int:
     """The status of a request with nothing in it: who may not come in hears so before anything else is looked at."""
     method, path = name.split(" ")
-    path = path.replace("{row}", "0").replace("{number}", "0").replace("{alert}", "1").replace("{part}", "json")
+    part = "record" if "remediations" in path else "json"
+    path = path.replace("{row}", "0").replace("{number}", "0").replace("{alert}", "1").replace("{part}", part)
     filled = re.sub(r"\{[^}]*\}", new_id(), path)
     with client.stream(method, filled) as answer:
         return answer.status_code

@@ -31,7 +31,7 @@ from assay.report import act
 from assay.report.report import Report
 from assay.watch.models import Models
 
-KEYS = frozenset({"key", "approver"})  # where secrets lie is nobody's business but the caller's
+KEYS = frozenset({"key", "approver", "notes"})  # where secrets lie is nobody's business but the caller's; notes are in the ledger
 TRAINED = "trained"  # the folder for what the retrain command makes
 
 
@@ -52,6 +52,7 @@ class Asked:
     train: str | None = None
     by: str = "assay remediate"
     reason: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)  # instead of `approver`: by source, a revocation that one has signed elsewhere
 
     def told(self) -> dict[str, Any]:
         """As the journal keeps it: whole paths, and not where keys lie."""
@@ -175,8 +176,6 @@ def _with_ledger(asked: Asked, data: Dataset, plan: Plan) -> Plan:
 
 def _revocations(asked: Asked, ledger: Ledger, reason: str, named: set[str]) -> dict[str, int]:
     """How often each source was revoked before; refused here what the approver's key could not do."""
-    if asked.revoke and asked.approver is None:
-        raise DataError("to revoke a source needs an approver's key", remedy="give --as KEYFILE")
     before = {}
     for name in asked.revoke:
         source = ledger.index.source(name)
@@ -185,10 +184,20 @@ def _revocations(asked: Asked, ledger: Ledger, reason: str, named: set[str]) -> 
             raise Refused(
                 f"{name!r} brought none of these rows; those that did: {known}", remedy="name one of them, or assay ledger revoke"
             )
-        assert asked.approver is not None
-        approval.revoke(ledger.index.policy(), source, reason, read_key(asked.approver))
+        revocation(asked, ledger, source, reason)
         before[name] = source.revoked
     return before
+
+
+def revocation(asked: Asked, ledger: Ledger, source: approval.Source, reason: str) -> str:
+    """The signed note by which an approver revokes a source as it stands. DataError without a key or such a note."""
+    note = asked.notes.get(source.name)
+    if note is not None:
+        approval.read_revocation(ledger.index.policy(), source, note)
+        return note
+    if asked.approver is None:
+        raise DataError("to revoke a source needs an approver's key", remedy="give --as KEYFILE")
+    return approval.revoke(ledger.index.policy(), source, reason, read_key(asked.approver))
 
 
 def sources_of(plan: Plan) -> str:

@@ -19,11 +19,10 @@ from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.dataset.removal import Removal, copy_without, kept_in, sha256_of
-from assay.flows.plan import TRAINED, Asked, Plan, command, sources_of
+from assay.flows.plan import TRAINED, Asked, Plan, command, revocation, sources_of
 from assay.flows.rollback import go_back
-from assay.ledger import approval, lineage, snapshots, statement
+from assay.ledger import lineage, snapshots, statement
 from assay.ledger.documents import purge_json
-from assay.ledger.keys import read_key
 from assay.ledger.ledger import Ledger
 from assay.ledger.purge import Cleaned, Purge, purge
 from assay.report.report import Report
@@ -87,8 +86,7 @@ def revoke(scene: Scene) -> Done:
     for name, before in plan.revoked.items():
         source = ledger.index.source(name)
         if source.revoked == before:
-            assert asked.approver is not None
-            ledger.revoke(name, approval.revoke(ledger.index.policy(), source, plan.reason, read_key(asked.approver)))
+            ledger.revoke(name, revocation(asked, ledger, source, plan.reason))
     return Done("done", f"{', '.join(asked.revoke)} may bring nothing more", {"sources": list(asked.revoke)})
 
 

@@ -13,7 +13,6 @@ import json
 import os
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ import httpx2
 from pydantic import BaseModel, TypeAdapter
 
 from assay.dataset.errors import DataError
+from assay.serve.files import pack
 from assay.serve.shapes import (
     ColumnNames,
     Dataset,
@@ -109,7 +109,7 @@ class Client:
         if path.is_dir():
             with tempfile.TemporaryDirectory() as scratch:
                 packed = Path(scratch) / f"{path.resolve().name}.zip"
-                _pack(path, packed)
+                pack(path, packed)
                 return self._upload(project, packed, columns or ColumnNames(), name or path.resolve().name)
         return self._upload(project, path, columns or ColumnNames(), name)
 
@@ -260,11 +260,3 @@ def _refusal(answer: Any) -> Refusal:
         return Refusal(answer.status_code, said["kind"], said["detail"], said.get("remedy"))
     except (ValueError, KeyError, TypeError):
         return Refusal(answer.status_code, "unknown", "no answer of Assay's", "check the address")
-
-
-def _pack(folder: Path, out: Path) -> None:
-    """A folder as an archive, in the order of its paths; links are not followed."""
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                archive.write(path, path.relative_to(folder.parent if folder.parent != folder else folder).as_posix())

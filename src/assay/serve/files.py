@@ -7,6 +7,8 @@
     files/PROJECT/models/ID/NAME               a model file, never loaded
     files/PROJECT/monitors/ID/                 a watch's folder
     files/PROJECT/ledger/                      the project's ledger
+    files/PROJECT/registry/                    which model each alias means
+    files/PROJECT/remediations/ID/             a remediation's folder
     files/audit/                               the audit log
 
 Names of people's files are used only as the last part of a path whose other parts are identifiers of ours.
@@ -68,6 +70,12 @@ class Files:
 
     def ledger(self, project: str) -> Path:
         return self.root / project / "ledger"
+
+    def registry(self, project: str) -> Path:
+        return self.root / project / "registry"
+
+    def remediation(self, project: str, id: str) -> Path:
+        return self.root / project / "remediations" / id
 
     def room(self) -> int:
         """Bytes that may still be taken in."""
@@ -209,3 +217,12 @@ def _member(held: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path, left: int
                 raise DataError("unpacks to more than is allowed: a bomb, or too much at once", path=name, remedy="send less at once")
             file.write(chunk)
     return left
+
+
+def pack(folder: Path, out: Path) -> None:
+    """A folder as an archive that `unpack` takes, in the order of its paths; links are not followed."""
+    above = folder.parent if folder.parent != folder else folder
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                archive.write(path, path.relative_to(above).as_posix())

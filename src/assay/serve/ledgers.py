@@ -315,8 +315,11 @@ def ask_ingest(db: Session, who: Who, files: Files, project: str, new: Ingest) -
 
     if datasets.ready(db, who, new.dataset_id).project_id != project:
         raise NotFound("there is no such data set in this project")
+    if new.source is None and new.snapshot is None:
+        raise ServiceError("name a source, a snapshot, or both")
     with opened(db, who, files, project) as ledger:
-        ledger.index.source(new.source)
+        if new.source is not None:
+            ledger.index.source(new.source)
     job = queue.put(db, who, "ingest", new.dataset_id, project, new.model_dump())
     audit.note(db, who, "ledger.ingest", new.dataset_id, project, source=new.source, snapshot=new.snapshot)
     return Job.model_validate(job)

@@ -7,12 +7,14 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from assay.serve import audit, projects, queue
+from assay.ledger import snapshots
+from assay.serve import audit, ledgers, projects, queue
 from assay.serve.access import Who
-from assay.serve.errors import NotFound
+from assay.serve.errors import Conflict, NotFound
 from assay.serve.files import Files, Received
 from assay.serve.listing import page
 from assay.serve.records import ModelRecord, new_id
+from assay.serve.settings import Settings
 from assay.serve.shapes import Model, Page
 
 
@@ -64,3 +66,21 @@ def listing(db: Session, who: Who, project: str, after: str | None = None, limit
 
 def file_of(files: Files, held: ModelRecord) -> Path:
     return files.model(held.project_id, held.id) / held.file
+
+
+def trained_on(db: Session, who: Who, files: Files, settings: Settings, id: str, snapshot: str) -> Model:
+    """Log on which snapshot of the project's ledger a model was trained; what a finding is traced to, and a rollback goes by.
+
+    Raises NotFound where the ledger has no such snapshot, Conflict where it is logged already.
+    """
+    held = record(db, who, id)
+    with ledgers.opened(db, who, files, held.project_id, settings) as ledger:
+        if snapshot not in snapshots.names(ledger):
+            raise NotFound(f"the ledger has no snapshot {snapshot!r}", f"there are: {', '.join(snapshots.names(ledger)) or 'none'}")
+        known = ledger.index.db.execute("select 1 from models where digest = ? and snapshot = ?", (held.sha256, snapshot)).fetchone()
+        if known is not None:
+            raise Conflict("that is logged already")
+        name = f"{held.name}@{held.version}"
+        ledger.record([("model.trained", {"model": name, "digest": held.sha256, "snapshot": snapshot})])
+    audit.note(db, who, "model.trained", id, held.project_id, snapshot=snapshot, sha256=held.sha256)
+    return Model.model_validate(held)

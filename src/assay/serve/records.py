@@ -265,6 +265,24 @@ class IncidentEventRecord(_Made, Base):
     document: Mapped[dict[str, Any]]
 
 
+class RemediationRecord(_Made, Base):
+    """What was done about an incident's scan; its journal and what it made lie in its folder."""
+
+    __tablename__ = "remediations"
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), index=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), index=True)
+    scan_id: Mapped[str] = mapped_column(ForeignKey("scans.id"))
+    job_id: Mapped[str]  # the latest; jobs are removed when they are old, and this stays
+    created_by: Mapped[str]
+    asked: Mapped[dict[str, Any]]  # signed notes among it, and no secrets
+    state: Mapped[str]  # open, shown, done, undone
+    steps: Mapped[list[Any]]
+    undone: Mapped[list[Any]]
+    verified: Mapped[bool | None]
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
+    models: Mapped[list[Any]]
+
+
 class AuditRecord(Base):
     """What was done, written with what it did in one transaction, and then logged in the order of `id`."""
 

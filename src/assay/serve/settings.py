@@ -48,6 +48,7 @@ class Settings:
     session: int = 12 * 3600  # seconds a browser stays logged in
     token_days: int = 90  # a token lives by default
     bounds: Bounds = field(default_factory=Bounds)
+    trainers: dict[str, str] = field(default_factory=dict)  # ways to train again, by name: commands, of whoever starts the service alone
 
     @property
     def url(self) -> str:

@@ -7,9 +7,7 @@ replaces what an earlier attempt left.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ import numpy as np
 from assay import api
 from assay.crowd.queue import from_scan
 from assay.crowd.review import new_review
-from assay.dataset.data import Columns, Dataset, Task
+from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.limits import Progress
 from assay.dataset.read import read
@@ -25,15 +23,13 @@ from assay.ledger import ingest, snapshots
 from assay.model.static import examine
 from assay.model.weights import read_weights
 from assay.report import folder as report_folder
-from assay.serve import audit, ledgers, models, monitors, reviews, scans
+from assay.serve import audit, ledgers, models, monitors, remedy, reviews, scans
 from assay.serve.access import SYSTEM, Who
-from assay.serve.database import Database
+from assay.serve.bench import Bench, Failure, Work, asked, source
 from assay.serve.errors import ServiceError
-from assay.serve.files import Files, unpack
 from assay.serve.records import DatasetRecord, JobRecord, ModelRecord, MonitorRecord, ReviewRecord, ScanRecord
 from assay.serve.rows import write_rows
-from assay.serve.settings import Settings
-from assay.serve.shapes import ColumnNames, Ingest, NewMonitor, NewReview
+from assay.serve.shapes import Ingest, NewMonitor, NewReview
 from assay.watch.baseline import learn
 from assay.watch.events import read_batch
 from assay.watch.fields import Fields
@@ -41,19 +37,6 @@ from assay.watch.items import Usual
 from assay.watch.table_files import events_table
 from assay.watch.triggers import Known
 from assay.watch.watch import Watch
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What a job is done with."""
-
-    database: Database
-    files: Files
-    settings: Settings
-
-
-Work = Callable[[Bench, JobRecord, Progress], None]
-Failure = Callable[[Bench, JobRecord, str], None]
 
 
 def read_dataset(bench: Bench, job: JobRecord, progress: Progress) -> None:
@@ -76,31 +59,6 @@ def _understood(held: DatasetRecord, data: Dataset) -> None:
     held.rows, held.modality, held.task = data.records, data.modality, data.task
     held.columns, held.classes, held.notes = asdict(data.columns), list(data.classes), list(data.notes)
     held.fingerprint = data.fingerprint
-
-
-def source(files: Files, held: DatasetRecord) -> Path:
-    """The data as a reader takes it: the file, or the folder that an archive held (unpacked once).
-
-    An archive with one folder in it stands for that folder.
-    """
-    original = files.original(held.project_id, held.id, held.file)
-    if original.suffix.lower() != ".zip":
-        return original
-    out = original.parent.with_name("unpacked")
-    if not out.exists():
-        fresh = out.with_name(".unpacking")
-        shutil.rmtree(fresh, ignore_errors=True)
-        unpack(original, fresh, files.bounds)
-        fresh.rename(out)
-    inside = list(out.iterdir())
-    return inside[0] if len(inside) == 1 else out
-
-
-def asked(held: DatasetRecord) -> tuple[Columns, Task | None]:
-    """The columns and the task as the uploader named them."""
-    names = ColumnNames.model_validate(held.asked)
-    columns = Columns(tuple(names.content), tuple(names.label), names.id, names.contributor, names.source, names.time)
-    return columns, names.task
 
 
 def scan_dataset(bench: Bench, job: JobRecord, progress: Progress) -> None:
@@ -220,7 +178,8 @@ def ingest_rows(bench: Bench, job: JobRecord, progress: Progress) -> None:
         columns, task = asked(data)
         read_data = read(source(bench.files, data), columns=columns, task=task, progress=progress)
         with ledgers.opened(db, who, bench.files, data.project_id, bench.settings) as ledger:
-            ingest.add(ledger, read_data, asked_for.source, contributor=asked_for.contributor)
+            if asked_for.source is not None:
+                ingest.add(ledger, read_data, asked_for.source, contributor=asked_for.contributor)
             if asked_for.snapshot is not None and asked_for.snapshot not in snapshots.names(ledger):
                 snapshots.take(ledger, read_data, asked_for.snapshot)
 
@@ -242,6 +201,7 @@ KINDS: dict[str, Work] = {
     "examine": examine_model,
     "baseline": learn_baseline,
     "ingest": ingest_rows,
+    "remediate": remedy.remediate,
 }
 # What else it means that a job failed: what it was to make says so too.
 FAILED: dict[str, Failure] = {

@@ -16,12 +16,13 @@ from types import FrameType
 
 from assay.dataset.errors import DataError
 from assay.serve import queue
+from assay.serve.bench import Bench
 from assay.serve.database import Database
 from assay.serve.errors import ServiceError
 from assay.serve.files import Files
 from assay.serve.records import JobRecord
 from assay.serve.settings import Settings
-from assay.serve.work import FAILED, Bench, work_of
+from assay.serve.work import FAILED, work_of
 
 BEAT = 1.0  # seconds between renewals; a lease lasts thirty
 IDLE = 0.25  # seconds between looks at an empty queue

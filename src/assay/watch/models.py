@@ -90,11 +90,11 @@ class Models:
                 models.head = sha256(line).hexdigest()
         return models
 
-    def add(self, name: str, file: Path | None = None, note: str = "", by: str = "") -> Version:
-        """Register a version, with the digest of its file. Raises DataError for a name that is there already."""
+    def add(self, name: str, file: Path | None = None, note: str = "", by: str = "", digest: str = "") -> Version:
+        """Register a version, with the digest of its file, or `digest` where that is known. Raises DataError for a name that is there."""
         if name in self.versions:
             raise DataError(f"version {name!r} is there already", path=self.folder, remedy="give another name: versions do not change")
-        self._step({"do": "add", "name": name, "digest": "" if file is None else digest_of(file), "note": note, "by": by})
+        self._step({"do": "add", "name": name, "digest": digest if file is None else digest_of(file), "note": note, "by": by})
         return self.versions[name]
 
     def attest(self, name: str, by: str, note: str, report: Path | None = None) -> None:

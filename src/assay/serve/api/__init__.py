@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from assay.serve.api import account, datasets, health, ledgers, models, monitors, projects, reviews, scans
+from assay.serve.api import account, aliases, datasets, health, ledgers, models, monitors, projects, remediations, reviews, scans
 
-ROUTERS = tuple(noun.router for noun in (health, account, projects, datasets, scans, reviews, ledgers, models, monitors))
+ROUTERS = tuple(
+    noun.router for noun in (health, account, projects, datasets, scans, reviews, ledgers, models, aliases, monitors, remediations)
+)

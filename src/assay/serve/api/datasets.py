@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Path as PathPart
 from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
 
 from assay.dataset.data import Task
 from assay.serve import datasets
@@ -107,3 +108,12 @@ def get_picture(service: ServiceHere, who: Look, dataset: Id, row: Number) -> Re
     with service.database.read() as db:
         held = datasets.picture(db, who, service.files, dataset, row)
     return Response(held, media_type="image/png", headers={"cache-control": "private, max-age=86400, immutable"})
+
+
+@router.get("/datasets/{dataset}/file", response_class=FileResponse)
+def get_dataset_file(service: ServiceHere, who: Look, dataset: Id) -> FileResponse:
+    """The file as it came; of a cleaned version, what was left of it."""
+    with service.database.read() as db:
+        held = datasets.record(db, who, dataset)
+    path = service.files.original(held.project_id, held.id, held.file)
+    return FileResponse(path, media_type="application/octet-stream", filename=held.file)

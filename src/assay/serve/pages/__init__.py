@@ -3,7 +3,7 @@ others) add uploads with progress, live progress of scans and keys."""
 
 from __future__ import annotations
 
-from assay.serve.pages import account, datasets, entry, findings, ledgers, projects, reviews, scans, watching
+from assay.serve.pages import account, datasets, entry, findings, incidents, ledgers, models, projects, reviews, scans, watching
 
 ROUTERS = (
     entry.router,
@@ -14,5 +14,7 @@ ROUTERS = (
     findings.router,
     reviews.router,
     ledgers.router,
+    models.router,
     watching.router,
+    incidents.router,
 )

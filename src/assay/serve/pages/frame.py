@@ -15,10 +15,11 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
+from markupsafe import Markup, escape
 from pydantic import ValidationError
 
 from assay.dataset.errors import DataError
-from assay.dataset.printable import printable
+from assay.dataset.printable import HIDDEN, printable
 from assay.report import words
 from assay.serve.access import Who
 from assay.serve.errors import ServiceError, Unauthenticated
@@ -31,15 +32,19 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 def _templates() -> jinja2.Environment:
     loader = jinja2.FunctionLoader(lambda name: (files("assay.serve.pages") / "templates" / name).read_text(encoding="utf-8"))
     env = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters.update(when=when, shown=shown, percent=words.percent, size=size, p_words=words.p_words)
+    env.filters.update(when=when, shown=shown, exact=exact, percent=words.percent, size=size, p_words=words.p_words)
     env.globals.update(count=words.count, interval=words.interval)
     return env
 
 
 def render(name: str, who: Who | None, code: int = 200, **values: Any) -> HTMLResponse:
-    """A page from its template. Everything is escaped there; the front's content security policy forbids the rest."""
+    """A page from its template. Everything is escaped there; the front's content security policy forbids the rest.
+
+    Whatever data says, nothing in a page is hidden or turns the direction of a line: such characters are shown as escapes, even where
+    a template forgot to ask for it. What a form sends back as it came goes through `exact`.
+    """
     text = _templates().get_template(name).render(who=who, csrf=None if who is None else who.csrf, **values)
-    return HTMLResponse(text, code)
+    return HTMLResponse(printable(text), code)
 
 
 def see(path: str) -> RedirectResponse:
@@ -67,6 +72,15 @@ def shown(value: Any, longest: int | None = CELL) -> str:
     if value is None:
         return ""
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), longest)
+
+
+def exact(value: str) -> Markup:
+    r"""The value of a form's field, which a browser sends back to the character, hidden ones too.
+
+    >>> exact('<a\u200bb>')
+    Markup('&lt;a&#8203;b&gt;')
+    """
+    return Markup(HIDDEN.sub(lambda found: f"&#{ord(found.group())};", str(escape(value))))
 
 
 def size(value: float) -> str:

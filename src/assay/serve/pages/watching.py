@@ -1,4 +1,4 @@
-"""Models, monitors with their alerts, and incidents."""
+"""Monitors, their alerts and silences."""
 
 from __future__ import annotations
 
@@ -6,31 +6,15 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Response
 
-from assay.serve import datasets, incidents, models, monitors, projects, scans
+from assay.serve import datasets, monitors, projects, scans
 from assay.serve.access import Who
 from assay.serve.api.doors import FormDoor, Look, ServiceHere
 from assay.serve.pages.frame import PageRoute, render, see
-from assay.serve.shapes import Answer, Id, IncidentChange, NewIncident, NewMonitor, NewSilence
+from assay.serve.shapes import Answer, Id, NewMonitor, NewSilence
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Writer = Annotated[Who, Depends(FormDoor("reviewer", "write"))]
 Line = Annotated[str, Form(max_length=1000)]
-Severity = Annotated[Literal["notice", "warning", "critical"], Form()]
-
-
-@router.get("/projects/{project}/models")
-def models_page(service: ServiceHere, who: Look, project: Id) -> Response:
-    with service.database.read() as db:
-        held = projects.get(db, who, project)
-        found = models.listing(db, who, project)
-    return render("models.html.j2", who, project=held, models=found.items)
-
-
-@router.get("/models/{model}")
-def model_page(service: ServiceHere, who: Look, model: Id) -> Response:
-    with service.database.read() as db:
-        held = models.get(db, who, model)
-    return render("model.html.j2", who, model=held)
 
 
 @router.get("/projects/{project}/monitors")
@@ -75,53 +59,3 @@ def silence(service: ServiceHere, who: Writer, monitor: Id, pattern: Line, predi
     with service.database.write() as db:
         monitors.silence(db, who, service.watches, monitor, NewSilence(pattern=pattern, predictions=predictions, reason=reason))
     return see(f"/monitors/{monitor}")
-
-
-@router.get("/projects/{project}/incidents")
-def incidents_page(service: ServiceHere, who: Look, project: Id) -> Response:
-    with service.database.read() as db:
-        held = projects.get(db, who, project)
-        found = incidents.listing(db, who, project)
-    return render("incidents.html.j2", who, project=held, incidents=found.items)
-
-
-@router.post("/projects/{project}/incidents")
-def open_incident(
-    service: ServiceHere, who: Writer, project: Id, title: Line, severity: Severity = "warning",
-    scan: Line = "", finding: Line = "", monitor: Line = "", alert: Line = "",
-) -> Response:  # fmt: skip
-    new = NewIncident.model_validate(
-        {
-            "title": title, "severity": severity, "scan_id": scan or None, "finding": finding or None, "monitor_id": monitor or None,
-            "alert": int(alert) if alert.isdigit() else None,
-        }
-    )  # fmt: skip
-    with service.database.write() as db:
-        made = incidents.create(db, who, service.watches, project, new)
-    return see(f"/incidents/{made.id}")
-
-
-@router.get("/incidents/{incident}")
-def incident_page(service: ServiceHere, who: Look, incident: Id) -> Response:
-    with service.database.read() as db:
-        held = incidents.get(db, who, incident)
-    return render("incident.html.j2", who, incident=held)
-
-
-@router.post("/incidents/{incident}")
-def change_incident(
-    service: ServiceHere,
-    who: Writer,
-    incident: Id,
-    state: Line = "",
-    step: Line = "",
-    done: Annotated[bool, Form()] = True,
-    note: Line = "",
-) -> Response:
-    """A step done or not any more, another state, or a note."""
-    asked = IncidentChange.model_validate(
-        {"state": state or None, "step": int(step) if step.isdigit() else None, "done": done, "note": note}
-    )
-    with service.database.write() as db:
-        incidents.change(db, who, incident, asked)
-    return see(f"/incidents/{incident}")
