@@ -39,6 +39,7 @@ def serve(
     allow_webhook: list[str] = typer.Option([], help="A private network (10.1.0.0/16) or host that webhooks may reach; several times."),
     workers: int = typer.Option(1, min=0, help="Worker processes; each holds one data set in memory at a time."),
     memory: float | None = typer.Option(None, min=0.5, help="GiB of address space a worker may take."),
+    trainer: list[str] = typer.Option([], help="A way to train again, NAME=COMMAND with {data} and {out} in it; several times."),
     upload_limit: float = typer.Option(4.0, min=0.001, help="GiB that one upload may have."),
 ) -> None:
     """Start it, unless a command was named."""
@@ -58,8 +59,26 @@ def serve(
         workers=workers,
         memory=None if memory is None else round(memory * GIB),
         bounds=Bounds(upload=round(upload_limit * GIB)),
+        trainers=trainers_of(trainer),
     )
     start(settings)
+
+
+def trainers_of(told: list[str]) -> dict[str, str]:
+    """Commands by name. DataError for one without a name.
+
+    >>> trainers_of(["nightly=python train.py {data} {out}"])
+    {'nightly': 'python train.py {data} {out}'}
+    """
+    from assay.dataset.errors import DataError
+
+    made = {}
+    for text in told:
+        name, sign, command = text.partition("=")
+        if not (name.strip() and sign and command.strip()):
+            raise DataError(f"{text!r} is no way to train", remedy='--trainer "NAME=python train.py {data} {out}"')
+        made[name.strip()] = command.strip()
+    return made
 
 
 def start(settings: Settings) -> None:

@@ -22,9 +22,10 @@ def worker(
     data: Path = DATA,
     database: str = DATABASE,
     memory: float | None = typer.Option(None, min=0.5, help="GiB of address space it may take."),
+    trainer: list[str] = typer.Option([], help="A way to train again, NAME=COMMAND, as the server was told; several times."),
 ) -> None:
     """Run until SIGTERM."""
-    from assay.cli.serve import needed
+    from assay.cli.serve import needed, trainers_of
 
     needed()
     from assay.serve.logs import structured
@@ -32,7 +33,8 @@ def worker(
     from assay.serve.worker import main
 
     structured()
-    main(Settings(data.absolute(), database, memory=None if memory is None else round(memory * GIB)))
+    bytes_ = None if memory is None else round(memory * GIB)
+    main(Settings(data.absolute(), database, memory=bytes_, trainers=trainers_of(trainer)))
 
 
 def token(

@@ -221,6 +221,15 @@ def sources(db: Session, who: Who, files: Files, project: str) -> list[Source]:
         return [_source(ledger, name) for name in ledger.index.source_names()]
 
 
+def source_names(db: Session, who: Who, files: Files, project: str) -> list[str] | None:
+    """None where the project has no ledger."""
+    try:
+        with opened(db, who, files, project) as ledger:
+            return list(ledger.index.source_names())
+    except NotFound:
+        return None
+
+
 def source(db: Session, who: Who, files: Files, project: str, name: str) -> Source:
     with opened(db, who, files, project) as ledger:
         return _source(ledger, name)

@@ -119,6 +119,12 @@ def listing(
     return page(db, query, JobRecord.id, Job, after, limit)
 
 
+def of_subject(db: Session, who: Who, subject: str) -> list[Job]:
+    """Jobs about one thing, the newest first."""
+    found = db.scalars(select(JobRecord).where(JobRecord.subject == subject).order_by(JobRecord.id.desc()))
+    return [Job.model_validate(job) for job in found if who.project in (None, job.project_id)]
+
+
 def _changed(db: Session, *where: Any, values: dict[str, Any]) -> bool:
     result = db.execute(update(JobRecord).where(*where).values(**values).execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", result).rowcount == 1

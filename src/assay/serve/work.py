@@ -23,7 +23,7 @@ from assay.ledger import ingest, snapshots
 from assay.model.static import examine
 from assay.model.weights import read_weights
 from assay.report import folder as report_folder
-from assay.serve import audit, ledgers, models, monitors, remedy, reviews, scans
+from assay.serve import audit, ledgers, models, monitors, plots, remedy, reviews, scans
 from assay.serve.access import SYSTEM, Who
 from assay.serve.bench import Bench, Failure, Work, asked, source
 from assay.serve.errors import ServiceError
@@ -90,6 +90,7 @@ def scan_dataset(bench: Bench, job: JobRecord, progress: Progress) -> None:
         progress=progress,
     )
     report.write(out)
+    plots.keep(report, out.parent)
     with bench.database.write() as db:
         scans.conclude(db, held.id, report)
         audit.note(

@@ -14,12 +14,13 @@ from PIL import Image
 from assay.artefact.base import Artefact
 from assay.artefact.cells import Cells
 from assay.artefact.registry import from_json
+from assay.dataset.errors import DataError
 from assay.dataset.printable import printable
 from assay.dataset.rows import Rows
 from assay.report.passages import Piece, excerpt, spans_of
 from assay.report.pictures import Box, outlines, without
 from assay.report.words import TRIALS
-from assay.serve import datasets, scans
+from assay.serve import datasets, ledgers, scans
 from assay.serve.api.doors import Look, ServiceHere
 from assay.serve.api.paging import Offset
 from assay.serve.errors import NotFound
@@ -50,12 +51,16 @@ def finding_page(service: ServiceHere, who: Look, scan: Id, name: str, offset: O
         data = datasets.get(db, who, held.dataset_id)
         rows = datasets.suspicious(db, who, service.files, scan, finding=name, action=None, offset=offset, limit=ROWS)
         pictures = [datasets.picture(db, who, service.files, data.id, r.row) for r in rows.items if r.picture]
+        try:
+            traced = ledgers.trace_of(db, who, service.files, scan, name)
+        except (NotFound, DataError):  # no ledger, or one that does not know these rows
+            traced = None
     artefact = artefact_of(found)
     carriers = _carriers(artefact, rows.items, pictures, set(data.columns.get("label") or []))
     drawn = callable(getattr(artefact, "picture", None))
     return render(
         "finding.html.j2", who, finding=found, scan=held, dataset=data, carriers=carriers, total=rows.total, offset=offset, limit=ROWS,
-        drawn=drawn, trials=TRIALS,
+        drawn=drawn, trials=TRIALS, traced=traced,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from assay.serve import datasets, scans
+from assay.serve import datasets, plots, scans
 from assay.serve.access import Who
 from assay.serve.api.doors import FormDoor, Look, ServiceHere
 from assay.serve.api.paging import Offset
@@ -54,6 +54,16 @@ def suspicious(
         data = datasets.get(db, who, held.dataset_id)
         rows = datasets.suspicious(db, who, service.files, scan, finding=None, action=action, offset=offset, limit=ROWS)
     return render("rows.html.j2", who, scan=held, dataset=data, rows=rows, action=action, limit=ROWS)
+
+
+@router.get("/scans/{scan}/map")
+def map_page(service: ServiceHere, who: Look, scan: Id) -> Response:
+    """Rows placed by their content, findings ringed; and what else can be drawn."""
+    with service.database.read() as db:
+        held = scans.get(db, who, scan)
+        data = datasets.get(db, who, held.dataset_id)
+        drawn = plots.of_scan(db, who, service.files, scan)
+    return render("map.html.j2", who, scan=held, dataset=data, plots=drawn)
 
 
 def says(scan: Scan) -> str:

@@ -88,3 +88,13 @@ if (list) {
     else if (event.key === "p") document.querySelector("a[rel=prev]")?.click();
   });
 }
+
+// a ring on the map of rows leads to its row
+for (const drawing of document.querySelectorAll("[data-rows]")) {
+  drawing.addEventListener("click", (event) => {
+    const row = event.target.closest?.("circle")?.querySelector("title")?.textContent.match(/^row (\d+)/);
+    if (!row) return;
+    event.preventDefault();
+    location.assign(`${drawing.dataset.rows}${row[1]}?scan=${drawing.dataset.scan}`);
+  });
+}
