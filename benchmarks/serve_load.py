@@ -35,8 +35,8 @@ START = 60.0
 
 
 @contextmanager
-def server(workers: int) -> Iterator[tuple[int, str]]:
-    """(port, token) of a fresh service."""
+def server(workers: int) -> Iterator[tuple[int, str, int]]:
+    """(port, token, process) of a fresh service."""
     with tempfile.TemporaryDirectory(prefix="assay-load-") as folder, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -55,7 +55,7 @@ def server(workers: int) -> Iterator[tuple[int, str]]:
                 time.sleep(0.1)
             token = re.search(r"assay_[\w-]{43}", said.read_text())
             assert token is not None, said.read_text()
-            yield port, token.group()
+            yield port, token.group(), process.pid
         finally:
             os.kill(process.pid, signal.SIGTERM)
             process.wait(60)
@@ -97,7 +97,13 @@ def quantiles(seconds: list[float]) -> str:
     return f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, longest {most:.0f} ms"
 
 
-def events(port: int, token: str, seconds: float, rate: float, senders: int) -> None:
+def cpu(process: int) -> float:
+    """Seconds of processor time that a process has used, its children left out."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def events(port: int, token: str, process: int, seconds: float, rate: float, senders: int) -> None:
     asker = Asker(port, token)
     project = asker.ask("POST", "/api/v1/projects", {"name": "load"})["id"]
     trusted = "prediction,label,confidence,amount\n" + "".join(_line(i) for i in range(5000))
@@ -108,6 +114,7 @@ def events(port: int, token: str, seconds: float, rate: float, senders: int) -> 
         time.sleep(0.2)
     took: list[float] = []
     mutex = threading.Lock()
+    used = cpu(process)
     began = time.monotonic()
 
     def send(number: int) -> None:
@@ -131,6 +138,7 @@ def events(port: int, token: str, seconds: float, rate: float, senders: int) -> 
     sent, counted = len(took) * BATCH, asker.ask("GET", f"/api/v1/monitors/{monitor}/status")["predictions"]
     print(f"{sent:,} events in {wall:.0f} s: {sent / wall:,.0f} a second, batches of {BATCH}, {senders} senders; {quantiles(took)}")
     print(f"counted by the server: {counted:,}; lost: {sent - counted:,}")
+    print(f"the server's processor time: {1000 * (cpu(process) - used) / len(took):.2f} ms a batch")
 
 
 def _event(i: int) -> dict[str, Any]:
@@ -172,6 +180,8 @@ def browse(port: int, token: str, rows: int) -> None:
     rng = np.random.default_rng(1)
     place = [int(n) for n in rng.integers(0, rows - 50, 100)]
     print("50 rows anywhere:", timed(lambda i: asker.ask("GET", f"/api/v1/datasets/{data}/rows?offset={place[i]}&limit=50"), 100))
+    print("a page of them, as people see it:", timed(lambda i: asker.ask("GET", f"/datasets/{data}?offset={place[i]}"), 100))
+    print("one row in full:", timed(lambda i: asker.ask("GET", f"/datasets/{data}/rows/{place[i]}"), 100))
 
 
 def scan(port: int, token: str, rows: int) -> None:
@@ -181,8 +191,8 @@ def scan(port: int, token: str, rows: int) -> None:
     body = {"dataset_id": data, "canaries": False}
     made = asker.ask("POST", f"/api/v1/projects/{project}/scans", body)
     start, took = time.monotonic(), []
-    rows_page = f"/api/v1/datasets/{data}/rows?offset=500"
-    paths = ("/api/v1/projects", f"/api/v1/projects/{project}/scans", rows_page, f"/api/v1/scans/{made['id']}")
+    rows_page = f"/datasets/{data}?offset={rows // 2}"
+    paths = ("/", f"/projects/{project}", rows_page, f"/datasets/{data}/rows/7", f"/scans/{made['id']}", f"/api/v1/scans/{made['id']}")
     while asker.ask("GET", f"/api/v1/jobs/{made['job']['id']}")["state"] in ("queued", "running"):
         for path in paths:
             began = time.monotonic()
@@ -202,9 +212,9 @@ def main() -> None:
     parser.add_argument("--senders", type=int, default=4)
     parser.add_argument("--rows", type=int, default=100_000)
     asked = parser.parse_args()
-    with server(1) as (port, token):
+    with server(1) as (port, token, process):
         if asked.what == "events":
-            events(port, token, asked.seconds, asked.rate, asked.senders)
+            events(port, token, process, asked.seconds, asked.rate, asked.senders)
         elif asked.what == "browse":
             browse(port, token, asked.rows)
         else:
