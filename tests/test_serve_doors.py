@@ -17,104 +17,12 @@ from starlette.testclient import TestClient
 from assay.serve.access import ROLES, SCOPES
 from assay.serve.app import api_routes, check_doors
 from assay.serve.records import new_id
+from serve_matrix import MATRIX, PAGES
 from serve_story import HERE, Team, team
 
-# Least role and scope of every route; None: anybody. Written by hand, apart from the application: that the two agree is the test.
-MATRIX: dict[str, tuple[str, str] | None] = {
-    "GET /healthz": None,
-    "GET /readyz": None,
-    "POST /api/v1/session": None,
-    "GET /metrics": ("viewer", "read"),
-    "GET /api/v1/openapi.json": ("viewer", "read"),
-    "DELETE /api/v1/session": ("viewer", "read"),
-    "GET /api/v1/me": ("viewer", "read"),
-    "PUT /api/v1/me/password": ("viewer", "admin"),
-    "GET /api/v1/me/tokens": ("viewer", "read"),
-    "POST /api/v1/me/tokens": ("viewer", "admin"),
-    "GET /api/v1/me/approver": ("viewer", "read"),
-    "PUT /api/v1/me/approver": ("approver", "approve"),
-    "DELETE /api/v1/tokens/{id}": ("viewer", "read"),
-    "GET /api/v1/users": ("admin", "admin"),
-    "POST /api/v1/users": ("admin", "admin"),
-    "PATCH /api/v1/users/{id}": ("admin", "admin"),
-    "GET /api/v1/projects": ("viewer", "read"),
-    "POST /api/v1/projects": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}": ("viewer", "read"),
-    "PATCH /api/v1/projects/{project}": ("admin", "admin"),
-    "POST /api/v1/projects/{project}/datasets": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}/datasets": ("viewer", "read"),
-    "GET /api/v1/datasets/{dataset}": ("viewer", "read"),
-    "GET /api/v1/datasets/{dataset}/rows": ("viewer", "read"),
-    "GET /api/v1/datasets/{dataset}/rows/{row}": ("viewer", "read"),
-    "GET /api/v1/datasets/{dataset}/rows/{row}/picture": ("viewer", "read"),
-    "POST /api/v1/projects/{project}/scans": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}/scans": ("viewer", "read"),
-    "GET /api/v1/scans/{scan}": ("viewer", "read"),
-    "POST /api/v1/scans/{scan}/cancel": ("reviewer", "write"),
-    "GET /api/v1/scans/{scan}/findings": ("viewer", "read"),
-    "GET /api/v1/scans/{scan}/findings/{finding}": ("viewer", "read"),
-    "GET /api/v1/scans/{scan}/rows": ("viewer", "read"),
-    "GET /api/v1/scans/{scan}/report/{part}": ("viewer", "read"),
-    "GET /api/v1/scans/{scan}/trace": ("viewer", "read"),
-    "GET /api/v1/jobs": ("viewer", "read"),
-    "GET /api/v1/jobs/{job}": ("viewer", "read"),
-    "POST /api/v1/jobs/{job}/cancel": ("reviewer", "write"),
-    "GET /api/v1/jobs/{job}/progress": ("viewer", "read"),
-    "POST /api/v1/projects/{project}/reviews": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}/reviews": ("viewer", "read"),
-    "GET /api/v1/reviews/{review}": ("viewer", "read"),
-    "GET /api/v1/reviews/{review}/queue": ("reviewer", "review"),
-    "POST /api/v1/reviews/{review}/decisions": ("reviewer", "review"),
-    "GET /api/v1/reviews/{review}/decisions/mine": ("reviewer", "review"),
-    "GET /api/v1/reviews/{review}/status": ("viewer", "read"),
-    "POST /api/v1/reviews/{review}/escalate": ("reviewer", "write"),
-    "POST /api/v1/projects/{project}/ledger": ("admin", "admin"),
-    "GET /api/v1/projects/{project}/ledger": ("viewer", "read"),
-    "GET /api/v1/projects/{project}/ledger/events": ("viewer", "read"),
-    "GET /api/v1/projects/{project}/ledger/events/{number}/proof": ("viewer", "read"),
-    "POST /api/v1/projects/{project}/ledger/ingest": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}/log/{path:path}": ("viewer", "read"),
-    "GET /api/v1/projects/{project}/sources": ("viewer", "read"),
-    "POST /api/v1/projects/{project}/sources": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}/sources/{source}": ("viewer", "read"),
-    "POST /api/v1/projects/{project}/sources/{source}/approvals": ("approver", "approve"),
-    "POST /api/v1/projects/{project}/sources/{source}/revocation": ("approver", "approve"),
-    "GET /api/v1/audit": ("admin", "admin"),
-    "GET /api/v1/audit/log/{path:path}": ("admin", "admin"),
-    "POST /api/v1/projects/{project}/models": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}/models": ("viewer", "read"),
-    "GET /api/v1/models/{model}": ("viewer", "read"),
-    "GET /api/v1/models/{model}/file": ("viewer", "read"),
-    "POST /api/v1/projects/{project}/monitors": ("reviewer", "write"),
-    "GET /api/v1/projects/{project}/monitors": ("viewer", "read"),
-    "GET /api/v1/monitors/{monitor}": ("viewer", "read"),
-    "GET /api/v1/monitors/{monitor}/status": ("viewer", "read"),
-    "GET /api/v1/monitors/{monitor}/metrics": ("viewer", "read"),
-    "POST /api/v1/monitors/{monitor}/events": ("reviewer", "events"),
-    "GET /api/v1/monitors/{monitor}/alerts": ("viewer", "read"),
-    "POST /api/v1/monitors/{monitor}/alerts/{alert}": ("reviewer", "review"),
-    "POST /api/v1/monitors/{monitor}/silences": ("reviewer", "review"),
-    "GET /api/v1/projects/{project}/webhooks": ("admin", "admin"),
-    "POST /api/v1/projects/{project}/webhooks": ("admin", "admin"),
-    "DELETE /api/v1/webhooks/{webhook}": ("admin", "admin"),
-    "POST /api/v1/projects/{project}/incidents": ("reviewer", "review"),
-    "GET /api/v1/projects/{project}/incidents": ("viewer", "read"),
-    "GET /api/v1/incidents/{incident}": ("viewer", "read"),
-    "POST /api/v1/incidents/{incident}": ("reviewer", "review"),
-    "GET /api/v1/datasets/{dataset}/file": ("viewer", "read"),
-    "GET /api/v1/projects/{project}/aliases": ("viewer", "read"),
-    "PUT /api/v1/projects/{project}/aliases/{alias}": ("approver", "approve"),
-    "POST /api/v1/projects/{project}/aliases/{alias}/rollback": ("approver", "approve"),
-    "POST /api/v1/models/{model}/judgements": ("approver", "approve"),
-    "POST /api/v1/models/{model}/training": ("reviewer", "write"),
-    "POST /api/v1/incidents/{incident}/remediations": ("approver", "approve"),
-    "GET /api/v1/incidents/{incident}/remediations": ("viewer", "read"),
-    "GET /api/v1/remediations/{remediation}": ("viewer", "read"),
-    "POST /api/v1/remediations/{remediation}/resume": ("approver", "approve"),
-    "POST /api/v1/remediations/{remediation}/undo": ("approver", "approve"),
-    "GET /api/v1/remediations/{remediation}/files/{part}": ("viewer", "read"),
-}
-ASIDE = ("DELETE /api/v1/session", "PUT /api/v1/me/password", "POST /api/v1/me/tokens")  # changes the caller: tried elsewhere
+# these change who is asking, or ask who it is: tried elsewhere
+ASIDE = ("DELETE /api/v1/session", "PUT /api/v1/me/password", "POST /api/v1/me/tokens", "POST /login", "POST /logout")
+ALL = MATRIX | PAGES
 
 
 @pytest.fixture(scope="module")
@@ -126,13 +34,13 @@ def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
 
 
 def names(app: FastAPI) -> dict[str, APIRoute]:
-    """Routes of the API, as the matrix names them."""
-    ours = ("/api/", "/metrics", "/healthz", "/readyz")
-    return {f"{method} {r.path}": r for r in api_routes(app) for method in r.methods if r.path.startswith(ours)}
+    """Routes, as the matrix names them."""
+    return {f"{method} {r.path}": r for r in api_routes(app) for method in r.methods}
 
 
 def test_the_matrix_names_every_route(crew: Team) -> None:
-    assert set(names(crew.app)) == set(MATRIX)
+    assert not set(MATRIX) & set(PAGES)
+    assert set(names(crew.app)) == set(MATRIX) | set(PAGES)
 
 
 def ask(client: TestClient, name: str) -> int:
@@ -140,14 +48,16 @@ def ask(client: TestClient, name: str) -> int:
     method, path = name.split(" ")
     part = "record" if "remediations" in path else "json"
     path = path.replace("{row}", "0").replace("{number}", "0").replace("{alert}", "1").replace("{part}", part)
+    path = path.replace("/aliases/{alias}", "/aliases/production")
     filled = re.sub(r"\{[^}]*\}", new_id(), path)
-    with client.stream(method, filled) as answer:
-        return answer.status_code
+    with client.stream(method, filled, follow_redirects=False) as answer:
+        led = answer.headers.get("location", "").startswith("/login")
+        return 401 if answer.status_code == 303 and led else answer.status_code  # a page leads to the form instead
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_route_and_role(crew: Team, role: str) -> None:
-    for name, least in MATRIX.items():
+    for name, least in ALL.items():
         if name in ASIDE:
             continue
         status = ask(crew.roles[role], name)
@@ -160,13 +70,13 @@ def test_every_route_and_role(crew: Team, role: str) -> None:
 def test_every_route_and_scope(crew: Team, scope: str) -> None:
     made = crew.roles["admin"].post("/api/v1/me/tokens", json={"name": scope, "scopes": [scope]}).json()
     client = crew.as_token(made["secret"])
-    for name, least in MATRIX.items():
+    for name, least in ALL.items():
         if name not in ASIDE and least is not None and least[1] != scope:
             assert ask(client, name) == 403, (name, scope)
 
 
 def test_nobody_comes_in_without_a_name(crew: Team) -> None:
-    for name, least in MATRIX.items():
+    for name, least in ALL.items():
         if least is not None:
             assert ask(crew.as_token(None), name) == 401, name
             assert ask(crew.as_token("assay_" + "x" * 43), name) == 401, name

@@ -17,7 +17,7 @@ from assay.serve.service import Service
 from assay.serve.shapes import Id, Incident, IncidentChange, Ledger, NewIncident, NewRemediation, Registry, ShareOf
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-Writer = Annotated[Who, Depends(FormDoor("reviewer", "write"))]
+Decider = Annotated[Who, Depends(FormDoor("reviewer", "review"))]
 Approver = Annotated[Who, Depends(FormDoor("approver", "approve"))]
 Line = Annotated[str, Form(max_length=1000)]
 Severity = Annotated[Literal["notice", "warning", "critical"], Form()]
@@ -43,7 +43,7 @@ def incidents_page(service: ServiceHere, who: Look, project: Id) -> Response:
 
 @router.post("/projects/{project}/incidents")
 def open_incident(
-    service: ServiceHere, who: Writer, project: Id, title: Line, severity: Severity = "warning",
+    service: ServiceHere, who: Decider, project: Id, title: Line, severity: Severity = "warning",
     scan: Line = "", finding: Line = "", monitor: Line = "", alert: Line = "",
 ) -> Response:  # fmt: skip
     new = NewIncident.model_validate(
@@ -96,7 +96,7 @@ def _aliases(registry: Registry) -> list[str]:
 @router.post("/incidents/{incident}")
 def change_incident(
     service: ServiceHere,
-    who: Writer,
+    who: Decider,
     incident: Id,
     state: Line = "",
     step: Line = "",

@@ -14,6 +14,7 @@ from assay.serve.shapes import Answer, Id, NewMonitor, NewSilence
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Writer = Annotated[Who, Depends(FormDoor("reviewer", "write"))]
+Decider = Annotated[Who, Depends(FormDoor("reviewer", "review"))]
 Line = Annotated[str, Form(max_length=1000)]
 
 
@@ -46,7 +47,7 @@ def monitor_page(service: ServiceHere, who: Look, monitor: Id) -> Response:
 
 @router.post("/monitors/{monitor}/alerts/{number}")
 def answer_alert(
-    service: ServiceHere, who: Writer, monitor: Id, number: int, state: Annotated[Literal["open", "acknowledged", "closed"], Form()],
+    service: ServiceHere, who: Decider, monitor: Id, number: int, state: Annotated[Literal["open", "acknowledged", "closed"], Form()],
     note: Line = "",
 ) -> Response:  # fmt: skip
     with service.database.write() as db:
@@ -55,7 +56,7 @@ def answer_alert(
 
 
 @router.post("/monitors/{monitor}/silences")
-def silence(service: ServiceHere, who: Writer, monitor: Id, pattern: Line, predictions: Annotated[int, Form()], reason: Line) -> Response:
+def silence(service: ServiceHere, who: Decider, monitor: Id, pattern: Line, predictions: Annotated[int, Form()], reason: Line) -> Response:
     with service.database.write() as db:
         monitors.silence(db, who, service.watches, monitor, NewSilence(pattern=pattern, predictions=predictions, reason=reason))
     return see(f"/monitors/{monitor}")
