@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import stat
@@ -21,7 +22,7 @@ from assay.serve.errors import ServiceError
 from assay.serve.files import unpack
 from assay.serve.monitors import check_place
 from assay.serve.settings import Bounds
-from serve_story import Team, team, traffic
+from serve_story import Team, poisoned, team, traffic
 
 SMALL = Bounds(upload=200_000, unpacked=2_000_000, ratio=50, members=50, body=20_000, requests=1e9, burst=10**9, disk=0)
 
@@ -224,3 +225,43 @@ def test_a_batch_without_events_leaves_the_monitor_as_it_was(crew: Team) -> None
         assert answer.status_code == 422, answer.text
     crew.service.watches.close()  # opened again from what is on disk
     assert crew.admin.get(f"/api/v1/monitors/{monitor}/status").json()["predictions"] == 0
+
+
+def test_what_data_says_is_seen_and_obeyed_by_nothing(crew: Team) -> None:
+    """Markup, characters that a terminal obeys, and those that hide or turn a line: in cells, labels, columns and names, on every page."""
+    evil = "<img src=x onerror=alert(1)>\u202eerased\u200b\x1b[31m"
+    project = crew.project(f"films {evil[:-5]}")
+    lines = "".join(f'"{evil} row {i}",{"good" if i % 2 else "bad" + chr(0x200B)}\n' for i in range(40))
+    data = crew.upload(project, f"te\u202ext,label\n{lines}", label="label", name="set \u200b\u202e")
+    crew.work()
+    held = crew.admin.get(f"/api/v1/datasets/{data}").json()
+    assert held["state"] == "ready", held
+    scan = crew.scan(project, data)
+    for path in (
+        "/", f"/projects/{project}", f"/datasets/{data}", f"/datasets/{data}/rows/3", f"/scans/{scan}", f"/scans/{scan}/rows",
+        f"/scans/{scan}/map", f"/projects/{project}/models", f"/projects/{project}/incidents", f"/projects/{project}/monitors",
+        "/jobs/\u202e<b>",
+    ):  # fmt: skip
+        page = crew.admin.get(path)
+        assert page.status_code in (200, 404), path
+        assert "<img src=x" not in page.text
+        assert not set(page.text) & set("\u202e\u200b\x1b"), path
+    assert "\\u202e" in crew.admin.get(f"/datasets/{data}/rows/3").text
+
+
+def test_a_label_with_a_hidden_character_comes_back_as_it_is(crew: Team) -> None:
+    """A reviewer sees it escaped, and what the form sends back is the label of the data, to the character."""
+    project = crew.project("hidden")
+    label = "ba\u200bd"
+    data = crew.upload(project, poisoned().replace(",bad\n", f",{label}\n"), label="label")
+    scan = crew.scan(project, data)
+    asked = {"name": "r", "scan_id": scan, "reviewers": ["one-reviewer"], "each": 1, "rows": 2, "classes": [label, "good"]}
+    review = crew.admin.post(f"/api/v1/projects/{project}/reviews", json=asked).json()["id"]
+    crew.work()
+    page = crew.roles["reviewer"].get(f"/reviews/{review}/next").text
+    assert "Which label" in page
+    assert "ba\\u200bd" in page
+    value = html.unescape(page.split('name="label" value="')[1].split('"')[0])
+    row = page.split('name="row" value="')[1].split('"')[0]
+    sent = crew.roles["reviewer"].post(f"/reviews/{review}/decide", data={"row": row, "label": value}, follow_redirects=False)
+    assert (value, sent.status_code) == (label, 303), sent.text
