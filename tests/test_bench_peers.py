@@ -10,7 +10,18 @@ import pytest
 
 from assay.attack.base import Planted
 from assay.bench.case import Case, Cell
-from assay.bench.peers import activation_clustering, beatrix, controls, onion, scan_decomposition, spectral_signatures, spectre, z_defence
+from assay.bench.peers import (
+    activation_clustering,
+    beatrix,
+    controls,
+    copies,
+    cube,
+    onion,
+    scan_decomposition,
+    spectral_signatures,
+    spectre,
+    z_defence,
+)
 from assay.bench.sets import in_memory
 from assay.bench.victims import Trained
 
@@ -102,3 +113,27 @@ def test_a_rare_word_is_what_text_peers_are_good_at(flag: Callable) -> None:
     flags = flag(case)
     top = np.argsort(-flags.score, kind="stable")[: case.poisoned.sum()]
     assert case.poisoned[top].mean() >= 0.9
+
+
+def test_cube_like_keeps_the_largest_cluster_of_each_label() -> None:
+    """150 rows of label 0 lie aside; with fewer than its 100 neighbours a cluster is none, which is why it sees no small poison."""
+    rng = np.random.default_rng(0)
+    places = np.repeat([[0.0, 0.0], [40.0, 0.0], [0.0, 40.0]], [450, 150, 600], axis=0) + rng.normal(size=(1_200, 2))
+    y, truth = np.repeat([0, 1], 600), np.arange(1_200) // 150 == 3
+    data = in_memory("table", y, pa.table({"x": places[:, 0], "y": places[:, 1]}))
+    case = Case(Cell("made", len(y), "made"), data, data, Planted(data, truth, (), "made"))
+    case.__dict__["victim"] = Trained(lambda rows: np.zeros((len(rows), 2)), lambda rows: np.stack([rows.table.column(c).to_numpy() for c in "xy"], 1))
+    flags = cube.flag(case)
+    assert flags.removed[truth].all()
+    assert flags.removed[~truth].mean() < 0.2
+
+
+def test_minhash_removes_all_but_the_first_of_near_copies() -> None:
+    pytest.importorskip("datasketch")
+    rng = np.random.default_rng(0)
+    texts = [" ".join(f"w{w}" for w in rng.integers(0, 5_000, 40)) for _ in range(60)]
+    texts[10], texts[20] = texts[0] + " more", "and " + texts[0]
+    data = in_memory("text", np.zeros(60, int), pa.table({"text": texts}))
+    flags = copies.flag(Case(Cell("made", 60, "made"), data, data, None))
+    assert np.flatnonzero(flags.removed).tolist() == [10, 20]
+    assert flags.score[[0, 10, 20]].tolist() == [2, 2, 2]

@@ -16,6 +16,12 @@ from assay.stats.interval import clopper_pearson
 
 Line = dict[str, Any]
 
+LEAST_OF_A_CURVE = 3  # numbers of carriers
+CURVES_SAID = (
+    "By number of carriers, mean over plantings: poisoned rows removed / clean rows removed / poisoned rows among as many with the highest "
+    "scores. A defence that removes a quarter of everything catches a quarter of any poison: look at the second figure first."
+)
+
 COLUMNS = (
     "cell", "defence", "set", "rows", "attack", "rate", "carriers", "seed", "modality", "budget", "failed", "poisoned", "removed", "tpr",
     "fpr", "auroc", "precision", "suspected", "recovered", "success", "success_clean", "success_after", "accuracy", "accuracy_clean",
@@ -64,6 +70,8 @@ def markdown(suite: str, lines: list[Line], command: str, machine: str) -> str:
         "## Each attack, ours beside the best peer that is told nothing",
         _by_attack(ran),
     ]
+    if curves := _curves(ran):
+        parts += ["## Power by number of carriers", CURVES_SAID, curves]
     failed = sorted({(x["defence"], x["set"], x["failed"]) for x in lines if x["failed"] is not None})
     if failed:
         parts += ["## Not run", "\n".join(f"- {d} on {s}: {why}" for d, s, why in failed)]
@@ -135,6 +143,27 @@ def _by_attack(lines: list[Line]) -> str:
     head = ["set", "attack", "budget", "runs", "victim's attack success", "ours: confirmed", "TPR where confirmed", "under any finding"]
     head += ["FPR", "trigger handed over", "best peer: TPR / FPR"]
     return _table(head, rows)
+
+
+def _curves(lines: list[Line]) -> str:
+    """A line a data set and defence, a column a number of carriers; nothing where fewer than three numbers were run."""
+    curves: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for x in lines:
+        if x["attack"] and x["carriers"] is not None:
+            settings = ", ".join(f"{k} {v}" for k, v in sorted(x["params"].items()))
+            curves[x["set"], f"{x['attack']} {settings}".strip()].append(x)
+    curves = {key: xs for key, xs in curves.items() if len({x["carriers"] for x in xs}) >= LEAST_OF_A_CURVE}
+    sizes = sorted({x["carriers"] for xs in curves.values() for x in xs})
+    rows = []
+    for (name, attack), xs in sorted(curves.items()):
+        for defence, mine in _by_defence(xs):
+            cells = []
+            for size in sizes:
+                here = [x for x in mine if x["carriers"] == size]
+                caught, first = _percent([x["tpr"] for x in here], 0), _percent([x["precision"] for x in here], 0)
+                cells.append(f"{caught} / {_percent([x['fpr'] for x in here])} / {first}" if here else "–")
+            rows.append([name, attack, defence, str(max(len({x["seed"] for x in mine}), 1)), *cells])
+    return _table(["set", "attack", "defence", "plantings", *map(str, sizes)], rows) if rows else ""
 
 
 def _by_defence(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:

@@ -147,4 +147,14 @@ SCAN = Suite(
     retrain=False,
 )
 
-SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL, SCAN)}
+# Power curves of text detectors: one rare word by number of carriers, and clean controls, ours beside the peers.
+POWER = Suite(
+    "text",
+    (Line(("sst2", "sms", "spamassassin", "ag_news"), 6_000, "phrase", {"text": "cf"}, carriers=COUNTS),),
+    tuple((name, 6_000) for name in ("sst2", "sms", "spamassassin", "ag_news")),
+    seeds=3,
+    clean_seeds=3,
+    retrain=False,
+)
+
+SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL, SCAN, POWER)}

@@ -24,6 +24,7 @@ class Suite(StrEnum):
     standard = "standard"
     full = "full"
     scan = "scan"
+    text = "text"
     promises = "promises"
 
 
@@ -40,7 +41,7 @@ def bench(
     suite: Suite = typer.Option(
         Suite.smoke,
         help="smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; scan: what the scan alone promises; "
-        "promises: every published guarantee, tried again in a minute or two.",
+        "text: power curves of text detectors; promises: every published guarantee, tried again in a minute or two.",
     ),
     against: Against = typer.Option(Against.peers, help="peers: published defences too; none: ours and the two controls."),
     out: Path | None = typer.Option(None, help="Where results are kept. Default: bench-SUITE.jsonl here."),
