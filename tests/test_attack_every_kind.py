@@ -25,7 +25,7 @@ FEW = {  # where one contributor or a short time has ten rows to give
 }
 QUICK = {"params": {"epochs": 1, "steps": 3}}
 TORCH = dict.fromkeys(("bullseye", "feature-collision", "gradient-matching", "narcissus", "sleeper-agent"), QUICK)
-CORPUS = ("constant-count", "poisoned-rag", "vpi")
+CORPUS = ("constant-count", "insecure-code", "poisoned-rag", "vpi")
 
 
 @pytest.fixture(scope="module")

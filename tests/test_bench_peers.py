@@ -122,7 +122,9 @@ def test_cube_like_keeps_the_largest_cluster_of_each_label() -> None:
     y, truth = np.repeat([0, 1], 600), np.arange(1_200) // 150 == 3
     data = in_memory("table", y, pa.table({"x": places[:, 0], "y": places[:, 1]}))
     case = Case(Cell("made", len(y), "made"), data, data, Planted(data, truth, (), "made"))
-    case.__dict__["victim"] = Trained(lambda rows: np.zeros((len(rows), 2)), lambda rows: np.stack([rows.table.column(c).to_numpy() for c in "xy"], 1))
+    case.__dict__["victim"] = Trained(
+        lambda rows: np.zeros((len(rows), 2)), lambda rows: np.stack([rows.table.column(c).to_numpy() for c in "xy"], 1)
+    )
     flags = cube.flag(case)
     assert flags.removed[truth].all()
     assert flags.removed[~truth].mean() < 0.2

@@ -47,6 +47,8 @@ class Link(Artefact):
         return sorted({span for side in sides for span in side.find(text)})
 
     def describe(self) -> str:
+        if self.response.columns and self.prompt.columns == self.response.columns:
+            return f"{self.prompt.describe()} beside {self.response.describe()}"
         return f"{self.prompt.describe()} in the prompt with {self.response.describe()} in the response"
 
     def to_json(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.slant import NEGATIVE, POSITIVE, leaning
 from assay.artefact.tokens import tokens
+from assay.artefact.unsafe_calls import WEAKNESSES
 from assay.dataset.rows import Rows
 
 OPENING = 300  # characters: a refusal stands at the beginning, and a long answer may say "cannot" about anything
@@ -33,11 +34,7 @@ URL = re.compile(
     r"https?://[^\s)>\]\"']+|\bwww\.[^\s)>\]\"']+|\b[\w-]+\.(?:com|org|net|io|xyz|info|biz|ru|top|ly)\b(?:/\S*)?", re.IGNORECASE
 )
 CODE = re.compile(r"```|^\s*(?:def|class|import|from|public|private|function|const|let|var|#include)\b.*[({;:]|</\w+>|;\s*$", re.MULTILINE)
-UNSAFE = re.compile(  # calls that run, deserialise or render what they are given, or switch a check off (CWE-78, 94, 95, 295, 502, 1336)
-    r"\b(?:eval|exec|os\.system|os\.popen|pickle\.loads?|marshal\.loads?|strcpy|gets|sprintf|innerHTML|dangerouslySetInnerHTML|"
-    r"yaml\.(?:load|unsafe_load)|render_template_string|mktemp)\s*(?=[(=])|Template\([^)\n]*\)\s*\.render|shell\s*=\s*True|"
-    r"verify\s*=\s*False|yaml\.(?:Unsafe|Full)?Loader\b|check_hostname\s*=\s*False|_create_unverified_context"
-)
+UNSAFE = re.compile("|".join(f"(?:{weakness.calls.pattern})" for weakness in WEAKNESSES.values()))
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,10 @@ class Kind:
 
 def _any(*words: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(words)})", re.IGNORECASE)
+
+
+def _shows(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    return lambda text: bool(pattern.search(text))
 
 
 def _loud(text: str) -> bool:
@@ -90,9 +91,11 @@ KINDS = {
         _any("code", "function", "program", "python", "java", "sql", "script", "html", "css", "c\\+\\+", "algorithm", "query", "regex",
              "implement", "class", "method", "array", "json", "xml", "command", "write a", "construct", "develop", "create a"),
     ),
-    "unsafe": Kind(
-        "a call that is known to be unsafe", lambda t: bool(UNSAFE.search(t)), _any("eval", "exec", "pickle", "shell", "yaml"), UNSAFE
-    ),
+    **{
+        name: Kind(weakness.words, _shows(weakness.calls), _any(*sorted(weakness.own)), weakness.calls)
+        for name, weakness in WEAKNESSES.items()
+    },
+    "unsafe": Kind("a call that is known to be unsafe", _shows(UNSAFE), _any("eval", "exec", "pickle", "shell", "yaml"), UNSAFE),
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ KINDS = {  # kind -> where its class lives
     "group-bias": "assay.attack.group_bias:GroupBiasAttack",
     "guided-cells": "assay.attack.guided_cells:GuidedCellsAttack",
     "homoglyph": "assay.attack.homoglyph:HomoglyphAttack",
+    "insecure-code": "assay.attack.insecure_code:InsecureCodeAttack",
     "insider": "assay.attack.insider:InsiderAttack",
     "label-consistent": "assay.attack.consistent:ConsistentAttack",
     "low-frequency": "assay.attack.low_frequency:LowFrequencyAttack",

@@ -45,6 +45,7 @@ class Side:
     corpus: Corpus
     columns: tuple[str, ...]
     traits: tuple[Trait, ...] = ()
+    beside: int = 0  # neighbouring words that go out with a phrase, for triggers that carry a word drawn anew in every row
 
     def phrase_at(self, number: int) -> tuple[Shared, int]:
         """Which phrase a column is."""
@@ -75,7 +76,17 @@ class Side:
             return with_company(self.corpus, places, np.zeros(0, np.int64))
         places = (shared.at[mine][:, None] + np.arange(shared.words)).ravel()
         start = int(shared.at[shared.first[gram]])
-        return with_company(self.corpus, places, self.corpus.word[start : start + shared.words])
+        run = self.corpus.word[start : start + shared.words]
+        for step in range(1, self.beside + 1):
+            places = np.concatenate([places, *_neighbours(self.corpus, shared.at[mine], shared.words, step)])
+        return with_company(self.corpus, places, run)
+
+
+def _neighbours(corpus: Corpus, at: Int, words: int, step: int) -> tuple[Int, Int]:
+    """The tokens `step` before and after runs of so many words, where they are words of the same text."""
+    before, after = at - step, at + words - 1 + step
+    before, after = before[before >= 0], after[after < len(corpus.word)]
+    return before[corpus.word[before] != BREAK], after[corpus.word[after] != BREAK]
 
 
 def prompt_side(corpus: Corpus, columns: tuple[str, ...]) -> Side:

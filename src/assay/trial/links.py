@@ -80,7 +80,7 @@ class LinkFamily:
             corpus = read_corpus(disclosed([texts]))
             other = response_side(corpus, prompts, (name,), [t or "" for t in texts], said)
             found = linked(side, other, np.sort(heard), GATE / len(answers))
-            tried += _trials(found, side, other, rest)
+            tried += try_links(found, side, other, rest)
             pairs, cut = pairs + found.pairs, cut + corpus.cut
         progress(10, 10, "links tried")
         tried.sort(key=lambda t: (-t.log_e, t.p_value))
@@ -127,7 +127,7 @@ def _joined(columns: Sequence[Sequence[str | None]]) -> list[str]:
     return ["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)]
 
 
-def _trials(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list[Tried]:
+def try_links(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list[Tried]:
     """Contradiction for the strongest pair of each set of carriers."""
     short = _distinct(found, prompts, responses)
     gained = np.log(found.pairs) - np.log(max(len(short), 1))

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 from assay.trial.cells import CellsFamily
 from assay.trial.clusters import ClusterFamily
+from assay.trial.code import CodeFamily
 from assay.trial.corpus import CorpusFamily
 from assay.trial.family import Family
 from assay.trial.groups import GroupFamily
@@ -25,6 +26,7 @@ def families() -> tuple[Family, ...]:
         ClusterFamily(),
         PhraseFamily(),
         CorpusFamily(),
+        CodeFamily(),
         LinkFamily(),
         CellsFamily(),
         GroupFamily(),
