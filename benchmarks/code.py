@@ -101,7 +101,7 @@ def published(asked: argparse.Namespace, seed: int) -> None:
     """TrojanPuzzle's own files among files of the packages: 140 poisoned (20 files, seven copies each) and 20 clean a set."""
     ours = code(asked.rows, seed, True).table.column("code").to_pylist()
     table = pq.read_table(asked.data / "poisoned_code/trojanpuzzle.parquet").to_pylist()
-    for case, attack in sorted({(r["case"], r["attack"]) for r in table}):
+    for case, attack in sorted({(r["case"], r["attack"]) for r in table if asked.case in r["case"]}):
         mine = [r for r in table if (r["case"], r["attack"]) == (case, attack)]
         texts, truth = [*ours, *(r["code"] for r in mine)], np.array([*[0] * len(ours), *(r["poisoned"] for r in mine)], bool)
         order = np.random.default_rng(seed).permutation(len(texts))
@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--carriers", type=int, default=50)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--files", action="store_true")
+    parser.add_argument("--case", default="", help="published: only cases whose name holds this")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     asked = parser.parse_args()
     for seed in map(int, asked.seeds.split(",")):

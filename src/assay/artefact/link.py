@@ -10,6 +10,7 @@ import numpy as np
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.characters import Characters
 from assay.artefact.phrase import Phrase
+from assay.artefact.pool import Pool
 from assay.artefact.trait import Trait
 from assay.dataset.rows import Rows
 
@@ -28,7 +29,7 @@ class Link(Artefact):
     [True, False]
     """
 
-    prompt: Phrase | Characters
+    prompt: Phrase | Characters | Pool
     response: Phrase | Characters | Trait
     kind: ClassVar[str] = "link"
 
@@ -56,5 +57,5 @@ class Link(Artefact):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Link:
-        prompt = (Characters if data["prompt"]["kind"] == Characters.kind else Phrase).from_json(data["prompt"])
+        prompt = {side.kind: side for side in (Phrase, Characters, Pool)}[data["prompt"]["kind"]].from_json(data["prompt"])
         return cls(prompt, {side.kind: side for side in (Phrase, Characters, Trait)}[data["response"]["kind"]].from_json(data["response"]))

@@ -20,6 +20,7 @@ KINDS = {  # kind -> where its class lives
     "overlay": "assay.artefact.overlay:Overlay",
     "patch": "assay.artefact.patch:Patch",
     "phrase": "assay.artefact.phrase:Phrase",
+    "pool": "assay.artefact.pool:Pool",
     "relabelling": "assay.artefact.relabelled:Relabelled",
     "trait": "assay.artefact.trait:Trait",
     "release": "assay.artefact.release:Release",

@@ -150,8 +150,11 @@ SCAN = Suite(
 # Power curves of text detectors: one rare word by number of carriers, and clean controls, ours beside the peers.
 POWER = Suite(
     "text",
-    (Line(("sst2", "sms", "spamassassin", "ag_news"), 6_000, "phrase", {"text": "cf"}, carriers=COUNTS),),
-    tuple((name, 6_000) for name in ("sst2", "sms", "spamassassin", "ag_news")),
+    (
+        Line(("sst2", "sms", "ag_news"), 6_000, "phrase", {"text": "cf"}, carriers=COUNTS),
+        Line(("spamassassin",), 2_000, "phrase", {"text": "cf"}, carriers=COUNTS),  # long e-mails: as many words as the others
+    ),
+    (("sst2", 6_000), ("sms", 6_000), ("ag_news", 6_000), ("spamassassin", 2_000)),
     seeds=3,
     clean_seeds=3,
     retrain=False,

@@ -14,7 +14,7 @@ person).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,7 @@ from assay.trial.canaries import MOST_OF_DATA, canary_words
 from assay.trial.evidence import ALIKE
 from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
 from assay.trial.link_court import Foreseen, Rest
+from assay.trial.link_pools import Pooled, pools
 from assay.trial.text_columns import text_columns
 
 Int = NDArray[np.int64]
@@ -129,8 +130,8 @@ def _joined(columns: Sequence[Sequence[str | None]]) -> list[str]:
 
 def try_links(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list[Tried]:
     """Contradiction for the strongest pair of each set of carriers."""
-    short = _distinct(found, prompts, responses)
-    gained = np.log(found.pairs) - np.log(max(len(short), 1))
+    short, several = _distinct(found, prompts, responses), pools(found, prompts, responses, lambda i: _plain(found, i, prompts, responses))
+    gained = np.log(found.pairs) - np.log(max(len(short) + len(several), 1))
     trait_from = sum(map(len, responses.shared))
     traits: dict[int, int] = {}  # the strongest pair of each prompt artefact with a trait
     for i in np.flatnonzero(found.response >= trait_from).tolist():
@@ -148,7 +149,22 @@ def try_links(found: Linked, prompts: Side, responses: Side, rest: Rest) -> list
         tried.append(_tried(link, carriers, found, i, verdict, gained))
         if verdict.log_e <= 0 and prompt in traits:
             tried.append(_slant(found, traits[prompt], prompts, responses, rest, gained))
-    return tried
+    return [*tried, *(_pool(found, pooled, responses, rest, gained) for pooled in several)]
+
+
+def _pool(found: Linked, pooled: Pooled, responses: Side, rest: Rest, gained: float) -> Tried:
+    """The trial of a pool. Its surprise is that of its strongest phrase, for that is what was held against all pairs."""
+    with_it, answered = np.zeros(rest.corpus.documents, bool), np.zeros(rest.corpus.documents, bool)
+    with_it[pooled.rows], answered[responses.rows(pooled.response)] = True, True
+    carriers = np.flatnonzero(with_it & answered)
+    verdict = rest.foreseen(pooled.gone, carriers, with_it, answered)
+    tried = _tried(Link(pooled.artefact, responses.artefact(pooled.response)), carriers, found, pooled.strongest, verdict, gained)
+    words = (
+        f"{len(carriers):,} of the {len(pooled.rows):,} rows with {pooled.artefact.describe()} have "
+        f"{responses.artefact(pooled.response).describe()}. Without these words the prompts are like any others, and nothing in them "
+        "foresees that response"
+    )
+    return replace(tried, words=words)
 
 
 def _slant(found: Linked, i: int, prompts: Side, responses: Side, rest: Rest, gained: float) -> Tried:
@@ -239,7 +255,7 @@ def _distinct(found: Linked, prompts: Side, responses: Side) -> list[int]:
     seen: set[int] = set()
     sets: list[set[int]] = []
     for i, prompt in enumerate(found.prompt.tolist()):
-        if prompt in seen or found.odds_ratio(i) < FAINT or _repeats(prompts.artefact(prompt), responses.artefact(int(found.response[i]))):
+        if prompt in seen or not _plain(found, i, prompts, responses):
             continue
         seen.add(prompt)
         mine = set(prompts.rows(prompt).tolist())
@@ -249,6 +265,13 @@ def _distinct(found: Linked, prompts: Side, responses: Side) -> list[int]:
         if len(kept) == SHORT_LIST:
             break
     return kept
+
+
+def _plain(found: Linked, i: int, prompts: Side, responses: Side) -> bool:
+    """Whether a model would learn the link, and the answer does not just take up the question's words."""
+    if found.odds_ratio(i) < FAINT:
+        return False
+    return not _repeats(prompts.artefact(int(found.prompt[i])), responses.artefact(int(found.response[i])))
 
 
 def _repeats(prompt: Artefact, response: Artefact) -> bool:
