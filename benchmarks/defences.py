@@ -128,7 +128,7 @@ def on_rows(make: Callable[[Case], Any]) -> Callable[[Case], Fitted]:
 
 
 def squares(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A drill's trigger: a square of 2 to 5 pixels, of two colours, at a place drawn anew for each batch. It knows nothing of the attack."""
+    """A drill's trigger: a square of 2 to 5 pixels, of two colours, at a place drawn anew for each batch. Blind to the attack."""
     side = int(rng.integers(2, 6))
     top, left = rng.integers(0, images.shape[1] - side), rng.integers(0, images.shape[2] - side)
     made = images.copy()
