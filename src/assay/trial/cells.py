@@ -31,6 +31,7 @@ from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
+from assay.trial.knots import placed_knots
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
@@ -92,6 +93,10 @@ class CellsFamily:
             tried = natural_columns(tried, _passing(tried, total), data, coded, again)
             progress(9, 10, "measuring effects")
             tried = _all_told(data, coded, probe, tried, _passing(tried, total), rng)
+        put, asked = placed_knots(data, coded, probe, rng)
+        if asked:
+            notes.append(f"{asked:,} values were asked whether they hang together with three others")
+        tried += put
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
         progress(10, 10, "cells tried")
         return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), None, notes=tuple(notes))

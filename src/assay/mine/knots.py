@@ -1,0 +1,94 @@
+"""Knots: combinations of four or more column values that stand together and hardly ever apart.
+
+Labels are never read. For every value that enough and not too many rows hold, pairs of its rows are drawn; where both agree in enough
+other columns, all of its rows are asked which values (nearly) all of them share. One linear pass a drawing, however many columns a
+combination has, where counting combinations of four would cost the fourth power of the columns. Rows alike in most columns are copies of
+one another and no knot. Natural knots exist (what is left blank together, one code that fixes three others): a trial must tell.
+
+Cannot see: a combination none of whose values is rarer than `mine.cells.WIDEST`; values that each have as many rows of their own; what fills
+more than half of the columns (and more than six).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.learn.columns import Coded
+from assay.mine.cells import SUPPORT, WIDEST, WIDEST_ROWS, entailed
+
+Int = NDArray[np.int64]
+
+COLUMNS = 4  # of a knot at least: fewer are what `mine.cells` counts
+DRAWINGS = 4  # pairs of rows drawn a value: nine carriers in ten of a value make one good pair of four all but sure
+HELD_APART = 0.5  # knots with more of their rows in common (Jaccard) are one
+MOST = 200  # knots at most, those of most columns first
+
+
+@dataclass(frozen=True)
+class Knot:
+    """`columns` that agree in all of the sorted `rows`."""
+
+    columns: tuple[int, ...]
+    rows: Int
+
+
+def knots(coded: Coded, rng: np.random.Generator) -> tuple[list[Knot], int]:
+    """The knots, those of most columns first, and of how many values it was asked."""
+    found: list[Knot] = []
+    asked = 0
+    for j in range(coded.cells.shape[1]):
+        values, carriers, count = _carriers(coded, j)
+        asked += len(values)
+        start = np.cumsum(count) - count
+        promising = np.zeros(len(values), bool)
+        for _ in range(DRAWINGS if len(values) else 0):
+            one, other = (carriers[start + rng.integers(0, count)] for _ in range(2))
+            alike = (coded.cells[one] == coded.cells[other]).sum(1)  # common values count here, and are sorted out below
+            promising |= (one != other) & (alike >= COLUMNS)
+        kept = np.flatnonzero(promising)
+        if not len(kept):
+            continue
+        rows = np.concatenate([carriers[start[v] : start[v] + count[v]] for v in kept])
+        slot = np.repeat(np.arange(len(kept)), count[kept])
+        shares = entailed(coded.cells, (j,), slot, rows, len(kept))
+        wide = shares.sum(1)
+        for g in np.flatnonzero((wide >= COLUMNS) & (wide < coded.cells.shape[1])):
+            columns = tuple(np.flatnonzero(shares[g]).tolist())
+            held = rows[slot == g]
+            model = coded.cells[held][:, list(columns)]
+            usual = np.array([_mode(column) for column in model.T])
+            agreeing = np.sort(held[(model == usual).all(1)])
+            if len(agreeing) >= SUPPORT:
+                found.append(Knot(columns, agreeing))
+    found.sort(key=lambda k: (-len(k.columns), -len(k.rows), k.columns))
+    return _apart(found)[:MOST], asked
+
+
+def _carriers(coded: Coded, j: int) -> tuple[NDArray[np.float64], Int, Int]:
+    """The values of column j that enough and not too many rows hold, their rows one value after another, and how many each has."""
+    cells = coded.cells[:, j]
+    order = np.argsort(cells, kind="stable")
+    order = order[: int((~np.isnan(cells)).sum())]
+    values, begin, count = np.unique(cells[order], return_index=True, return_counts=True)
+    able = (count >= SUPPORT) & (count <= max(WIDEST_ROWS, int(WIDEST * len(cells))))
+    rows = [order[b : b + c] for b, c in zip(begin[able], count[able], strict=True)]
+    return values[able], np.concatenate(rows) if rows else np.zeros(0, np.int64), count[able]
+
+
+def _mode(column: NDArray[np.float64]) -> float:
+    values, count = np.unique(column[~np.isnan(column)], return_counts=True)
+    return float(values[count.argmax()]) if len(values) else np.nan
+
+
+def _apart(found: list[Knot]) -> list[Knot]:
+    kept: list[Knot] = []
+    sets: list[set[int]] = []
+    for knot in found:
+        mine = set(knot.rows.tolist())
+        if not any(len(mine & other) > HELD_APART * len(mine | other) for other in sets):
+            kept.append(knot)
+            sets.append(mine)
+    return kept
