@@ -158,7 +158,9 @@ def test_plots_are_made_of_a_report_without_its_data(tmp_path: Path, capsys: pyt
     assert run(["plot", str(tmp_path / "r")]) == 0
     drawn = plots(data, conclusion)
     assert {p.name for p in (tmp_path / "r" / "plots").iterdir()} == {f"{p.name}.svg" for p in drawn}
-    assert (tmp_path / "r" / "plots" / "map.svg").read_text() == standalone(drawn[0])
+    alone = (tmp_path / "r" / "plots" / "map.svg").read_text()
+    assert alone == standalone(drawn[0])
+    assert all(name in alone for name in ("bad (", "good (", "F1:"))  # what the page's switches say
     Report(data, conclusion).write(tmp_path / "r", ("html",))  # still a report of ours
     assert run(["plot", str(tmp_path / "r"), "--name", "mop"]) == 2
     assert "choose among map" in capsys.readouterr().err
@@ -176,7 +178,7 @@ def test_plots_are_made_of_a_report_without_its_data(tmp_path: Path, capsys: pyt
     ],
 )
 def test_drawings_that_are_none_of_ours_are_refused(tmp_path: Path, svg: object) -> None:
-    plot = {"name": "map", "title": "t", "caption": "c", "svg": svg}
+    plot = {"name": "map", "title": "t", "caption": "c", "svg": svg, "legend": []}
     (tmp_path / "plots.json").write_text(json.dumps({"schema": "assay.plots/1", "plots": [plot]}))
     with pytest.raises(DataError, match="no drawings of ours"):
         kept_plots(tmp_path)

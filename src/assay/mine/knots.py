@@ -5,8 +5,8 @@ other columns, all of its rows are asked which values (nearly) all of them share
 combination has, where counting combinations of four would cost the fourth power of the columns. Rows alike in most columns are copies of
 one another and no knot. Natural knots exist (what is left blank together, one code that fixes three others): a trial must tell.
 
-Cannot see: a combination none of whose values is rarer than `mine.cells.WIDEST`; values that each have as many rows of their own; what fills
-more than half of the columns (and more than six).
+Cannot see: a combination none of whose values is rarer than `mine.cells.WIDEST`; values that each have as many rows of their own; what
+fills more than half of the columns (and more than six).
 """
 
 from __future__ import annotations

@@ -33,18 +33,19 @@ def embedding(data: Dataset, conclusion: Conclusion) -> Plot | None:
     places, shown = plane(np.asarray(features, np.float64)), _shown(len(data), conclusion)
     y = data.y if len(data.y) == len(data) else np.full(len(data), MISSING)
     order = np.argsort(-np.bincount(y[y != MISSING], minlength=len(data.classes)), kind="stable")[:OTHERS]
-    layers, switches = [], []
+    layers: list[str] = []
+    legend: list[tuple[str, str, str]] = []  # layer, colour, name
     for number in range(OTHERS + 1):
         mine = shown[y[shown] == order[number]] if number < len(order) else shown[~np.isin(y[shown], order)] if number == OTHERS else []
         if not len(mine):
             continue
         name = data.classes[order[number]] if number < OTHERS else ("other labels" if data.classes else "rows")
         layers.append(f'<path class="dots s{number} L{number}" d="{_dots(places[mine])}"/>')
-        switches.append(_switch(f"{number}", f"f{number}", f"{cut(name, 40)} ({len(mine):,})"))
+        legend.append((f"{number}", f"f{number}", f"{cut(name, 40)} ({len(mine):,})"))
     review = shown[[conclusion.action[i] == "review" for i in shown]]
     if len(review):
         layers.append(f'<path class="dots inked Lr" d="{_dots(places[review])}"/>')
-        switches.append(_switch("r", "inked", f"to review ({len(review):,})"))
+        legend.append(("r", "inked", f"to review ({len(review):,})"))
     samples = bool(conclusion.settings.get("samples", True))
     found = [f for f in by_strength(conclusion.findings) if f.status != "shortcut"][:MOST_FINDINGS]
     for i, finding in enumerate(found):
@@ -54,7 +55,7 @@ def embedding(data: Dataset, conclusion: Conclusion) -> Plot | None:
             for p in finding.positions[:MOST_RINGS]
         )
         layers.append(f'<a href="#{escape(finding.id)}"><g class="ring LF{i}">{rings}</g></a>')
-        switches.append(_switch(f"F{i}", "ringed", f"{finding.id}: {cut(description(finding, samples), 50)} ({len(finding.positions):,})"))
+        legend.append((f"F{i}", "ringed", f"{finding.id}: {cut(description(finding, samples), 50)} ({len(finding.positions):,})"))
     said = f"Map of {len(shown):,} rows by content, coloured by label; {len(found)} findings ringed"
     caption = (
         "Each dot is a row, placed by its content alone along the two directions in which content varies most. Rings are rows of "
@@ -62,7 +63,8 @@ def embedding(data: Dataset, conclusion: Conclusion) -> Plot | None:
     )
     if len(shown) < len(data):
         caption += f" {len(shown):,} of {len(data):,} rows are drawn."
-    return Plot("map", "Map of the rows", caption, framed(WIDTH, HEIGHT, said, "".join(layers), "map"), Markup("".join(switches)))
+    controls, shown_as = Markup("".join(_switch(*entry) for entry in legend)), tuple((colour, name) for _, colour, name in legend)
+    return Plot("map", "Map of the rows", caption, framed(WIDTH, HEIGHT, said, "".join(layers), "map"), controls, shown_as)
 
 
 def plane(features: Floats) -> Floats:

@@ -27,6 +27,7 @@ from assay.report.plots.transitions import transitions
 SCHEMA = "assay.plots/1"
 LARGEST = 20_000_000  # bytes of it; a map of 20,000 rows takes 600,000
 NAME = re.compile(r"[\w .,()-]{1,120}")  # it becomes a file's name
+COLOUR = re.compile(r"f\d|inked|ringed")  # of a legend's entry
 ELEMENTS = frozenset({"svg", "g", "a", "path", "circle", "rect", "line", "polyline", "polygon", "text", "tspan", "title"})  # what ours hold
 SCALE = 2  # pixels a unit of a PNG: sharp in print and on dense screens
 
@@ -48,7 +49,7 @@ def plots(data: Dataset, conclusion: Conclusion) -> list[Plot]:
 
 def keep_plots(drawn: Sequence[Plot], path: Path) -> None:
     """The drawings as a file of a report's folder, from which `kept_plots` has them again without the data."""
-    listed = [{"name": p.name, "title": p.title, "caption": p.caption, "svg": str(p.svg)} for p in drawn]
+    listed = [{"name": p.name, "title": p.title, "caption": p.caption, "svg": str(p.svg), "legend": p.legend} for p in drawn]
     path.write_text(json.dumps({"schema": SCHEMA, "plots": listed}, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
@@ -75,7 +76,11 @@ def kept_plots(folder: Path) -> list[Plot]:
 
 
 def _plot(listed: dict[str, Any]) -> Plot:
-    return Plot(_text(listed["name"]), _text(listed["title"]), _text(listed["caption"]), Markup(_drawing(listed["svg"])))
+    legend = tuple((_text(colour), _text(name)) for colour, name in listed["legend"])
+    if any(not COLOUR.fullmatch(colour) for colour, _ in legend):
+        raise ValueError("a colour that is none of ours")
+    drawing = Markup(_drawing(listed["svg"]))
+    return Plot(_text(listed["name"]), _text(listed["title"]), _text(listed["caption"]), drawing, legend=legend)
 
 
 def _text(value: Any) -> str:

@@ -25,17 +25,20 @@ ALONE = (
     ".ring circle{fill:none;stroke:#b3261e;stroke-width:1.6}"
 )
 NO_CONTROLS = Markup("")
+ACROSS, LINE = 3, 18  # entries of a legend in a line, and the line's height
 
 
 @dataclass(frozen=True)
 class Plot:
-    """`name` for a file, `title` and `caption` for people, `svg` the drawing, `controls` the page's switches for its layers."""
+    """`name` for a file, `title` and `caption` for people, `svg` the drawing, `controls` the page's switches for its layers; `legend` what
+    they say, (colour's class, name), for a file without them."""
 
     name: str
     title: str
     caption: str
     svg: Markup
     controls: Markup = NO_CONTROLS
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 def framed(width: float, height: float, said: str, body: str, name: str) -> Markup:
@@ -76,9 +79,19 @@ def standalone(plot: Plot) -> str:
     start, end = inside.index('viewBox="') + 9, inside.index('" role=')
     _, _, width, height = (float(v) for v in inside[start:end].split())
     body = inside[inside.index(">") + 1 : inside.rindex("</svg>")]
+    lines = -(-len(plot.legend) // ACROSS)
+    keys = "".join(_key(i, width, height, colour, name) for i, (colour, name) in enumerate(plot.legend))
+    tall = height + 30 + LINE * lines
     return printable(
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height + 30:g}" viewBox="0 -30 {width:g} {height + 30:g}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{tall:g}" viewBox="0 -30 {width:g} {tall:g}" '
         f'role="img"><title>{escape(plot.title)}</title><desc>{escape(plot.caption)}</desc><style>{ALONE}{STYLE}</style>'
-        f'<rect x="0" y="-30" width="{width:g}" height="{height + 30:g}" fill="#ffffff"/>'
-        f'<text x="8" y="-11" class="strong" style="font-size:14px;font-weight:600">{escape(plot.title)}</text>{body}</svg>\n'
+        f'<rect x="0" y="-30" width="{width:g}" height="{tall:g}" fill="#ffffff"/>'
+        f'<text x="8" y="-11" class="strong" style="font-size:14px;font-weight:600">{escape(plot.title)}</text>{body}{keys}</svg>\n'
     )
+
+
+def _key(number: int, width: float, height: float, colour: str, name: str) -> str:
+    """One entry of the legend under a drawing: a dot in the layer's colour, or a ring, and its name."""
+    x, y = 12 + number % ACROSS * (width - 24) / ACROSS, height + LINE * (number // ACROSS) + 10
+    kind = f'class="{colour}"' if colour.startswith("f") else 'fill="#171c26"' if colour == "inked" else 'fill="none" stroke="#b3261e"'
+    return f'<circle cx="{x + 4:.1f}" cy="{y - 4:.1f}" r="4" {kind}/>' + words_at(x + 14, y, cut(name, 46))
