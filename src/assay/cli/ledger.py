@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from assay.cli import ledger_data, ledger_export, ledger_receive, ledger_sources
-from assay.cli.ledger_common import FOLDER, KEY, TRUST, key_file, line, trusted
+from assay.cli.ledger_common import FOLDER, KEY, TRUST, key_file, line, trusted, writer
 from assay.cli.ledger_panels import LOG
 
 HELP = """Prove where every row came from.
@@ -34,6 +34,7 @@ def add(app: typer.Typer) -> None:
         "witness", rich_help_panel=LOG, help="Cosign the checkpoint with a witness's key, if it continues what that witness signed before."
     )(witness)
     group.command("witness-serve", rich_help_panel=LOG, help="Be a witness for logs, over HTTP (C2SP tlog-witness).")(witness_serve)
+    group.command("rotate", rich_help_panel=LOG, help="Hand the log over to a new key, with the consent of the approvers.")(rotate)
     group.command("stamp", rich_help_panel=LOG, help="Have the head of the log stamped with the time by an authority (RFC 3161).")(stamp)
     group.command("compare", rich_help_panel=LOG, help="Are two checkpoints, got by two readers, of one history? Exit 1 if the log lied.")(
         compare
@@ -118,7 +119,9 @@ def verify(
         ledger = Ledger.open(folder, trust=trusted(trust))
         memo = None if seen is None else Memo(seen)
         with progress_bar() as progress:
-            found = audit(ledger.log, None if memo is None else memo.read(ledger.key), lambda done, of: progress(done, of, "verify"))
+            found = audit(
+                ledger.log, None if memo is None else memo.read(ledger.key, *ledger.former), lambda done, of: progress(done, of, "verify")
+            )
             ledger.index.clear()
             ledger.refresh(lambda done, of: progress(done, of, "rules"))
             beside = check_beside(ledger)
@@ -216,6 +219,37 @@ def stamp(
     log = Ledger.open(folder, trust=trusted(trust)).log
     made = stamps.stamp(log, folder / stamps.FOLDER, tsa, [path.read_bytes() for path in tsa_root])
     typer.echo(f"{made.size:,} events were there at {made.time}. Checked with assay ledger verify --tsa-root.")
+
+
+def rotate(
+    folder: Path = FOLDER,
+    new: Path = typer.Option(..., help="The new secret key; it is made where there is none."),
+    as_: list[Path] = typer.Option([], "--as", help="The secret key of an approver who consents; several times."),
+    note: list[Path] = typer.Option([], help="A consent that was printed by --sign-only; several times."),
+    sign_only: bool = typer.Option(False, "--sign-only", help="Print the signed consents, for the ledger's keeper to use."),
+    new_public: str | None = typer.Option(None, help="With --sign-only: the new public key, where the secret one is not here."),
+    key: Path | None = KEY,
+) -> None:
+    """Consent, hand over, or both."""
+    from assay.ledger.approval import consent_to_key
+    from assay.ledger.keys import read_key, write_key
+    from assay.ledger.ledger import Ledger, memo_of
+    from assay.ledger.note import Signer
+    from assay.ledger.rotation import rotate as hand_over
+
+    ledger = Ledger.open(folder) if sign_only else writer(folder, key)
+    if new_public is None and not new.exists():
+        write_key(new, Signer.generate(ledger.key.name))
+    public = line(new_public).strip() if new_public is not None else str(read_key(new).key)
+    consents = [consent_to_key(ledger.index.policy(), str(ledger.key), public, read_key(path)) for path in as_]
+    if sign_only:
+        typer.echo("".join(consents), nl=False)
+        return
+    event = hand_over(ledger, read_key(new), memo_of(new), [*(path.read_text(encoding="utf-8") for path in note), *consents])
+    typer.echo(f"Event {event}: the ledger's key is now\n\n    {public}\n")
+    typer.echo(
+        f"Give --key {new} from now on, or put it in place of {key_file(folder, key)}, with its .last. Keep {folder / 'keys'} published."
+    )
 
 
 def compare(

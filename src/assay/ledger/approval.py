@@ -31,6 +31,7 @@ from assay.ledger.events import canonical, moment
 from assay.ledger.note import Key, Signer, open_note, sign_note
 
 APPROVAL, REVOCATION, CHANGE = "assay.approval/1", "assay.revocation/1", "assay.approvers/1"
+ROTATION = "assay.newkey/1"
 ANY = "any"
 
 
@@ -223,15 +224,34 @@ def change(old: Policy, new: Policy, signer: Signer) -> str:
 
 def check_change(old: Policy, new: Policy, notes: Sequence[str]) -> None:
     """Raises Refused unless as many present approvers as must agree to a source have signed exactly this change."""
+    _agreed(old, _change(old, new), notes, "other approvers")
+
+
+def _rotation(policy: Policy, before: str, new: str) -> str:
+    return f"{ROTATION}\nledger {policy.origin}\nbefore {before}\nkey {new}\n"
+
+
+def consent_to_key(policy: Policy, before: str, new: str, signer: Signer) -> str:
+    """One approver's consent to the log's key `new` in place of `before`, as a signed note. Raises Refused if he is no approver."""
+    _named(policy, signer.key)
+    return sign_note(_rotation(policy, before, new), [signer])
+
+
+def check_rotation(policy: Policy, before: str, new: str, notes: Sequence[str]) -> None:
+    """Raises Refused unless as many approvers as must agree to a source have signed exactly this change of the log's key."""
+    _agreed(policy, _rotation(policy, before, new), notes, "another key of the log")
+
+
+def _agreed(policy: Policy, text: str, notes: Sequence[str], what: str) -> None:
     agreed = set()
     for note in notes:
-        opened = open_note(note, old.approvers)
-        if opened.text != _change(old, new):
-            raise Tampered("this is no consent to these approvers, as things stand now")
+        opened = open_note(note, policy.approvers)
+        if opened.text != text:
+            raise Tampered(f"this is no consent to {what} as things stand now")
         agreed |= {key.name for key in opened.keys}
-    if len(agreed) < old.threshold:
+    if len(agreed) < policy.threshold:
         names = ", ".join(sorted(agreed)) or "none"
-        raise Refused(f"{old.threshold} of the present approvers must agree to other approvers; {len(agreed)} have: {names}")
+        raise Refused(f"{policy.threshold} of the present approvers must agree to {what}; {len(agreed)} have: {names}")
 
 
 def policy_of(origin: str, approvers: Sequence[str], threshold: int, since: int = 0) -> Policy:

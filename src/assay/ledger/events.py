@@ -34,6 +34,7 @@ _OPTIONAL = "?"
 FIELDS: dict[str, dict[str, str]] = {
     "ledger.created": {"origin": TEXT, "approvers": TEXTS, "threshold": NUMBER},
     "approvers.changed": {"approvers": TEXTS, "threshold": NUMBER, "notes": TEXTS},
+    "key.rotated": {"before": TEXT, "key": TEXT, "notes": TEXTS},
     "source.registered": {"source": TEXT, "licence": TEXT, "contact": TEXT, "method": TEXT, "url": TEXT + _OPTIONAL},
     "source.approved": {"source": TEXT, "note": TEXT},
     "source.revoked": {"source": TEXT, "note": TEXT},

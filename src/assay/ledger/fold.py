@@ -13,7 +13,7 @@ from itertools import groupby
 from assay.dataset.errors import DataError
 from assay.dataset.merkle import leaf_hash
 from assay.ledger import proofs
-from assay.ledger.approval import Request, admit, check_change, policy_of, read_approval, read_revocation
+from assay.ledger.approval import Request, admit, check_change, check_rotation, policy_of, read_approval, read_revocation
 from assay.ledger.errors import Refused
 from assay.ledger.events import Event, canonical, decode
 from assay.ledger.index import Index
@@ -131,6 +131,15 @@ def _approvers(index: Index, number: int, event: Event, entry: bytes) -> None:
     check_change(old, new, event.body["notes"])
     values = ("\n".join(event.body["approvers"]), new.threshold, number)
     index.db.execute("update ledger set approvers = ?, threshold = ?, since = ?", values)
+
+
+def _rotated(index: Index, number: int, event: Event, entry: bytes) -> None:
+    before, key = event.body["before"], event.body["key"]
+    last = index.db.execute("select key from rotations order by event desc").fetchone()
+    if last is not None and last[0] != before:
+        raise Refused(f"the key of the log is {last[0]}, and not {before}")
+    check_rotation(index.policy(), before, key, event.body["notes"])
+    index.db.execute("insert into rotations values (?, ?, ?)", (number, before, key))
 
 
 def _registered(index: Index, number: int, event: Event, entry: bytes) -> None:
@@ -271,6 +280,7 @@ def _judged(index: Index, number: int, event: Event, entry: bytes) -> None:
 KINDS: dict[str, Callable[[Index, int, Event, bytes], None]] = {
     "ledger.created": _created,
     "approvers.changed": _approvers,
+    "key.rotated": _rotated,
     "source.registered": _registered,
     "source.approved": _approved,
     "source.revoked": _revoked,

@@ -20,7 +20,7 @@ from assay.ledger.errors import Refused, Tampered
 
 Int = NDArray[np.int64]
 
-LAYOUT = "7"  # of the tables below; another number makes the index anew
+LAYOUT = "8"  # of the tables below; another number makes the index anew
 TABLES = """
 create table head (size integer, root blob, layout text, time text);
 create table ledger (origin text, approvers text, threshold integer, since integer);
@@ -39,6 +39,7 @@ create table aliases (event integer primary key, alias text, model text);
 create table steps (event integer primary key, name text, kind text, inputs text, output text, code text, parameters text);
 create table scans (event integer primary key, fingerprint text, verdict text, report text, findings integer);
 create table statements (event integer primary key, predicate text, payload text);
+create table rotations (event integer primary key, before text, key text);
 create table quarantine (event integer primary key, source text, fingerprint text, records integer, reason text, decision text);
 create table violations (event integer, problem text);
 create index rows_source on rows (source);

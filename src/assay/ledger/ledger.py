@@ -4,6 +4,7 @@ LEDGER/ledger.json          schema "assay.ledger/1": origin, the public key for 
                             of the log where it is not in the folder ("store")
 LEDGER/checkpoint, tile/    the log, to be published as it is
 LEDGER/snapshots/NAME       signed heads of snapshots, to be published
+LEDGER/keys/N               how the log's key was handed over, to be published
 LEDGER/private/             openings.sqlite (salts, digests), snapshots (which rows), index.sqlite (can be made again)
 KEYFILE, KEYFILE.last       the secret key, and the last head it signed; not in the folder
 """
@@ -30,9 +31,10 @@ from assay.ledger.note import Key, Signer
 from assay.ledger.openings import Openings
 from assay.ledger.storage import Folder, Storage
 from assay.ledger.stores import opened
+from assay.ledger.succession import follow, notes_in
 
 SCHEMA = "assay.ledger/1"
-CONFIG, PRIVATE = "ledger.json", "private"
+CONFIG, PRIVATE, KEYS = "ledger.json", "private", "keys"
 NAME_LENGTH = 200  # characters of a source, contributor or label in the log; more is content, which does not belong there
 
 Progress = Callable[[int, int], None]
@@ -52,12 +54,14 @@ class Ledger:
         memo: Memo | None = None,
         *,
         storage: Storage | None = None,
+        former: tuple[Key, ...] = (),
         actor: str = "",
         clock: Callable[[], str] = now,
     ) -> None:
         self.folder = folder
         self.key = key
-        self.log = Log(storage or Folder(folder), key, signer, memo)
+        self.former = former
+        self.log = Log(storage or Folder(folder), key, signer, memo, former)
         self.private = folder / PRIVATE
         self.private.mkdir(mode=0o700, exist_ok=True)
         self.index = Index(self.private / "index.sqlite")
@@ -106,12 +110,13 @@ class Ledger:
         """
         config = _config(folder)
         signer = None if key_file is None else read_key(key_file)
-        key = trust or (signer.key if signer else Key.parse(config["key"]))
+        given = trust or (signer.key if signer else Key.parse(config["key"]))
+        key, former = follow(given, notes_in(folder / KEYS))
         if signer is not None and signer.key != key:
             raise Refused(f"this is the key of {signer.key}, the ledger's is {key}", path=key_file, remedy="give the ledger's own key")
         memo = None if key_file is None else memo_of(key_file)
         storage = opened(config.get("store", ""), folder, key.name)
-        made = cls(folder, key, signer, memo, storage=storage, actor=actor)
+        made = cls(folder, key, signer, memo, storage=storage, former=former, actor=actor)
         if signer is not None:
             made.log.publish()  # what a process that died had acknowledged
         made.refresh()

@@ -34,9 +34,9 @@ class Memo:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self, key: Key) -> Checkpoint | None:
-        """None where nothing was remembered yet."""
-        return open_checkpoint(self.path.read_bytes(), [key]) if self.path.exists() else None
+    def read(self, key: Key, *former: Key) -> Checkpoint | None:
+        """None where nothing was remembered yet. `former`: keys that the log had before."""
+        return open_checkpoint(self.path.read_bytes(), [key, *former]) if self.path.exists() else None
 
     def write(self, note: str) -> None:
         """Durable on return."""
@@ -46,12 +46,15 @@ class Memo:
 class Log:
     """A transparency log in `storage`, whose checkpoints `key` signs.
 
-    Readers need no signer. Several processes may append and publish at once; each waits for the lock.
+    Readers need no signer. `former`: see `rotation`. Several processes may append and publish at once; each waits for the lock.
     """
 
-    def __init__(self, storage: Storage, key: Key, signer: Signer | None = None, memo: Memo | None = None) -> None:
+    def __init__(
+        self, storage: Storage, key: Key, signer: Signer | None = None, memo: Memo | None = None, former: tuple[Key, ...] = ()
+    ) -> None:
         self.storage = storage
         self.key = key
+        self.former = former  # keys it had before: what they signed for somebody is remembered still
         self._signer = signer
         self._memo = memo
         self._tiles: Tiles | None = None

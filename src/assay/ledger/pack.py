@@ -3,7 +3,7 @@
     pack.zip
       pack.json            schema "assay.pack/1": the ledger's key, the snapshot, the events by number
       events/N.json        an event as it is in the log         events/N.tlog-proof   its inclusion proof
-      snapshot             the signed head of the snapshot
+      snapshot             the signed head of the snapshot  keys/N               how the log's key was handed over, if it was
       digests.txt          the digest of every record in order, hex (may be left out)
       verify.py            the one-file verifier
 
@@ -31,8 +31,9 @@ from assay.ledger.errors import Refused, Tampered
 from assay.ledger.events import Event, decode
 from assay.ledger.fold import fold_events
 from assay.ledger.index import Index
-from assay.ledger.ledger import Ledger
+from assay.ledger.ledger import KEYS, Ledger
 from assay.ledger.note import Key
+from assay.ledger.succession import follow, notes_in
 
 SCHEMA = "assay.pack/1"
 MANIFEST, HEAD, DIGESTS, VERIFIER = "pack.json", "snapshot", "digests.txt", "verify.py"
@@ -46,6 +47,8 @@ def pack(ledger: Ledger, name: str, out: Path, *, digests: bool = True) -> int:
     sources = {source.name for source in export.sources_of(ledger, name)}
     chosen = [n for n, event in _events(ledger) if _about(n, event, name, loaded.root.hex(), sources)]
     members = {HEAD: snapshots.note(ledger, name).encode(), VERIFIER: files("assay.ledger").joinpath("standalone.py").read_bytes()}
+    for place, handed in enumerate(notes_in(ledger.folder / KEYS), 1):
+        members[f"{KEYS}/{place}"] = handed.encode()
     if digests:
         members[DIGESTS] = "".join(digest.hex() + "\n" for digest in loaded.digests).encode()
     for number in chosen:
@@ -98,6 +101,8 @@ def receive(path: Path, key: Key) -> Receipt:
                 raise ValueError(f"it unpacks to more than {LARGEST:,} bytes")
             members = {info.filename: archive.read(info) for info in archive.infolist()}
         manifest = json.loads(members[MANIFEST])
+        handed = sorted((int(path.partition("/")[2]), data) for path, data in members.items() if path.startswith(f"{KEYS}/"))
+        key, _ = follow(key, [data.decode() for _, data in handed])
         numbers, name, sources = manifest["events"], manifest["snapshot"], manifest["sources"]
         if manifest["schema"] != SCHEMA:
             raise ValueError(f"the schema is {manifest['schema']!r}")

@@ -55,6 +55,15 @@ def check(envelope: str, key: Key) -> dict[str, Any]:
     raise Tampered(f"the statement is not signed by {key}, or was altered since")
 
 
+def also_signed(envelope: str, signer: Signer) -> str:
+    """The envelope with the signature of `signer` behind the others, once."""
+    said = json.loads(envelope)
+    signature = {"keyid": str(signer.key), "sig": b64encode(signer.sign(pae(payload_of(envelope)))).decode()}
+    if signature not in said["signatures"]:
+        said["signatures"].append(signature)
+    return json.dumps(said, indent=1) + "\n"
+
+
 def _open(envelope: str) -> tuple[bytes, list[bytes]]:
     try:
         said = json.loads(envelope)

@@ -187,7 +187,7 @@ def witness(log: Log, memory: Path, signer: Cosigner, seconds: int) -> str:
     rolled back.
     """
     memo = Memo(memory)
-    seen = memo.read(log.key)
+    seen = memo.read(log.key, *log.former)
     note = log.note().decode()
     head = open_checkpoint(note, [log.key])
     if seen is not None:

@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -51,7 +51,9 @@ class Watcher:
 
     def __init__(self, folder: Path, logs: Sequence[Key], signer: Cosigner, clock: Callable[[], float] = time.time) -> None:
         self._folder = folder
-        self._logs: Mapping[str, Key] = {key.name: key for key in logs}
+        self._logs: dict[str, list[Key]] = {}  # by origin: a log that changed its key has several
+        for key in logs:
+            self._logs.setdefault(key.name, []).append(key)
         self._signer = signer
         self._clock = clock
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,18 +65,18 @@ class Watcher:
             origin = parse(split_note(note)[0]).origin
         except (Tampered, ValueError) as error:
             return 400, TEXT, f"{error}\n"
-        key = self._logs.get(origin)
-        if key is None:
+        keys = self._logs.get(origin)
+        if keys is None:
             return 404, TEXT, f"this witness does not watch {origin!r}\n"
         try:
-            head = open_checkpoint(note, [key])
+            head = open_checkpoint(note, keys)
         except Tampered as error:
             return 403, TEXT, f"{error}\n"
         if old > head.size:
             return 400, TEXT, f"old is {old}, the checkpoint's size {head.size}\n"
         memo = Memo(self._folder / sha256(origin.encode()).hexdigest())
         with Folder(self._folder).lock():  # checked and remembered as one: of two requests at once, one comes later
-            seen = memo.read(key)
+            seen = memo.read(*keys)
             size, root = (0, proofs.EMPTY) if seen is None else (seen.size, seen.root)
             if old != size:
                 return 409, SIZE, f"{size}\n"
