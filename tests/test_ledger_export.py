@@ -1,5 +1,6 @@
 """What others read. Their own tools were run on the same documents: mlcroissant 1.1.1 read the records and checked the file's SHA-256,
-cyclonedx-python-lib 11.12.0 validated strictly against 1.7; they are too large to be installed for every test (docs/ledger.md).
+cyclonedx-python-lib 11.12.0 validated strictly against 1.7, openlineage-python 1.54.0 built the same events from the same fields; they are
+too large to be installed for every test (docs/ledger.md).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from assay.dataset.errors import DataError
 from assay.dataset.removal import sha256_of
@@ -59,6 +61,33 @@ def test_openlineage(ledger: Ledger) -> None:
     assert [d["name"] for e in events[1::2] for d in (*e["inputs"], *e["outputs"])] == ["v1", "v2", "v2"]
     assert events[0]["inputs"][0]["facets"]["version"]["datasetVersion"] == snapshots.load(ledger, "v1").root.hex()
     assert events == export.openlineage(ledger)
+
+
+def test_openlineage_keeps_the_published_schema(ledger: Ledger) -> None:
+    """What OpenLineage 2-0-2 asks of a RunEvent and of a facet, in our own words; openlineage-python builds the same events (see above)."""
+
+    def thing(*required: str, **properties: object) -> dict[str, object]:
+        return {"type": "object", "required": list(required), "properties": properties}
+
+    text, uri = {"type": "string"}, {"type": "string", "format": "uri"}
+    facet = thing("_producer", "_schemaURL", _producer=uri, _schemaURL=uri)
+    data = thing("namespace", "name", namespace=text, name=text, facets={"type": "object", "additionalProperties": facet})
+    event = thing(
+        *("eventTime", "producer", "schemaURL", "run", "job"),
+        eventTime={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"},
+        producer=uri,
+        schemaURL=uri,
+        eventType={"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]},
+        run=thing("runId", runId={"type": "string", "format": "uuid"}),
+        job=thing("namespace", "name", namespace=text, name=text),
+        inputs={"type": "array", "items": data},
+        outputs={"type": "array", "items": data},
+    )
+    checker = Draft202012Validator(event, format_checker=FormatChecker())
+    for one in export.openlineage(ledger):
+        checker.validate(one)
+    with pytest.raises(ValidationError):
+        checker.validate(one | {"run": {"runId": "7"}})
 
 
 def test_bill_of_materials(ledger: Ledger) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from assay.dataset.errors import DataError
-from assay.ledger import pack, snapshots, standalone
+from assay.ledger import attest, pack, snapshots, standalone, statement
 from assay.ledger.approval import revoke
-from assay.ledger.errors import Tampered
+from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
 from assay.ledger.ledger import Ledger
 from ledger_examples import ALICE, BOB, CAROL, KEY, new_ledger, opened, register, reviews
@@ -95,3 +95,20 @@ def test_what_is_no_pack(ledger: Ledger, tmp_path: Path) -> None:
     pack.pack(ledger, "v1", tmp_path / "v1.zip")
     with pytest.raises(Tampered, match=r"not by a key that is trusted"):
         pack.receive(tmp_path / "v1.zip", ALICE.key)
+
+
+def test_attestations_in_a_pack(tmp_path: Path) -> None:
+    ledger = new_ledger(tmp_path)
+    register(ledger, "crawl", ALICE, BOB)
+    data = opened(reviews(tmp_path / "v1.csv"))
+    add(ledger, data, "crawl")
+    snapshots.take(ledger, data, "v1")
+    said = {"schema": attest.SCHEMA, "verdict": "clean", "findings": [], "checks": [], "settings": {}, "data": {}, "versions": {}}
+    for name, root, signer in (("good", data.fingerprint, CAROL), ("other", "00" * 32, CAROL)):
+        (tmp_path / name).write_text(statement.sign({"v1.csv": root}, attest.SCAN, said, signer))
+    with pytest.raises(Refused, match=r"no attestation of a scan of the snapshot"):
+        pack.pack(ledger, "v1", tmp_path / "no.zip", attestations=[tmp_path / "other"])
+    pack.pack(ledger, "v1", tmp_path / "v1.zip", attestations=[tmp_path / "good"])
+    found = pack.receive(tmp_path / "v1.zip", KEY.key, [CAROL.key])
+    assert [(one.by, one.verdict) for one in found.attestations] == [("carol", "clean")]
+    assert pack.receive(tmp_path / "v1.zip", KEY.key).strange == 1

@@ -136,7 +136,7 @@ def test_approvers_change_when_enough_of_them_agree(ledger: Ledger, tmp_path: Pa
         add(ledger, data, "crawl")
     with pytest.raises(Refused, match=r"carol .* is not an approver"):
         agree(ledger, "crawl", CAROL)
-    with pytest.raises(Refused, match=r"no consent to these approvers, as things stand now"):
+    with pytest.raises(Refused, match=r"no consent to other approvers as things stand now"):
         ledger.record([("approvers.changed", body | {"notes": [alice, bob]})])
     agree(ledger, "crawl", MALLORY)
     assert len(add(ledger, data, "crawl").rows) == 20

@@ -66,6 +66,7 @@ def pack(
     snapshot: str = typer.Option(..., help="The snapshot."),
     out: Path = typer.Option(..., help="Where the pack goes: a zip file."),
     digests: bool = typer.Option(True, help="Put the digests of the rows in, so that a receiver sees which rows differ."),
+    attestation: list[Path] = typer.Option([], help="A signed scan of this data, by assay attest sign; several times."),
 ) -> None:
     """Write it."""
     from assay.dataset.atomic import whole
@@ -74,7 +75,7 @@ def pack(
 
     ledger = Ledger.open(folder)
     with whole(out) as (file,):
-        count = packs.pack(ledger, snapshot, file, digests=digests)
+        count = packs.pack(ledger, snapshot, file, digests=digests, attestations=attestation)
     typer.echo(f"{out}: {count} events with their proofs. The receiver needs your public key, from elsewhere: {ledger.key}")
 
 
@@ -82,6 +83,7 @@ def receive(
     path: Path = typer.Argument(help="The pack."),
     data: Path = typer.Argument(help="The data set that came with it."),
     trust: str = typer.Option(..., help="The ledger's public key, or a file that holds it."),
+    scanner: list[str] = typer.Option([], help="Public key of a scanner whose attestations count, or a file that holds it; several times."),
 ) -> int:
     """Check, and say what holds; 1 where something does not."""
     from assay.dataset.read import read
@@ -91,7 +93,7 @@ def receive(
     key = trusted(trust)
     assert key is not None
     try:
-        found = packs.receive(path, key)
+        found = packs.receive(path, key, [known for text in scanner if (known := trusted(text)) is not None])
     except Tampered as error:
         typer.echo(f"does NOT hold: {error}")
         return 1
@@ -100,6 +102,10 @@ def receive(
         typer.echo(f"  source {name}: {state}")
     for verdict, findings in found.verdicts:
         typer.echo(f"  scanned: {verdict}, {findings} findings")
+    for one in found.attestations:
+        typer.echo(f"  attested by {one.by}: {one.verdict}, {len(one.predicate['findings'])} findings")
+    if found.strange:
+        typer.echo(f"  {found.strange} attestations are by nobody who is trusted here (--scanner)")
     for problem in found.violations:
         typer.echo(f"  breaks a rule: {problem}")
     change = packs.compare(found, read(data))

@@ -8,11 +8,13 @@ for bit, so a receiver need not believe the signature, but can find out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from assay.dataset.errors import DAMAGE
 from assay.ledger import statement
 from assay.ledger.errors import Tampered
 from assay.ledger.events import canonical
@@ -29,6 +31,7 @@ class Attestation:
 
     fingerprint: str  # of the data set, hex
     predicate: dict[str, Any]
+    by: str  # name of the key that signed it
 
     @property
     def verdict(self) -> str:
@@ -74,13 +77,34 @@ def check(envelope: str, key: Key) -> Attestation:
     said = statement.check(envelope, key)
     try:
         (subject,) = said["subject"]
-        found = Attestation(subject["digest"]["sha256"], said["predicate"])
+        found = Attestation(subject["digest"]["sha256"], said["predicate"], key.name)
         if said["predicateType"] != SCAN or found.predicate["schema"] != SCHEMA:
             raise ValueError(f"it is a {said['predicateType']}")
         _ = [found.predicate[name] for name in (*SAID, "settings", "data", "versions")]
     except (KeyError, ValueError, TypeError) as error:
         raise Tampered(f"this is signed, but it is no attestation of a scan ({error})") from error
     return found
+
+
+def signed_by(envelope: str, key: Key) -> bool:
+    """Whether `key` signed the envelope."""
+    try:
+        statement.check(envelope, key)
+    except Tampered:
+        return False
+    return True
+
+
+def subject(envelope: str) -> str:
+    """The fingerprint of the data that an attestation speaks of, unchecked; "" where it is none."""
+    try:
+        said = json.loads(statement.payload_of(envelope))
+        (one,) = said["subject"]
+        return str(one["digest"]["sha256"]) if said["predicateType"] == SCAN else ""
+    except Tampered:
+        return ""
+    except DAMAGE:
+        return ""
 
 
 def differences(attested: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:

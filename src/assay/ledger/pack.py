@@ -5,6 +5,7 @@
       events/N.json        an event as it is in the log         events/N.tlog-proof   its inclusion proof
       snapshot             the signed head of the snapshot  keys/N               how the log's key was handed over, if it was
       digests.txt          the digest of every record in order, hex (may be left out)
+      attestations/N.json  signed scans of exactly this data (`attest`)
       verify.py            the one-file verifier
 
 Held: that these events are in the signed log, that the sources' approvals are signed by the approvers and stood when the snapshot was
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -24,8 +26,9 @@ from typing import Any
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DAMAGE, DataError
 from assay.dataset.merkle import tree_hash
-from assay.ledger import export, snapshots, tlog_proof
+from assay.ledger import attest, export, snapshots, tlog_proof
 from assay.ledger.approval import standing
+from assay.ledger.attest import Attestation
 from assay.ledger.checkpoint import open_checkpoint
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.events import Event, decode
@@ -37,16 +40,22 @@ from assay.ledger.succession import follow, notes_in
 
 SCHEMA = "assay.pack/1"
 MANIFEST, HEAD, DIGESTS, VERIFIER = "pack.json", "snapshot", "digests.txt", "verify.py"
+ATTESTED = "attestations"
 LARGEST = 1 << 30  # bytes that all members unpack to: the digests of 16 million records
 STAMP = (2000, 1, 1, 0, 0, 0)  # of every member, so that the same evidence makes the same file
 
 
-def pack(ledger: Ledger, name: str, out: Path, *, digests: bool = True) -> int:
-    """Write the pack of a snapshot to `out`; how many events are in it."""
+def pack(ledger: Ledger, name: str, out: Path, *, digests: bool = True, attestations: Sequence[Path] = ()) -> int:
+    """Write the pack of a snapshot to `out`; how many events are in it. Raises Refused where an attestation is of other data."""
     loaded = snapshots.load(ledger, name)
     sources = {source.name for source in export.sources_of(ledger, name)}
     chosen = [n for n, event in _events(ledger) if _about(n, event, name, loaded.root.hex(), sources)]
     members = {HEAD: snapshots.note(ledger, name).encode(), VERIFIER: files("assay.ledger").joinpath("standalone.py").read_bytes()}
+    for place, attested in enumerate(attestations):
+        envelope = attested.read_text(encoding="utf-8", errors="replace")
+        if attest.subject(envelope) != loaded.root.hex():
+            raise Refused(f"is no attestation of a scan of the snapshot {name!r}", path=attested, remedy="scan that data, and attest it")
+        members[f"{ATTESTED}/{place}.json"] = envelope.encode()
     for place, handed in enumerate(notes_in(ledger.folder / KEYS), 1):
         members[f"{KEYS}/{place}"] = handed.encode()
     if digests:
@@ -91,10 +100,15 @@ class Receipt:
     verdicts: tuple[tuple[str, int], ...]  # of scans of exactly this data: (verdict, findings)
     violations: tuple[str, ...]  # rules that the events break
     digests: tuple[bytes, ...] | None
+    attestations: tuple[Attestation, ...] = ()  # scans of exactly this data, signed by a scanner who is trusted
+    strange: int = 0  # attestations by others, which count for nothing
 
 
-def receive(path: Path, key: Key) -> Receipt:
-    """Check a pack against the ledger's public key. Raises Tampered where something in it does not hold."""
+def receive(path: Path, key: Key, scanners: Sequence[Key] = ()) -> Receipt:
+    """Check a pack against the ledger's public key, and its attestations against those of `scanners` and the ledger's.
+
+    Raises Tampered where something in it does not hold.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > LARGEST:
@@ -120,6 +134,7 @@ def receive(path: Path, key: Key) -> Receipt:
         raise Tampered("the signed head of the snapshot is not the one that was logged", path=path)
     time = next(said.time for n, said, _ in events if n == event)
     digests = _digests(members[DIGESTS], head.root, path) if DIGESTS in members else None
+    attested, strange = _attested(members, [key, *scanners], root)
     scans = index.db.execute("select verdict, findings from scans where fingerprint = ? order by event", (root,)).fetchall()
     return Receipt(
         str(key),
@@ -131,7 +146,22 @@ def receive(path: Path, key: Key) -> Receipt:
         tuple(scans),
         tuple(problem for _, problem in index.violations()),
         digests,
+        attested,
+        strange,
     )
+
+
+def _attested(members: dict[str, bytes], keys: Sequence[Key], root: str) -> tuple[tuple[Attestation, ...], int]:
+    """(attestations by one of `keys`, how many others there are). Raises Tampered where one is of other data."""
+    found, strange = [], 0
+    for path in sorted(path for path in members if path.startswith(f"{ATTESTED}/")):
+        envelope = members[path].decode(errors="replace")
+        if attest.subject(envelope) != root:
+            raise Tampered(f"{path} is no attestation of a scan of this data")
+        known = [key for key in keys if attest.signed_by(envelope, key)]
+        found += [attest.check(envelope, known[0])] if known else []
+        strange += not known
+    return tuple(found), strange
 
 
 def _event(members: dict[str, bytes], number: int, key: Key) -> tuple[int, Event, bytes]:
