@@ -1,7 +1,7 @@
 """The tlog-witness protocol: every status of c2sp.org/tlog-witness, and a log that asks.
 
-aics-witness 0.1.0 (PyPI, Apache-2.0, Python >= 3.12), which shares no code with this, cosigned a log of 700 entries that asked it through
-`ask`, and again after the log had grown by 33.
+aics-witness 0.1.0 (PyPI, Apache-2.0, Python >= 3.12) shares no code with this. It cosigned a log of 700 entries that asked it through
+`ask`, and again after the log had grown by 33; its client asked this witness for the same, and accepted both signatures.
 """
 
 from __future__ import annotations
