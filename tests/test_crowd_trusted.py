@@ -13,8 +13,9 @@ import pytest
 from pyarrow import csv
 from sklearn.datasets import load_digits
 
+from assay.crowd.queue import Item
 from assay.crowd.review import new_review, open_review
-from assay.crowd.trusted import draw, examine, freeze
+from assay.crowd.trusted import described, draw, examine, freeze, grow
 from assay.dataset.data import Columns
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
@@ -150,3 +151,31 @@ def test_the_commands(texts, tmp_path, capsys):
     assert (code, "20 rows of" in out) == (1, True)
     code, _, err = run("trusted", "check", kept, "--seal", "f" * 64, capsys=capsys)
     assert (code, "seal does not fit" in err) == (2, True)
+
+
+def test_a_set_grows_by_what_a_review_agrees_on(texts, tmp_path, capsys):
+    """The new rows do not count as drawn, an old entry stands, and the set expires with its older half."""
+    review, data = verified(texts, tmp_path)
+    old = freeze(review, data, tmp_path / "old.trusted", days=30, now=NOW)
+    held = {line["key"] for line in described(tmp_path / "old.trusted")["rows"]}
+    more = [Item(key, 0.5, "suspected") for key in [*[k for k in data.key if k not in held][:20], min(held)]]
+    second = new_review(data, more, data.classes, ["eve", "fay"], 2, np.random.default_rng(1), tmp_path / "second")
+    with pytest.raises(DataError, match="still wait"):
+        grow(tmp_path / "old.trusted", second, data, tmp_path / "new.trusted", days=365, now=NOW + timedelta(days=10))
+    for name in second.reviewers:
+        by_script(second, data, name, ["a"] * 21)
+    new = grow(tmp_path / "old.trusted", second, data, tmp_path / "new.trusted", days=365, now=NOW + timedelta(days=10))
+    assert (new.rows, new.drawn, new.wrong, new.low, new.high) == (old.rows + 20, old.drawn, old.wrong, old.low, old.high)
+    assert new.expires == old.expires
+    lines = {line["key"]: line for line in described(tmp_path / "new.trusted")["rows"]}
+    assert lines[min(held)]["verified_by"] == ["ann", "bob"]
+    assert sum(not line["drawn"] for line in lines.values()) == 20
+    assert examine(tmp_path / "new.trusted", now=NOW).rows == old.rows + 20
+    code, out, err = run("trusted", "grow", tmp_path / "old.trusted", second.folder, "--out", tmp_path / "n2", capsys=capsys)
+    assert (code, err) == (0, "")
+    assert f"{old.rows + 20} rows on which all agree" in out
+    other = tmp_path / "other.csv"
+    other.write_text(texts.read_text().replace("Row 1,", "Row one,"))
+    third = new_review(read(other), more[:2], data.classes, ["eve", "fay"], 2, np.random.default_rng(1), tmp_path / "third")
+    with pytest.raises(DataError, match="drawn from other data"):
+        grow(tmp_path / "old.trusted", third, read(other), tmp_path / "n3", days=1)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from assay.crowd.queue import Item
 
 HELP = """Have people look at rows, most valuable first, without seeing each other.
 
@@ -31,6 +35,9 @@ def new(
     rows: int = typer.Option(200, min=1, help="At most this many rows, the most valuable."),
     classes: str | None = typer.Option(None, help="The labels to choose from, comma-separated. Default: the study's, or the data's."),
     id: str | None = typer.Option(None, help="Column of the data that names a row."),
+    after: list[Path] | None = typer.Option(
+        None, "--after", help="A finished review: its settled rows are left out, and what it found moves the order."
+    ),
     gold: Path | None = typer.Option(None, help="Rows whose answer is known, mixed in: a trusted set, or a table of key and label."),
     gold_each: int = typer.Option(20, min=1, help="With --gold: known rows a reviewer. 20 show who is right on less than one in five."),
     answers: Path | None = typer.Option(None, help="Where the known answers go. Default: OUT.gold.json; keep it from the reviewers."),
@@ -41,7 +48,7 @@ def new(
 
     from assay.cli.scan import listed
     from assay.crowd.gold import check_answers, plant, read_gold, write_answers
-    from assay.crowd.queue import Item, from_crowd, from_scan, ranked
+    from assay.crowd.queue import from_crowd, from_scan, ranked
     from assay.crowd.review import new_review
     from assay.dataset.atomic import refuse_existing
     from assay.dataset.data import Columns
@@ -52,7 +59,7 @@ def new(
         items += from_crowd(folder) if (folder / "labels.parquet").exists() else from_scan(folder)
     held = read(data, columns=Columns(id=id) if id else None)
     names = listed(classes) or _classes(source) or held.classes
-    queue = ranked(items)
+    queue = _taught(ranked(items), after or [])
     rng, people, chosen = np.random.default_rng(seed), listed(reviewers), queue[:rows]
     known: dict[str, str] = {}
     beside = answers or out.with_name(f"{out.name}.gold.json")
@@ -89,6 +96,23 @@ def grade(
     failed = sum(one.failed for one in grades)
     typer.echo(f"{failed} of {len(grades)} reviewers are right on fewer than {floor:.0%} of rows whose answer is known.")
     return 1 if failed else 0
+
+
+def _taught(queue: list[Item], after: list[Path]) -> list[Item]:
+    from assay.crowd.gold import read_answers
+    from assay.crowd.learned import learn, reranked
+    from assay.crowd.review import open_review, outcomes
+
+    for folder in after:
+        done = open_review(folder)
+        beside = folder.with_name(f"{folder.name}.gold.json")
+        taught = learn(outcomes(done), read_answers(beside, done) if beside.exists() else ())
+        queue = reranked(queue, taught)
+        told = ", ".join(
+            f"{source} {changed:.0f} (of {expected:.0f} expected)" for source, (changed, expected) in sorted(taught.seen.items())
+        )
+        typer.echo(f"{folder}: {len(taught.done):,} rows settled; labels changed: {told or 'none'}.")
+    return queue
 
 
 def _classes(source: list[Path]) -> tuple[str, ...]:
@@ -184,6 +208,8 @@ def export(
     typer.echo(f"{out}: {len(opened.tasks):,} rows, without their labels.")
     if format == "label-studio":
         typer.echo(f"Its labelling interface:\n{exchange.label_studio_config(opened)}", nl=False)
+    if format == "mturk":
+        typer.echo(f"Its design layout:\n{exchange.mturk_layout(opened)}", nl=False)
 
 
 @review.command("import", short_help="Add decisions that were made in another tool.")
@@ -191,12 +217,20 @@ def bring_in(
     folder: Path = typer.Argument(help="The folder of the review."),
     file: Path = typer.Argument(help="What the tool exported."),
     format: str = typer.Option(..., help="label-studio, argilla, mturk or jsonl."),
+    who: str | None = typer.Option(None, help="Reviewers behind the tool's names: 10=ann,11=bob."),
+    anyone: bool = typer.Option(False, "--anyone", help="People whom the review does not know take the places of who has not looked."),
 ) -> None:
     """Add them, and say how many."""
+    from assay.cli.scan import listed
     from assay.crowd import exchange
     from assay.crowd.review import open_review
+    from assay.dataset.errors import DataError
 
-    added = exchange.bring_in(open_review(folder), file, format)
+    pairs = [pair.partition("=") for pair in listed(who)]
+    wrong = [name for name, sign, _ in pairs if not sign]
+    if wrong:
+        raise DataError(f"--who {wrong[0]!r} names nobody", remedy="write NAME=REVIEWER, comma-separated")
+    added = exchange.bring_in(open_review(folder), file, format, {name: reviewer for name, _, reviewer in pairs}, anyone=anyone)
     typer.echo(", ".join(f"{name}: {count:,} decisions" for name, count in added.items()) or "No decisions in it.")
 
 

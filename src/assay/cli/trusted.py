@@ -1,15 +1,20 @@
-"""assay trusted: draw, freeze, check"""
+"""assay trusted: draw, freeze, grow, check"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from assay.crowd.trusted import Frozen
 
 HELP = """A set of rows that several people have verified, kept apart from training.
 
 draw takes rows at random from every class and makes a review of them; the people look (assay review start); freeze keeps the rows on \
-which all agree, under a seal and with a day on which it expires; check says whether it is still as it was, and whether any of it is \
+which all agree, under a seal and with a day on which it expires; \
+grow adds what a finished review agrees on; check says whether it is still as it was, and whether any of it is \
 in the data trained on.
 """
 
@@ -64,7 +69,33 @@ def freeze(
     review = open_review(folder)
     done = room.freeze(review, data_of(review, data), out, days=days)
     typer.echo(f"{out}: {done.rows:,} rows on which all agree; {done.left_out:,} left out. Expires {done.expires[:10]}.")
-    typer.echo(f"{done.wrong:,} of them were labelled otherwise: {done.low:.1%} to {done.high:.1%} of such labels are wrong (95 %).")
+    _say(done)
+
+
+@trusted.command("grow", short_help="Add the rows of a finished review to a trusted set, as a new one.")
+def grow(
+    folder: Path = typer.Argument(help="The trusted set."),
+    review: Path = typer.Argument(help="A finished review of the same data."),
+    out: Path = typer.Option(..., help="The folder of the new trusted set; nothing is overwritten."),
+    days: int = typer.Option(180, min=1, help="Days until the new rows expire; the set expires with its older half."),
+    data: Path | None = typer.Option(None, help="The data, if it no longer lies where it was."),
+) -> None:
+    """Add, freeze, and print the seal."""
+    from assay.crowd import trusted as room
+    from assay.crowd.review import data_of, open_review
+
+    opened = open_review(review)
+    done = room.grow(folder, opened, data_of(opened, data), out, days=days)
+    typer.echo(f"{out}: {done.rows:,} rows on which all agree; {done.left_out:,} of the review left out. Expires {done.expires[:10]}.")
+    _say(done)
+
+
+def _say(done: Frozen) -> None:
+    if done.drawn:
+        typer.echo(
+            f"{done.wrong:,} of {done.drawn:,} drawn rows were labelled otherwise: {done.low:.1%} to {done.high:.1%} of such labels are "
+            "wrong (95 %)."
+        )
     typer.echo(f"Seal, to be kept elsewhere: {done.seal}")
 
 

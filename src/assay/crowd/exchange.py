@@ -10,18 +10,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.crowd.decisions import Decision, writer
-from assay.crowd.review import Review
+from assay.crowd.review import Review, rewrite, taken_up
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 
 LONGEST_LINE = 16 * 1024 * 1024  # characters of a field in an MTurk file: what a text may have elsewhere in Assay
 MARK = "assay_row"
+TICKS = {"true", "on", "1", "yes"}  # what a ticked choice is in a batch's results
+ZONES = {"UTC": 0, "GMT": 0, "PST": -8, "PDT": -7}  # hours from UTC of the zones that Mechanical Turk writes
 Known = TypeVar("Known")
 
 
@@ -30,9 +33,11 @@ def export(review: Review, data: Dataset, form: str) -> str:
     return _known(form, EXPORTS)(review, list(_records(review, data)))
 
 
-def bring_in(review: Review, path: str | Path, form: str) -> dict[str, int]:
+def bring_in(review: Review, path: str | Path, form: str, who: Mapping[str, str] | None = None, *, anyone: bool = False) -> dict[str, int]:
     """Adds the decisions in a file that a tool wrote to the review; (reviewer -> how many).
 
+    `who` gives the reviewer behind a name of the tool's (a number, a UUID, a WorkerId). With `anyone`, people whom the review does not know
+    take the places of reviewers who have not looked yet, as on Mechanical Turk, where nobody knows beforehand who will.
     A reviewer's decision on a row that is not theirs, a label that the review does not have, and a row that it does not have are
     refused as a whole: nothing is added. Decisions that are there already are passed over.
     """
@@ -45,6 +50,9 @@ def bring_in(review: Review, path: str | Path, form: str) -> dict[str, int]:
         found = list(_known(form, IMPORTS)(text))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(f"is no {form} export ({type(error).__name__}: {error})", path=file, remedy="check --format") from error
+    found = [(row, (who or {}).get(name, name), label, reason, at) for row, name, label, reason, at in found]
+    if anyone:
+        review = taken_up(review, [(row, name) for row, name, *_ in found])
     tasks = {task.row: task for task in review.tasks}
     new: dict[str, list[Decision]] = {}
     for row, reviewer, label, reason, at in found:
@@ -52,11 +60,15 @@ def bring_in(review: Review, path: str | Path, form: str) -> dict[str, int]:
             raise DataError(f"row {row} is not in the review", path=file, remedy=f"keep the field {MARK} as exported")
         if reviewer not in tasks[row].reviewers:
             raise DataError(
-                f"{reviewer!r} was not asked about row {row}", path=file, remedy=f"those asked: {', '.join(tasks[row].reviewers)}"
+                f"{reviewer!r} was not asked about row {row}",
+                path=file,
+                remedy=f"those asked: {', '.join(tasks[row].reviewers)}; say who is who with --who, or let --anyone take a place",
             )
         if label is not None and label not in review.classes:
             raise DataError(f"unknown label {label!r} on row {row}", path=file, remedy=f"choose among {', '.join(review.classes)}")
         new.setdefault(reviewer, []).append(Decision(row, tasks[row].key, reviewer, label, reason, at, 0.0))
+    if anyone:
+        rewrite(review)
     added = {}
     for reviewer, decisions in new.items():
         with writer(review.decisions_file(reviewer)) as held:
@@ -101,8 +113,19 @@ def _mturk(review: Review, records: list[dict[str, Any]]) -> str:
     out = io.StringIO()
     sheet = csv.DictWriter(out, [MARK, "key", "text"], extrasaction="ignore", lineterminator="\r\n")
     sheet.writeheader()
-    sheet.writerows(records)
+    sheet.writerows({**record, "key": escape(record["key"]), "text": escape(record["text"])} for record in records)
     return out.getvalue()
+
+
+def mturk_layout(review: Review) -> str:
+    """The design layout for a Mechanical Turk project. Fields are put in as they are, so that the export has them escaped."""
+    choices = "".join(f"<option>{escape(name)}</option>" for name in review.classes)
+    return (
+        '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>\n'
+        '<crowd-form><p style="white-space: pre-wrap">${text}</p>'
+        f'<select name="label" required><option value="">Choose</option>{choices}</select>'
+        '<p>Why? <input name="reason"></p></crowd-form>\n'
+    )
 
 
 def _json_lines(review: Review, records: list[dict[str, Any]]) -> str:
@@ -131,24 +154,67 @@ def _from_label_studio(text: str) -> Iterator[Answer]:
 def _from_argilla(text: str) -> Iterator[Answer]:
     for record in json.loads(text):
         row = int(record.get("metadata", {}).get(MARK, record["id"]))
-        reasons = {str(a["user_id"]): str(a["value"]) for a in record.get("responses", {}).get("reason", [])}
-        for answer in record.get("responses", {}).get("label", []):
+        reasons = {str(a["user_id"]): str(a["value"]) for a in _responses(record, "reason")}
+        for answer in _responses(record, "label"):
+            if answer.get("status") in ("draft", "discarded"):
+                continue
             reviewer = str(answer["user_id"])
             yield row, reviewer, str(answer["value"]), reasons.get(reviewer, ""), _moment(answer.get("inserted_at"))
+
+
+def _responses(record: dict[str, Any], question: str) -> list[dict[str, Any]]:
+    """Of one question: as records are saved, or flat, as they come from a data set."""
+    flat = record.get(f"{question}.responses")
+    if flat is None:
+        return list((record.get("responses") or {}).get(question) or [])
+    users, status = record[f"{question}.responses.users"], record.get(f"{question}.responses.status") or [None] * len(flat)
+    return [{"value": v, "user_id": u, "status": s} for v, u, s in zip(flat, users, status, strict=True)]
 
 
 def _from_mturk(text: str) -> Iterator[Answer]:
     csv.field_size_limit(LONGEST_LINE)
     for line in csv.DictReader(io.StringIO(text, newline="")):
         if line.get("AssignmentStatus") != "Rejected":
-            label = line.get("Answer.label") or line["Answer.label.label"]
+            answers = _mturk_answers(line)
             yield (
                 int(line[f"Input.{MARK}"]),
                 line["WorkerId"],
-                label or None,
-                line.get("Answer.reason") or "",
+                _chosen(answers["label"]),
+                str(answers.get("reason") or ""),
                 _moment(line.get("SubmitTime")),
             )
+
+
+def _mturk_answers(line: dict[str, str]) -> dict[str, Any]:
+    """Field -> answer. Forms of crowd elements give one column of JSON; others a column a field, or a field and choice."""
+    if line.get("Answer.taskAnswers"):
+        held = json.loads(line["Answer.taskAnswers"])
+        return dict(held[0] if isinstance(held, list) else held)
+    answers: dict[str, Any] = {}
+    for column, value in line.items():
+        field, _, choice = (column or "").removeprefix("Answer.").partition(".")
+        if (column or "").startswith("Answer."):
+            if choice:
+                answers.setdefault(field, {})[choice] = value
+            else:
+                answers[field] = value
+    return answers
+
+
+def _chosen(answer: object) -> str | None:
+    """The label in an answer: a text, {"label": text} of a classifier, or {choice: whether it is ticked}; None if nothing is chosen.
+
+    >>> _chosen("cat"), _chosen({"label": "cat"}), _chosen({"cat": False, "dog": True}), _chosen({"cat": "false", "dog": "on"})
+    ('cat', 'cat', 'dog', 'dog')
+    """
+    if not isinstance(answer, dict):
+        return str(answer) if answer not in (None, "") else None
+    if set(answer) == {"label"} and isinstance(answer["label"], str) and answer["label"].lower() not in TICKS | {"false"}:
+        return answer["label"] or None
+    ticked = [str(name) for name, value in answer.items() if value is True or str(value).lower() in TICKS]
+    if len(ticked) > 1:
+        raise ValueError(f"several labels are ticked: {', '.join(ticked)}")
+    return ticked[0] if ticked else None
 
 
 def _from_json_lines(text: str) -> Iterator[Answer]:
@@ -166,8 +232,21 @@ def _from_json_lines(text: str) -> Iterator[Answer]:
 
 
 def _moment(given: object) -> str:
-    """When, as the tool has it; now where it does not say."""
-    return str(given) if given else datetime.now(UTC).isoformat(timespec="milliseconds")
+    """When, in ISO 8601 where the tool's form is known; now where it does not say.
+
+    >>> _moment("Thu Oct 09 07:30:20 PDT 2025"), _moment("2025-10-09T07:30:20Z")
+    ('2025-10-09T07:30:20-07:00', '2025-10-09T07:30:20Z')
+    """
+    if not given:
+        return datetime.now(UTC).isoformat(timespec="milliseconds")
+    words = str(given).split()
+    if len(words) == 6 and words[4] in ZONES:
+        try:
+            at = datetime.strptime(" ".join([*words[:4], words[5]]), "%a %b %d %H:%M:%S %Y")
+        except ValueError:
+            return str(given)
+        return at.replace(tzinfo=timezone(timedelta(hours=ZONES[words[4]]))).isoformat()
+    return str(given)
 
 
 EXPORTS: dict[str, Callable[[Review, list[dict[str, Any]]], str]] = {

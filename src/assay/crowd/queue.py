@@ -24,12 +24,14 @@ ATTACKED = 2.0  # times the value of a row whose dispute is an attack: somebody 
 
 @dataclass(frozen=True)
 class Item:
-    """A row to look at. `key` names it for people; `reason` in words; `suspected` the label it has now, hidden by default."""
+    """A row to look at. `key` names it for people; `reason` in words; `suspected` the label it has now, hidden by default; `source`
+    what it is suspected by, so that reviews teach what that is worth."""
 
     key: str
     value: float
     reason: str
     suspected: str | None = None
+    source: str = ""
 
 
 def from_crowd(folder: str | Path) -> list[Item]:
@@ -39,7 +41,9 @@ def from_crowd(folder: str | Path) -> list[Item]:
     for line in table:
         if line["dispute"] is not None:
             value = (1 - line["confidence"]) * (ATTACKED if line["dispute"] == "attack" else 1.0)
-            made.append(Item(line["row"], value, f"{line['dispute']}: {line['evidence']}", line["label"]))
+            made.append(
+                Item(line["row"], value, f"{line['dispute']}: {line['evidence']}", line["label"], line["dispute"].replace(" ", "-"))
+            )
     return ranked(made)
 
 
@@ -57,11 +61,11 @@ def from_scan(folder: str | Path) -> list[Item]:
             continue
         finding = line["finding"]
         if finding is None:
-            made.append(Item(line["key"], SCREENED * float(line["score"] or 0.0), "flagged by a screen"))
+            made.append(Item(line["key"], SCREENED * float(line["score"] or 0.0), "flagged by a screen", source="screen"))
             continue
         number = seen[finding] = seen.get(finding, 0) + 1
         share = sizes[finding] / FIRST_LOOKS if number <= FIRST_LOOKS else 1.0
-        made.append(Item(line["key"], 0.5 * share, f"finding {finding}, {sizes[finding]:,} rows"))
+        made.append(Item(line["key"], 0.5 * share, f"finding {finding}, {sizes[finding]:,} rows", source=f"finding {finding}"))
     return ranked(made)
 
 
@@ -74,7 +78,7 @@ def ranked(items: Sequence[Item]) -> list[Item]:
             best[item.key] = item
         else:
             top = max(before, item, key=lambda x: x.value)
-            best[item.key] = Item(item.key, top.value, f"{before.reason}; {item.reason}", before.suspected or item.suspected)
+            best[item.key] = Item(item.key, top.value, f"{before.reason}; {item.reason}", before.suspected or item.suspected, top.source)
     return sorted(best.values(), key=lambda item: (-item.value, item.key))
 
 

@@ -40,6 +40,7 @@ class Task:
     reason: str
     suspected: str | None
     reviewers: tuple[str, ...]
+    source: str = ""  # what it is suspected by
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def new_review(
 ) -> Review:
     """Writes a review folder at `out`. DataError if it is there, for keys that the data does not have, and for fewer than two classes."""
     for name in reviewers:
-        if not name or name.startswith(".") or not all(c.isalnum() or c in "._@-" for c in name):
-            raise DataError(f"{name!r} cannot name a reviewer", remedy=f"use {NAME}")
+        _check_name(name)
     if len(classes) < 2:
         raise DataError("a review needs at least two classes to choose from", path=data.path, remedy="name them with --classes a,b")
     if not items:
@@ -115,7 +115,11 @@ def new_review(
             remedy="name the column that holds the rows' names with --id",
         )
     looks = assign(len(items), reviewers, each, rng)
-    tasks = tuple(Task(place[i.key], i.key, i.value, i.reason, i.suspected, who) for i, who in zip(items, looks, strict=True))
+    said = {key: data.classes[code] for key, code in zip(data.key, data.y.tolist(), strict=True) if code >= 0} if data.labelled else {}
+    tasks = tuple(
+        Task(place[i.key], i.key, i.value, i.reason, i.suspected if i.suspected is not None else said.get(i.key), who, i.source)
+        for i, who in zip(items, looks, strict=True)
+    )
     review = Review(Path(out), data.path, data.fingerprint, tuple(classes), each, tasks, purpose, data.columns.id)
     with whole(review.folder) as (new,):
         (new / "decisions").mkdir(parents=True)
@@ -179,11 +183,41 @@ def escalate(review: Review, reviewer: str) -> Review:
         raise DataError(f"no escalated row that {reviewer!r} has not seen", path=review.folder, remedy="see assay review status")
     tasks = tuple(replace(t, reviewers=(*t.reviewers, reviewer)) if t.row in late else t for t in review.tasks)
     changed = replace(review, tasks=tasks)
+    rewrite(changed)
+    return changed
+
+
+def rewrite(review: Review) -> None:
+    """Puts the review in the place of what its folder had, whole or not at all."""
     path = review.folder / "review.json"
     beside = path.with_name(".review.json.new")
-    beside.write_text(_text(changed), encoding="utf-8")
+    beside.write_text(_text(review), encoding="utf-8")
     os.replace(beside, path)
-    return changed
+
+
+def taken_up(review: Review, looks: Sequence[tuple[int, str]]) -> Review:
+    """The review once everybody in `looks` (row, who) is asked about their rows: newcomers take the places of those who have not looked,
+    and where there are none, one more. Nothing is written. DataError for a name that names no reviewer.
+    """
+    for name in {name for _, name in looks}:
+        _check_name(name)
+    done = {(decision.row, decision.reviewer) for decision in review.decisions()}
+    asked: dict[int, list[str]] = {}
+    for row, name in looks:
+        asked.setdefault(row, []).append(name)
+    tasks = []
+    for task in review.tasks:
+        here = asked.get(task.row, [])
+        kept = [name for name in task.reviewers if (task.row, name) in done or name in here]
+        waiting = [name for name in task.reviewers if name not in kept]
+        new = list(dict.fromkeys(name for name in here if name not in kept))
+        tasks.append(replace(task, reviewers=(*kept, *new, *waiting[len(new) :])))
+    return replace(review, tasks=tuple(tasks))
+
+
+def _check_name(name: str) -> None:
+    if not name or name.startswith(".") or not all(c.isalnum() or c in "._@-" for c in name):
+        raise DataError(f"{name!r} cannot name a reviewer", remedy=f"use {NAME}")
 
 
 def agreement(review: Review) -> float:

@@ -67,7 +67,7 @@ def draw(data: Dataset, rows: int, rng: np.random.Generator, fewest: int = FEWES
 
 @dataclass(frozen=True)
 class Frozen:
-    """A trusted set on disk. `wrong` of `verified` labels were others than the data had; `low`, `high` bound their share (95 %)."""
+    """A trusted set on disk. `wrong` of the labels of `drawn` rows were others than the data had; `low`, `high` bound the share (95 %)."""
 
     folder: Path
     rows: int
@@ -77,6 +77,7 @@ class Frozen:
     wrong: int
     low: float
     high: float
+    drawn: int  # rows that were drawn at random, of which `wrong` speaks
 
 
 def freeze(review: Review, data: Dataset, out: str | Path, *, days: int, now: datetime | None = None) -> Frozen:
@@ -84,6 +85,14 @@ def freeze(review: Review, data: Dataset, out: str | Path, *, days: int, now: da
 
     DataError while looks are missing, for fewer than LEAST_VERIFIERS looks a row, and where nobody agrees on anything.
     """
+    agreed, left = _agreed(review)
+    at = (now or datetime.now(UTC)).replace(microsecond=0)
+    lines = [_line(o, drawn=review.purpose == "trusted") for o in agreed]
+    return _write(review, data, lines, left, out, at, (at + timedelta(days=days)).isoformat())
+
+
+def _agreed(review: Review) -> tuple[list[Outcome], int]:
+    """(rows on which all reviewers agree, how many are left out)."""
     if review.each < LEAST_VERIFIERS:
         raise DataError(
             f"{review.each} look a row verifies nothing", path=review.folder, remedy=f"draw with --each {LEAST_VERIFIERS} or more"
@@ -95,25 +104,53 @@ def freeze(review: Review, data: Dataset, out: str | Path, *, days: int, now: da
     agreed = [o for o in found if o.label is not None and all(d.label == o.label for d in o.looks)]
     if not agreed:
         raise DataError("its reviewers agree on no row", path=review.folder, remedy="settle the guideline and review again")
+    return agreed, len(found) - len(agreed)
+
+
+def grow(folder: str | Path, review: Review, data: Dataset, out: str | Path, *, days: int, now: datetime | None = None) -> Frozen:
+    """Writes the trusted set of `folder` and the rows on which all reviewers of a finished review agree, as a new set at `out`.
+
+    It expires with the older of the two. Rows that a review put up were suspected, not drawn: they do not count in the share of wrong
+    labels. A row that both verified keeps its first entry. DataError where the set was drawn from other data, and as `freeze`.
+    """
+    before = described(folder)
+    examine(folder)
+    if before["drawn_from"] != data.fingerprint:
+        raise DataError("was drawn from other data than the review's", path=folder, remedy="freeze the review on its own")
+    agreed, left = _agreed(review)
     at = (now or datetime.now(UTC)).replace(microsecond=0)
-    position = {int(row): i for i, row in enumerate(data.row)}
-    places = np.array([position[o.task.row] for o in agreed], np.int64)
-    chosen = data.subset(places)
+    lines = list(before["rows"])
+    known = {line["key"] for line in lines}
+    lines += [_line(o, drawn=False) for o in agreed if o.task.key not in known]
+    expires = min(str(before["expires"]), (at + timedelta(days=days)).isoformat(), key=datetime.fromisoformat)
+    return _write(review, data, lines, left, out, at, expires)
+
+
+def _line(outcome: Outcome, drawn: bool) -> dict[str, Any]:
+    by = sorted(d.reviewer for d in outcome.looks)
+    return {"key": outcome.task.key, "label": outcome.label, "was": outcome.task.suspected, "verified_by": by, "drawn": drawn}
+
+
+def _write(review: Review, data: Dataset, lines: list[dict[str, Any]], left: int, out: str | Path, at: datetime, expires: str) -> Frozen:
+    position = {key: i for i, key in enumerate(data.key)}
+    chosen = data.subset(np.array([position[line["key"]] for line in lines], np.int64))
     codes = {name: i for i, name in enumerate(data.classes)}
-    unknown = [o.label for o in agreed if o.label not in codes]
+    unknown = [line["label"] for line in lines if line["label"] not in codes]
     if unknown:
         raise DataError(f"the data has no class {unknown[0]!r}", path=data.path, remedy="review with the data's own classes")
-    labelled = chosen.with_content(chosen.rows, np.array([codes[str(o.label)] for o in agreed], np.int64))
-    wrong = sum(o.label != o.task.suspected for o in agreed)
-    low, high = clopper_pearson(wrong, len(agreed))
+    labelled = chosen.with_content(chosen.rows, np.array([codes[line["label"]] for line in lines], np.int64))
+    drawn = [line for line in lines if line.get("drawn", True)]  # sets frozen before sets could grow do not say
+    wrong = sum(line["label"] != line["was"] for line in drawn)
+    low, high = clopper_pearson(wrong, len(drawn)) if drawn else (0.0, 1.0)
     with whole(Path(out)) as (new,):
         new.mkdir()
         name = _file_name(data)
         write_as(labelled, new / name, None if data.format != "memory" else "parquet")
-        body = _body(review, data, agreed, name, read(new / name, columns=_columns(data), task=data.task).fingerprint, at, days)
+        fingerprint = read(new / name, columns=_columns(data), task=data.task).fingerprint
+        body = _body(review, data, lines, name, fingerprint, at, expires)
         seal = seal_of(body)
         (new / "trusted.json").write_text(json.dumps({**body, "seal": seal}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return Frozen(Path(out), len(agreed), len(found) - len(agreed), seal, body["expires"], wrong, low, high)
+    return Frozen(Path(out), len(lines), left, seal, expires, wrong, low, high, len(drawn))
 
 
 def _columns(data: Dataset) -> Columns:
@@ -128,7 +165,9 @@ def _file_name(data: Dataset) -> str:
     return "data" + (path.suffix if path.suffix.lower() in form.suffixes else form.suffixes[0])
 
 
-def _body(review: Review, data: Dataset, agreed: Sequence[Outcome], name: str, fingerprint: str, at: datetime, days: int) -> dict[str, Any]:
+def _body(
+    review: Review, data: Dataset, lines: list[dict[str, Any]], name: str, fingerprint: str, at: datetime, expires: str
+) -> dict[str, Any]:
     alpha = agreement(review)
     return {
         "schema": SCHEMA,
@@ -139,13 +178,10 @@ def _body(review: Review, data: Dataset, agreed: Sequence[Outcome], name: str, f
         "task": data.task,
         "drawn_from": data.fingerprint,
         "frozen": at.isoformat(),
-        "expires": (at + timedelta(days=days)).isoformat(),
+        "expires": expires,
         "verifiers": review.each,
         "alpha": None if np.isnan(alpha) else alpha,
-        "rows": [
-            {"key": o.task.key, "label": o.label, "was": o.task.suspected, "verified_by": sorted(d.reviewer for d in o.looks)}
-            for o in agreed
-        ],
+        "rows": lines,
     }
 
 
