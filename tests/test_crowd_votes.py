@@ -114,3 +114,11 @@ def test_order_of_records_does_not_matter(records, random):
     other = from_arrays(*zip(*shuffled, strict=True))
     assert np.array_equal(votes.counts, other.counts)
     assert np.array_equal(votes.votes_of, other.votes_of)
+
+
+@pytest.mark.parametrize("written", ["2026-01-01T00:00:0{}", "2026-01-01 00:00:0{}", "2026-01-01T00:00:0{}Z", "2026-01-01T01:00:0{}+01:00"])
+def test_times_with_and_without_a_zone(written):
+    votes = read_votes(
+        pa.table({"task": ["a", "a"], "worker": ["x", "y"], "label": ["c", "d"], "time": [written.format(i) for i in (1, 2)]})
+    )
+    assert votes.time.tolist() == [1767225601.0, 1767225602.0]

@@ -64,6 +64,7 @@ def crowd(
     multilabel: bool = typer.Option(
         False, "--multilabel", help="A vote gives several labels, or none: each label is a question of its own."
     ),
+    boxes: bool = typer.Option(False, "--boxes", help="A record is a box (x1, y1, x2, y2, or x, y, width, height) that an annotator drew."),
     separator: str = typer.Option("|", help="With --multilabel: what stands between labels in a text."),
     predictions: Path | None = typer.Option(
         None, help="A model's out-of-fold probabilities: the row's name and a column a class. Heard as one more witness."
@@ -85,6 +86,7 @@ def crowd(
     from rich.console import Console
 
     from assay.cli.scan import listed
+    from assay.crowd.boxes import read_boxes
     from assay.crowd.gold import codes, read_gold
     from assay.crowd.hostile import hostile
     from assay.crowd.multilabel import hostile_labels
@@ -97,16 +99,23 @@ def crowd(
 
     out = out or Path.cwd() / f"{labels.stem}.crowd"
     refuse_existing(out)
-    votes = read_votes(
-        labels,
-        row=row,
-        annotator=annotator,
-        label=label,
-        time=time,
-        wide=listed(wide) or None,
-        classes=listed(classes) or None,
-        duplicates=duplicates.value,
-        sets=separator if multilabel else None,
+    if boxes and (multilabel or wide or gold or predictions or method in (Method.ordinal, Method.median)):
+        raise DataError("--boxes goes with none of --multilabel, --wide, --gold, --predictions and methods for an order", path=labels)
+    drawn = read_boxes(labels, row=row, annotator=annotator, label=label) if boxes else None
+    votes = (
+        drawn.votes
+        if drawn is not None
+        else read_votes(
+            labels,
+            row=row,
+            annotator=annotator,
+            label=label,
+            time=time,
+            wide=listed(wide) or None,
+            classes=listed(classes) or None,
+            duplicates=duplicates.value,
+            sets=separator if multilabel else None,
+        )
     )
     if method in (Method.ordinal, Method.median) and not multilabel and not classes and not all(map(_number, votes.classes)):
         raise DataError(
@@ -122,7 +131,7 @@ def crowd(
     known = None if gold is None else codes(read_gold(gold), votes.rows, votes.classes, gold)
     found = (hostile_labels if multilabel else partial(hostile, known=known))(votes, np.random.default_rng(seed), alpha)
     aggregate, disputed = study(votes, found, method, keep_accused, predictions)
-    save(aggregate, found, disputed, out)
+    save(aggregate, found, disputed, out, drawn)
     Console().print(Plain(render(aggregate, found, disputed, out)), highlight=False)
     return 1 if found.accusations and fail_on is FailOn.accused else 0
 

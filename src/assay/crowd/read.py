@@ -267,7 +267,7 @@ def _known(votes: Votes, classes: Sequence[str], path: str) -> Votes:
 
 
 def _seconds(table: pa.Table, name: str, path: str) -> Floats:
-    """Times as seconds: numbers as they are, dates and ISO 8601 texts since 1970 in UTC."""
+    """Times as seconds: numbers as they are, dates and ISO 8601 texts since 1970; texts that name no zone are all of one, taken for UTC."""
     column = table.column(name)
     if column.null_count:
         first = pc.index(column.is_null(), pa.scalar(True)).as_py()
@@ -275,10 +275,17 @@ def _seconds(table: pa.Table, name: str, path: str) -> Floats:
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         return np.asarray(column.cast(pa.float64()), float)
     try:
-        moments = column.cast(pa.timestamp("us", "UTC")) if not pa.types.is_timestamp(column.type) else column
+        moments = column if pa.types.is_timestamp(column.type) else _moments(column)
         return np.asarray(moments.cast(pa.timestamp("us")).cast(pa.int64()), float) / 1e6
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"not a time: {reason}", path=path, column=name, remedy="give seconds or ISO 8601, or name no time column"
         ) from error
+
+
+def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        return column.cast(pa.timestamp("us"))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.crowd.aggregate import Aggregate
+from assay.crowd.boxes import Boxes, box_table
 from assay.crowd.disputes import Disputes, Reading
 from assay.crowd.hostile import Hostile
 from assay.crowd.multilabel import Labels, Open
@@ -25,8 +26,8 @@ SCHEMA = "assay.crowd/1"
 MOST_ROWS = 1_000  # of one accusation listed in crowd.json
 
 
-def save(aggregate: Study, found: Hostile, disputed: Disputed, out: str | Path) -> Path:
-    """Writes the folder `out`, which must not be there yet (DataError)."""
+def save(aggregate: Study, found: Hostile, disputed: Disputed, out: str | Path, boxes: Boxes | None = None) -> Path:
+    """Writes the folder `out`, which must not be there yet (DataError); with `boxes`, that the votes are of, `boxes.parquet` too."""
     folder = Path(out)
     with whole(folder) as (new,):
         new.mkdir()
@@ -35,6 +36,8 @@ def save(aggregate: Study, found: Hostile, disputed: Disputed, out: str | Path) 
         )
         pq.write_table(label_table(aggregate, disputed), new / "labels.parquet")
         pq.write_table(annotator_table(aggregate, found), new / "annotators.parquet")
+        if boxes is not None and isinstance(aggregate, Aggregate):
+            pq.write_table(box_table(boxes, aggregate), new / "boxes.parquet")
     return folder
 
 
