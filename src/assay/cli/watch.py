@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from assay.cli import watch_gate, watch_models, watch_signed
+from assay.cli import watch_audits, watch_gate, watch_models, watch_signed
 
 if TYPE_CHECKING:
     from assay.watch.alerts import Alert
@@ -47,6 +47,7 @@ def add(app: typer.Typer) -> None:
     watch_models.add(group)
     watch_signed.add(group)
     watch_gate.add(group)
+    watch_audits.add(group)
     app.add_typer(group)
 
 
@@ -102,10 +103,16 @@ def init(
 
 def ingest(
     folder: Path = FOLDER,
-    events: Path = typer.Argument(help="Events: .parquet, .csv or .jsonl; - for JSON lines from standard input, until it ends."),
+    events: Path = typer.Argument(
+        help="Events: .parquet, .csv or .jsonl; - for JSON lines from standard input, until it ends; with --follow a growing .jsonl, or a "
+        "folder into which files are put."
+    ),
     send: list[str] = typer.Option([], help="Where alerts go: file:PATH, https://..., slack:https://..., mailto:a@b.org; several times."),
     allow_private: bool = typer.Option(False, "--allow-private", help="Let webhooks reach private addresses."),
     batch: int = typer.Option(2000, min=1, help="Events that are acknowledged together."),
+    follow: float | None = typer.Option(
+        None, "--follow", min=0, help="Follow the file or folder, and look again so many seconds later; 0: take what is new, and stop."
+    ),
     fail_on: FailOn = typer.Option(FailOn.warning, help="What makes the exit code 1."),
     trust: list[str] = typer.Option([], "--trust", help="Only with a baseline that this public key has signed.", rich_help_panel="Trust"),
     alias: str | None = typer.Option(
@@ -131,8 +138,8 @@ def ingest(
     with Watch.open(folder) as watch:
         before = watch.status(0).predictions
         _report(watch.deliver(sinks))
-        for part in _lines(batch) if str(events) == "-" else _parts(events, batch):
-            new = watch.ingest(part)
+        for part, name in _source(folder, events, batch, follow):
+            new = watch.ingest(part, name=name)
             for alert in new:
                 typer.echo(f"{alert.severity}: {alert.title}")
             fired += new
@@ -269,6 +276,25 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _source(folder: Path, events: Path, size: int, follow: float | None) -> Iterator[tuple[Any, str | None]]:
+    """Batches, and the names of those that count once."""
+    import time
+
+    from assay.watch.tail import Tail
+
+    if follow is None:
+        for part in _lines(size) if str(events) == "-" else _parts(events, size):
+            yield part, None
+        return
+    tail = Tail(folder, events, size)
+    while True:
+        for piece in tail.pieces():
+            yield piece.events, piece.name
+        if not follow:
+            return
+        time.sleep(follow)
 
 
 def _parts(path: Path, size: int) -> Iterator[Any]:

@@ -142,6 +142,10 @@ class Watch:
         self._command({"do": "answer", "number": number, "state": state, "by": by, "note": note})
         return self._alerts.alerts[number]
 
+    def raise_alert(self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any]) -> list[Alert]:
+        """An alert that comes from elsewhere (an audit): one a cause, as all are; what is to be sent."""
+        return self._command({"do": "alert", "key": key, "severity": severity, "title": title, "evidence": dict(evidence)})
+
     def silence(self, pattern: str, predictions: int, by: str, reason: str) -> Silence:
         """Send nothing about causes that match, for so many predictions; they are still recorded."""
         silence = {"pattern": pattern, "until": self._detectors.clock + predictions, "by": by, "reason": reason}
@@ -257,6 +261,8 @@ class Watch:
             self._alerts.answer(**rest)
         elif command["do"] == "silence":
             self._alerts.silence(Silence(**rest))
+        elif command["do"] == "alert":
+            return self._alert(**rest, clock=self._detectors.clock)
         elif command["do"] == "sent":
             self._alerts.sent[rest["sink"]] = rest["number"]
         elif self._miner is not None and (named := self._miner.tried(**rest)) is not None:

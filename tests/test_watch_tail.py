@@ -1,0 +1,129 @@
+"""Following files: each event once, whenever it dies; audits run when they are due, and are kept."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from assay.cli import run
+from assay.dataset.errors import DataError
+from assay.watch import audits
+from assay.watch.audits import Audit, run_due
+from assay.watch.baseline import learn
+from assay.watch.tail import Tail
+from assay.watch.watch import Watch
+from watch_examples import FIELDS, table
+
+
+@pytest.fixture
+def w(tmp_path):
+    Watch.create(tmp_path / "w", learn(table(np.random.default_rng(0), 600), FIELDS)).close()
+    return tmp_path / "w"
+
+
+def lines(n, seed=1):
+    return [json.dumps(e) for e in table(np.random.default_rng(seed), n).to_pylist()]
+
+
+def taken(w):
+    with Watch.open(w, read_only=True) as watch:
+        return watch.status(0).predictions
+
+
+def test_a_growing_file_is_followed_and_a_torn_line_waits(w, tmp_path):
+    said, path = lines(300), tmp_path / "e.jsonl"
+    follow = ["watch", "ingest", str(w), str(path), "--follow", "0", "--batch", "70"]
+    assert run(follow) == 0
+    path.write_text("\n".join(said[:100]) + "\n" + said[100][:20])
+    assert run(follow) == 0
+    assert taken(w) == 100
+    with path.open("a") as file:
+        file.write(said[100][20:] + "\n" + "\n".join(said[101:]) + "\n")
+    assert run(follow) == 0
+    assert run(follow) == 0
+    assert taken(w) == 300
+    path.unlink()
+    path.write_text("\n".join(lines(50, seed=2)) + "\n")  # turned over by whoever writes it
+    assert run(follow) == 0
+    assert taken(w) == 350
+    with path.open("a") as file:
+        file.write("no json\n")
+    assert run(follow) == 2
+
+
+@pytest.mark.parametrize("die_after", [1, 2, 3])
+def test_after_a_crash_each_event_counts_once(w, tmp_path, die_after):
+    path = tmp_path / "e.jsonl"
+    path.write_text("\n".join(lines(200)) + "\n")
+    with Watch.open(w) as watch:
+        for i, piece in enumerate(Tail(w, path, 60).pieces(), 1):
+            watch.ingest(piece.events, name=piece.name)
+            if i == die_after:
+                break  # before it could write down that this one is done
+    with path.open("a") as file:
+        file.write("\n".join(lines(100, seed=3)) + "\n")  # which must not change what the batch in question was
+    with Watch.open(w) as watch:
+        for piece in Tail(w, path, 60).pieces():
+            watch.ingest(piece.events, name=piece.name)
+    assert taken(w) == 300
+
+
+def test_a_folder_of_parquet_is_followed(w, tmp_path):
+    rng, put = np.random.default_rng(4), tmp_path / "put"
+    put.mkdir()
+    follow = ["watch", "ingest", str(w), str(put), "--follow", "0"]
+    pq.write_table(table(rng, 100), put / "a.parquet")
+    whole = (put / "a.parquet").read_bytes()
+    (put / "b.parquet").write_bytes(whole[:500])  # half written
+    (put / ".c.parquet").write_bytes(b"hidden")
+    assert run(follow) == 0
+    assert taken(w) == 100
+    (put / "b.parquet").write_bytes(whole)
+    assert run(follow) == 0
+    assert run(follow) == 0
+    assert taken(w) == 200
+    pq.write_table(table(rng, 130), put / "a.parquet")
+    with pytest.raises(DataError, match="another size"):
+        list(Tail(w, put).pieces())
+
+
+def test_audits_run_when_due_and_what_they_find_is_an_alert(w, capsys):
+    script = 'mkdir -p {out} && echo \'{"verdict": "poisoned"}\' > {out}/report.json && echo looked && exit 1'
+    audits.add(w, Audit("data", 86400.0, ("sh", "-c", script)))
+    assert run(["watch", "audits", "add", str(w), "calm", "true", "--every", "12h"]) == 0
+    assert run(["watch", "audits", "add", str(w), "ill", "no-such-program", "--every", "12h"]) == 0
+    assert run(["watch", "audits", "run", str(w)]) == 3
+    assert "data 1: exit 1" in capsys.readouterr().out
+    with Watch.open(w, read_only=True) as watch:
+        found = {a.key: (a.severity, a.title) for a in watch.alerts}
+    assert found == {
+        "audit/data": ("critical", "the audit 'data' found something, verdict poisoned"),
+        "audit/ill": ("warning", "the audit 'ill' could not be done"),
+    }
+    last = audits.results(w, "data")[-1]
+    assert (last.code, last.verdict, len(last.report)) == (1, "poisoned", 64)
+    assert (w / "audits/data/000001/output.txt").read_bytes() == b"looked\n"
+    now = last.started
+    assert [r.audit for r in run_due(w, lambda: now + 13 * 3600)] == ["calm", "ill"]
+    assert [r.audit for r in run_due(w, lambda: now + 25 * 3600)] == ["data", "calm", "ill"]
+    assert run(["watch", "audits", "list", str(w)]) == 0
+    assert "verdict poisoned" in capsys.readouterr().out
+    assert run(["watch", "audits", "remove", str(w), "ill"]) == 0
+    with pytest.raises(DataError, match="span of time"):
+        audits.seconds_of("soon")
+
+
+def test_results_that_found_nothing_leave_first(w):
+    clock = iter(range(10_000))
+    found, calm = Audit("a", 1.0, ("sh", "-c", "exit 1")), Audit("a", 1.0, ("true",))
+    audits.run(w, found, lambda: next(clock))
+    for _ in range(audits.KEPT + 3):
+        audits.run(w, calm, lambda: next(clock))
+    held = audits.results(w, "a")
+    assert len(held) == audits.KEPT
+    assert held[0].number == 1
+    slow = audits.run(w, Audit("a", 1.0, ("sleep", "5"), limit=0.1), lambda: next(clock))
+    assert slow.code is None
