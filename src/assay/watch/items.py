@@ -21,7 +21,7 @@ from assay.artefact.tokens import spans
 from assay.watch.events import Batch
 from assay.watch.fields import Fields
 
-Item = tuple[str, ...]  # ("w", word, ...) a run of words; ("c", column, value, ...) cells
+Item = tuple[str, ...]  # ("w", word, ...) a run of words; ("c", column, value, ...) cells; ("p", words, JSON) a patch
 
 BUCKETS = 1 << 18  # counts of the trusted period: 1 MiB. Items that share a bucket are taken for more usual than they are
 COLUMNS = 10  # features whose pairs of cells are items: 45 pairs an event
@@ -67,6 +67,8 @@ def said_of(item: Item) -> str:
     """
     if item[0] == "w":
         return f'the words "{" ".join(item[1:])}"'
+    if item[0] == "p":
+        return item[1]
     return " and ".join(f"{column} = {value}" for column, value in _cells(item))
 
 

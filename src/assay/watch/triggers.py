@@ -130,6 +130,14 @@ class Miner:
                 del self.suspects[min(self.suspects)]
         return found
 
+    def nominate(self, item: Item, target: str, carriers: int, to_target: int, clock: int) -> Suspect:
+        """A nominee that was found elsewhere (`assay.watch.pictures`): it shares the one guarantee."""
+        self.nominated += 1
+        self.suspects[self.nominated] = Suspect(item, self.nominated, target, carriers, to_target, clock)
+        while len(self.suspects) > KEPT:
+            del self.suspects[min(self.suspects)]
+        return self.suspects[self.nominated]
+
     def held(self, items: set[Item]) -> tuple[int, ...]:
         """The numbers of the nominees that an event holds."""
         return tuple(n for n, s in self.suspects.items() if s.item in items)

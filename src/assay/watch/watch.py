@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assay.artefact.patch import Patch
+from assay.artefact.registry import from_json
 from assay.dataset.errors import DataError
 from assay.dataset.rows import UInt8
 from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
@@ -21,14 +23,16 @@ from assay.watch.events import Batch, Floats, read_batch, table_of
 from assay.watch.items import Usual, items_of, said_of
 from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
 from assay.watch.measures import Family
+from assay.watch.pictures import AskPictures, Gallery, Nominee, UsualPictures
 from assay.watch.sinks import Send
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
 
 PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
 NAMES = 1000  # of batches that are remembered
 RECENT = 400  # events that an unknown trigger may be put into
-FILE, USUAL, KNOWN = "baseline.json", "usual.npz", "known.json"
+FILE, USUAL, KNOWN, PICTURES = "baseline.json", "usual.npz", "known.json", "pictures.npz"
 NAME = b"assay.batch"  # key of a journalled batch's metadata
+HOLDS = "assay.holds"  # column of a journalled event: the nominated patches that its picture holds
 MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
 SEVERITY: dict[Family, Severity] = {"performance": "critical", "decisions": "warning", "confidence": "warning", "inputs": "notice"}
 
@@ -65,11 +69,14 @@ class Watch:
     ['the rate of errors is rising in all traffic: 0.178, where the trusted period had 0.0575']
     """
 
-    def __init__(self, folder: Path, baseline: Baseline, journal: Journal, ask: Ask | None = None) -> None:
-        """Prefer `create` and `open`. `ask` is the live model, for trials of unknown triggers."""
+    def __init__(
+        self, folder: Path, baseline: Baseline, journal: Journal, ask: Ask | None = None, ask_pictures: AskPictures | None = None
+    ) -> None:
+        """Prefer `create` and `open`. `ask` and `ask_pictures` are the live model, for trials of unknown triggers."""
         self.folder, self.baseline = folder, baseline
-        self._known, self._miner = _triggers(folder, baseline)
-        self._ask = ask
+        self._known, self._miner, self._gallery = _triggers(folder, baseline)
+        self._words = (folder / USUAL).exists()  # whether words and cells are searched
+        self._ask, self._ask_pictures = ask, ask_pictures
         self._recent: pa.Table | None = None
         self._journal = journal
         self._detectors = baseline.detectors()
@@ -93,37 +100,44 @@ class Watch:
         usual: Usual | None = None,
         known: Known | None = None,
         ask: Ask | None = None,
+        usual_pictures: UsualPictures | None = None,
+        ask_pictures: AskPictures | None = None,
     ) -> Watch:
-        """Make the folder. `usual` turns on the search for unknown triggers, `known` are those to be met. Raises DataError where
-        something is there already."""
+        """Make the folder. `usual` and `usual_pictures` turn on the search for unknown triggers, `known` are those to be met. Raises
+        DataError where something is there already."""
         if folder.exists() and any(folder.iterdir()):
             raise DataError("is there already, and nothing is overwritten", path=folder, remedy="give another folder")
         folder.mkdir(parents=True, exist_ok=True)
         replace_whole(folder / FILE, json.dumps(baseline.to_json(), allow_nan=False).encode())
         if usual is not None:
             np.savez(folder / USUAL, counts=usual.counts, rows=usual.rows)
+        if usual_pictures is not None:
+            np.savez_compressed(folder / PICTURES, counts=usual_pictures.counts, rows=usual_pictures.rows)
         if known is not None:
             replace_whole(folder / KNOWN, json.dumps(known.data).encode())
-        return cls.open(folder, ask)
+        return cls.open(folder, ask, ask_pictures=ask_pictures)
 
     @classmethod
-    def open(cls, folder: Path, ask: Ask | None = None, *, read_only: bool = False) -> Watch:
+    def open(cls, folder: Path, ask: Ask | None = None, *, read_only: bool = False, ask_pictures: AskPictures | None = None) -> Watch:
         """Open it, and go on where it stopped, however it stopped; `read_only` beside a process that writes."""
         path = folder / FILE
         if not path.exists():
             raise DataError("is no watch: baseline.json is not there", path=folder, remedy="make one with assay watch init")
         baseline = Baseline.read(path)
-        return cls(folder, baseline, Journal(folder, read_only), ask)
+        return cls(folder, baseline, Journal(folder, read_only), ask, ask_pictures)
 
     def ingest(self, events: Any, images: UInt8 | None = None, *, name: str | None = None) -> list[Alert]:
         """Take a batch of events (`assay.watch.events.read_batch`); the alerts that are to be sent. When this returns, they are on disk.
 
-        `images` (n, h, w, c) are looked at for known artefacts, and not kept. A batch whose `name` was taken before is passed over, so
-        that who does not know whether it arrived may send it again.
+        `images` (n, h, w, c) are looked at for known artefacts and what they share, and not journalled. A batch whose `name` was taken
+        before is passed over, so that who does not know whether it arrived may send it again.
         """
         if name is not None and name in self._names:
             return []
-        batch = read_batch(self._matched(events, images), self.baseline.fields)
+        table = table_of(events)
+        if images is not None and len(images) != table.num_rows:
+            raise DataError(f"{len(images)} pictures for {table.num_rows} events", remedy="give one picture an event")
+        batch = read_batch(self._matched(table, images), self.baseline.fields)
         if not len(batch):
             raise DataError("a batch without events", remedy="give each event its columns")
         x = self.baseline.measures.encode(batch)  # what is wrong with a batch is found before it is acknowledged
@@ -131,6 +145,8 @@ class Watch:
         fired = self._events(batch, x, name)
         if self._ask is not None and self._miner is not None:
             fired += self._try(self._ask, self._miner, batch.table)
+        if self._gallery is not None and self._miner is not None and images is not None:
+            fired += self._look(self._gallery, self._miner, images, batch.prediction)
         if self._journal.due:
             self.snapshot()
         return fired
@@ -265,6 +281,8 @@ class Watch:
             return self._alert(**rest, clock=self._detectors.clock)
         elif command["do"] == "sent":
             self._alerts.sent[rest["sink"]] = rest["number"]
+        elif command["do"] == "picture" and self._miner is not None:
+            self._miner.nominate(**{**rest, "item": tuple(rest["item"])}, clock=self._detectors.clock)
         elif self._miner is not None and (named := self._miner.tried(**rest)) is not None:
             return self._name(named)
         return []
@@ -280,10 +298,12 @@ class Watch:
             self._sure = measures.estimate.fade(self._sure, batch.confidence[ticks > 0])
         held: list[tuple[int, ...]] = [()] * len(batch)
         fired = self._met(batch)
-        if self._miner is not None:
+        if self._gallery is not None and HOLDS in batch.table.column_names:
+            held = [tuple(numbers or ()) for numbers in batch.column(HOLDS).to_pylist()]
+        if self._miner is not None and self._words:
             items = items_of(batch, self.baseline.fields)
             self._miner.see(items, batch.prediction, self._detectors.clock + int(ticks.sum()))
-            held = [self._miner.held(row) for row in items]
+            held = [before + self._miner.held(row) for before, row in zip(held, items, strict=True)]
         fired += self._join(batch, x, codes, held)
         if not np.isnan(batch.time).all():
             self._time = max(float(np.nanmax(batch.time)), self._time or 0.0)
@@ -321,13 +341,18 @@ class Watch:
         named = [self._miner.outcome(number, wrong) for number in held]
         return [alert for suspect in named if suspect is not None for alert in self._name(suspect)]
 
-    def _matched(self, events: Any, images: UInt8 | None) -> Any:
+    def _matched(self, given: pa.Table, images: UInt8 | None) -> pa.Table:
         """The events with the known artefacts that each holds: met before the text is put out of reach by privacy."""
-        if self._known is None:
-            return events
-        given = table_of(events)
-        found = self._known.matches(given, images)
-        return given.append_column(MATCHES, pa.array(found, pa.list_(pa.int32())))
+        patches = {} if self._miner is None or images is None else _patches(self._miner)
+        columns = {}
+        if self._known is not None:
+            columns[MATCHES] = self._known.matches(given, images)
+        if patches and images is not None:
+            there = {number: patch.present(images) for number, patch in patches.items()}
+            columns[HOLDS] = [[n for n, rows in there.items() if rows[i]] for i in range(len(images))]
+        for name, found in columns.items():
+            given = given.append_column(name, pa.array(found, pa.list_(pa.int32())))
+        return given
 
     def _met(self, batch: Batch) -> list[Alert]:
         fired: list[Alert] = []
@@ -344,15 +369,30 @@ class Watch:
                 fired += self._alert(f"trigger/{self._known.ids[number]}", "critical", title, evidence, self._detectors.clock + i + 1)
         return fired
 
+    def _look(self, gallery: Gallery, miner: Miner, images: UInt8, said: list[str | None]) -> list[Alert]:
+        """Count pictures; nominate what those on the rise share, and put it on trial. Both are journalled: a replay sees no pictures."""
+        for found in gallery.see(images, said, list(_patches(miner).values())):
+            item = ["p", _said_of_patch(found), json.dumps(found.patch.to_json())]
+            self._command({"do": "picture", "item": item, "target": found.target, "carriers": found.carriers, "to_target": found.to_target})
+        fired: list[Alert] = []
+        if self._ask_pictures is not None:
+            for number, patch in _patches(miner).items():
+                if not miner.suspects[number].asked:
+                    rng = np.random.default_rng(number)
+                    asked, taken = gallery.insertion(patch, miner.suspects[number].target, self._ask_pictures, rng)
+                    if asked:
+                        fired += self._command({"do": "try", "number": number, "asked": asked, "taken": taken})
+        return fired
+
     def _try(self, ask: Ask, miner: Miner, events: pa.Table) -> list[Alert]:
         """Put nominees on trial that were not yet; each result is journalled, so that a replay asks nobody."""
-        known = [name for name in events.column_names if name != MATCHES]
+        known = [name for name in events.column_names if name not in (MATCHES, HOLDS)]
         events = events.select(known)
         if self._recent is not None and self._recent.schema.equals(events.schema):
             events = pa.concat_tables([self._recent, events])
         self._recent = events.slice(max(0, events.num_rows - RECENT)).combine_chunks()
         fired: list[Alert] = []
-        for suspect in [s for s in miner.suspects.values() if not s.asked]:
+        for suspect in [s for s in miner.suspects.values() if not s.asked and s.item[0] != "p"]:
             rng = np.random.default_rng(suspect.number)
             asked, taken = insertion(suspect, self.baseline.fields, ask, self._recent, rng)
             if asked:
@@ -402,10 +442,31 @@ def _arrow(table: pa.Table, name: str | None) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def _triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | None]:
-    """What the folder holds of triggers: known ones, and the search for unknown ones, which needs the text."""
+def _triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | None, Gallery | None]:
+    """What the folder holds of triggers: known ones, and the search for unknown ones, in words and cells and in pictures."""
     known = Known.from_json(json.loads((folder / KNOWN).read_bytes())) if (folder / KNOWN).exists() else None
-    if not (folder / USUAL).exists():
-        return known, None
-    with np.load(folder / USUAL, allow_pickle=False) as held:
-        return known, Miner(Usual(held["counts"], int(held["rows"])), baseline.fields)
+    miner = gallery = None
+    if (folder / USUAL).exists():
+        with np.load(folder / USUAL, allow_pickle=False) as held:
+            miner = Miner(Usual(held["counts"], int(held["rows"])), baseline.fields)
+    if (folder / PICTURES).exists():
+        with np.load(folder / PICTURES, allow_pickle=False) as held:
+            gallery = Gallery(UsualPictures(held["counts"], int(held["rows"])))
+        miner = miner or Miner(Usual(np.zeros(0, np.int32), 0), baseline.fields)
+    return known, miner, gallery
+
+
+def _patches(miner: Miner) -> dict[int, Patch]:
+    """The nominees that are patches, by number."""
+    found = {}
+    for number, suspect in miner.suspects.items():
+        if suspect.item[0] == "p":
+            artefact = from_json(json.loads(suspect.item[2]))
+            assert isinstance(artefact, Patch)
+            found[number] = artefact
+    return found
+
+
+def _said_of_patch(found: Nominee) -> str:
+    height, width = found.patch.shape
+    return f"a patch of {height} x {width} pixels at row {found.patch.row}, column {found.patch.col}"
