@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assay.artefact.patch import Patch
 from assay.artefact.registry import from_json
@@ -81,7 +82,7 @@ class Watch:
         self._journal = journal
         self._detectors = baseline.detectors()
         self._alerts = Alerts()
-        self._pending: OrderedDict[str, tuple[str, float, tuple[int, ...], tuple[int, ...]]] = OrderedDict()
+        self._pending: OrderedDict[str, tuple[str, bytes, tuple[int, ...]]] = OrderedDict()  # said, `_packed`, nominees held
         self._names: OrderedDict[str, None] = OrderedDict()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._time: float | None = None
@@ -219,8 +220,9 @@ class Watch:
         d = self._detectors
         arrays = {"state": d.state, "last": d.last, "total": d.total, "count": d.count, "sure": self._sure}
         pending = [
-            [name, said, None if np.isnan(sure) else sure, list(codes), list(held)]
-            for name, (said, sure, codes, held) in self._pending.items()
+            [name, said, None if np.isnan(sure) else sure, codes.tolist(), list(held)]
+            for name, (said, packed, held) in self._pending.items()
+            for sure, codes in [_unpacked(packed)]
         ]
         meta = {
             "miner": None if self._miner is None else self._miner.to_json(),
@@ -256,7 +258,8 @@ class Watch:
         if self._miner is not None and meta["miner"] is not None:
             self._miner.restore(meta["miner"])
         for name, said, sure, codes, held in meta["pending"]:
-            self._pending[name] = (said, np.nan if sure is None else sure, tuple(codes), tuple(held))
+            packed = _packed(np.nan if sure is None else sure, np.array(codes, np.int64))
+            self._pending[name] = (said, packed, tuple(held))
 
     def _apply(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
@@ -322,11 +325,12 @@ class Watch:
                     self._counts["orphans"] += 1
                     continue
                 if self.baseline.measures.labelled:
-                    outcome = self.baseline.measures.outcome([before[0]], [label], np.array([before[1]]))
-                    x[i, : outcome.shape[1]], codes[i] = outcome[0], before[2]
-                fired += self._outcomes(before[3], before[0] != label)
+                    sure, of = _unpacked(before[1])
+                    outcome = self.baseline.measures.outcome([before[0]], [label], np.array([sure]))
+                    x[i, : outcome.shape[1]], codes[i] = outcome[0], of
+                fired += self._outcomes(before[2], before[0] != label)
             elif label is None and name is not None and said is not None:
-                self._pending[name] = (said, float(batch.confidence[i]), tuple(codes[i].tolist()), held[i])
+                self._pending[name] = (said, _packed(float(batch.confidence[i]), codes[i]), held[i])
                 if len(self._pending) > PENDING:
                     self._pending.popitem(last=False)
                     self._counts["given_up"] += 1
@@ -431,6 +435,15 @@ class Watch:
         }
         key = f"{measure.family}/{where}/{measure.name}/{way}"
         return self._alert(key, SEVERITY[measure.family], title, evidence, alarm.clock)
+
+
+def _packed(sure: float, codes: NDArray[np.int64]) -> bytes:
+    """A confidence and the codes of an event's slices, small: 100,000 of them wait for their labels."""
+    return np.float64(sure).tobytes() + codes.astype(np.int16).tobytes()
+
+
+def _unpacked(packed: bytes) -> tuple[float, NDArray[np.int64]]:
+    return float(np.frombuffer(packed[:8], np.float64)[0]), np.frombuffer(packed[8:], np.int16).astype(np.int64)
 
 
 def _arrow(table: pa.Table, name: str | None) -> bytes:
