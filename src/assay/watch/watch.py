@@ -13,8 +13,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.artefact.patch import Patch
-from assay.artefact.registry import from_json
 from assay.dataset.errors import DataError
 from assay.dataset.rows import UInt8
 from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
@@ -24,14 +22,15 @@ from assay.watch.events import Batch, Floats, read_batch, table_of
 from assay.watch.items import Usual, items_of, said_of
 from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
 from assay.watch.measures import Family
-from assay.watch.pictures import AskPictures, Gallery, Nominee, UsualPictures
+from assay.watch.pictures import AskPictures, Gallery, UsualPictures
+from assay.watch.search import KNOWN, PICTURES, USUAL, item_of, patches, triggers
 from assay.watch.sinks import Send
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
 
 PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
 NAMES = 1000  # of batches that are remembered
 RECENT = 400  # events that an unknown trigger may be put into
-FILE, USUAL, KNOWN, PICTURES = "baseline.json", "usual.npz", "known.json", "pictures.npz"
+FILE = "baseline.json"
 NAME = b"assay.batch"  # key of a journalled batch's metadata
 HOLDS = "assay.holds"  # column of a journalled event: the nominated patches that its picture holds
 MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
@@ -75,7 +74,7 @@ class Watch:
     ) -> None:
         """Prefer `create` and `open`. `ask` and `ask_pictures` are the live model, for trials of unknown triggers."""
         self.folder, self.baseline = folder, baseline
-        self._known, self._miner, self._gallery = _triggers(folder, baseline)
+        self._known, self._miner, self._gallery = triggers(folder, baseline)
         self._words = (folder / USUAL).exists()  # whether words and cells are searched
         self._ask, self._ask_pictures = ask, ask_pictures
         self._recent: pa.Table | None = None
@@ -347,12 +346,12 @@ class Watch:
 
     def _matched(self, given: pa.Table, images: UInt8 | None) -> pa.Table:
         """The events with the known artefacts that each holds: met before the text is put out of reach by privacy."""
-        patches = {} if self._miner is None or images is None else _patches(self._miner)
+        nominated = {} if self._miner is None or images is None else patches(self._miner)
         columns = {}
         if self._known is not None:
             columns[MATCHES] = self._known.matches(given, images)
-        if patches and images is not None:
-            there = {number: patch.present(images) for number, patch in patches.items()}
+        if nominated and images is not None:
+            there = {number: patch.present(images) for number, patch in nominated.items()}
             columns[HOLDS] = [[n for n, rows in there.items() if rows[i]] for i in range(len(images))]
         for name, found in columns.items():
             given = given.append_column(name, pa.array(found, pa.list_(pa.int32())))
@@ -375,12 +374,12 @@ class Watch:
 
     def _look(self, gallery: Gallery, miner: Miner, images: UInt8, said: list[str | None]) -> list[Alert]:
         """Count pictures; nominate what those on the rise share, and put it on trial. Both are journalled: a replay sees no pictures."""
-        for found in gallery.see(images, said, list(_patches(miner).values())):
-            item = ["p", _said_of_patch(found), json.dumps(found.patch.to_json())]
+        for found in gallery.see(images, said, list(patches(miner).values())):
+            item = list(item_of(found))
             self._command({"do": "picture", "item": item, "target": found.target, "carriers": found.carriers, "to_target": found.to_target})
         fired: list[Alert] = []
         if self._ask_pictures is not None:
-            for number, patch in _patches(miner).items():
+            for number, patch in patches(miner).items():
                 if not miner.suspects[number].asked:
                     rng = np.random.default_rng(number)
                     asked, taken = gallery.insertion(patch, miner.suspects[number].target, self._ask_pictures, rng)
@@ -453,33 +452,3 @@ def _arrow(table: pa.Table, name: str | None) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
-
-
-def _triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | None, Gallery | None]:
-    """What the folder holds of triggers: known ones, and the search for unknown ones, in words and cells and in pictures."""
-    known = Known.from_json(json.loads((folder / KNOWN).read_bytes())) if (folder / KNOWN).exists() else None
-    miner = gallery = None
-    if (folder / USUAL).exists():
-        with np.load(folder / USUAL, allow_pickle=False) as held:
-            miner = Miner(Usual(held["counts"], int(held["rows"])), baseline.fields)
-    if (folder / PICTURES).exists():
-        with np.load(folder / PICTURES, allow_pickle=False) as held:
-            gallery = Gallery(UsualPictures(held["counts"], int(held["rows"])))
-        miner = miner or Miner(Usual(np.zeros(0, np.int32), 0), baseline.fields)
-    return known, miner, gallery
-
-
-def _patches(miner: Miner) -> dict[int, Patch]:
-    """The nominees that are patches, by number."""
-    found = {}
-    for number, suspect in miner.suspects.items():
-        if suspect.item[0] == "p":
-            artefact = from_json(json.loads(suspect.item[2]))
-            assert isinstance(artefact, Patch)
-            found[number] = artefact
-    return found
-
-
-def _said_of_patch(found: Nominee) -> str:
-    height, width = found.patch.shape
-    return f"a patch of {height} x {width} pixels at row {found.patch.row}, column {found.patch.col}"

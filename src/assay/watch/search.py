@@ -1,0 +1,49 @@
+"""What a watch's folder holds of triggers, and the nominees that are patches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from assay.artefact.patch import Patch
+from assay.artefact.registry import from_json
+from assay.watch.baseline import Baseline
+from assay.watch.items import Item, Usual
+from assay.watch.pictures import Gallery, Nominee, UsualPictures
+from assay.watch.triggers import Known, Miner
+
+USUAL, KNOWN, PICTURES = "usual.npz", "known.json", "pictures.npz"
+
+
+def triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | None, Gallery | None]:
+    """What the folder holds of triggers: known ones, and the search for unknown ones, in words and cells and in pictures."""
+    known = Known.from_json(json.loads((folder / KNOWN).read_bytes())) if (folder / KNOWN).exists() else None
+    miner = gallery = None
+    if (folder / USUAL).exists():
+        with np.load(folder / USUAL, allow_pickle=False) as held:
+            miner = Miner(Usual(held["counts"], int(held["rows"])), baseline.fields)
+    if (folder / PICTURES).exists():
+        with np.load(folder / PICTURES, allow_pickle=False) as held:
+            gallery = Gallery(UsualPictures(held["counts"], int(held["rows"])))
+        miner = miner or Miner(Usual(np.zeros(0, np.int32), 0), baseline.fields)
+    return known, miner, gallery
+
+
+def patches(miner: Miner) -> dict[int, Patch]:
+    """The nominees that are patches, by number."""
+    found = {}
+    for number, suspect in miner.suspects.items():
+        if suspect.item[0] == "p":
+            artefact = from_json(json.loads(suspect.item[2]))
+            assert isinstance(artefact, Patch)
+            found[number] = artefact
+    return found
+
+
+def item_of(found: Nominee) -> Item:
+    """The nominee as an item: words for people, and its artefact."""
+    height, width = found.patch.shape
+    said = f"a patch of {height} x {width} pixels at row {found.patch.row}, column {found.patch.col}"
+    return "p", said, json.dumps(found.patch.to_json())
