@@ -42,6 +42,7 @@ from assay.cli import (
     signatures,
     train,
     trusted,
+    unlearn,
     validate,
     watch,
 )
@@ -88,6 +89,7 @@ for command in (
     policy,
     drill,
     train,
+    unlearn,
     demo,
     doctor,
 ):

@@ -331,14 +331,20 @@ def purge(
     finding: str | None = FINDING,
     rest: bool = typer.Option(False, "--rest", help="With --report: also everything else from those that stand out."),
     erase: bool = typer.Option(False, "--erase", help="Delete salts, digests and names of the rows too: they are forgotten."),
+    model: Path | None = typer.Option(None, help="A model of assay train, in partitions: take the rows out of it, exactly."),
+    model_out: Path | None = typer.Option(None, help="Where that model goes. Default: MODEL's name with -purged, beside it."),
     key: Path | None = KEY,
 ) -> None:
     """Purge, and say what has to be made again."""
+    from assay.dataset.atomic import refuse_existing
     from assay.ledger import statement
     from assay.ledger.documents import purge_json
     from assay.ledger.purge import purge_data
 
     ledger = writer(folder, key)
+    if model is not None:
+        model_out = model_out or model.with_name(f"{model.name}-purged")
+        refuse_existing(model_out)
     rows = _chosen(ledger, source, contributor, report, finding, rest)
     done = purge_data(ledger, _read(path), rows, reason, out, name, erase=erase)
     event, signed = statement.log(ledger, {name: done.snapshot.root.hex()}, statement.PURGE, purge_json(done, reason))
@@ -348,3 +354,17 @@ def purge(
     typer.echo(f"Left out is kept in {done.removal.kept_in}; delete it to be rid of it.")
     typer.echo(f"Signed as {folder / signed}, event {event}. To be made again or rolled back:")
     _show(done.purge.impact)
+    if model is not None and model_out is not None:
+        _forget(ledger, model, out, model_out, name)
+
+
+def _forget(ledger: Ledger, model: Path, data: Path, out: Path, snapshot: str) -> None:
+    """Take the rows out of the model too, and log what came of it as trained on the new snapshot."""
+    from assay.cli.unlearn import said
+    from assay.dataset.removal import sha256_of
+    from assay.train.forget import forget, write
+
+    done = forget(model, data)
+    write(done, out)
+    ledger.record([("model.trained", {"model": out.name, "digest": sha256_of(out / "model.npz"), "snapshot": snapshot})])
+    typer.echo(f"{out}: {said(done)}; logged as trained on {snapshot}.")

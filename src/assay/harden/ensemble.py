@@ -81,6 +81,20 @@ class PartitionedClassifier(ClassifierMixin, BaseEstimator):
         self._train(touched)
         return np.asarray(touched, np.int64)
 
+    def retrain(self, X: Any, code: Int, partition: Int, classes: int, members: Int) -> dict[int, Any]:
+        """Members (their numbers) trained on rows dealt already: features X (n, d), class codes (n,) of 0 .. classes - 1, their partition
+        (n,).
+
+        The same members as `fit` makes of these rows, where they come in the same order; the ensemble itself stays as it is.
+        """
+        other = clone(self)
+        other.classes_, other._x, other._y = np.arange(classes), X, np.asarray(code, np.int64)
+        other.feeds_ = spread_feeds(self.partitions, self.spread, self.random_state)
+        other.partition_, other._kept = np.asarray(partition, np.int64), np.ones(len(code), bool)
+        other.models_ = [None] * len(other.feeds_)
+        other._train(members)
+        return {int(number): other.models_[number] for number in members}
+
     def predict(self, X: Any) -> NDArray[Any]:
         """(n,) the elected classes."""
         prediction = self.certify(X).prediction

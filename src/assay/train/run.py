@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.dataset.atomic import whole
@@ -18,6 +20,7 @@ from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.harden.private import PrivateClassifier
+from assay.harden.votes import Certified
 from assay.harden.weights import weights_of
 from assay.report.act import same
 from assay.report.report import Report
@@ -32,6 +35,7 @@ Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 SCHEMA = "assay.training-record/1"
+DEALT = "dealt.parquet"
 RADII = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)  # of the certified-accuracy curve, as far as any prediction reaches
 POISONS = (1, 2, 5, 10, 20, 50)  # of what epsilon buys
 UNLIKELY = 0.01  # the chance, without poison, of the outcome that k poisons try to bring about
@@ -54,6 +58,7 @@ class Outcome:
     model: Model
     record: dict[str, Any]
     lesson: Lesson
+    partition: Int | None = None  # (n,) of each training row, where members have rows of their own
 
 
 def train(config: Config) -> Outcome:
@@ -79,17 +84,29 @@ def train(config: Config) -> Outcome:
         record["private"] = _privacy(model[1], config.by_contributor)
     if config.defence != "none":
         record["undefended_accuracy"] = accuracy(undefended(config, lesson.train, lesson.features), lesson.held_out)
-    return Outcome(model[0], record, lesson)
+    dealt = model[1].partition_ if config.defence == "partitioned" else None
+    return Outcome(model[0], record, lesson, dealt)
 
 
 def write(outcome: Outcome, out: Path) -> None:
-    """The folder `out` with model.json, model.npz and record.json, whole or not at all; the record names the files' SHA-256."""
+    """The folder `out` with model.json, model.npz, record.json and, of partitioned models, dealt.parquet, whole or not at all; the record
+    names the files' SHA-256."""
     with whole(out) as (made,):
         made.mkdir()
         outcome.model.save(made)
-        files = {name: sha256((made / name).read_bytes()).hexdigest() for name in ("model.json", "model.npz")}
+        names = ["model.json", "model.npz"]
+        if outcome.partition is not None:
+            pq.write_table(dealt(outcome.lesson.train, outcome.partition), made / DEALT)
+            names.append(DEALT)
+        files = {name: sha256((made / name).read_bytes()).hexdigest() for name in names}
         text = json.dumps(outcome.record | {"files": files}, indent=1, ensure_ascii=False) + "\n"
         (made / "record.json").write_text(text, encoding="utf-8")
+
+
+def dealt(data: Dataset, partition: Int) -> pa.Table:
+    """Which training row (by digest, in the order of training) feeds which partition: what forgetting exactly needs."""
+    digests = pa.array([digest.tobytes() for digest in data.digest], pa.binary(32))
+    return pa.table({"digest": digests, "partition": pa.array(partition, pa.int64())})
 
 
 def fit_on(config: Config, data: Dataset, features: Features, weights: Floats | None = None) -> tuple[Model, Any]:
@@ -127,15 +144,24 @@ def split(config: Config, data: Dataset, weights: Floats | None) -> Lesson:
 
 def accuracy(model: Model, data: Dataset) -> dict[str, Any]:
     """`share` of rows told right, with a 95 % interval over rows."""
-    right = int((model.predict(data.rows) == data.y).sum())
-    low, high = clopper_pearson(right, len(data))
-    return {"share": right / len(data), "low": low, "high": high, "rows": len(data)}
+    return accuracy_of(model.predict(data.rows), data.y)
+
+
+def accuracy_of(said: Int, y: Int) -> dict[str, Any]:
+    """The same of predictions (n,) and the truth (n,)."""
+    right = int((said == y).sum())
+    low, high = clopper_pearson(right, len(y))
+    return {"share": right / len(y), "low": low, "high": high, "rows": len(y)}
 
 
 def curve(model: Model, data: Dataset, by_contributor: bool) -> dict[str, Any]:
     """Certified accuracy: the share of rows that are told right and stay so whatever `poisons` units are added or removed."""
-    found = model.certify(data.rows)
-    right = found.prediction == data.y
+    return curve_of(model.certify(data.rows), data.y, by_contributor)
+
+
+def curve_of(found: Certified, y: Int, by_contributor: bool) -> dict[str, Any]:
+    """The same of certified predictions of n rows and the truth (n,)."""
+    right = found.prediction == y
     reach = int(found.radius.max())
     points = [{"poisons": r, "share": float((right & (found.radius >= r)).mean())} for r in RADII if r <= max(reach, 0)]
     half = int(np.median(np.where(right, found.radius, -1)))

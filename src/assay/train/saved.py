@@ -164,6 +164,11 @@ def model_of(estimator: Any, features: Features, classes: tuple[str, ...]) -> Mo
     return Model(features, classes, "plurality", (_member(estimator, None),))
 
 
+def member(model: Any, codes: Int) -> Member:
+    """The files' view of one member of an ensemble; `codes`: what the positions it was trained on stand for."""
+    return _member(model, codes)
+
+
 def _member(model: Any, codes: Int | None) -> Member:
     """`codes`: what the model's own classes stand for where it was trained on positions; None where they are codes already."""
     if isinstance(model, int):

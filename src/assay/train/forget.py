@@ -1,0 +1,131 @@
+"""Take rows out of a trained ensemble, exactly: only the members that they fed are trained again.
+
+**Guarantee**: the members are those that training on the remaining training rows would give (the same rows held out, the same seed), bit
+for bit on one machine. So nothing that the removed rows did is left in the model; what they did to its users is another matter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from assay.dataset.atomic import whole
+from assay.dataset.data import Columns, Dataset
+from assay.dataset.errors import DataError
+from assay.dataset.read import read
+from assay.harden.ensemble import PartitionedClassifier
+from assay.train.learners import learner
+from assay.train.run import DEALT, accuracy_of, curve_of
+from assay.train.saved import Model, member
+
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """`gone` training rows that the data no longer holds, `retrained` members of `members`; the model without them, and its record."""
+
+    model: Model
+    record: dict[str, Any]
+    gone: int
+    retrained: tuple[int, ...]
+    members: int
+    dealt: pa.Table
+
+
+def forget(folder: Path, data: Path) -> Forgotten:
+    """The model in `folder`, as if the rows that `data` no longer holds had never been there. Nothing is written.
+
+    `data` is the data set without them, as `assay clean` or `assay ledger purge` leaves it. Rows that the model did not learn from are not
+    added. DataError where the model was not trained in partitions, or the data does not go with it.
+    """
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        dealt = pq.read_table(folder / DEALT)
+        settings, seed, told = record["settings"], int(record["seed"]), record["settings"]["defence"]
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise DataError(
+            "is no model whose members have rows of their own, so nothing can be forgotten exactly",
+            path=folder,
+            remedy='train it with [defence] kind = "partitioned", or train it again without the rows',
+        ) from error
+    model = Model.load(folder)
+    asked = settings["data"]
+    columns = Columns(tuple(asked.get("content", ())), (asked["label"],), contributor=asked.get("contributor"))
+    now = read(data, columns=columns, task="classification")
+    place = _places(dealt, now)
+    kept, partition = place[place >= 0], dealt["partition"].to_numpy()
+    if not len(kept):
+        raise DataError(
+            "holds none of the rows that the model learnt from", path=data, remedy="give the data it was trained on, less the rows"
+        )
+    lost = np.setdiff1d(np.arange(len(partition)), kept)
+    rows = np.flatnonzero(place >= 0)[np.argsort(kept, kind="stable")]  # in the order of training
+    left, code = now.subset(rows), _codes(now, model)[rows]
+    base = learner(settings.get("model", {}).get("learner", "linear"), left.modality, seed, int(told["partitions"]))
+    options = {key: told[key] for key in ("spread", "election") if key in told}
+    ensemble = PartitionedClassifier(base, int(told["partitions"]), random_state=seed, **options)
+    feeds = np.arange(len(model.members))[:, None] if model.feeds is None else model.feeds
+    touched = np.unique(feeds[partition[lost]]).astype(np.int64)
+    members, every = list(model.members), np.arange(len(model.classes))
+    again = ensemble.retrain(model.features.of(left.rows), code, partition[np.sort(kept)], len(every), touched)
+    for number, fitted in again.items():
+        members[number] = member(fitted, every)
+    made = replace(model, members=tuple(members))
+    others = now.subset(np.flatnonzero((place < 0) & (_codes(now, model) >= 0)))
+    said = record | {"forgotten": _said(folder, now, len(lost), touched, len(members), made, others, told)}
+    return Forgotten(made, said, len(lost), tuple(touched.tolist()), len(members), dealt.take(np.sort(kept)))
+
+
+def write(forgotten: Forgotten, out: Path) -> None:
+    """The model as `assay train` writes one, whole or not at all."""
+    with whole(out) as (made,):
+        made.mkdir()
+        forgotten.model.save(made)
+        pq.write_table(forgotten.dealt, made / DEALT)
+        files = {name: sha256((made / name).read_bytes()).hexdigest() for name in ("model.json", "model.npz", DEALT)}
+        text = json.dumps(forgotten.record | {"files": files}, indent=1, ensure_ascii=False) + "\n"
+        (made / "record.json").write_text(text, encoding="utf-8")
+
+
+def _places(dealt: pa.Table, now: Dataset) -> Int:
+    """(n,) for each row that is there now its place among the training rows, -1 where it is none; equal rows take places in turn."""
+    free: dict[bytes, list[int]] = defaultdict(list)
+    for position, digest in enumerate(dealt["digest"].to_pylist()):
+        free[digest].append(position)
+    for places in free.values():
+        places.reverse()
+    held = [free.get(digest.tobytes()) for digest in now.digest]
+    return np.array([places.pop() if places else -1 for places in held], np.int64)
+
+
+def _codes(data: Dataset, model: Model) -> Int:
+    """(n,) codes in the model's classes, -1 where a row has none of them."""
+    known = {name: code for code, name in enumerate(model.classes)}
+    table = np.array([known.get(name, -1) for name in data.classes] + [-1], np.int64)
+    return table[data.y]
+
+
+def _said(folder: Path, now: Dataset, lost: int, touched: Int, members: int, made: Model, others: Dataset, told: Any) -> dict[str, Any]:
+    """For the record: what was done, and what the model is worth on the rows that it did not learn from."""
+    said: dict[str, Any] = {
+        "rows": lost,
+        "members_trained_again": len(touched),
+        "members": members,
+        "data": now.fingerprint,
+        "model_before": sha256((folder / "model.npz").read_bytes()).hexdigest(),
+    }
+    if len(others):
+        y = _codes(others, made)
+        said["accuracy"] = accuracy_of(made.predict(others.rows), y)
+        said["certified"] = curve_of(made.certify(others.rows), y, told.get("by", "row") == "contributor")
+    return said
