@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 
 from assay.harden.ensemble import PartitionedClassifier
-from assay.harden.recheck import Certificate, certificate, recheck
+from assay.harden.recheck import Certificate, _elected, certificate, recheck
 from assay.harden.recheck import _row as row_wrong
 from assay.harden.votes import plurality, run_off
 
@@ -84,3 +85,22 @@ def test_run_offs_pass(seed: int, members: int) -> None:
     feeds = np.arange(members)[:, None]
     claim = Certificate(4, "run-off", scores.argmax(2), scores, feeds, np.zeros(0, np.int64), found.prediction, found.radius)
     assert row_wrong(claim, 0) == ""
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 7))
+@settings(max_examples=300, deadline=None)
+def test_no_member_that_changes_sides_beats_a_run_off_or_the_checker(seed: int, members: int) -> None:
+    """Brute force over one member's whole behaviour, four classes: what wins by it was certified to nobody."""
+    scores = np.random.default_rng(seed).integers(0, 4, (1, members, 4)).astype(float)
+    votes = scores.argmax(2)
+    found = run_off(votes, scores, 4)
+    winner = _elected(votes[0].tolist(), scores[0].tolist(), 4)
+    assert winner == found.prediction[0]
+    if found.radius[0] < 1:
+        return
+    for member in range(members):
+        for vote in range(4):
+            for ranking in itertools.permutations(range(4)):
+                cast, said = votes[0].tolist(), scores[0].tolist()
+                cast[member], said[member] = vote, [float(place) for place in ranking]
+                assert _elected(cast, said, 4) == winner

@@ -71,7 +71,7 @@ def run_off(votes: Int, preference: Floats, classes: int) -> Certified:
     for rival in range(classes):
         held = prediction != rival
         lost = _to_close(_prefers(preference, prediction, np.full(len(votes), rival)))
-        enter = _to_close(count[rows, runner_up] - count[:, rival] - (rival > runner_up))
+        enter = _to_close(count[rows, runner_up] - count[:, rival] - (rival < runner_up))
         least[held] = np.minimum(least, np.maximum(lost, np.where(rival == runner_up, 0, enter)))[held]
         for other in range(rival + 1, classes):
             held_both = held & (prediction != other)
