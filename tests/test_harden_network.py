@@ -235,3 +235,23 @@ def test_networks_vote_in_a_partitioned_ensemble(digits) -> None:
     certified = ensemble.certify(x[400:])
     assert (certified.prediction == y[400:]).mean() > 0.85
     assert np.median(certified.radius) >= 2
+
+
+def test_the_command_tries_a_model_that_others_trained(real_data, tmp_path: Path, capsys) -> None:
+    """A network of the I-BAU authors on 48 pictures of CIFAR-10's test set: a change of 8/255 turns most of them."""
+    import json
+
+    from assay import cli
+    from assay.bench.sets import cifar
+
+    model = real_data("backdoored_models/ibau_badnets_8.pt")
+    x, y = cifar("test", 48)
+    np.savez(tmp_path / "some.npz", x=x, y=y)
+    asked = ["model", "test", str(model), str(tmp_path / "some.npz"), "--steps", "5"]
+    assert cli.run([*asked, "--out", str(tmp_path / "found.json")]) == 0
+    told = json.loads((tmp_path / "found.json").read_text())
+    assert told["clean"]["share"] > 0.6
+    assert told["pgd"]["share"] <= told["fgsm"]["share"] < told["clean"]["share"] - 0.2
+    assert "PGD, 5 steps" in capsys.readouterr().out
+    assert cli.run([*asked, "--at-least", "0.9"]) == 1
+    assert cli.run([*asked, "--norm", "7"]) == 2

@@ -30,6 +30,7 @@ from assay.cli import (
     identify,
     inspect,
     ledger,
+    model,
     plot,
     policy,
     remediate,
@@ -90,6 +91,7 @@ for command in (
     drill,
     train,
     unlearn,
+    model,
     demo,
     doctor,
 ):
