@@ -124,7 +124,7 @@ def stack(found: list[dict[str, Any]]) -> list[str]:
         "## The stack: scan, then hardened training",
         "",
         f"Asked: attack success at most {ENOUGH:.0%}, and at most {COST:.0%} of the clean twin's accuracy lost. Where a model that",
-        "never saw poison says the target more often than that, nothing can meet the first, so the excess over that model stands beside it.",
+        "never saw poison says the target more often than that, nothing can meet the first, and the excess over it stands beside.",
         "Attacks without a trigger are judged by accuracy.",
         "",
         "| set | attack | undefended success | stack | success | excess | accuracy lost | kept |",
