@@ -30,8 +30,12 @@ def add(app: typer.Typer) -> None:
 
 
 def inspect(
-    model: Path = typer.Argument(help="A model file: .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf."),
-    data: Path | None = typer.Option(None, help="A few clean pictures (32 or more, labelled if can be), for trigger inversion."),
+    model: Path = typer.Argument(
+        help="A model file: .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf, .skops, or XGBoost's or LightGBM's."
+    ),
+    data: Path | None = typer.Option(
+        None, help="A few clean pictures (32 or more, labelled if can be), for trigger inversion; clean rows (100 or more) for trees."
+    ),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
     loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
@@ -41,6 +45,7 @@ def inspect(
     """Examine, print, and return the exit code."""
     from assay.dataset.errors import DataError
     from assay.model.static import examine
+    from assay.model.tree_files import is_tree_file
     from assay.model.weights import read_weights
 
     if not 0 < alpha < 1:
@@ -58,17 +63,22 @@ def inspect(
     for note in found.notes:
         typer.echo(f"  {note}")
     weights: dict[str, Any] = {}
-    if found.risk == "none":
+    if found.risk == "none" and not is_tree_file(model):
         try:
             weights = read_weights(model)
             total = sum(math.prod(array.shape) for array in weights.values())
             typer.echo(f"  {len(weights)} tensors, {total:,} values, read without running anything")
         except DataError as error:
             typer.echo(f"  weights not read: {error}")
+    ruled = None
+    if not loading_only and is_tree_file(model):
+        from assay.cli.inspect_trees import inspect_trees
+
+        ruled = inspect_trees(model, data, alpha, seed)
     seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed)
     if seen is not None:
         _tell(seen, alpha)
-    not_run = [*(BEHAVIOUR if seen is None else seen.not_run)]
+    not_run = [] if ruled is not None else [*(BEHAVIOUR if seen is None else seen.not_run)]
     if not_run:
         typer.echo(f"  not run: {', '.join(not_run)}")
     if out is not None:
@@ -83,12 +93,17 @@ def inspect(
             ],
             "tensors": {name: list(array.shape) for name, array in weights.items()},
             "behaviour": None if seen is None else {**seen.to_json(), "alpha": alpha, "seed": seed},
+            "trees": ruled,
             "not_run": not_run,
         }
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    if found.risk != "none" or (seen is not None and seen.verdict == "backdoored"):
+    if (
+        found.risk != "none"
+        or (seen is not None and seen.verdict == "backdoored")
+        or (ruled is not None and ruled["verdict"] == "backdoored")
+    ):
         return 1
-    return 3 if seen is None and (data is not None or arch is not None) and not loading_only else 0
+    return 3 if seen is None and ruled is None and (data is not None or arch is not None) and not loading_only else 0
 
 
 def _behaviour(weights: dict[str, Any], data: Path | None, arch: str | None, alpha: float, seed: int) -> Behaviour | None:

@@ -19,7 +19,7 @@ from assay.dataset.errors import DataError
 from assay.model.extract import Extracted, extract
 from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, standing_apart
 from assay.model.networks import Network, accuracy, bare, predict
-from assay.model.search import Change, Overlaid, Patched, Searched, Warped, into_classes, search, shifts
+from assay.model.search import Change, Overlaid, Patched, Searched, Warped, into_classes, reached, search, shifts
 from assay.model.weights import Array
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 Verdict = Literal["backdoored", "inconclusive"]
 
-FAMILIES = 2  # classes, and shifts of all classes: the chance of a false alarm is shared between them, run or not
+SHARE = {True: 0.9, False: 0.1}  # of alpha, for classes and for shifts of all classes, run or not: all-to-all is seldom seen
 LEAST_FIT = 3.0  # times the accuracy of a guess: below, the network or the scale of its pixels was put together wrongly
 LEAST_PICTURES = 32
 AT_MOST = 128  # clean pictures used: half to search, half to measure
@@ -37,7 +37,10 @@ SHIFT = "shifted patch"  # the one check of the family of shifts
 
 @dataclass(frozen=True)
 class Check:
-    """One figure for every class (of the shifts: for every shift k = 1, 2, ..), and each one's p-value against the others."""
+    """One figure for every class (of the shifts: for every shift k = 1, 2, ..), and each one's p-value against the others.
+
+    Of a search the figure is the size of the change found, over the odds that it turns a held-back picture.
+    """
 
     name: str
     values: tuple[float, ...]
@@ -126,12 +129,13 @@ def inspect_behaviour(
             say(f"search for a {name}, {len(wanted)} at once")
             found = search(kind, network, images[:half], known[:half], wanted, rng)
             searched[name] = found, wanted
-            checks.append(_check(name, found.sizes, -1))
+            hits, tried = reached(found, network, images[half:], known[half:], wanted)
+            checks.append(_check(name, found.sizes * (tried - hits + 0.5) / (hits + 0.5), -1))
             if not found.turned.any():
                 notes.append(f"no {name} turned the pictures into any class: compared by how far each came")
     p_class = joined(np.array([c.p for c in checks if c.name != SHIFT]))
-    least = [min(1.0, FAMILIES * float(p_class.min()) * len(p_class))]
-    least += [min(1.0, FAMILIES * min(c.p) * len(c.p)) for c in checks if c.name == SHIFT]
+    least = [min(1.0, float(p_class.min()) * len(p_class) / SHARE[True])]
+    least += [min(1.0, min(c.p) * len(c.p) / SHARE[False]) for c in checks if c.name == SHIFT]
     guilty = fits and min(least) <= alpha
     by_class = least[0] <= least[-1]
     target = int(p_class.argmin()) if guilty and by_class else None

@@ -148,6 +148,23 @@ class Searched:
     best: Change
 
 
+def reached(found: Searched, network: Network, images: UInt8, y: Int, wanted: Int) -> tuple[Int, Int]:
+    """((searches,) hits, (searches,) tried): held-back pictures (n, h, w, c) of classes `y` that each change sends where it should."""
+    import torch
+
+    hits, tried = np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.int64)
+    x = as_input(images)
+    with torch.no_grad():
+        for start in range(0, len(x), BATCH):
+            part, own = x[start : start + BATCH], y[start : start + BATCH]
+            changed = found.best.apply(part[None].expand(len(wanted), *part.shape))
+            said = forward(network, changed.flatten(0, 1)).argmax(1).numpy().reshape(len(wanted), -1)
+            others = wanted[:, own] != own
+            hits += ((said == wanted[:, own]) & others).sum(1)
+            tried += others.sum(1)
+    return hits, tried
+
+
 def into_classes(classes: int) -> Int:
     """(classes, classes): search t wants class t of every row.
 

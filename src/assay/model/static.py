@@ -88,11 +88,26 @@ def examine(path: Path) -> Examination:
     if path.suffix.lower() == ".onnx":
         return Examination(path, "ONNX", (), ("A protocol buffer holds no code; operators of other domains are the runtime's own.",))
     data = _bounded(path)
+    if (kind := _trees(data)) is not None:
+        return Examination(path, kind, ())
     unpacked, how = _unpacked(data)
     parts = tuple(_pickles(path.name, unpacked))
     if parts:
         return Examination(path, f"pickle ({how})" if how else "pickle", parts)
     return Examination(path, "unknown", (Part(path.name, problem="no format that is known here"),))
+
+
+def _trees(data: bytes) -> str | None:
+    """Trees as text, which hold no code: XGBoost's JSON, LightGBM's own."""
+    if data.startswith(b"tree\n"):
+        return "LightGBM text"
+    if data[:1] == b"{" and b'"learner"' in data[:4096]:
+        try:
+            json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+        return "XGBoost JSON"
+    return None
 
 
 def _bounded(path: Path) -> bytes:
