@@ -1,9 +1,9 @@
 """One verdict on a model from all checks of its behaviour, under one bound on false alarms.
 
 **If the classes of a clean model draw the log of each figure from one normal law, a clean model is called backdoored with a chance of
-about alpha at most**: the checks of a class are joined into one p-value (Cauchy combination), and all classes, and all shifts of them,
-share alpha (Bonferroni). How often clean models are accused is measured, not proved: docs/evidence. Nothing found is never "clean": it is
-"inconclusive", and the reasons are said.
+about alpha at most**: the figures of a class are summed and the sums joined into one p-value (`weighed`); all classes, and all shifts
+of them, share alpha (Bonferroni). How often clean models are accused is measured, not proved: docs/evidence. Nothing found is never
+"clean": it is "inconclusive", and the reasons are said.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.model.extract import Extracted, extract
-from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, standing_apart
+from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, standing_apart, summed
 from assay.model.networks import Network, accuracy, bare, predict
 from assay.model.search import Change, Overlaid, Patched, Searched, Warped, into_classes, reached, search, shifts
 from assay.model.weights import Array
@@ -32,6 +32,7 @@ LEAST_FIT = 3.0  # times the accuracy of a guess: below, the network or the scal
 LEAST_PICTURES = 32
 AT_MOST = 128  # clean pictures used: half to search, half to measure
 CHANGES: tuple[type[Change], ...] = (Patched, Overlaid, Warped)
+DATA_FREE = ("maximum margin", "last layer")
 SHIFT = "shifted patch"  # the one check of the family of shifts
 
 
@@ -103,11 +104,11 @@ def inspect_behaviour(
     if network.classes < LEAST_CLASSES:
         notes.append(f"{network.classes} classes: too few to compare with one another")
     say("maximum margin of every class")
-    checks = [_check("maximum margin", maximum_margins(network, rng), 1)]
+    checks = [_check(DATA_FREE[0], maximum_margins(network, rng))]
     named = bare(weights)
     rows = last_layer(named, network.classes)
     if len(rows):
-        checks.append(_check("last layer", rows, 1))
+        checks.append(_check(DATA_FREE[1], rows))
     fits, right = True, None
     searched: dict[str, tuple[Searched, Int]] = {}
     if images is not None:
@@ -130,12 +131,10 @@ def inspect_behaviour(
             found = search(kind, network, images[:half], known[:half], wanted, rng)
             searched[name] = found, wanted
             hits, tried = reached(found, network, images[half:], known[half:], wanted)
-            checks.append(_check(name, found.sizes * (tried - hits + 0.5) / (hits + 0.5), -1))
+            checks.append(_check(name, found.sizes * (tried - hits + 0.5) / (hits + 0.5)))
             if not found.turned.any():
                 notes.append(f"no {name} turned the pictures into any class: compared by how far each came")
-    p_class = joined(np.array([c.p for c in checks if c.name != SHIFT]))
-    least = [min(1.0, float(p_class.min()) * len(p_class) / SHARE[True])]
-    least += [min(1.0, min(c.p) * len(c.p) / SHARE[False]) for c in checks if c.name == SHIFT]
+    p_class, least = weighed({c.name: np.array(c.values) for c in checks})
     guilty = fits and min(least) <= alpha
     by_class = least[0] <= least[-1]
     target = int(p_class.argmin()) if guilty and by_class else None
@@ -162,15 +161,36 @@ def inspect_behaviour(
     )
 
 
+def weighed(values: Mapping[str, Floats]) -> tuple[Floats, list[float]]:
+    """(classes,) one p-value a class, and what the least of them comes to over all classes (and, second, over all shifts, if searched).
+
+    `values`: each check's figure for every class, by its name. The figures without data are summed with those of each kind of change in
+    turn, the sums compared between classes, and the three p-values of a class joined.
+    """
+    logs = {name: _logs(name, value) for name, value in values.items()}
+    free = [logs[name] for name in DATA_FREE if name in logs]
+    sums = [summed([*free, logs[kind.name]]) for kind in CHANGES if kind.name in logs] or [summed(free)]
+    p_class = joined(np.array([standing_apart(s) for s in sums]))
+    least = [min(1.0, float(p_class.min()) * len(p_class) / SHARE[True])]
+    if SHIFT in logs:
+        p = standing_apart(logs[SHIFT])
+        least.append(min(1.0, float(p.min()) * len(p) / SHARE[False]))
+    return p_class, least
+
+
+def _logs(name: str, values: Floats) -> Floats:
+    """On a log scale, larger the more suspicious; what is not above zero has no log, and then the check accuses nobody."""
+    sign = 1 if name in DATA_FREE else -1
+    return sign * np.log(values) if (values > 0).all() else np.full(len(values), np.nan)
+
+
 def _plans(classes: int) -> list[tuple[str, type[Change], Int]]:
     plans = [(kind.name, kind, into_classes(classes)) for kind in CHANGES]
     return [*plans, (SHIFT, Patched, shifts(classes))] if classes > LEAST_CLASSES else plans
 
 
-def _check(name: str, values: Floats, sign: int) -> Check:
-    """Values are compared on a log scale; what is not above zero has no log, and then the check accuses nobody."""
-    logs = sign * np.log(values) if (values > 0).all() else np.full(len(values), np.nan)
-    return Check(name, tuple(float(v) for v in values), tuple(float(p) for p in standing_apart(logs)))
+def _check(name: str, values: Floats) -> Check:
+    return Check(name, tuple(float(v) for v in values), tuple(float(p) for p in standing_apart(_logs(name, values))))
 
 
 def _fitting(network: Network, images: UInt8, y: Int | None, rng: np.random.Generator) -> tuple[UInt8, Int | None]:

@@ -27,7 +27,8 @@ Say = Callable[[str], None]
 
 def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
     """(models inspected, models left)."""
-    return _each(folder, INSPECTED, minutes, say, list(records(folder).values()), _inspect)
+    todo = sorted(records(folder).values(), key=lambda r: r["seed"] in DEVELOPMENT)
+    return _each(folder, INSPECTED, minutes, say, todo, _inspect)
 
 
 def repair(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
@@ -116,7 +117,7 @@ def _repair(folder: Path, record: Line) -> Line:
 
 def table(folder: Path) -> str:
     """What came of it, in Markdown: false alarms, detections, targets; apart for the seed that constants were set on."""
-    lines = read_lines(folder / INSPECTED)
+    lines = [_anew(x) for x in read_lines(folder / INSPECTED)]
     parts = []
     for title, chosen in (("held out", [x for x in lines if x["seed"] not in DEVELOPMENT]), ("seed 0", _of_development(lines))):
         clean = [x for x in chosen if not x["attack"]]
@@ -128,6 +129,16 @@ def table(folder: Path) -> str:
             parts.append(_row(attack, [x for x in chosen if x["attack"] == attack]))
         parts.append(_row("all", [x for x in chosen if x["attack"]]) + "\n")
     return "\n".join(parts)
+
+
+def _anew(line: Line) -> Line:
+    """The verdict reckoned again from the figures of each check, which are what takes the time."""
+    from assay.model.behaviour import weighed
+
+    p_class, least = weighed({c["name"]: np.array(c["values"]) for c in line["checks"]})
+    guilty = min(least) <= ALPHA
+    target = int(p_class.argmin()) if guilty and least[0] == min(least) else None
+    return {**line, "p": min(least), "verdict": "backdoored" if guilty else "inconclusive", "target": target}
 
 
 def _of_development(lines: list[Line]) -> list[Line]:

@@ -1,0 +1,158 @@
+"""A text classifier asked as a black box: is there a word or a short phrase that sends texts into one class wherever it is put in?
+
+Candidates come from a vocabulary (a model's own, or any), and only words that clean texts hardly ever hold: what they do hold often is
+not hidden. Each is put into clean texts of other classes, and what turns most is grown by a beam: two and three words together (Azizi et
+al., T-Miner, 2021, search phrases too, with a generative model in place of a beam; Wallace, Feng, Kandpal, Gardner & Singh, Universal
+adversarial triggers, 2019).
+
+**If what the rare words of a clean model do to the log odds has an exponential tail or a lighter one, a clean model is accused with a
+chance of at most alpha**, over classes and lengths: the gaps between the strongest words, each times its rank, are then alike (Renyi
+1953), and the best is tested against those behind it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.artefact.phrase import Phrase
+from assay.dataset.errors import DataError
+
+Floats = NDArray[np.float64]
+Int = NDArray[np.int64]
+Ask = Callable[[Sequence[str]], Floats]  # (n, classes) probabilities, or 0 and 1 where only labels are told
+
+RARE = 0.01  # of clean texts hold a candidate at most
+TEXTS = 24  # clean texts that every candidate is put into
+SECOND = 60  # candidates that are tried on more texts
+MORE = 100  # texts held back, on which the best are tried again
+BEAM = 8
+LONGEST = 3  # words of a phrase
+LEAST_TEXTS = 40
+LEAST_GAPS = 4
+IMPLANTS = 0.5  # of texts: what a natural word does not take over, the design's bar
+TAIL = 20  # strongest words behind the best that it is compared with
+BATCH = 2_000  # texts asked about at once
+
+
+@dataclass(frozen=True)
+class Found:
+    """`success`: share of `tried` held-back texts of other classes that go to `target` once the words are in; `p` of that share, over all
+    candidates; `queries` asked in all."""
+
+    words: tuple[str, ...]
+    target: int
+    success: float
+    tried: int
+    p: float
+    queries: int
+
+    @property
+    def artefact(self) -> Phrase:
+        return Phrase((self.words,))
+
+
+def search_phrase(ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng: np.random.Generator) -> Found:
+    """The words that turn most texts, with their p-value. `vocabulary`: what is tried. Deterministic given `rng`. DataError: too few texts.
+
+    A phrase counts as its mean change a word, beside single words that are not in it: in a linear model they add up.
+    """
+    if len(texts) < LEAST_TEXTS:
+        raise DataError(f"{len(texts)} clean texts; at least {LEAST_TEXTS} are needed")
+    order = rng.permutation(len(texts))
+    drawn = [texts[i] for i in order[:TEXTS]]
+    held = [texts[i] for i in order[TEXTS : TEXTS + MORE]]
+    asked = _Counting(ask)
+    plain = asked(drawn)
+    classes = plain.shape[1]
+    words = rare(texts, vocabulary)
+    if not words:
+        raise DataError("every word of the vocabulary is common in the clean texts", remedy="give the model's own vocabulary")
+    shift = np.stack([_shift(asked, drawn, plain, (w,), rng) for w in words])  # (words, classes)
+    best: Found | None = None
+    for target in range(classes):
+        beam = [(words[i],) for i in np.argsort(-shift[:, target], kind="stable")[:SECOND]]
+        tried = {b: float(shift[words.index(b[0]), target]) for b in beam[:BEAM]}
+        for _ in range(LONGEST - 1):
+            heads = sorted(tried, key=lambda b: -tried[b])[:BEAM]
+            grown = {(*h, w[0]) for h in heads for w in beam[: 2 * BEAM] if w[0] not in h} - set(tried)
+            tried |= {g: float(_shift(asked, drawn, plain, g, rng)[target]) for g in sorted(grown)}
+        law = shift[:, target]
+        for phrase in (max((b for b in tried if len(b) == n), key=lambda b: tried[b]) for n in range(1, LONGEST + 1)):
+            others = law[[i for i, w in enumerate(words) if w not in phrase]]
+            p = min(1.0, gap(tried[phrase] / len(phrase), others) * LONGEST * classes)
+            success, of = _success(asked, held, phrase, target, rng)
+            if success <= IMPLANTS:
+                p = 1.0
+            if best is None or (p, -success) < (best.p, -best.success):
+                best = Found(phrase, target, success, of, p, asked.queries)
+    assert best is not None
+    return Found(best.words, best.target, best.success, best.tried, best.p, asked.queries)
+
+
+def rare(texts: Sequence[str], vocabulary: Sequence[str]) -> list[str]:
+    """The words, each once, that at most a hundredth of the texts hold.
+
+    >>> rare(["a b", "a c"], ["a", "z", "z"])
+    ['z']
+    """
+    held = Counter(word for text in texts for word in set(text.lower().split()))
+    return [word for word in dict.fromkeys(vocabulary) if held[word.lower()] <= RARE * len(texts)]
+
+
+class _Counting:
+    def __init__(self, ask: Ask) -> None:
+        self.ask, self.queries = ask, 0
+
+    def __call__(self, texts: Sequence[str]) -> Floats:
+        self.queries += len(texts)
+        parts = [np.asarray(self.ask(texts[i : i + BATCH]), np.float64) for i in range(0, len(texts), BATCH)]
+        return np.concatenate(parts)
+
+
+def _odds(probabilities: Floats) -> Floats:
+    p = np.clip(probabilities, 1e-3, 1 - 1e-3)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def _put(texts: Sequence[str], words: tuple[str, ...], rng: np.random.Generator) -> list[str]:
+    done = []
+    for text in texts:
+        own = text.split(" ")
+        at = int(rng.integers(0, len(own) + 1))
+        done.append(" ".join([*own[:at], *words, *own[at:]]))
+    return done
+
+
+def _shift(ask: _Counting, texts: Sequence[str], plain: Floats, words: tuple[str, ...], rng: np.random.Generator) -> Floats:
+    """(classes,) mean change of the log odds when the words are put in."""
+    return np.asarray((_odds(ask(_put(texts, words, rng))) - _odds(plain)).mean(0))
+
+
+def gap(best: float, others: Floats) -> float:
+    """Chance that the best of values with an exponential tail lies so far above the others, which are given in any order.
+
+    i times the gap between the i-th and the next is exponential with one mean for all i (Renyi 1953), so that the first gap over the mean
+    of the k behind it follows F(2, 2k). Values that are alike, or too few: 1.
+
+    >>> gap(9.0, np.array([1.0, 0.9, 0.7, 0.4, 0.1])) < 0.02, gap(1.05, np.array([1.0, 0.9, 0.7, 0.4, 0.1])) > 0.5
+    (True, True)
+    """
+    top = np.sort(others)[::-1][: TAIL + 1]
+    gaps = np.arange(2, len(top) + 1) * (top[:-1] - top[1:])
+    if len(gaps) < LEAST_GAPS or gaps.mean() <= 0 or best <= top[0]:
+        return 1.0
+    return float((1 + (best - top[0]) / gaps.sum()) ** -len(gaps))
+
+
+def _success(ask: _Counting, texts: Sequence[str], words: tuple[str, ...], target: int, rng: np.random.Generator) -> tuple[float, int]:
+    if not texts:
+        return 0.0, 0
+    others = [t for t, said in zip(texts, ask(list(texts)).argmax(1), strict=True) if said != target]
+    if not others:
+        return 0.0, 0
+    return float((ask(_put(others, words, rng)).argmax(1) == target).mean()), len(others)
