@@ -88,8 +88,8 @@ def examine(path: Path) -> Examination:
     if path.suffix.lower() == ".onnx":
         return Examination(path, "ONNX", (), ("A protocol buffer holds no code; operators of other domains are the runtime's own.",))
     data = _bounded(path)
-    if (kind := _trees(data)) is not None:
-        return Examination(path, kind, ())
+    if (trees := _trees(data)) is not None:
+        return Examination(path, trees, ())
     unpacked, how = _unpacked(data)
     parts = tuple(_pickles(path.name, unpacked))
     if parts:

@@ -32,9 +32,11 @@ def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
 
 
 def repair(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
-    """(models repaired, models left) of those accused of what they have. Each way that can be tried is."""
+    """(models repaired, models left) of the backdoored ones that were inspected, those with an extracted trigger first. Each way that can
+    be tried is."""
     seen = {line["id"]: line for line in read_lines(folder / INSPECTED)}
     todo = [r | {"seen": seen[i]} for i, r in records(folder).items() if r["attack"] and i in seen]
+    todo.sort(key=lambda r: not r["seen"]["triggers"])
     return _each(folder, REPAIRED, minutes, say, todo, _repair)
 
 
