@@ -225,8 +225,23 @@ def sources(admin: Visit, ann: Visit, bob: Visit, project: str) -> None:
             card.locator(f"button:has-text('Approve {name}')").click()
             visit.page.wait_for_load_state()
     assert bob.page.locator("article .badge.ready").count() == 2
+    for number in (0, 4):
+        bob.page.click(f"[data-proof='{number}']")
+        bob.page.wait_for_selector(f"[data-proof='{number}'] + .good")
     bob.look("ledger")
     bob.look("ledger", dark=True)
+    bob.page.route("**/proof", forged)
+    bob.page.click("[data-proof='2']")
+    bob.page.wait_for_selector("[data-proof='2'] + .alert:has-text('does NOT hold')")
+    bob.page.unroute("**/proof")
+
+
+def forged(route: Any) -> None:
+    """A proof whose path has another first hash."""
+    answer = route.fetch()
+    lines = answer.text().split("\n")
+    lines[2] = ("B" if lines[2][0] == "A" else "A") + lines[2][1:]
+    route.fulfill(response=answer, body="\n".join(lines))
 
 
 def upload_and_scan(admin: Visit, project: str, messages: dict[str, Path]) -> str:

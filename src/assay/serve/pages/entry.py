@@ -15,7 +15,8 @@ from assay.serve.errors import NotFound, ServiceError
 from assay.serve.pages.frame import PageRoute, local, render, see
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-STATIC = {"app.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
+SCRIPT = "text/javascript; charset=utf-8"
+STATIC = {"app.css": "text/css; charset=utf-8", "app.js": SCRIPT, "proof.js": SCRIPT, "icon.svg": "image/svg+xml"}
 Secret = Annotated[str, Form(max_length=1000)]
 
 
