@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ pytest.importorskip("fastapi")
 
 import numpy as np
 import pyarrow.csv as pa_csv
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from assay.dataset.rows import Rows
 from assay.serve.worker import Worker
@@ -246,3 +249,33 @@ def test_a_model_that_runs_code_is_never_vouched_for(crew: Team) -> None:
     assert moved.status_code == 409
     assert crew.admin.post(f"/api/v1/projects/{project}/aliases/production/rollback", json={"reason": "x"}).status_code == 404
     assert crew.admin.put(f"/api/v1/projects/{project}/aliases/..%2Fx", json={}).status_code in (404, 405, 422)
+
+
+@pytest.mark.full
+def test_an_archive_of_pictures_is_put_right(crew: Team) -> None:
+    """What comes as a folder of pictures goes on as one, without the planted ones, and a model is trained on it."""
+    project = crew.project()
+    out = io.BytesIO()
+    digits = load_digits()
+    kept = np.flatnonzero(digits.target < 4)
+    with zipfile.ZipFile(out, "w") as archive:
+        for number, i in enumerate(kept):
+            picture = np.kron((digits.images[i] * 15).astype(np.uint8), np.ones((2, 2), np.uint8))
+            label = int(digits.target[i])
+            if label and number % 9 == 0:
+                picture[-3:, -3:] = np.array([[255, 0, 255], [0, 255, 0], [255, 0, 255]], np.uint8)
+                label = 0
+            held = io.BytesIO()
+            Image.fromarray(picture).save(held, "PNG")
+            archive.writestr(f"digits/{label}/{i:04d}.png", held.getvalue())
+    data = crew.upload(project, out.getvalue(), "digits.zip")
+    scan = crew.scan(project, data)
+    found = crew.admin.get(f"/api/v1/scans/{scan}").json()
+    assert found["verdict"] == "poisoned", found
+    incident = crew.admin.post(f"/api/v1/projects/{project}/incidents", json={"title": "x", "scan_id": scan}).json()["id"]
+    did = done(crew, crew.admin.post(f"/api/v1/incidents/{incident}/remediations", json={"train": "plain"}))
+    assert (did["state"], did["verified"], len(did["models"])) == ("done", True, 3), did
+    cleaned = crew.admin.get(f"/api/v1/datasets/{did['dataset_id']}").json()
+    assert (cleaned["state"], cleaned["modality"], cleaned["rows"]) == ("ready", "image", len(kept) - found["quarantined"])
+    record = crew.admin.get(f"/api/v1/remediations/{did['id']}/files/record").json()
+    assert cleaned["fingerprint"] == record["clean"]["fingerprint"]
