@@ -135,6 +135,7 @@ def events(port: int, token: str, process: int, seconds: float, rate: float, sen
     for thread in threads:
         thread.join()
     wall = time.monotonic() - began
+    asker = Asker(port, token)  # the first one's connection was idle for longer than the server keeps it
     sent, counted = len(took) * BATCH, asker.ask("GET", f"/api/v1/monitors/{monitor}/status")["predictions"]
     print(f"{sent:,} events in {wall:.0f} s: {sent / wall:,.0f} a second, batches of {BATCH}, {senders} senders; {quantiles(took)}")
     print(f"counted by the server: {counted:,}; lost: {sent - counted:,}")

@@ -96,6 +96,8 @@ MATRIX: dict[str, tuple[str, str] | None] = {
     "POST /api/v1/remediations/{remediation}/resume": ("approver", "approve"),
     "POST /api/v1/remediations/{remediation}/undo": ("approver", "approve"),
     "GET /api/v1/remediations/{remediation}/files/{part}": ("viewer", "read"),
+    "GET /api/v1/signatures": ("viewer", "read"),
+    "PUT /api/v1/signatures": ("admin", "admin"),
 }
 
 # pages, and what their forms do
@@ -154,4 +156,6 @@ PAGES: dict[str, tuple[str, str] | None] = {
     "POST /incidents/{incident}/remediate": ("approver", "approve"),
     "POST /remediations/{remediation}/resume": ("approver", "approve"),
     "POST /remediations/{remediation}/undo": ("approver", "approve"),
+    "GET /signatures": ("viewer", "read"),
+    "POST /signatures": ("admin", "admin"),
 }

@@ -4,6 +4,7 @@ rows traced to who brought them, a model file examined, a monitor that alarms, a
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from assay.artefact.phrase import Phrase
+from assay.known.signatures import Signature, Signatures, sign_signatures
+from assay.ledger.note import Signer
 from serve_databases import database, postgres  # noqa: F401  # fixtures
 from serve_story import Team, poisoned, team, traffic
 
@@ -157,3 +161,24 @@ def _monitor(crew: Team, project: str, scan: str, finding: str) -> None:
     changed = crew.admin.post(f"/api/v1/incidents/{incident['id']}", json={"step": 1, "state": "contained", "note": "put back"}).json()
     assert (changed["state"], changed["steps"][1]["done"], len(changed["timeline"])) == ("contained", True, 2)
     assert "assay_watch_predictions_total" in crew.admin.get(f"/api/v1/monitors/{monitor}/metrics").text
+
+
+def test_known_triggers_are_brought_in_signed_and_looked_for(crew: Team) -> None:
+    built = crew.roles["viewer"].get("/api/v1/signatures").json()
+    assert built["key"] is None
+    assert len(built["items"]) > 0
+    signer, other = Signer.generate("example.com/signatures"), Signer.generate("example.org/other")
+    entry = Signature("T-1", "the cinema", "our own report", Phrase((("cinema", "moonraker"),)), (), 5)
+    for version, by, status in ((3, other, 422), (3, signer, 200), (2, signer, 422)):
+        note = sign_signatures(Signatures(version, "2026-01-31", (entry,)), by)
+        put = crew.admin.put("/api/v1/signatures", json={"note": note, "key": str(signer.key)})
+        assert put.status_code == status, put.text
+    page = crew.admin.get("/signatures").text
+    assert "the cinema" in page
+    project = crew.project()
+    data = crew.upload(project, poisoned(200, 20, 0))
+    asked = {"dataset_id": data, "canaries": False, "signatures": True}
+    scan = crew.admin.post(f"/api/v1/projects/{project}/scans", json=asked).json()["id"]
+    crew.work()
+    told = json.dumps(crew.admin.get(f"/api/v1/scans/{scan}/report/json").json())
+    assert "the cinema" in told

@@ -9,6 +9,7 @@
     files/PROJECT/ledger/                      the project's ledger
     files/PROJECT/registry/                    which model each alias means
     files/PROJECT/remediations/ID/             a remediation's folder
+    files/signatures/                          the list of known triggers, where one was brought in
     files/audit/                               the audit log
 
 Names of people's files are used only as the last part of a path whose other parts are identifiers of ours.
@@ -76,6 +77,9 @@ class Files:
 
     def remediation(self, project: str, id: str) -> Path:
         return self.root / project / "remediations" / id
+
+    def signatures(self) -> Path:
+        return self.root / "signatures"
 
     def room(self) -> int:
         """Bytes that may still be taken in."""

@@ -23,7 +23,7 @@ from assay.ledger import ingest, snapshots
 from assay.model.static import examine
 from assay.model.weights import read_weights
 from assay.report import folder as report_folder
-from assay.serve import audit, ledgers, models, monitors, plots, remedy, reviews, scans
+from assay.serve import audit, ledgers, models, monitors, plots, remedy, reviews, scans, signatures
 from assay.serve.access import SYSTEM, Who
 from assay.serve.bench import Bench, Failure, Work, asked, source
 from assay.serve.errors import ServiceError
@@ -82,6 +82,7 @@ def scan_dataset(bench: Bench, job: JobRecord, progress: Progress) -> None:
         task=task,
         trusted=None if good is None else source(bench.files, good),
         ledger=ledger,
+        signatures=signatures.source(bench.files) if held.settings.get("signatures") else None,
         alpha=held.settings["alpha"],
         depth=held.settings["depth"],
         seed=held.settings["seed"],

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from assay.serve.api import account, aliases, datasets, health, ledgers, models, monitors, projects, remediations, reviews, scans
+from assay.serve.api import (
+    account,
+    aliases,
+    datasets,
+    health,
+    ledgers,
+    models,
+    monitors,
+    projects,
+    remediations,
+    reviews,
+    scans,
+    signatures,
+)
 
 ROUTERS = tuple(
-    noun.router for noun in (health, account, projects, datasets, scans, reviews, ledgers, models, aliases, monitors, remediations)
+    noun.router
+    for noun in (health, account, projects, datasets, scans, reviews, ledgers, models, aliases, monitors, remediations, signatures)
 )

@@ -3,7 +3,7 @@ others) add uploads with progress, live progress of scans and keys."""
 
 from __future__ import annotations
 
-from assay.serve.pages import account, datasets, entry, findings, incidents, ledgers, models, projects, reviews, scans, watching
+from assay.serve.pages import account, datasets, entry, findings, incidents, ledgers, models, projects, reviews, scans, signatures, watching
 
 ROUTERS = (
     entry.router,
@@ -17,4 +17,5 @@ ROUTERS = (
     models.router,
     watching.router,
     incidents.router,
+    signatures.router,
 )

@@ -60,8 +60,11 @@ def ask_scan(
     alpha: Annotated[float, Form()] = 0.01,
     seed: Annotated[int, Form()] = 0,
     canaries: Annotated[bool, Form()] = False,
+    signatures: Annotated[bool, Form()] = False,
 ) -> Response:
-    new = NewScan.model_validate({"dataset_id": dataset, "depth": depth, "alpha": alpha, "seed": seed, "canaries": canaries})
+    new = NewScan.model_validate(
+        {"dataset_id": dataset, "depth": depth, "alpha": alpha, "seed": seed, "canaries": canaries, "signatures": signatures}
+    )
     with service.database.write() as db:
         asked = scans.ask(db, who, datasets.get(db, who, dataset).project_id, new)
     return see(f"/scans/{asked.id}")

@@ -108,6 +108,11 @@ from assay.serve.shapes.scans import (
     Scan,
     Sensitivity,
 )
+from assay.serve.shapes.signatures import (
+    NewSignatures,
+    Signature,
+    SignatureList,
+)
 from assay.serve.shapes.users import (
     Login,
     MadeToken,
@@ -169,6 +174,7 @@ __all__ = [
     "NewRemediation",
     "NewReview",
     "NewScan",
+    "NewSignatures",
     "NewSilence",
     "NewSource",
     "NewToken",
@@ -194,6 +200,8 @@ __all__ = [
     "ScopeIn",
     "Sensitivity",
     "ShareOf",
+    "Signature",
+    "SignatureList",
     "SilenceOut",
     "Source",
     "Step",

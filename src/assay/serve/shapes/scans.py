@@ -19,6 +19,7 @@ class NewScan(In):
     seed: int = Field(default=0, ge=0, lt=2**53)
     canaries: bool = True
     trusted_id: Id | None = Field(default=None, description="A data set of rows known to be good")
+    signatures: bool = Field(default=False, description="Look for known triggers and poisoned releases, too")
     use_ledger: bool = Field(default=False, description="Let the project's ledger say who brought each row")
 
 
