@@ -194,6 +194,8 @@ def begin(admin: Visit, token: str) -> str:
         admin.page.select_option("#urole", "approver")
         admin.press("Add")
     admin.look("users")
+    admin.go("/signatures")
+    admin.look("signatures")
     admin.go("/")
     admin.fill(pname="Spam filter")
     admin.press("Create")

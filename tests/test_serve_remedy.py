@@ -20,10 +20,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from assay.dataset.rows import Rows
+from assay.serve.client import Client
+from assay.serve.shapes import NewIncident, NewRemediation
 from assay.serve.worker import Worker
 from assay.train.saved import Model
 from serve_databases import new_database, postgres  # noqa: F401  # a fixture
-from serve_story import Team, poisoned, team
+from serve_story import HERE, Team, poisoned, team
 
 SECRET = {"passphrase": "a long passphrase"}
 SCOPE = {"scope": {"expires": "2099-01-01"}, **SECRET}
@@ -249,6 +251,26 @@ def test_a_model_that_runs_code_is_never_vouched_for(crew: Team) -> None:
     assert moved.status_code == 409
     assert crew.admin.post(f"/api/v1/projects/{project}/aliases/production/rollback", json={"reason": "x"}).status_code == 404
     assert crew.admin.put(f"/api/v1/projects/{project}/aliases/..%2Fx", json={}).status_code in (404, 405, 422)
+
+
+def test_the_typed_client_puts_an_incident_right(crew: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same in Python: asked for, waited for, taken back."""
+    project = crew.project()
+    scan = crew.scan(project, crew.upload(project, poisoned()))
+    client = Client(HERE, crew.admin.headers["authorization"].split()[1], http=crew.admin)
+
+    def follow(job: str, progress: Any = None) -> None:
+        crew.work()
+
+    monkeypatch.setattr(client, "follow", follow)
+    incident = client.open_incident(project, NewIncident(title="x", scan_id=scan, finding="F1"))
+    shown = client.remediate(incident.id, NewRemediation(dry_run=True))
+    assert (shown.state, shown.steps[0].state) == ("shown", "would")
+    did = client.remediate(incident.id, NewRemediation(reason="a planted phrase"))
+    assert (did.state, did.verified) == ("done", True)
+    assert client.undo(did.id).state == "undone"
+    assert client.incident(incident.id).timeline[-1].what == "remediation taken back"
+    assert client.registry(project).aliases == []
 
 
 @pytest.mark.full

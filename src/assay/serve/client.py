@@ -26,15 +26,22 @@ from assay.serve.shapes import (
     ColumnNames,
     Dataset,
     Finding,
+    Incident,
     Job,
+    Judgement,
     Me,
     Model,
     Monitor,
+    NewIncident,
     NewMonitor,
+    NewMove,
     NewProject,
+    NewRemediation,
     NewScan,
     Page,
     Project,
+    Registry,
+    Remediation,
     Rows,
     Scan,
     Taken,
@@ -224,6 +231,41 @@ class Client:
                     return self._shape(answer, Taken)
             time.sleep(0.5 * 2**tries)
         raise AssertionError("unreachable")
+
+    # which model serves, incidents and what puts them right
+
+    def registry(self, project: str) -> Registry:
+        """Aliases, the versions that they may mean, and their moves."""
+        return self._get(f"/api/v1/projects/{project}/aliases", Registry)
+
+    def judge(self, model: str, judgement: Judgement) -> Registry:
+        return self._post(f"/api/v1/models/{model}/judgements", judgement, Registry)
+
+    def point(self, project: str, alias: str, move: NewMove) -> Registry:
+        answer = self._http.put(f"/api/v1/projects/{project}/aliases/{alias}", json=move.model_dump(mode="json"))
+        return self._shape(answer, Registry)
+
+    def open_incident(self, project: str, new: NewIncident) -> Incident:
+        return self._post(f"/api/v1/projects/{project}/incidents", new, Incident)
+
+    def incident(self, id: str) -> Incident:
+        return self._get(f"/api/v1/incidents/{id}", Incident)
+
+    def remediate(self, incident: str, new: NewRemediation, progress: Follow | None = None) -> Remediation:
+        """Ask for it, and wait. Look at `state`: one that stopped goes on with `resume`; `undo` takes it back."""
+        return self._ended(self._post(f"/api/v1/incidents/{incident}/remediations", new, Remediation), progress)
+
+    def resume(self, remediation: str, progress: Follow | None = None) -> Remediation:
+        return self._ended(self._shape(self._http.post(f"/api/v1/remediations/{remediation}/resume"), Remediation), progress)
+
+    def undo(self, remediation: str, progress: Follow | None = None) -> Remediation:
+        """Take every step back, and wait."""
+        return self._ended(self._shape(self._http.post(f"/api/v1/remediations/{remediation}/undo"), Remediation), progress)
+
+    def _ended(self, asked: Remediation, progress: Follow | None) -> Remediation:
+        if asked.job is not None:
+            self.follow(asked.job.id, progress)
+        return self._get(f"/api/v1/remediations/{asked.id}", Remediation)
 
     # plumbing
 

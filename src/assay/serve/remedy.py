@@ -29,6 +29,7 @@ from assay.serve.files import Files, pack
 from assay.serve.records import DatasetRecord, JobRecord, ModelRecord, RemediationRecord, ScanRecord, new_id
 from assay.serve.remediations import OUT, PLAIN
 
+NO_SOURCE = "no source is revoked. "  # says the flow, which is not told of sources before a key has signed
 MOST_MODELS = 20  # files of one training that become models; more are the training's own business
 
 
@@ -82,10 +83,11 @@ def _command(bench: Bench, name: str | None, data: DatasetRecord) -> str | None:
 
 
 def _show(bench: Bench, held: RemediationRecord, asked: Asked) -> None:
-    steps = [{"step": step, "state": "would", "said": _plain(bench.files, would)} for step, would in flow.preview(asked)]
+    told = {step: would.replace(str(asked.clean), "the copy") for step, would in flow.preview(asked)}
+    steps = [{"step": step, "state": "would", "said": _plain(bench.files, would)} for step, would in told.items()]
     for step in steps:
         if step["step"] == "revoke" and held.asked["revoke"]:
-            step["said"] = f"revoke {', '.join(held.asked['revoke'])}, signed with your key. {step['said']}"
+            step["said"] = f"revoke {', '.join(held.asked['revoke'])}, signed with your key. {step['said'].removeprefix(NO_SOURCE)}"
         elif step["step"] == "retrain" and held.asked["train"]:
             step["said"] = f"train again: {held.asked['train']}"
     with bench.database.write() as db:
