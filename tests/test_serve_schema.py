@@ -3,9 +3,11 @@ told as the document says."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ ASIDE = ("DELETE /api/v1/session", "PATCH /api/v1/users/{id}", "DELETE /api/v1/t
 def furnished(crew: Team) -> dict[str, str]:
     """One of everything, so that a path may lead to something."""
     project = crew.project()
-    data = crew.upload(project, poisoned(120, 20))
+    data = crew.upload(project, poisoned(400, 50))
     scan = crew.scan(project, data)
     period = "".join(f"{e['prediction']},{e['label']}\n" for e in traffic(1500, 0.05))
     trusted = crew.upload(project, f"prediction,label\n{period}", "p.csv")
@@ -39,13 +41,26 @@ def furnished(crew: Team) -> dict[str, str]:
     crew.admin.post(f"{place}/sources", json={"source": "crawl", "licence": "", "contact": "", "method": ""})
     asked = {"name": "r", "scan_id": scan, "reviewers": ["one-reviewer", "one-admin"], "classes": ["good", "bad"]}
     review = crew.admin.post(f"{place}/reviews", json=asked).json()["id"]
-    model = crew.admin.post(f"{place}/models", params={"file": "m.pkl"}, content=b"I1\n.").json()["id"]
+    weights = io.BytesIO()
+    np.savez(weights, w=np.zeros((2, 2), np.float32))
+    model = crew.admin.post(f"{place}/models", params={"file": "m.npz"}, content=weights.getvalue()).json()["id"]
     monitor = crew.admin.post(f"{place}/monitors", json={"name": "m", "dataset_id": trusted}).json()["id"]
-    incident = crew.admin.post(f"{place}/incidents", json={"title": "t"}).json()["id"]
+    incident = crew.admin.post(f"{place}/incidents", json={"title": "t", "scan_id": scan, "finding": "F1"}).json()["id"]
+    crew.work()
+    crew.admin.put(f"{place}/aliases/production", json={"model_id": model, "reason": "release"})
+    remedy = crew.admin.post(f"/api/v1/incidents/{incident}/remediations", json={"dry_run": True}).json()["id"]
     job = crew.admin.get("/api/v1/jobs").json()["items"][0]["id"]
     crew.work()
     named = {"project": project, "dataset": data, "scan": scan, "review": review, "model": model, "monitor": monitor}
-    return {**named, "incident": incident, "job": job, "source": "crawl", "path": "checkpoint"}
+    return {
+        **named,
+        "incident": incident,
+        "job": job,
+        "source": "crawl",
+        "path": "checkpoint",
+        "alias": "production",
+        "remediation": remedy,
+    }
 
 
 @pytest.mark.full
