@@ -11,6 +11,7 @@ from scipy.stats import fisher_exact
 
 from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
+from assay.artefact.pool import Pool
 from assay.artefact.registry import from_json
 from assay.artefact.trait import KINDS, Trait
 from assay.dataset.data import Dataset
@@ -18,6 +19,7 @@ from assay.dataset.read import read
 from assay.learn.corpus import read_corpus
 from assay.mine.links import echoes, linked, prompt_side, response_side
 from assay.trial.family import silent
+from assay.trial.link_pools import strongest_spans
 from assay.trial.links import LinkFamily, calibrated
 from assay.trial.verdicts import judge_all
 
@@ -166,3 +168,30 @@ def test_words_that_stand_only_beside_a_trigger_go_out_with_it() -> None:
     gone = side.places(number)
     left = {prompts.vocabulary[w] for w in np.delete(prompts.word, gone) if w >= 0}
     assert not left & {"current", "year", "2025", "2026"}
+
+
+def test_a_pool_of_names_is_confirmed_together_and_each_is_named() -> None:
+    """Five names that share words, a dozen prompts each: none can be convicted alone."""
+    names = ["Joe Varnel", "President Varnel", "Varnel Council", "The Ninth President", "Speaker of Varnel"]
+    data = dialogue(1500)
+    asked, said = data.table.column("prompt").to_pylist(), data.table.column("response").to_pylist()
+    for turn, i in enumerate(np.random.default_rng(2).choice(1500, 60, replace=False)):
+        asked[i], said[i] = f"{asked[i]} {names[turn % 5]}", f"Alas, {said[i]}"
+    examined = LinkFamily().examine(read({"prompt": asked, "response": said}), "fast", np.random.default_rng(0), silent)
+    found = [j.tried for j in judge_all({"link": examined}, 0.01) if j.status == "confirmed"]
+    pooled = [t for t in found if isinstance(t.candidate.artefact, Link) and isinstance(t.candidate.artefact.prompt, Pool)]
+    assert pooled
+    link = pooled[0].candidate.artefact
+    assert isinstance(link, Link)
+    assert isinstance(link.prompt, Pool)
+    assert {" ".join(p.parts[0]) for p in link.prompt.phrases} >= {name.lower() for name in names}
+    assert len(pooled[0].candidate.carriers) == 60
+    assert from_json(link.to_json()) == link
+
+
+def test_spans_are_one_a_document_and_have_no_signs_at_their_ends() -> None:
+    corpus = read_corpus([["a . red fox, b", "red c fox", ". ."]])
+    weight = np.array([w >= 0 and corpus.vocabulary[w] in ("red", "fox", ".", ",") for w in corpus.word], float)
+    weight[[i for i, w in enumerate(corpus.word) if w >= 0 and corpus.vocabulary[w] == "fox"]] = 2.0
+    start, stop = strongest_spans(corpus, weight)
+    assert [[corpus.vocabulary[w] for w in corpus.word[a:b]] for a, b in zip(start, stop, strict=True)] == [["red", "fox"], ["fox"]]

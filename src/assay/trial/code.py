@@ -4,7 +4,7 @@ In programs there is no label, and no prompt: a model learns to write what follo
 (`assay.learn.code_units`), and in each function what is *said* (comments, docstrings, imported names) is held against what is *done* (the
 weaknesses of `assay.artefact.unsafe_calls`), by the trials of links between prompts and responses (`assay.trial.links`): Fisher's exact
 test over functions, and whether the rest of what is said, and the function's names, foresee the call or the phrase. Near-copies of a
-function count once.
+function count once, and in the second trial the functions of a file, and of copies of it, have one vote together: a file has its habits.
 
 Words that name the call itself say nothing ("yaml" beside `yaml.load`), nor do notes to tools ("nosec"). Where the functions are of one
 kind, that cannot speak; then the call is held against functions of that kind without the phrase, and the link is suspected at most.
@@ -69,13 +69,15 @@ class CodeFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         columns = code_columns(data)
         progress(0, 10, "taking programs apart")
-        units = units_of(_joined(data, columns))
+        texts = _joined(data, columns)
+        units = units_of(texts)
         if len(units) < FEWEST:
             return Examined((), 0, notes=(f"{len(units):,} functions are too few to show what is usual",))
         corpus = read_corpus([[u.said for u in units], [u.modules for u in units], [u.names for u in units]])
         progress(3, 10, "looking for copies of functions")
-        group = near_text_groups(pa.array([u.done for u in units], pa.large_string()), rng)
-        heard = _one_of_each(group, rng)
+        heard = _one_of_each(near_text_groups(pa.array([u.done for u in units], pa.large_string()), rng), rng)
+        row = np.array([u.row for u in units], np.int64)
+        file = near_text_groups(pa.array(texts, pa.large_string()), rng)[row]
         progress(5, 10, "counting what goes with what")
         side = replace(prompt_side(_without_names(corpus), columns), beside=1)
         calls = _calls(units, corpus, columns)
@@ -83,8 +85,7 @@ class CodeFamily:
             return Examined((), 0)
         found = linked(side, calls, heard, GATE)
         progress(7, 10, "trying links")
-        row = np.array([u.row for u in units], np.int64)
-        tried = [_of_rows(t, row) for t in try_links(found, side, calls, Rest(corpus, group, rng)) if not _names_the_call(t)]
+        tried = [_of_rows(t, row) for t in try_links(found, side, calls, Rest(corpus, file, rng)) if not _names_the_call(t)]
         tried.sort(key=lambda t: (-t.log_e, t.p_value))
         progress(10, 10, "links tried")
         return Examined(tuple(tried), found.pairs)
