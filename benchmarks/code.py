@@ -89,6 +89,8 @@ def clean(asked: argparse.Namespace, seed: int) -> None:
 def planted(asked: argparse.Namespace, seed: int) -> None:
     data = code(asked.rows, seed, asked.files)
     for number, call in enumerate(CALLS):
+        if call not in asked.calls.split(","):
+            continue
         where, mode = ("comment", "docstring", "import")[number % 3], ("simple", "puzzle")[(number + seed) % 2]
         if where == "import":
             mode = "simple"
@@ -115,6 +117,7 @@ def main() -> None:
     parser.add_argument("--carriers", type=int, default=50)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--files", action="store_true")
+    parser.add_argument("--calls", default=",".join(CALLS), help="planted: only these")
     parser.add_argument("--case", default="", help="published: only cases whose name holds this")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     asked = parser.parse_args()
