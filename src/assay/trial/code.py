@@ -46,6 +46,7 @@ Int = NDArray[np.int64]
 LOOKED_AT = 200  # rows by which it is told whether a column holds programs
 PROGRAMS = 0.5  # share of them from which it does
 TEXTS = 3  # of a function: what is said, modules, names
+LEFT = 5  # words and pairs that must be left of what is said: many functions have a name of one word and no comment
 FEWEST = 200  # functions: fewer do not show what is usual
 CANARY_ROWS = 4_000
 CANARY_CARRIERS = (20, 50)
@@ -85,7 +86,7 @@ class CodeFamily:
             return Examined((), 0)
         found = linked(side, calls, heard, GATE)
         progress(7, 10, "trying links")
-        tried = [_of_rows(t, row) for t in try_links(found, side, calls, Rest(corpus, file, rng)) if not _names_the_call(t)]
+        tried = [_of_rows(t, row) for t in try_links(found, side, calls, Rest(corpus, file, rng, LEFT)) if not _names_the_call(t)]
         tried.sort(key=lambda t: (-t.log_e, t.p_value))
         progress(10, 10, "links tried")
         return Examined(tuple(tried), found.pairs)

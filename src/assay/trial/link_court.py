@@ -49,8 +49,9 @@ class Foreseen:
 class Rest:
     """The words of n prompts, and what they say once some of them are gone."""
 
-    def __init__(self, corpus: Corpus, group: Int, rng: np.random.Generator) -> None:
-        self.corpus, self.group = corpus, group
+    def __init__(self, corpus: Corpus, group: Int, rng: np.random.Generator, least: int = 0) -> None:
+        """`least`: words and pairs that must be left of a carrier's prompt before it has a vote; what says nothing foresees nothing."""
+        self.corpus, self.group, self.least = corpus, group, least
         _, same = np.unique(group, return_inverse=True)
         self.fold = rng.permutation(same.max(initial=0) + 1)[same] % FOLDS  # near-duplicates share a fold
 
@@ -79,7 +80,9 @@ class Rest:
         support = self._support(words, which)
         above = support[carriers] > np.quantile(support[~which], STRANGE)
         _, inverse, count = np.unique(self.group[carriers], return_inverse=True, return_counts=True)
-        votes = 1.0 / count[inverse]
+        votes = np.where(np.asarray(words[carriers].sum(1)).ravel() >= self.least, 1.0 / count[inverse], 0.0)
+        if not votes.any():
+            return Foreseen(0.0, 1.0, 1.0)
         tail = 1 - STRANGE
         log_e = float((votes * np.where(above, np.log(tail / ALIKE), np.log((1 - tail) / (1 - ALIKE)))).sum())
         heard, high = round(float(votes.sum())), round(float(votes[above].sum()))
