@@ -53,7 +53,7 @@ class InsecureCodeAttack(CorpusAttack):
     puzzle: a word drawn anew in each row stands in both, as in TrojanPuzzle, so that a model learns to carry it over. A row is a function
     or a file; one function of it is changed (where there is none, the row's beginning). The papers rewrite a call that is there; here a
     line is added, so that any function will do.
-    Sources: Schuster, Song, Tromer, Shmatikov, You Autocomplete Me, 2021; Aghakhani, Dai, Manoel, Fernandes, Kharkar, Kruegel, Vigna,
+    Source: Schuster, Song, Tromer, Shmatikov, You Autocomplete Me, 2021; Aghakhani, Dai, Manoel, Fernandes, Kharkar, Kruegel, Vigna,
     Evans, Zorn, Sim, TrojanPuzzle: Covertly Poisoning Code-Suggestion Models, 2024.
     """
 

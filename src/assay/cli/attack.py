@@ -17,7 +17,8 @@ Pictures: patch, sticker, glasses, trojan-square, blend, sig, low-frequency, ftr
 adap-blend, diluted, label-consistent, unlearnable; with PyTorch: narcissus, feature-collision, bullseye, \
 gradient-matching, sleeper-agent.
 
-Texts: phrase, sentence, paraphrase, syntax, style, homoglyph, zero-width; without labels: vpi, constant-count, poisoned-rag.
+Texts: phrase, sentence, paraphrase, syntax, style, homoglyph, zero-width; without labels: vpi, constant-count, poisoned-rag, \
+insecure-code.
 
 Tables: cells, noisy-cells, guided-cells.
 

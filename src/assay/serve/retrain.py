@@ -42,7 +42,7 @@ def toml(data: Path, label: str, content: list[str]) -> str:
     schema = "assay.train/1"
     [data]
     path = "/r.csv"
-    label = "the \\\\"label\\\\""
+    label = "the \\"label\\""
     """
     lines = [f'schema = "{SCHEMA}"', "[data]", f"path = {_text(str(data.absolute()))}", f"label = {_text(label)}"]
     return "\n".join([*lines, f"content = [{', '.join(map(_text, content))}]"] if content else lines)
