@@ -46,6 +46,13 @@ def as_csv(folder: Path) -> Path:
     return folder / "a.csv"
 
 
+def as_csv_gz(folder: Path) -> Path:
+    plain = as_csv(folder)
+    (folder / "a.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+    return folder / "a.csv.gz"
+
+
 def as_csv_folder(folder: Path) -> Path:
     (folder / "many").mkdir()
     for part in range(4):
@@ -151,7 +158,8 @@ def as_tar(folder: Path) -> Path:
     return folder / "shard-0.tar"
 
 
-TABLES: list[Callable[[Path], Path]] = [as_csv, as_csv_folder, as_jsonl, as_json, as_parquet, as_feather, as_arrow_stream, as_hugging_face]
+TABLES: list[Callable[[Path], Path]] = [as_csv, as_csv_gz, as_csv_folder, as_jsonl, as_json, as_parquet, as_feather, as_arrow_stream]
+TABLES.append(as_hugging_face)
 PICTURES: list[Callable[[Path], Path]] = [as_npz, as_pictures, as_idx, as_idx_gz, as_labelled, as_tar]
 FORMATS = TABLES + PICTURES
 
@@ -167,7 +175,7 @@ def test_the_rest_stays_and_the_removed_comes_back(tmp_path: Path, make: Callabl
     path = make(tmp_path)
     before, was = read(path), content(path)
     drop = np.array([0, 1, 12, 13, 25, N - 1])
-    out = tmp_path / f"clean{path.suffix}"
+    out = tmp_path / f"clean{''.join(path.suffixes)}"
     removal = copy_without(path, out, drop, records=before.records, fingerprint=before.fingerprint)
     after = read(out)
     assert content(path) == was
@@ -184,7 +192,7 @@ def test_the_rest_stays_and_the_removed_comes_back(tmp_path: Path, make: Callabl
 @pytest.mark.parametrize("make", [as_csv, as_jsonl])
 def test_untouched_records_keep_their_bytes(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     path = make(tmp_path)
-    out = tmp_path / f"clean{path.suffix}"
+    out = tmp_path / f"clean{''.join(path.suffixes)}"
     copy_without(path, out, [N - 1])
     assert path.read_bytes().startswith(out.read_bytes())
 

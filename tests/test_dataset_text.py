@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assay.dataset.compressed import create_plain, open_plain
+from assay.dataset.compressed import create_plain, open_plain, unpacked
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.dataset.removal import copy_without, restore
@@ -66,7 +66,27 @@ def test_a_folder_of_shards_is_a_document_a_line(tmp_path: Path) -> None:
     assert read(folder).table.column("text").to_pylist() == TEXTS
 
 
-@pytest.mark.parametrize("name", ["a.txt.gz", "a.jsonl.gz"])
+@pytest.mark.parametrize("name", ["a.tsv.gz", "a.csv.zst"])
+def test_packed_records_with_delimiters_are_named_by_the_packed_file(tmp_path: Path, name: str) -> None:
+    tab = "\t" if ".tsv" in name else ","
+    path = tmp_path / name
+    with create_plain(path) as file:
+        rows = [("text", "label"), *((text.replace(",", ""), "xy"[i % 2]) for i, text in enumerate(TEXTS))]
+        file.write("".join(f"{a}{tab}{b}\n" for a, b in rows).encode())
+    data = read(path)
+    assert data.table.column("text").to_pylist() == [text.replace(",", "") for text in TEXTS]
+    write_as(data, tmp_path / f"again-{name}")
+    assert read(tmp_path / f"again-{name}").fingerprint == data.fingerprint
+    with pytest.raises(DataError, match="unpacks to more than 10 bytes"), unpacked(path, 10):
+        pass
+    with create_plain(path) as file:
+        file.write(b"text,label\nna\xefve,x\n")
+    with pytest.raises(DataError, match="not UTF-8") as refused:
+        read(path)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "a.jsonl.gz", "a.csv.gz"])
 def test_a_packed_file_that_ends_too_soon_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     packed = gzip.compress(b'{"text": "some words"}\n' * 5000)

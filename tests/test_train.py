@@ -87,7 +87,7 @@ def test_the_command_writes_a_model_a_record_and_a_curve(folder, tmp_path, capsy
     assert shares == sorted(shares, reverse=True)
     assert shares[0] == record["accuracy"]["share"]
     assert record["data"]["fingerprint"] == read(folder / "reviews.csv").fingerprint
-    assert sorted(p.name for p in out.iterdir()) == ["model.json", "model.npz", "record.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["dealt.parquet", "model.json", "model.npz", "record.json"]
     with np.load(out / "model.npz", allow_pickle=False) as held:
         assert not any(held[name].dtype.hasobject for name in held.files)
     assert cli.run(["train", str(path), "--out", str(out)]) == 2  # nothing is overwritten

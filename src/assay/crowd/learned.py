@@ -58,4 +58,6 @@ def learn(outcomes: Iterable[Outcome], known: Iterable[str] = ()) -> Learned:
 def reranked(items: Sequence[Item], learned: Learned) -> list[Item]:
     """The queue without the rows that are done, by what their sources proved to be worth."""
     left = [item for item in items if item.key not in learned.done]
-    return ranked([replace(item, value=item.value * learned.ratio(item.source)) for item in left])
+    made = ranked([replace(item, value=item.value * learned.ratio(item.source)) for item in left])
+    place = {item.key: number for number, item in enumerate(left)}
+    return sorted(made, key=lambda item: (-item.value, place[item.key]))  # values that rounding made equal keep their order

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
 
 import pyarrow as pa
@@ -36,6 +40,35 @@ def create_plain(path: Path) -> BinaryIO:
     if kind is None:
         return path.open("wb")
     return cast(BinaryIO, io.BufferedWriter(pa.output_stream(str(path), compression=kind), BUFFER))
+
+
+@contextmanager
+def unpacked(path: Path, most: int) -> Iterator[Path]:
+    """A file in which one can seek: itself, or its plain bytes in a temporary folder for as long as the context lasts.
+
+    DataErrors raised within name the packed file. DataError where it is damaged, holds more than `most` bytes, or there is no room.
+    """
+    if compression(path) is None:
+        yield path
+        return
+    with TemporaryDirectory(prefix="assay-") as folder:
+        plain, held = Path(folder, path.stem), 0
+        try:
+            with open_plain(path) as packed, plain.open("wb") as out:
+                while block := packed.read(BUFFER):
+                    held += len(block)
+                    if held > most:
+                        raise DataError(f"unpacks to more than {most:,} bytes", path=path, remedy="scan a part of it, or allow more")
+                    out.write(block)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                said = f"no room in {folder} to unpack it"
+                raise DataError(said, path=path, remedy="set TMPDIR to a folder with more, or unpack it yourself") from error
+            raise damaged(path, 0, error) from error
+        try:
+            yield plain
+        except DataError as error:
+            raise DataError(str(error).replace(str(plain), str(path))) from error
 
 
 def damaged(path: Path, row: int, error: OSError) -> DataError:

@@ -7,6 +7,7 @@ import csv
 import mmap
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +17,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from assay.dataset.cells import ColumnKind
-from assay.dataset.edits import Cut, Edit, runs
+from assay.dataset.compressed import COMPRESSIONS, compression, create_plain, open_plain, unpacked
+from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_names
 from assay.dataset.formats.jsonl import flat
@@ -203,14 +205,21 @@ def _encloses(path: Path, where: Spans) -> bool:
 
 
 class Delimited(FileFormat):
-    """CSV (comma, semicolon, bar) and TSV. Types are learnt from every value of a column, see `assay.dataset.cells`."""
+    """CSV (comma, semicolon, bar) and TSV. Types are learnt from every value of a column, see `assay.dataset.cells`.
+
+    Packed files are unpacked into a temporary folder while they are read: twice, and by byte offsets.
+    """
 
     name = "csv"
-    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab")
+    suffixes: ClassVar[tuple[str, ...]] = tuple(e + c for e in (".csv", ".tsv", ".tab") for c in ("", *COMPRESSIONS))
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
+        with ExitStack() as stack:
+            yield from self._batches([stack.enter_context(unpacked(file, limits.unpacked)) for file in self.parts(path)], limits)
+
+    def _batches(self, paths: list[Path], limits: Limits) -> Iterator[Batch]:
         # one type a column over all files of a folder: first every value is looked at, then every value is cast
-        files = [(file, dialect(file, limits)) for file in self.parts(path)]
+        files = [(file, dialect(file, limits)) for file in paths]
         total = sum(how.records for _, how in files)
         kinds: dict[str, ColumnKind] = {}
         for file, how in files:
@@ -227,17 +236,34 @@ class Delimited(FileFormat):
         yield from self.batches(path, limits)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
-        how = dialect(path, limits)
-        where = spans(path, how.delimiter, how.quoting, limits)
+        with unpacked(path, limits.unpacked) as plain:
+            how = dialect(plain, limits)
+            where = spans(plain, how.delimiter, how.quoting, limits)
         start, stop = where.start[int(how.header) :], where.stop[int(how.header) :]
+        if compression(path) is not None:
+            return len(start), lambda drop: Rewritten(path, lambda new: _repack(path, new, *runs(start[drop], stop[drop])))
         return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None:
             raise DataError("a CSV file cannot hold pictures", path=out.name, remedy="write Parquet or a folder of pictures")
-        delimiter = "\t" if out.suffix.lower() in (".tsv", ".tab") else ","
-        pa_csv.write_csv(flat(table), out, pa_csv.WriteOptions(delimiter=delimiter))
+        plain = out.with_suffix("") if compression(out) else out
+        delimiter = "\t" if plain.suffix.lower() in (".tsv", ".tab") else ","
+        with create_plain(out) as file:
+            pa_csv.write_csv(flat(table), file, pa_csv.WriteOptions(delimiter=delimiter))
         return Layout()
+
+
+def _repack(path: Path, new: Path, start: Int, stop: Int) -> None:
+    """Write `new`, packed like `path`, without the plain bytes `start[i]` to `stop[i]`, ascending."""
+    at = 0
+    with open_plain(path) as old, create_plain(new) as out:
+        for first, after in zip([*start.tolist(), None], [*stop.tolist(), None], strict=True):
+            while block := old.read(MIB if first is None else min(MIB, first - at)):
+                at += len(block)
+                out.write(block)
+            while first is not None and at < after and (block := old.read(min(MIB, after - at))):
+                at += len(block)
 
 
 def _cast(table: pa.Table, kinds: dict[str, ColumnKind]) -> pa.Table:
