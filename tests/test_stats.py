@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, mannwhitneyu
 
 from assay.stats.interval import clopper_pearson
 from assay.stats.multiple import bh, e_bh
 from assay.stats.poisson_binomial import upper_tail
-from assay.stats.ranks import KAPPAS, log_order_ratios, low_rank_e
+from assay.stats.ranks import KAPPAS, log_order_ratios, low_rank_e, stands_low
 
 CHANCES = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=8)
 
@@ -82,3 +82,15 @@ def test_order_ratios_average_to_one_over_all_orders(carriers: int, others: int)
         for chosen in itertools.combinations(range(total), carriers)
     ]
     assert np.mean(ratios, axis=0) == pytest.approx(np.ones(len(KAPPAS)))
+
+
+@pytest.mark.parametrize("count", [5, 8])
+def test_few_among_many_are_judged_no_more_harshly_by_the_normal_law(count: int) -> None:
+    rng = np.random.default_rng(count)
+    reference = rng.random(4_000)
+    for lean in (1.0, 0.5, 0.2, 0.05):
+        carriers = rng.random(count) * lean
+        exact = float(mannwhitneyu(carriers, reference, alternative="less", method="exact").pvalue)
+        assert stands_low(carriers, reference) == pytest.approx(exact)
+        many = np.concatenate([reference + i * 1e-9 for i in range(4)])
+        assert exact * 0.99 <= stands_low(carriers, many) <= 12 * exact + 1e-4

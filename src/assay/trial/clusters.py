@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 
 from assay.artefact.cluster import Cluster
 from assay.dataset.data import Dataset
@@ -34,7 +33,7 @@ from assay.learn.images_linear import LinearLearner
 from assay.learn.images_suspects import left_out, quarantined
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_of, directions, rules
-from assay.stats.ranks import low_rank_e
+from assay.stats.ranks import low_rank_e, stands_low
 from assay.trial.evidence import FEW, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 
@@ -181,7 +180,7 @@ class _Court:
             return replace(heard, log_e=min(heard.log_e, 0.0), p_value=1.0, missing=(few,))
         ours, theirs = -self._gain(half), -self._gain(rest)
         log_e = float(shares.mean()) * low_rank_e(ours, theirs)
-        p_value = float(mannwhitneyu(ours, theirs, alternative="less").pvalue)
+        p_value = stands_low(ours, theirs)
         detail = f"with the other half's of them to learn from, models gain more than on the {len(rest)} rows of other labels' groups"
         trials = (*heard.trials, TrialResult("beside other groups", "ran", log_e, p_value, detail))
         return replace(heard, log_e=min(heard.log_e, log_e), p_value=max(heard.p_value, p_value), trials=trials)

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import chi2, mannwhitneyu
+from scipy.stats import chi2
 
 from assay.finding import TrialResult
 from assay.mine.candidate import Candidate
 from assay.stats.poisson_binomial import upper_tail
-from assay.stats.ranks import KAPPAS, log_mixture, log_order_ratios
+from assay.stats.ranks import KAPPAS, log_mixture, log_order_ratios, stands_low
 from assay.trial.family import Tried
 
 Floats = NDArray[np.float64]
@@ -91,7 +91,7 @@ def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None)
         return Contradiction(0.0, 1.0)
     weight = 1.0 if votes is None else float(votes.mean())
     log_e = weight * float(log_mixture(log_order_ratios(carriers, others)))
-    return Contradiction(log_e, float(mannwhitneyu(carriers, others, alternative="less").pvalue))
+    return Contradiction(log_e, stands_low(carriers, others))
 
 
 def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats | None = None) -> Contradiction:
@@ -105,7 +105,7 @@ def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], vot
         mine, reference = p[y == label, label], others(int(label))
         if len(reference):
             sums = sums + log_order_ratios(mine, reference)
-            logs.append(np.log(max(mannwhitneyu(mine, reference, alternative="less").pvalue, 1e-300)))
+            logs.append(np.log(max(stands_low(mine, reference), 1e-300)))
     if not logs:
         return Contradiction(0.0, 1.0)
     return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))

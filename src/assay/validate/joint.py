@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -23,6 +22,7 @@ from assay.dataset.data import Dataset
 from assay.learn.columns import code_columns
 from assay.screen.statistics import joined_text, row_statistics
 from assay.stats.exchangeable import more_often
+from assay.stats.ranks import stands_low
 from assay.validate.beside import Beside
 
 Float = NDArray[np.float64]
@@ -76,7 +76,7 @@ def joint_test(beside: Beside, rng: np.random.Generator) -> Joint | None:
 
 
 def _p_value(score: Float, new: Bool, rng: np.random.Generator) -> float:
-    ranks = float(mannwhitneyu(score[new], score[~new], alternative="greater").pvalue)
+    ranks = stands_low(-score[new], -score[~new])
     order = np.lexsort((rng.random(len(score)), -score))
     top = new[order[: max(int(TOP * len(score)), 1)]]
     few = more_often(int(top.sum()), len(top), int(new.sum() - top.sum()), len(new) - len(top))
