@@ -93,4 +93,4 @@ def test_few_among_many_are_judged_no_more_harshly_by_the_normal_law(count: int)
         exact = float(mannwhitneyu(carriers, reference, alternative="less", method="exact").pvalue)
         assert stands_low(carriers, reference) == pytest.approx(exact)
         many = np.concatenate([reference + i * 1e-9 for i in range(4)])
-        assert exact * 0.99 <= stands_low(carriers, many) <= 12 * exact + 1e-4
+        assert stands_low(carriers, many) >= exact * 0.99

@@ -10,6 +10,8 @@ beside the reference, but it is not what convicts.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
@@ -31,7 +33,7 @@ def stands_low(carriers: Floats, reference: Floats) -> float:
     >>> round(stands_low(np.array([0.0, 0.1]), np.arange(1, 9.0)), 4)
     0.0222
     """
-    method = "auto" if len(carriers) * len(reference) <= EXACT else "asymptotic"
+    method: Literal["auto", "asymptotic"] = "auto" if len(carriers) * len(reference) <= EXACT else "asymptotic"
     return float(mannwhitneyu(carriers, reference, alternative="less", method=method).pvalue)
 
 
