@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from assay.dataset.errors import DataError
-from assay.ledger.approval import Policy, Scope, approve, change, revoke
+from assay.ledger.approval import Policy, Scope, approve, change, policy_of, revoke
 from assay.ledger.audit import audit
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
 from assay.ledger.keys import write_key
 from assay.ledger.ledger import Ledger, memo_of
-from ledger_examples import ALICE, BOB, CAROL, KEY, MALLORY, NEXT_YEAR, agree, new_ledger, opened, register, reviews
+from assay.ledger.note import Signer
+from ledger_examples import ALICE, BOB, CAROL, KEY, MALLORY, NEXT_YEAR, TODAY, agree, new_ledger, opened, register, reviews
 from ledger_writers import bring_rows
 
 
@@ -140,6 +141,32 @@ def test_approvers_change_when_enough_of_them_agree(ledger: Ledger, tmp_path: Pa
         ledger.record([("approvers.changed", body | {"notes": [alice, bob]})])
     agree(ledger, "crawl", MALLORY)
     assert len(add(ledger, data, "crawl").rows) == 20
+
+
+def test_a_key_that_has_ended_signs_nothing_more(tmp_path: Path) -> None:
+    """Bob's key counts until the new year: what it signed before then stands, and after it he neither approves, revokes nor consents."""
+    mine = Signer.generate("example.com/ends")
+    keys, ends, scope = [ALICE.key, BOB.key], ["", NEXT_YEAR], Scope(expires="2028-01-01T00:00:00Z")
+    made = Ledger.create(tmp_path / "l", mine, memo_of(tmp_path / "k"), keys, 2, ends=ends, clock=lambda: TODAY)
+    policy = made.index.policy()
+    assert policy.lines() == [str(ALICE.key), f"{BOB.key} until 2027-01-01T00:00:00Z"]
+    register(made, "before", ALICE, BOB, scope=scope)
+    data = opened(reviews(tmp_path / "r.csv"))
+    made.clock = lambda: NEXT_YEAR
+    register(made, "after", ALICE, scope=scope)
+    said = r"the key of bob expired on 2027-01-01T00:00:00Z: what it signs counts no more\. Remedy: have another approver sign"
+    with pytest.raises(Refused, match=said):
+        made.approve("after", approve(policy, made.index.source("after"), scope, BOB))
+    with pytest.raises(Refused, match=said):
+        made.revoke("before", revoke(policy, made.index.source("before"), "his", BOB))
+    new = policy_of(policy.origin, [str(ALICE.key), f"{CAROL.key} until 2028-06-30"], 1)
+    notes = [change(policy, new, ALICE), change(policy, new, BOB)]
+    with pytest.raises(Refused, match=r"1 have: alice \(expired: bob\)"):
+        made.record([("approvers.changed", {"approvers": new.lines(), "threshold": 1, "notes": notes})])
+    with pytest.raises(Refused, match=r"has 1 of the 2 approvals"):
+        add(made, data, "after")
+    assert len(add(made, data, "before").rows) == 20
+    assert made.index.violations() == []
 
 
 def test_rows_are_added_once_but_twins_stay_two(ledger: Ledger, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from assay.cli import ledger_data, ledger_export, ledger_receive, ledger_sources
-from assay.cli.ledger_common import FOLDER, KEY, TRUST, key_file, line, trusted, writer
+from assay.cli.ledger_common import FOLDER, KEY, TRUST, key_file, line, trusted, until, writer
 from assay.cli.ledger_panels import LOG
 
 HELP = """Prove where every row came from.
@@ -48,24 +48,28 @@ def init(
     folder: Path = FOLDER,
     origin: str | None = typer.Option(None, help="The ledger's name, for ever: like example.com/data. Default: the folder's name."),
     key: Path | None = KEY,
-    approver: list[str] = typer.Option([], help="Public key of an approver, as assay ledger key printed it; several times."),
+    approver: list[str] = typer.Option(
+        [], help="Public key of an approver, as assay ledger key printed it; several times. KEY@2027-06-30: until then."
+    ),
     threshold: int = typer.Option(1, min=1, help="How many approvers must agree to a source."),
     store: str = typer.Option("", help="Where the log lies, if not in the folder: postgresql://user@host/database, s3://bucket/prefix."),
 ) -> None:
     """Make it, and say what to keep."""
+    from assay.ledger.approval import policy_of
     from assay.ledger.keys import read_key, write_key
     from assay.ledger.ledger import Ledger, memo_of
     from assay.ledger.note import Signer
 
     secret = key_file(folder, key)
-    approvers = [found for text in approver if (found := trusted(text)) is not None]
     if not secret.exists():
         write_key(secret, Signer.generate(origin or folder.absolute().name))
     signer = read_key(secret)
-    Ledger.create(folder, signer, memo_of(secret), approvers, threshold, store=store)
+    named = policy_of(signer.key.name, [until(text) for text in approver], threshold) if approver else None
+    keys, ends = (named.approvers, named.ends) if named else ((), ())
+    Ledger.create(folder, signer, memo_of(secret), keys, threshold, ends=ends, store=store)
     typer.echo(f"{folder}: a new ledger. Give its public key to all who will check it:\n\n    {signer.key}\n")
     typer.echo(f"{secret} is its secret key, and {secret}.last what it has signed: keep both, and not with copies of the ledger.")
-    if not approvers:
+    if named is None:
         typer.echo("No approvers were named, so the ledger's own key approves sources; with --approver others must.")
 
 

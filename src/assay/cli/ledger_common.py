@@ -35,6 +35,16 @@ def trusted(text: str | None) -> Key | None:
     return None if text is None else Key.parse(line(text))
 
 
+def until(text: str) -> str:
+    """An approver as the log has it, given as a key (or a file that holds it), or KEY@DATE: until when it counts."""
+    from assay.ledger.approval import UNTIL
+
+    key, _, end = text.rpartition("@")
+    if not key or not end[:1].isdigit() or "+" in end:  # names of keys may hold an @ as well
+        return line(text).strip()
+    return line(key).strip() + UNTIL + end
+
+
 def line(text: str) -> str:
     """What is in the file `text`; where that names no file, `text` itself. A key is longer than file names may be, or has a +."""
     return Path(text).read_text(encoding="utf-8") if len(text) < 256 and Path(text).is_file() else text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from assay.cli.ledger_common import FOLDER, KEY, line, writer
+from assay.cli.ledger_common import FOLDER, KEY, until, writer
 from assay.cli.ledger_panels import SOURCES
 from assay.cli.scan import listed
 
@@ -109,7 +109,7 @@ def approve(
 
 def approvers(
     folder: Path = FOLDER,
-    approver: list[str] = typer.Option([], help="Public key of each approver from now on."),
+    approver: list[str] = typer.Option([], help="Public key of each approver from now on; KEY@2027-06-30: until then."),
     threshold: int = typer.Option(1, min=1, help="How many of them must agree to a source."),
     as_: list[Path] = typer.Option([], "--as", help="The secret key of a present approver; several times."),
     note: list[Path] = typer.Option([], help="A consent that was printed by --sign-only; several times."),
@@ -122,12 +122,12 @@ def approvers(
     from assay.ledger.ledger import Ledger
 
     old = Ledger.open(folder).index.policy()
-    new = approval.policy_of(old.origin, [line(text).strip() for text in approver], threshold)
+    new = approval.policy_of(old.origin, [until(text) for text in approver], threshold)
     notes = [path.read_text(encoding="utf-8") for path in note] + [approval.change(old, new, read_key(path)) for path in as_]
     if sign_only:
         typer.echo("".join(notes), nl=False)
         return
-    keys = [str(one) for one in new.approvers]
+    keys = new.lines()
     event = writer(folder, key).record([("approvers.changed", {"approvers": keys, "threshold": threshold, "notes": notes})])
     typer.echo(f"Event {event}: {threshold} of {', '.join(one.name for one in new.approvers)} must agree to a source from now on.")
 

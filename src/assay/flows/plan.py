@@ -193,7 +193,7 @@ def revocation(asked: Asked, ledger: Ledger, source: approval.Source, reason: st
     """The signed note by which an approver revokes a source as it stands. DataError without a key or such a note."""
     note = asked.notes.get(source.name)
     if note is not None:
-        approval.read_revocation(ledger.index.policy(), source, note)
+        approval.read_revocation(ledger.index.policy(), source, note, ledger.clock())
         return note
     if asked.approver is None:
         raise DataError("to revoke a source needs an approver's key", remedy="give --as KEYFILE")

@@ -33,6 +33,7 @@ from assay.ledger.note import Key, Signer, open_note, sign_note
 APPROVAL, REVOCATION, CHANGE = "assay.approval/1", "assay.revocation/1", "assay.approvers/1"
 ROTATION = "assay.newkey/1"
 ANY = "any"
+UNTIL = " until "  # between an approver's key and the moment from which it counts no more
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Policy:
-    """Whose approvals count, and how many are needed."""
+    """Whose approvals count, and how many are needed.
+
+    A key that has ended signs nothing that is logged from then on; what it signed before stands.
+    """
 
     origin: str
     approvers: tuple[Key, ...]
     threshold: int
     since: int = 0  # the event that set it
+    ends: tuple[str, ...] = ()  # of each key, "2027-01-01T00:00:00Z", or "" for never; empty: none ends
 
     def __post_init__(self) -> None:
         names = [key.name for key in self.approvers]
@@ -90,6 +95,23 @@ class Policy:
             raise DataError("two approvers have the same name or key", remedy="give every approver a name and a key of its own")
         if not 1 <= self.threshold <= len(names):
             raise DataError(f"{self.threshold} of {len(names)} approvers cannot be asked for", remedy="name at least as many as must agree")
+
+    def lines(self) -> list[str]:
+        """The approvers as the log has them: a key, and until when it counts where it ends."""
+        ends = self.ends or ("",) * len(self.approvers)
+        return [f"{key}{UNTIL}{end}" if end else str(key) for key, end in zip(self.approvers, ends, strict=True)]
+
+    def ended(self, name: str, time: str) -> str:
+        """When the key of that name ended, if it has by `time`; else nothing."""
+        return next((end for key, end in zip(self.approvers, self.ends, strict=False) if key.name == name and end and end <= time), "")
+
+    def valid(self, name: str, time: str) -> None:
+        """Raises Refused where the key of that name has ended."""
+        if end := self.ended(name, time):
+            raise Refused(
+                f"the key of {name} expired on {end}: what it signs counts no more",
+                remedy="have another approver sign, or name a new key: assay ledger approvers",
+            )
 
 
 def _head(kind: str, policy: Policy, source: Source) -> str:
@@ -134,9 +156,11 @@ def read_approval(policy: Policy, source: Source, note: str) -> tuple[Scope, str
     return scope, opened.keys[0].name
 
 
-def read_revocation(policy: Policy, source: Source, note: str) -> str:
-    """The reason given. Raises Tampered for any other note."""
+def read_revocation(policy: Policy, source: Source, note: str, time: str) -> str:
+    """The reason given. Raises Tampered for any other note, Refused where every key that signed it has ended at `time`."""
     opened = open_note(note, policy.approvers)
+    if all(policy.ended(key.name, time) for key in opened.keys):
+        policy.valid(opened.keys[0].name, time)
     head = _head(REVOCATION, policy, source) + "reason "
     if not opened.text.startswith(head):
         raise Tampered(f"this is no revocation of {source.name!r} as it is registered now")
@@ -212,7 +236,7 @@ def admit(policy: Policy, source: Source, request: Request, already: Brought) ->
 
 
 def _change(old: Policy, new: Policy) -> str:
-    keys = "".join(f"approver {key}\n" for key in new.approvers)
+    keys = "".join(f"approver {line}\n" for line in new.lines())
     return f"{CHANGE}\nledger {old.origin}\nsince {old.since}\nthreshold {new.threshold}\n{keys}"
 
 
@@ -222,9 +246,9 @@ def change(old: Policy, new: Policy, signer: Signer) -> str:
     return sign_note(_change(old, new), [signer])
 
 
-def check_change(old: Policy, new: Policy, notes: Sequence[str]) -> None:
+def check_change(old: Policy, new: Policy, notes: Sequence[str], time: str) -> None:
     """Raises Refused unless as many present approvers as must agree to a source have signed exactly this change."""
-    _agreed(old, _change(old, new), notes, "other approvers")
+    _agreed(old, _change(old, new), notes, "other approvers", time)
 
 
 def _rotation(policy: Policy, before: str, new: str) -> str:
@@ -237,23 +261,27 @@ def consent_to_key(policy: Policy, before: str, new: str, signer: Signer) -> str
     return sign_note(_rotation(policy, before, new), [signer])
 
 
-def check_rotation(policy: Policy, before: str, new: str, notes: Sequence[str]) -> None:
+def check_rotation(policy: Policy, before: str, new: str, notes: Sequence[str], time: str) -> None:
     """Raises Refused unless as many approvers as must agree to a source have signed exactly this change of the log's key."""
-    _agreed(policy, _rotation(policy, before, new), notes, "another key of the log")
+    _agreed(policy, _rotation(policy, before, new), notes, "another key of the log", time)
 
 
-def _agreed(policy: Policy, text: str, notes: Sequence[str], what: str) -> None:
+def _agreed(policy: Policy, text: str, notes: Sequence[str], what: str, time: str) -> None:
     agreed = set()
     for note in notes:
         opened = open_note(note, policy.approvers)
         if opened.text != text:
             raise Tampered(f"this is no consent to {what} as things stand now")
         agreed |= {key.name for key in opened.keys}
+    late = sorted(name for name in agreed if policy.ended(name, time))
+    agreed -= {*late}
     if len(agreed) < policy.threshold:
-        names = ", ".join(sorted(agreed)) or "none"
+        names = (", ".join(sorted(agreed)) or "none") + (f" (expired: {', '.join(late)})" if late else "")
         raise Refused(f"{policy.threshold} of the present approvers must agree to {what}; {len(agreed)} have: {names}")
 
 
 def policy_of(origin: str, approvers: Sequence[str], threshold: int, since: int = 0) -> Policy:
-    """Raises DataError where a key is none, or the threshold cannot be met."""
-    return Policy(origin, tuple(Key.parse(text) for text in approvers), threshold, since)
+    """`approvers` as `Policy.lines` writes them. Raises DataError where a key or a moment is none, or the threshold cannot be met."""
+    parts = [text.strip().partition(UNTIL) for text in approvers]
+    ends = tuple(moment(end, "date on which a key ends") if end else "" for _, _, end in parts)
+    return Policy(origin, tuple(Key.parse(key) for key, _, _ in parts), threshold, since, ends if any(ends) else ())

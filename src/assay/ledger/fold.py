@@ -121,15 +121,15 @@ def _created(index: Index, number: int, event: Event, entry: bytes) -> None:
     if number:
         raise Refused("a ledger is created once, by its first event")
     said = event.body
-    policy_of(said["origin"], said["approvers"], said["threshold"])
-    index.db.execute("insert into ledger values (?, ?, ?, 0)", (said["origin"], "\n".join(said["approvers"]), said["threshold"]))
+    policy = policy_of(said["origin"], said["approvers"], said["threshold"])
+    index.db.execute("insert into ledger values (?, ?, ?, 0)", (said["origin"], "\n".join(policy.lines()), said["threshold"]))
 
 
 def _approvers(index: Index, number: int, event: Event, entry: bytes) -> None:
     old = index.policy()
     new = policy_of(old.origin, event.body["approvers"], event.body["threshold"], number)
-    check_change(old, new, event.body["notes"])
-    values = ("\n".join(event.body["approvers"]), new.threshold, number)
+    check_change(old, new, event.body["notes"], event.time)
+    values = ("\n".join(new.lines()), new.threshold, number)
     index.db.execute("update ledger set approvers = ?, threshold = ?, since = ?", values)
 
 
@@ -138,7 +138,7 @@ def _rotated(index: Index, number: int, event: Event, entry: bytes) -> None:
     last = index.db.execute("select key from rotations order by event desc").fetchone()
     if last is not None and last[0] != before:
         raise Refused(f"the key of the log is {last[0]}, and not {before}")
-    check_rotation(index.policy(), before, key, event.body["notes"])
+    check_rotation(index.policy(), before, key, event.body["notes"], event.time)
     index.db.execute("insert into rotations values (?, ?, ?)", (number, before, key))
 
 
@@ -161,7 +161,9 @@ def _registered(index: Index, number: int, event: Event, entry: bytes) -> None:
 
 
 def _approved(index: Index, number: int, event: Event, entry: bytes) -> None:
-    scope, _ = read_approval(index.policy(), index.source(event.body["source"]), event.body["note"])
+    policy = index.policy()
+    scope, name = read_approval(policy, index.source(event.body["source"]), event.body["note"])
+    policy.valid(name, event.time)
     if scope.expires <= event.time:
         raise Refused(f"an approval that ends on {scope.expires} has ended already", remedy="approve until a later date")
     index.db.execute("insert into approvals values (?, ?, ?)", (event.body["source"], number, event.body["note"]))
@@ -169,7 +171,7 @@ def _approved(index: Index, number: int, event: Event, entry: bytes) -> None:
 
 def _revoked(index: Index, number: int, event: Event, entry: bytes) -> None:
     source = index.source(event.body["source"])
-    reason = read_revocation(index.policy(), source, event.body["note"])
+    reason = read_revocation(index.policy(), source, event.body["note"], event.time)
     index.db.execute("update sources set revoked = revoked + 1, reason = ? where name = ?", (reason, source.name))
     index.db.execute("delete from approvals where source = ?", (source.name,))
 

@@ -79,25 +79,27 @@ class Ledger:
         approvers: Sequence[Key] = (),
         threshold: int = 1,
         *,
+        ends: Sequence[str] = (),
         store: str = "",
         actor: str = "",
         clock: Callable[[], str] = now,
     ) -> Ledger:
-        """A new ledger. Without approvers the ledger's own key is the only one. `store`: where the log lies, if not in the folder.
+        """A new ledger. Without approvers the ledger's own key is the only one. `ends`: until when each approver's key counts, or "".
+        `store`: where the log lies, if not in the folder.
 
         Raises Refused where there is one, or where something else lies in the folder.
         """
         if folder.exists() and any(folder.iterdir()):
             raise Refused("is there already, and nothing is overwritten", path=folder, remedy="give a folder that is new or empty")
         keys = list(approvers) or [signer.key]
-        approval.Policy(signer.key.name, tuple(keys), threshold)
+        policy = approval.Policy(signer.key.name, tuple(keys), threshold, ends=tuple(ends))
         folder.mkdir(parents=True, exist_ok=True)
         config = {"schema": SCHEMA, "origin": signer.key.name, "key": str(signer.key)} | ({"store": store} if store else {})
         storage = opened(store, folder, signer.key.name, new=True)
         Log.create(storage, signer, memo)
         (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         made = cls(folder, signer.key, signer, memo, storage=storage, actor=actor, clock=clock)
-        body = {"origin": signer.key.name, "approvers": [str(key) for key in keys], "threshold": threshold}
+        body = {"origin": signer.key.name, "approvers": policy.lines(), "threshold": threshold}
         made.record([("ledger.created", body)])
         return made
 

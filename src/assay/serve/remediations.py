@@ -103,7 +103,7 @@ def _signed(db: Session, who: Who, files: Files, project: str, new: NewRemediati
         for name in new.revoke:
             source = ledger.index.source(name)
             if name in new.notes:
-                approval.read_revocation(policy, source, new.notes[name])
+                approval.read_revocation(policy, source, new.notes[name], ledger.clock())
                 made[name] = new.notes[name]
             elif new.passphrase is None:
                 raise ServiceError("revoking a source needs an approver's passphrase, or a note signed elsewhere")
