@@ -33,6 +33,7 @@ from sklearn.pipeline import make_union
 
 from assay.attack import plant
 from assay.attack.measure import Fit, Predict, attack_success_rate, damage
+from assay.bench.runner import add_lines, read_lines
 from assay.dataset.data import Columns, Dataset
 from assay.dataset.read import read
 from assay.dataset.rows import Rows
@@ -169,7 +170,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
-    cells = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
+    cells = read_lines(given.out)
     if given.report:
         return report(cells)
     done = {json.dumps([c["set"], c["kind"], c["asked"], c["seed"]]) for c in cells}
@@ -185,8 +186,7 @@ def main() -> None:
                 if name not in loaded:
                     loaded[name] = load()
                 cell = {"set": name, "kind": kind, "asked": asked, "seed": seed, **measure(*loaded[name], kind, asked, seed)}
-                with given.out.open("a") as stream:
-                    stream.write(json.dumps(cell) + "\n")
+                add_lines(given.out, [cell])
     return None
 
 

@@ -13,7 +13,6 @@ cells stand in --out, a JSON line each, and are skipped.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import zlib
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ import numpy as np
 
 from assay.attack import Planted, plant
 from assay.bench import sets as real_sets
+from assay.bench.runner import add_lines, read_lines
 from assay.dataset.data import Dataset
 from assay.finding import Finding
 from assay.stats.interval import clopper_pearson
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
-    done = {line["cell"]: line for line in map(json.loads, given.out.read_text().splitlines())} if given.out.exists() else {}
+    done = {line["cell"]: line for line in read_lines(given.out)}
     if given.table:
         table(list(done.values()))
         return
@@ -162,8 +162,7 @@ def main() -> None:
         if f"{case}/{name}/{seed}" in done or time.monotonic() > end:
             continue
         line = run_cell(case, name, seed)
-        with given.out.open("a") as out:
-            out.write(json.dumps(line) + "\n")
+        add_lines(given.out, [line])
         print(
             line["cell"],
             "confirmed" if line["confirmed"] else "named" if line["named"] else "-",

@@ -10,13 +10,10 @@ network is trained plainly, without augmentation, on the poisoned and on the cle
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +23,14 @@ from assay.attack import plant
 from assay.attack.base import Planted
 from assay.attack.measure import attack_success_rate
 from assay.bench import sets as real_sets
+from assay.bench.runner import add_lines
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.learn.images_features import shrink
 from assay.learn.images_net import NetLearner
 from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson
+from plantings import options, there_already
 
 ROWS = 10_000  # of the larger sets
 TEST = 1_000  # rows kept back for the victim, or a fifth of a small set
@@ -182,24 +181,15 @@ def table(lines: Iterable[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--plantings", type=int, default=10)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser = options(__doc__)
     parser.add_argument("--sets", default="", help="only these, with commas")
     parser.add_argument("--attacks", default="", help="only these, with commas")
     parser.add_argument("--amounts", default="", help="only these numbers of carriers or rates, with commas")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--depth", default="fast", choices=("fast", "full"))
     parser.add_argument("--victim", action="store_true")
-    parser.add_argument("--table", action="store_true", help="only print the table of what is there")
     chosen = parser.parse_args()
-    lines = [json.loads(x) for x in chosen.out.read_text().splitlines()] if chosen.out.exists() else []
-    if chosen.table:
-        print(table(lines))
-        return
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    done = {(x["set"], x["attack"], x["amount"], x["depth"], x["seed"]) for x in lines}
+    done = there_already(chosen, table, "set", "attack", "amount", "depth", "seed")
     end = time.monotonic() + 60 * chosen.minutes
     wanted = [
         c
@@ -216,8 +206,7 @@ def main() -> None:
             if time.monotonic() > end:
                 return
             line = one(cell, whole[cell.set], seed, chosen.rows, chosen.depth, chosen.victim)
-            with chosen.out.open("a") as f:
-                f.write(json.dumps({"set": cell.set, "attack": cell.attack, "amount": cell.amount, "depth": chosen.depth, **line}) + "\n")
+            add_lines(chosen.out, [{"set": cell.set, "attack": cell.attack, "amount": cell.amount, "depth": chosen.depth, **line}])
 
 
 if __name__ == "__main__":

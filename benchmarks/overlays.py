@@ -11,15 +11,12 @@ One line a planting goes to --out; plantings that are there already are not run 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
-import json
 import time
 import zipfile
 from collections import defaultdict
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -27,12 +24,14 @@ from PIL import Image
 from assay.attack import plant
 from assay.attack.measure import attack_success_rate
 from assay.bench import sets as real_sets
+from assay.bench.runner import add_lines
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.stats.interval import clopper_pearson
 from assay.trial.family import silent
 from assay.trial.overlays import OverlayFamily
 from assay.trial.verdicts import judge_all, members
+from plantings import options, there_already
 
 ALPHA, FAMILIES = 0.01, 3
 TEST = 1_000
@@ -185,21 +184,12 @@ def table(lines: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--plantings", type=int, default=10)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser = options(__doc__)
     parser.add_argument("--sets", default="cifar10,gtsrb")
     parser.add_argument("--cells", default="clean,noise,photograph", help="kinds of cells to run")
     parser.add_argument("--victims", type=int, default=1, help="plantings of a cell for which a victim is trained")
-    parser.add_argument("--table", action="store_true", help="only print the table of what is there")
     chosen = parser.parse_args()
-    lines = [json.loads(x) for x in chosen.out.read_text().splitlines()] if chosen.out.exists() else []
-    if chosen.table:
-        print(table(lines))
-        return
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    done = {(x["set"], x["what"], x["alpha"], x["rate"], x["seed"]) for x in lines}
+    done = there_already(chosen, table, "set", "what", "alpha", "rate", "seed")
     end = time.monotonic() + 60 * chosen.minutes
     for seed in range(chosen.plantings):
         for name in chosen.sets.split(","):
@@ -208,9 +198,7 @@ def main() -> None:
                     continue
                 if time.monotonic() > end:
                     return
-                line = one(name, what, alpha, rate, seed, seed < chosen.victims)
-                with chosen.out.open("a") as f:
-                    f.write(json.dumps(line) + "\n")
+                add_lines(chosen.out, [one(name, what, alpha, rate, seed, seed < chosen.victims)])
 
 
 if __name__ == "__main__":

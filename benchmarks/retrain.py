@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from texts import ROWS, TEST, victim
 
 from assay.attack import plant
 from assay.attack.measure import attack_success_rate
 from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.pipeline import Settings, run
+from texts import ROWS, TEST, victim
 
 
 def success(train: Dataset, planted, test: Dataset) -> float:

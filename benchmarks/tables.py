@@ -11,11 +11,8 @@ is told nothing. One line a planting goes to --out; plantings that are there alr
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +24,13 @@ from assay.attack import plant
 from assay.attack.cells import numeric_columns
 from assay.attack.measure import attack_success_rate
 from assay.bench import sets as real_sets
+from assay.bench.runner import add_lines
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.learn.columns import code_columns
 from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson
+from plantings import options, there_already
 
 SETS = ("adult", "spambase", "fraud")
 KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {  # in words, the attack, what it is told
@@ -156,23 +155,14 @@ def table(lines: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--plantings", type=int, default=10)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser = options(__doc__)
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--carriers", default=",".join(map(str, CARRIERS)))
     parser.add_argument("--rates", default="", help="instead of --carriers: shares of the rows")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of each set at most; 0: all but the test rows")
-    parser.add_argument("--table", action="store_true", help="only print the table of what is there")
     chosen = parser.parse_args()
-    lines = [json.loads(x) for x in chosen.out.read_text().splitlines()] if chosen.out.exists() else []
-    if chosen.table:
-        print(table(lines))
-        return
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    done = {(x["set"], x["rows"], x["kind"], x["carriers"], x["seed"]) for x in lines}
+    done = there_already(chosen, table, "set", "rows", "kind", "carriers", "seed")
     end = time.monotonic() + 60 * chosen.minutes
     names = chosen.sets.split(",")
     whole = {s.name: s.read() for s in real_sets.SETS if s.name in names}
@@ -189,9 +179,7 @@ def main() -> None:
                         continue
                     if time.monotonic() > end:
                         return
-                    line = one(name, whole[name], kind, carriers, seed, rows)
-                    with chosen.out.open("a") as f:
-                        f.write(json.dumps(line) + "\n")
+                    add_lines(chosen.out, [one(name, whole[name], kind, carriers, seed, rows)])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ layer. A victim is a held-out picture that the clean head gets right; blame is t
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from assay.attack.bullseye import surrounded
 from assay.attack.feature_collision import collided
 from assay.attack.small_network import as_pictures, as_tensor, matched, parameter_gradient
 from assay.bench import sets as real_sets
+from assay.bench.runner import add_lines, read_lines
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows, UInt8
 from assay.model.networks import rebuild
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
-    lines = [json.loads(x) for x in asked.out.read_text().splitlines()] if asked.out.exists() else []
+    lines = read_lines(asked.out)
     if asked.table:
         print(table(lines))
         return
@@ -179,8 +179,7 @@ def main() -> None:
                 if (where, case, seed) in done or time.monotonic() > end:
                     continue
                 line = one(where, case, seed)
-                with asked.out.open("a") as out:
-                    out.write(json.dumps(line) + "\n")
+                add_lines(asked.out, [line])
                 print(line, flush=True)
 
 

@@ -9,11 +9,8 @@ One line a planting goes to --out; plantings that are there already are not run 
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -24,10 +21,12 @@ from assay.artefact.phrase import Phrase
 from assay.attack import plant
 from assay.attack.measure import attack_success_rate
 from assay.bench import sets as real_sets
+from assay.bench.runner import add_lines
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
 from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson
+from plantings import options, there_already
 
 SETS = ("sst2", "sms", "ag_news", "davidson")
 # The common word is one that stands in about half a percent of the texts by itself.
@@ -104,20 +103,11 @@ def table(lines: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--plantings", type=int, default=10)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser = options(__doc__)
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--carriers", default=",".join(map(str, CARRIERS)))
-    parser.add_argument("--table", action="store_true", help="only print the table of what is there")
     chosen = parser.parse_args()
-    lines = [json.loads(x) for x in chosen.out.read_text().splitlines()] if chosen.out.exists() else []
-    if chosen.table:
-        print(table(lines))
-        return
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    done = {(x["set"], x["trigger"], x["wanted"], x["seed"]) for x in lines}
+    done = there_already(chosen, table, "set", "trigger", "wanted", "seed")
     end = time.monotonic() + 60 * chosen.minutes
     names = chosen.sets.split(",")
     whole = {s.name: s.read() for s in real_sets.SETS if s.name in names}
@@ -130,8 +120,7 @@ def main() -> None:
                     if time.monotonic() > end:
                         return
                     line = one(name, whole[name], trigger, carriers, seed, carriers == 0)
-                    with chosen.out.open("a") as f:
-                        f.write(json.dumps({"wanted": carriers, **line}) + "\n")
+                    add_lines(chosen.out, [{"wanted": carriers, **line}])
 
 
 if __name__ == "__main__":
