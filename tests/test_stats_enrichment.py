@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import fisher_exact
 
-from assay.stats.enrichment import enrichment, holm
+from assay.stats.enrichment import enrichment
+from assay.stats.multiple import holm_adjusted
 
 
 def test_enrichment_is_fishers_test() -> None:
@@ -24,11 +25,11 @@ def test_nobody_stands_out_by_chance() -> None:
     accused = 0
     for _ in range(2000):
         drawn = np.bincount(rng.choice(who, 30, replace=False), minlength=12)
-        accused += bool((holm(enrichment(drawn, of, 30, len(who))) <= 0.05).any())
+        accused += bool((holm_adjusted(enrichment(drawn, of, 30, len(who))) <= 0.05).any())
     assert accused <= 2000 * 0.05 + 3 * np.sqrt(2000 * 0.05 * 0.95)
 
 
 def test_holm_by_its_definition() -> None:
     p = np.array([0.04, 0.001, 0.5, 0.012])
-    assert holm(p).round(12).tolist() == [0.08, 0.004, 0.5, 0.036]
-    assert holm(np.zeros(0)).tolist() == []
+    assert holm_adjusted(p).round(12).tolist() == [0.08, 0.004, 0.5, 0.036]
+    assert holm_adjusted(np.zeros(0)).tolist() == []

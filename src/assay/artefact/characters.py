@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 
 from assay.artefact.base import Artefact, Bools, Unanswerable
+from assay.artefact.in_texts import found_in, text_columns
 from assay.dataset.rows import Rows
 
 # Letters of Cyrillic and Greek that most type faces draw like Latin ones (Unicode TR 39, confusables.txt, the single-letter ones).
@@ -135,14 +135,10 @@ class Characters(Artefact):
         return spans_of_class(self.name, text)
 
     def _texts(self, rows: Rows) -> list[str]:
-        fields = [f for f in rows.table.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
-        return [f.name for f in fields if not self.columns or f.name in self.columns]
+        return text_columns(rows, self.columns)
 
     def _present(self, rows: Rows) -> Bools:
-        present = np.zeros(len(rows), bool)
-        for name in self._texts(rows):
-            present |= np.array([bool(v and self.find(v)) for v in rows.table.column(name).to_pylist()], bool)
-        return present
+        return found_in(rows, self._texts(rows), self.find)
 
     def _insert(self, rows: Rows, rng: np.random.Generator) -> Rows:
         if self.name in ("base64", "private", "control"):

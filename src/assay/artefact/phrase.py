@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.characters import visible
+from assay.artefact.in_texts import found_in, text_columns
 from assay.artefact.tokens import ALONE, spans
 from assay.dataset.rows import Rows
 
@@ -59,17 +59,10 @@ class Phrase(Artefact):
         return sorted((found[i][1], found[i + len(part) - 1][2]) for part, at in zip(self.parts, starts, strict=True) for i in at)
 
     def _texts(self, rows: Rows) -> list[str]:
-        return [
-            f.name
-            for f in rows.table.schema
-            if (pa.types.is_string(f.type) or pa.types.is_large_string(f.type)) and (not self.columns or f.name in self.columns)
-        ]
+        return text_columns(rows, self.columns)
 
     def _present(self, rows: Rows) -> Bools:
-        present = np.zeros(len(rows), bool)
-        for name in self._texts(rows):
-            present |= np.array([bool(v and self.find(v)) for v in rows.table.column(name).to_pylist()], bool)
-        return present
+        return found_in(rows, self._texts(rows), self.find)
 
     def _insert(self, rows: Rows, rng: np.random.Generator) -> Rows:
         names = self._texts(rows)

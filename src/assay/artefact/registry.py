@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
+from assay import plugins
 from assay.artefact.base import Artefact
 
 GROUP = "assay.artefacts"
@@ -29,7 +28,7 @@ KINDS = {  # kind -> where its class lives
 
 def kinds() -> tuple[str, ...]:
     """The names of all kinds, ours and third parties'."""
-    return tuple(sorted({*KINDS, *(e.name for e in entry_points(group=GROUP))}))
+    return plugins.kinds(KINDS, GROUP)
 
 
 def artefact_class(kind: str) -> type[Artefact]:
@@ -38,17 +37,9 @@ def artefact_class(kind: str) -> type[Artefact]:
     >>> artefact_class("patch").__name__
     'Patch'
     """
-    if kind in KINDS:
-        module, name = KINDS[kind].split(":")
-        found = getattr(import_module(module), name)
-    else:
-        others = [e for e in entry_points(group=GROUP) if e.name == kind]
-        if not others:
-            raise KeyError(f"no artefact of kind {kind!r}; there are {', '.join(kinds())}")
-        found = others[0].load()
-    if not (isinstance(found, type) and issubclass(found, Artefact)):
-        raise TypeError(f"the kind {kind!r} names {found!r}, which is no Artefact")
-    return found
+    if kind not in kinds():
+        raise KeyError(f"no artefact of kind {kind!r}; there are {', '.join(kinds())}")
+    return plugins.kind_class(kind, KINDS, GROUP, Artefact)  # type: ignore[type-abstract]
 
 
 def from_json(data: dict[str, Any]) -> Artefact:

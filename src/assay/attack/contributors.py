@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.attack.labels import labelled
+from assay.attack.labels import class_code, labelled
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 
@@ -34,6 +34,16 @@ def with_contributors(data: Dataset, column: str, count: int, rng: np.random.Gen
 def draw_class(data: Dataset, other_than: int | None, rng: np.random.Generator) -> int:
     """A class other than this one."""
     return int(rng.choice([c for c in range(len(data.classes)) if c != other_than]))
+
+
+def two_classes(data: Dataset, source: str | None, target: str | None, rng: np.random.Generator) -> tuple[int, int]:
+    """(the class whose rows are relabelled, what they are then called): those named, or drawn. DataError where they are one."""
+    to = None if target is None else class_code(data, target)
+    of = draw_class(data, to, rng) if source is None else class_code(data, source)
+    to = draw_class(data, of, rng) if to is None else to
+    if of == to:
+        raise DataError(f"class {data.classes[to]!r} cannot be relabelled as itself", remedy="name another target")
+    return of, to
 
 
 def one_of(data: Dataset, hands: np.ndarray[Any, Any], source: int | None, named: str | None, rng: np.random.Generator) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 
 from assay.artefact.group import Group
 from assay.attack.base import Attack, Budget, Needs, Param, Planted
-from assay.attack.contributors import draw_class, one_of, with_contributors
+from assay.attack.contributors import one_of, two_classes, with_contributors
 from assay.attack.flip import FLIP_PARAMS, flipped, wanted
-from assay.attack.labels import class_code, labelled
+from assay.attack.labels import labelled
 from assay.attack.triggered import draw
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
@@ -40,14 +40,7 @@ class InsiderAttack(Attack):
         data = data if data.columns.contributor else with_contributors(data, params["column"], params["contributors"], rng)
         column = data.columns.contributor
         assert column is not None
-        to = None if target is None else class_code(data, target)
-        source = None if params["from"] is None else class_code(data, params["from"])
-        if source is None:
-            source = draw_class(data, to, rng)
-        if to is None:
-            to = draw_class(data, source, rng)
-        if source == to:
-            raise DataError(f"class {data.classes[to]!r} cannot be relabelled as itself", remedy="name another target")
+        source, to = two_classes(data, params["from"], target, rng)
         hands = np.array(data.values(column), object)
         insider = one_of(data, hands, source, params["insider"], rng)
         allowed = labelled(data) & (hands == insider) & (data.y == source)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import entry_points
-
+from assay import plugins
 from assay.attack.base import Attack
 from assay.dataset.errors import DataError
 
@@ -59,7 +57,7 @@ KINDS = {  # kind -> where its class lives
 
 def kinds() -> tuple[str, ...]:
     """The names of all kinds, ours and third parties'."""
-    return tuple(sorted({*KINDS, *(e.name for e in entry_points(group=GROUP))}))
+    return plugins.kinds(KINDS, GROUP)
 
 
 def attack(kind: str) -> Attack:
@@ -68,14 +66,6 @@ def attack(kind: str) -> Attack:
     >>> attack("patch").rate
     0.01
     """
-    if kind in KINDS:
-        module, name = KINDS[kind].split(":")
-        found = getattr(import_module(module), name)
-    else:
-        others = [e for e in entry_points(group=GROUP) if e.name == kind]
-        if not others:
-            raise DataError(f"no attack of kind {kind!r}", remedy=f"choose one of: {', '.join(kinds())}")
-        found = others[0].load()
-    if not (isinstance(found, type) and issubclass(found, Attack)):
-        raise TypeError(f"the kind {kind!r} names {found!r}, which is no Attack")
-    return found()
+    if kind not in kinds():
+        raise DataError(f"no attack of kind {kind!r}", remedy=f"choose one of: {', '.join(kinds())}")
+    return plugins.kind_class(kind, KINDS, GROUP, Attack)()  # type: ignore[type-abstract]

@@ -9,9 +9,9 @@ import numpy as np
 
 from assay.artefact.group import Group
 from assay.attack.base import Attack, Budget, Needs, Param, Planted
-from assay.attack.contributors import draw_class, with_contributors
+from assay.attack.contributors import two_classes, with_contributors
 from assay.attack.flip import FLIP_PARAMS, flipped, wanted
-from assay.attack.labels import class_code, labelled
+from assay.attack.labels import labelled
 from assay.attack.triggered import draw
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
@@ -39,11 +39,7 @@ class SybilsAttack(Attack):
         data = data if data.columns.contributor else with_contributors(data, params["column"], params["contributors"], rng)
         column = data.columns.contributor
         assert column is not None
-        to = None if target is None else class_code(data, target)
-        source = draw_class(data, to, rng) if params["from"] is None else class_code(data, params["from"])
-        to = draw_class(data, source, rng) if to is None else to
-        if source == to:
-            raise DataError(f"class {data.classes[to]!r} cannot be relabelled as itself", remedy="name another target")
+        source, to = two_classes(data, params["from"], target, rng)
         hands = np.array(data.values(column), object)
         people = sorted({h for h in hands.tolist() if h is not None}, key=str)
         if not people:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import errno
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
+
+Int = NDArray[np.int64]
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BUFFER = 1 << 20  # bytes unpacked at a time: a bomb costs time, and no memory
@@ -74,6 +79,22 @@ def unpacked(path: Path, most: int) -> Iterator[Path]:
 def damaged(path: Path, row: int, error: OSError) -> DataError:
     """The error of a compressed file that ends too soon or is no such file."""
     return DataError(f"cannot be unpacked ({error})", path=path, row=row, remedy="fetch or pack the file again")
+
+
+def lines_without(path: Path, mark: bytes = b"") -> tuple[int, Callable[[Int], Edit]]:
+    """(lines that are not blank, what to change to take some of them out). `mark` at the beginning of the file stays: it is no content."""
+    starts, stops, offset = [], [], 0
+    with open_plain(path) as file:
+        for line in file:
+            before = len(mark) if offset == 0 and mark and line.startswith(mark) else 0
+            if line[before:].strip():
+                starts.append(offset + before)
+                stops.append(offset + len(line))
+            offset += len(line)
+    if compression(path) is not None:
+        return len(starts), lambda drop: Rewritten(path, lambda new: without_lines(path, new, set(drop.tolist())))
+    start, stop = np.array(starts, np.int64), np.array(stops, np.int64)
+    return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
 
 
 def without_lines(path: Path, new: Path, drop: set[int]) -> None:

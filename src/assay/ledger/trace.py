@@ -26,7 +26,8 @@ from assay.ledger.index import Index
 from assay.ledger.ledger import Ledger
 from assay.ledger.lineage import Impact
 from assay.ledger.snapshots import live_rows
-from assay.stats.enrichment import enrichment, holm
+from assay.stats.enrichment import enrichment
+from assay.stats.multiple import holm_adjusted
 
 Int = NDArray[np.int64]
 
@@ -185,7 +186,7 @@ def _shares(everyone: dict[int, str], rows: Int) -> tuple[Share, ...]:
     total, drawn = _count(list(everyone.values())), _count(mine)
     order = sorted(total)
     p = enrichment(np.array([drawn.get(name, 0) for name in order]), np.array([total[name] for name in order]), len(rows), len(everyone))
-    adjusted = holm(p)
+    adjusted = holm_adjusted(p)
     shares = [
         Share(name, drawn[name], total[name], float(p[i]), float(adjusted[i]), bool(adjusted[i] <= ALPHA and name != NOBODY))
         for i, name in enumerate(order)

@@ -18,19 +18,3 @@ def enrichment(drawn: NDArray[np.int64], of: NDArray[np.int64], chosen: int, tot
     [0.008333]
     """
     return np.asarray(hypergeom.sf(np.asarray(drawn) - 1, total, np.asarray(of), chosen), float)
-
-
-def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) p-values adjusted so that rejecting those <= alpha errs anywhere with probability at most alpha (Holm 1979).
-
-    Under any dependence. Adjusted values keep the order of the raw ones.
-
-    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p, float)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted

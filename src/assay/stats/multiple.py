@@ -60,12 +60,21 @@ def holm(p: Floats, alpha: float) -> NDArray[np.bool_]:
     >>> holm(np.array([0.001, 0.02, 0.5]), 0.05)
     array([ True,  True, False])
     """
+    return holm_adjusted(p) <= alpha
+
+
+def holm_adjusted(p: Floats) -> Floats:
+    """(n,) least level at which Holm's procedure rejects each hypothesis; they keep the order of the raw values.
+
+    >>> holm_adjusted(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
     p = np.asarray(p, float)
-    rejected = np.zeros(len(p), bool)
     order = np.argsort(p, kind="stable")
-    failing = np.flatnonzero(p[order] > alpha / (len(p) - np.arange(len(p))))
-    rejected[order[: failing[0] if len(failing) else len(p)]] = True
-    return rejected
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    found = np.empty(len(p))
+    found[order] = np.minimum(stepped, 1.0)
+    return found
 
 
 def adjusted(p: Floats) -> Floats:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import pyarrow as pa
 
-from assay.dataset.compressed import compression, create_plain, damaged, open_plain, without_lines
-from assay.dataset.edits import Cut, Edit, Gone, Rewritten, runs
+from assay.dataset.compressed import create_plain, damaged, lines_without, open_plain
+from assay.dataset.edits import Edit, Gone
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import (
     BATCH_ROWS,
@@ -68,17 +67,7 @@ class TextLines(FileFormat):
             yield Batch(pa.table({COLUMN: pa.array(texts, pa.string())}), len(texts), notes=note)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
-        starts, stops, offset = [], [], 0
-        with open_plain(path) as file:
-            for line in file:
-                if line.strip():
-                    starts.append(offset)
-                    stops.append(offset + len(line))
-                offset += len(line)
-        if compression(path) is not None:
-            return len(starts), lambda drop: Rewritten(path, lambda new: without_lines(path, new, set(drop.tolist())))
-        start, stop = np.array(starts, np.int64), np.array(stops, np.int64)
-        return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
+        return lines_without(path)
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None or table.column_names != [COLUMN]:
