@@ -1,7 +1,9 @@
-"""A small object store for tests, as S3 answers: conditional PUT, GET, DELETE, ListObjectsV2 in pages; and faults on demand."""
+"""A small object store for tests, as S3 answers: conditional PUT, HEAD, GET of a range, DELETE, ListObjectsV2 in pages; and faults on
+demand."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+MOMENT = "Sat, 21 Nov 2026 07:00:00 GMT"
 PAGE = 7  # keys in one answer: few, so that every test turns pages
 
 
@@ -38,13 +41,33 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
-    def _answer(self, status: int, body: bytes = b"", tag: str = "") -> None:
+    def _answer(self, status: int, body: bytes = b"", tag: str = "", span: str = "") -> None:
         self.send_response(status)
         if tag:
             self.send_header("ETag", tag)
+            self.send_header("Last-Modified", MOMENT)
+        if span:
+            self.send_header("Content-Range", span)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _object(self) -> None:
+        data = self.server.objects.get(self._key())
+        if data is None:
+            self._answer(200 if "/" not in self._key().rstrip("/") else 404)  # a bucket is there, whatever its name
+            return
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["range"] or "")
+        if asked is None:
+            self._answer(200, data, etag(data))
+            return
+        start, stop = int(asked[1]), min(int(asked[2] or len(data) - 1), len(data) - 1)
+        self._answer(206, data[start : stop + 1], etag(data), f"bytes {start}-{stop}/{len(data)}")
+
+    def do_HEAD(self) -> None:
+        with self.server.mutex:
+            self._object()
 
     def _key(self) -> str:
         return unquote(urlsplit(self.path).path).removeprefix("/")
@@ -53,15 +76,19 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.mutex:
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             if "list-type" in query:
-                start = f"{self._key()}/{query['prefix']}"
+                start = f"{self._key()}/{query.get('prefix', '')}"
                 keys = sorted(key for key in self.server.objects if key.startswith(start) and key > query.get("continuation-token", ""))
-                shown = "".join(f"<Contents><Key>{escape(key.partition('/')[2])}</Key></Contents>" for key in keys[:PAGE])
-                token = f"<NextContinuationToken>{keys[PAGE - 1]}</NextContinuationToken>" if len(keys) > PAGE else ""
+                shown = "".join(
+                    f"<Contents><Key>{escape(key.partition('/')[2])}</Key><Size>{len(self.server.objects[key])}</Size></Contents>"
+                    for key in keys[:PAGE]
+                )
+                more = len(keys) > PAGE
+                token = f"<NextContinuationToken>{escape(keys[PAGE - 1])}</NextContinuationToken>" if more else ""
+                said = f"<KeyCount>{min(len(keys), PAGE)}</KeyCount><IsTruncated>{str(more).lower()}</IsTruncated>"
                 space = "http://s3.amazonaws.com/doc/2006-03-01/"
-                self._answer(200, f'<ListBucketResult xmlns="{space}">{shown}{token}</ListBucketResult>'.encode())
+                self._answer(200, f'<ListBucketResult xmlns="{space}">{said}{shown}{token}</ListBucketResult>'.encode())
                 return
-            data = self.server.objects.get(self._key())
-            self._answer(404) if data is None else self._answer(200, data, etag(data))
+            self._object()
 
     def do_PUT(self) -> None:
         data = self.rfile.read(int(self.headers["Content-Length"]))

@@ -48,7 +48,7 @@ def add(app: typer.Typer) -> None:
 
 
 def scan(
-    path: Path = typer.Argument(help="The data: a file, or a folder."),
+    path: str = typer.Argument(help="The data: a file, a folder, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME.", metavar="PATH"),
     content: str | None = typer.Option(None, help="Columns that a model sees, comma-separated.", rich_help_panel="Columns"),
     label: str | None = typer.Option(None, help="Label columns, comma-separated.", rich_help_panel="Columns"),
     id: str | None = typer.Option(None, help="Column that names a row.", rich_help_panel="Columns"),
@@ -80,6 +80,7 @@ def scan(
     from assay import api
     from assay.cli.progress import progress_bar
     from assay.dataset.errors import DataError
+    from assay.dataset.remote import is_remote
     from assay.report import folder
     from assay.report.report import FORMATS, MORE
     from assay.report.steps import next_steps
@@ -93,10 +94,11 @@ def scan(
         from assay.report.plots.registry import check_png
 
         check_png()
-    if not path.exists():
+    where = path if is_remote(path) else Path(path)
+    if isinstance(where, Path) and not where.exists():
         raise DataError("there is no such file or folder", path=path, remedy="check the path")
-    out = out or folder.default_folder(path, Path.cwd())
-    folder.check_writable(out, path)
+    out = out or folder.default_folder(where, Path.cwd())
+    folder.check_writable(out, where if isinstance(where, Path) else None)
     if server is not None:
         from assay.cli.scan_remote import Asked, scan_remote
 
@@ -104,10 +106,12 @@ def scan(
             raise DataError("--trusted, --since, --ledger, --no-samples and --engine are for this machine", remedy="leave them out")
         columns = Asked(listed(content), listed(label), id, contributor, source, time, None if task is None else task.value)
         settings = {"alpha": alpha, "depth": depth.value, "seed": seed, "canaries": not no_canaries}
-        return scan_remote(server, project, path, out, columns, settings, formats).exit_code(fail_on.value)
+        if not isinstance(where, Path):
+            raise DataError("a service is sent files, not the address of a bucket", remedy="fetch the data first")
+        return scan_remote(server, project, where, out, columns, settings, formats).exit_code(fail_on.value)
     with progress_bar() as progress:
         report = api.scan(
-            path,
+            where,
             content=listed(content),
             label=listed(label),
             id=id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import struct
 import tokenize
@@ -13,6 +14,15 @@ import zlib
 DAMAGE: tuple[type[Exception], ...] = (ValueError, OSError, EOFError, KeyError, IndexError, TypeError, AttributeError, SyntaxError)
 DAMAGE += (OverflowError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 DAMAGE += (pickle.UnpicklingError,)
+
+
+def short_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, which says nothing about the data: libraries say so as MemoryError, or as the system's ENOMEM.
+
+    >>> short_of_memory(MemoryError()), short_of_memory(OSError(errno.ENOMEM, "mmap")), short_of_memory(ValueError())
+    (True, True, False)
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 class DataError(Exception):

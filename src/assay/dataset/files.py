@@ -13,6 +13,8 @@ def existing(path: str | Path) -> Path:
     folder.
     """
     there = Path(path)
+    if str(path).startswith("s3:/"):
+        raise DataError("lies in an object store, from where only assay scan reads", path=path, remedy="fetch it first, and name the copy")
     in_utf8(str(there), there.parent)
     if not there.exists():
         near = next((parent for parent in there.absolute().parents if parent.exists()), None)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from assay.dataset.assemble import one_table, plain
 from assay.dataset.data import Columns, Dataset, Task, Unreadable
 from assay.dataset.dialogue import unfold
 from assay.dataset.digest import NOTHING, row_digests
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.files import existing
 from assay.dataset.formats.base import Batch
 from assay.dataset.formats.registry import recognise
@@ -27,6 +28,7 @@ from assay.dataset.limits import LIMITS, VARIABLE, Limits, Progress, silent
 from assay.dataset.memory import in_memory
 from assay.dataset.merkle import LEAVES, joined, subtree_hash
 from assay.dataset.pictures import Album, Survey, hashes_of
+from assay.dataset.remote import Remote, class_names, is_remote, shard_batches
 from assay.engine.base import current, spans
 
 Int = NDArray[np.int64]
@@ -93,7 +95,7 @@ def read(
     limits: Limits = LIMITS,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The data set at a path, or held by pandas, polars, NumPy, pyarrow, Hugging Face, torch or plain Python.
+    """The data set at a path, at a URL s3://BUCKET/PREFIX, or held by pandas, polars, NumPy, pyarrow, Hugging Face, torch or plain Python.
 
     What `columns` leaves unset and a `task` of None are inferred; `notes` of the result say how. Records that cannot be
     read keep their number and are listed in `unreadable`. Raises DataError where the request or the data as a whole is
@@ -104,14 +106,37 @@ def read(
     if not isinstance(source, str | PathLike):
         batches, what, class_names = in_memory(source)
         return _read(lambda: iter(batches), what, "memory", class_names, wanted, say)
+    if is_remote(source):
+        return _read_remote(str(source), wanted, say)
     path = existing(fspath(source))
+    return _read_path(path, str(path), wanted, say)
+
+
+def _read_remote(url: str, wanted: _Wanted, say: Progress) -> Dataset:
+    remote = Remote.at(url, wanted.limits)
+    shards = remote.shards()
+    if shards is None:
+        with remote.fetched() as copy:
+            return _read_path(existing(copy), url, wanted, say)
+    form, objects = shards
+    names = class_names(remote, form, objects)
+    return _read(lambda: shard_batches(remote, form, objects, wanted.limits), url, form.name, names, wanted, say)
+
+
+def _read_path(path: Path, named: str, wanted: _Wanted, say: Progress) -> Dataset:
+    """`named`: what the data set is called in the result, where the files are a copy."""
+    limits = wanted.limits
     try:
         form = recognise(path)
-        return _read(lambda: form.batches(path, limits), str(path), form.name, form.class_names(path), wanted, say)
+        return _read(lambda: form.batches(path, limits), named, form.name, form.class_names(path), wanted, say)
     except OSError as error:
+        if short_of_memory(error):
+            raise
         where = error.filename or path
         raise DataError(f"cannot be read ({error.strerror or error})", path=where, remedy="check that you may read it") from error
     except (pa.ArrowException, UnicodeDecodeError) as error:  # a schema whose names are no text, a type that is none
+        if short_of_memory(error):
+            raise
         raise DataError(f"the file is damaged ({error})", path=path, remedy="fetch or write the file again") from error
 
 

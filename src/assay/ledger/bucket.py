@@ -28,14 +28,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from assay.dataset.errors import DataError
+from assay.dataset.remote import Place
 from assay.ledger.errors import Refused
 from assay.ledger.s3_sign import Account, encoded, query_string, signed
 from assay.ledger.storage import differs, lost
 
-SCHEME = "s3"
 LEASE = 120.0  # seconds without a sign of life after which another may write: above the longest fold between two writes
 POLL = 0.5  # seconds between two looks at a lease that somebody else holds
 AT_ONCE = 8  # requests under way together: an answer takes some tens of milliseconds, whatever its size
@@ -63,18 +62,10 @@ class Bucket:
     """
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
-        parts = urlsplit(url)
-        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        self._region = asked.pop("region", "us-east-1")
-        endpoint = urlsplit(asked.pop("endpoint", f"https://s3.{self._region}.amazonaws.com"))
-        if parts.scheme != SCHEME or not parts.netloc or asked or endpoint.scheme not in ("https", "http") or not endpoint.hostname:
-            raise DataError(f"{url!r} names no bucket", remedy="write s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION")
-        if endpoint.scheme == "http" and endpoint.hostname not in ("127.0.0.1", "localhost", "::1"):
-            raise DataError("an object store that is not on this machine is spoken to by https", remedy="give endpoint=https://…")
-        prefix = parts.path.strip("/")
-        self._bucket, self._prefix = parts.netloc, f"{prefix}/" if prefix else ""
-        self._endpoint = endpoint
-        self._account = _account(self._region)
+        place = Place.of(url)
+        self._bucket, self._prefix = place.bucket, f"{place.prefix}/" if place.prefix else ""
+        self._endpoint = place.endpoint
+        self._account = _account(place.region)
         self._clock, self._sleep = clock, sleep
         self._mutex = threading.RLock()
         self._local = threading.local()

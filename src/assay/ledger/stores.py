@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from assay.dataset.errors import DataError
-from assay.ledger.bucket import SCHEME, Bucket
+from assay.dataset.remote import SCHEME
+from assay.ledger.bucket import Bucket
 from assay.ledger.postgres import SCHEMES, Postgres
 from assay.ledger.storage import Folder, Storage
 

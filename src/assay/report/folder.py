@@ -14,7 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assay.dataset.atomic import move
 from assay.dataset.errors import DataError
+from assay.dataset.remote import Place
 from assay.report.rows import SCHEMA as ROWS_SCHEMA
 
 JSON, ROWS, HTML, SARIF, JUNIT = "report.json", "rows.parquet", "report.html", "report.sarif", "report.junit.xml"
@@ -28,8 +30,8 @@ LARGEST_JSON = 1 << 30  # bytes; a report.json of ours stays far below
 Writer = Callable[[Path], None]
 
 
-def default_folder(source: Path, working: Path) -> Path:
-    """`<name>.assay` in the working directory, or beside the data where that directory is inside the data: a report
+def default_folder(source: Path | str, working: Path) -> Path:
+    """`<name>.assay` in the working directory, for a URL too, or beside the data where that directory is inside the data: a report
     in the scanned folder would be data the next time.
 
     >>> default_folder(Path("/data/reviews.csv"), Path("/home/me")).as_posix()
@@ -37,6 +39,8 @@ def default_folder(source: Path, working: Path) -> Path:
     >>> default_folder(Path("/data/signs"), Path("/data/signs/stop")).as_posix()
     '/data/signs.assay'
     """
+    if isinstance(source, str):
+        return working / f"{Path(Place.of(source).name).stem}.assay"
     source, working = source.resolve(), working.resolve()
     name = (source.name if source.is_dir() or not source.suffix else source.stem) or "data"
     inside = source == working or source in working.parents
@@ -132,12 +136,12 @@ def write_folder(folder: Path, files: dict[str, Writer]) -> None:
         if folder.exists():
             if (folder / STATES).exists() and not (scratch / STATES).exists():
                 shutil.copytree(folder / STATES, scratch / STATES)
-            folder.rename(old)
+            move(folder, old)
         try:
-            scratch.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
+            move(scratch, folder)
+        except BaseException:
+            if old.exists() and not folder.exists():
+                move(old, folder)
             raise
         shutil.rmtree(old, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from assay.dataset.data import Dataset
+from assay.dataset.remote import is_remote
 from assay.finding import Check, Conclusion, Finding
 from assay.report import words
 from assay.report.json import e_value, jsonable, number
@@ -113,6 +114,8 @@ def _result(finding: Finding, data: Dataset, samples: bool, rules: list[str]) ->
 
 
 def _files(finding: Finding, data: Dataset) -> list[str]:
+    if is_remote(data.path):
+        return [data.path]
     root = Path(data.path)
     if root.is_dir() and data.modality == "image":
         keys = [root / data.key[p] for p in finding.positions[:MOST_LOCATIONS]]

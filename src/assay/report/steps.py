@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from assay.dataset.data import Dataset
+from assay.dataset.remote import Place, is_remote
 from assay.finding import Conclusion
 from assay.report.rows import by_strength
 
@@ -18,11 +19,14 @@ def next_steps(data: Dataset, conclusion: Conclusion, folder: Path) -> tuple[str
     if data.format == MEMORY:
         return ("kept = torch.utils.data.Subset(data, report.keep)",) if quarantined else ()
     path = Path(data.path) if Path(data.path).name not in ("", "..") else Path(data.path).resolve()
+    if is_remote(data.path):  # records are taken out of files: fetched under its name, it has the same fingerprint
+        path = Path(Place.of(data.path).name)
     source, report = shlex.quote(data.path), shlex.quote(str(folder))
     steps = []
     if quarantined:
         clean = path.with_name(f"{path.name}.clean" if path.is_dir() else f"{path.stem}.clean{path.suffix}")
-        steps.append(f"assay clean {source} --report {report} --out {shlex.quote(str(clean))}")
+        files = shlex.quote(str(path)) if is_remote(data.path) else source
+        steps.append(f"assay clean {files} --report {report} --out {shlex.quote(str(clean))}")
     involved = [f for f in by_strength(conclusion.findings) if f.status != "shortcut" and len(f.positions)]
     if involved:
         steps.append(f"assay explain {report} {int(data.row[involved[0].positions[0]])}")

@@ -133,19 +133,25 @@ class FileFormat(Format):
     suffixes: ClassVar[tuple[str, ...]]
 
     def sniff(self, path: Path) -> bool:
-        if path.is_dir():
-            suffixes = {suffix(name) for name in visible_names(path)}
-            return bool(suffixes.intersection(self.suffixes)) and suffixes <= {*self.suffixes, *BESIDE}
-        return self.sniff_file(path)
+        return self.fits(visible_names(path)) if path.is_dir() else self.sniff_file(path)
+
+    def fits(self, names: Iterable[str]) -> bool:
+        """Whether the files of a folder are its shards, and what may lie beside them."""
+        suffixes = {suffix(name) for name in names}
+        return bool(suffixes.intersection(self.suffixes)) and suffixes <= {*self.suffixes, *BESIDE}
+
+    def holds(self, name: str) -> bool:
+        """Whether a file of that name holds records."""
+        return suffix(name) in self.suffixes
 
     def sniff_file(self, path: Path) -> bool:
-        return suffix(path.name) in self.suffixes
+        return self.holds(path.name)
 
     def parts(self, path: Path) -> list[Path]:
         """The files that hold the records, in order."""
         if not path.is_dir():
             return [path]
-        return [file for file in visible_files(path) if suffix(file.name) in self.suffixes]
+        return [file for file in visible_files(path) if self.holds(file.name)]
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         """Shards of a folder are read by the engine in use, each as a whole; one that cannot be read is told as one lost record."""
