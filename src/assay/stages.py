@@ -21,6 +21,7 @@ import numpy as np
 
 from assay.artefact.base import Artefact
 from assay.artefact.registry import from_json
+from assay.dataset.atomic import move
 from assay.dataset.data import Dataset
 from assay.finding import Check, Effect, TrialResult
 from assay.mine.candidate import Candidate
@@ -83,7 +84,7 @@ def _store(path: Path, stage: Examined) -> None:
         np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
-    scratch.replace(path)
+    move(scratch, path)
 
 
 def _load(path: Path) -> Examined | None:

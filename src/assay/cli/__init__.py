@@ -51,6 +51,9 @@ from assay.cli.terminal import Shielded
 
 OK, FOUND, WRONG, INCOMPLETE, STOPPED, TERMINATED = 0, 1, 2, 3, 130, 143
 
+# how the loader of libraries and the threads of Python say that memory ran out
+NO_ROOM = ("failed to map segment from shared object", "annot allocate memory", "can't start new thread", "Unable to allocate")
+
 EPILOG = "Add --debug anywhere to see the traceback of an error. Commands in full: docs/commands.md"
 
 app = typer.Typer(
@@ -148,7 +151,7 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _message(error: Exception) -> int:
-    from assay.dataset.errors import DataError
+    from assay.dataset.errors import DataError, short_of_memory
 
     show = getattr(error, "show", None)
     if callable(show) and hasattr(error, "exit_code"):  # typer's own: an unknown option, a missing argument
@@ -157,13 +160,13 @@ def _message(error: Exception) -> int:
     if isinstance(error, DataError):
         _say(str(error))
         return WRONG
+    if short_of_memory(error) or any(sign in str(error) for sign in NO_ROOM):
+        _say("out of memory. Remedy: scan a part of the rows, or use a machine with more memory")
+        return INCOMPLETE
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         _say(f"{place}{error.strerror or error}")
         return WRONG
-    if isinstance(error, MemoryError):
-        _say("out of memory. Remedy: scan a part of the rows, or use a machine with more memory")
-        return INCOMPLETE
     _say(f"this is a fault in Assay: {type(error).__name__}: {error}. Run again with --debug and report what it prints")
     return INCOMPLETE
 

@@ -8,7 +8,6 @@ looks are in and more than half agree; when they are in and do not, it is escala
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow as pa
 from assay.crowd.decisions import Decision, read_decisions
 from assay.crowd.queue import Item, assign
 from assay.crowd.reliability import alpha
-from assay.dataset.atomic import whole
+from assay.dataset.atomic import move, whole
 from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
@@ -192,7 +191,7 @@ def rewrite(review: Review) -> None:
     path = review.folder / "review.json"
     beside = path.with_name(".review.json.new")
     beside.write_text(_text(review), encoding="utf-8")
-    os.replace(beside, path)
+    move(beside, path)
 
 
 def taken_up(review: Review, looks: Sequence[tuple[int, str]]) -> Review:

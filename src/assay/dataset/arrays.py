@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import Batch
 
 CHANNELS = (1, 3, 4)
@@ -73,6 +73,8 @@ def to_arrow(array: NDArray[Any], name: str, path: str) -> pa.Array:
     try:
         return pa.array(array.tolist() if array.dtype.kind in "OU" else np.ascontiguousarray(array))
     except (pa.ArrowException, TypeError) as error:
+        if short_of_memory(error):
+            raise
         raise DataError(f"array {name!r} of type {array.dtype} cannot be a column", path=path, remedy="give numbers or strings") from error
 
 

@@ -20,23 +20,50 @@ def refuse_existing(out: Path) -> None:
         raise DataError("the folder it should lie in is not there", path=out, remedy=f"make it first: mkdir -p {out.parent}")
 
 
+def move(source: Path, target: Path) -> None:
+    """Renames; what stands at `target` is replaced as `os.replace` does. Raises OSError only where it was not done.
+
+    A network file system may do a rename, lose the answer, be asked again, and report that there is nothing to rename. What
+    tells is the file itself: where `target` is now what `source` was, it is done.
+
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "new").write_text("x")
+    >>> move(folder / "new", folder / "there")
+    >>> (folder / "there").read_text()
+    'x'
+    """
+    before = os.lstat(source)
+    try:
+        os.replace(source, target)
+    except OSError:
+        if os.path.lexists(source) or not os.path.lexists(target) or not os.path.samestat(before, os.lstat(target)):
+            raise
+
+
 @contextmanager
 def whole(*outs: Path) -> Iterator[tuple[Path, ...]]:
     """Temporary paths, one for each of `outs`, moved there at the end in order; removed if the block does not end well.
 
     Each is in a folder of its own beside its `out`, so that the move is a rename. A path at which nothing was made is
-    left out.
+    left out. Where a move fails, those before it are undone: all of them are there, or none.
     """
     for out in outs:
         refuse_existing(out)
     homes = [Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.absolute().parent)) for out in outs]
+    moved: list[tuple[Path, Path]] = []
     try:
         made = tuple(home / out.name for home, out in zip(homes, outs, strict=True))
         yield made
-        for new, out in zip(made, outs, strict=True):
-            if new.exists():
-                refuse_existing(out)
-                os.rename(new, out)
+        try:
+            for new, out in zip(made, outs, strict=True):
+                if new.exists():
+                    refuse_existing(out)
+                    move(new, out)
+                    moved.append((new, out))
+        except BaseException:
+            for new, out in reversed(moved):
+                move(out, new)
+            raise
     finally:
         for home in homes:
             shutil.rmtree(home, ignore_errors=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.arrays import Parts, batch_of, to_arrow
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import Batch
 from assay.dataset.formats.embedded import class_names_of, lift_pictures
 from assay.dataset.formats.jsonl import column_of, table_of
@@ -72,7 +72,9 @@ def _arrayish(value: Any) -> bool:
 def _from_pandas(frame: Any) -> pa.Table:
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, TypeError):  # a column of mixed values, which a list of them may still be text of
+    except (pa.ArrowException, TypeError) as error:  # a column of mixed values, which a list of them may still be text of
+        if short_of_memory(error):
+            raise
         table = pa.table({str(name): column_of(_python(frame[name].tolist())) for name in frame.columns})
     return table.replace_schema_metadata(None)
 

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.dataset.atomic import refuse_existing, whole
+from assay.dataset.atomic import move, refuse_existing, whole
 from assay.dataset.edits import Cut, Edit, Gone, Rewritten
 from assay.dataset.errors import DataError
 from assay.dataset.files import existing
@@ -183,6 +183,7 @@ def _move(source: BinaryIO, target: BinaryIO, count: int) -> None:
 
 
 def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex; the file is streamed."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
@@ -203,15 +204,15 @@ def restore(out: str | Path) -> Path:
     with whole(target.with_name(target.name + ".restored")) as (new,):
         _rebuild(target, aside / "files", new, manifest["files"])
         if target.is_file():
-            os.replace(new, target)
+            move(new, target)
         else:  # a folder cannot be replaced in one step: moved away first, and back if anything interrupts
             old = target.with_name(new.parent.name + ".old")
             try:
-                os.rename(target, old)
-                os.rename(new, target)
+                move(target, old)
+                move(new, target)
             finally:
                 if not target.exists():
-                    os.rename(old, target)
+                    move(old, target)
             shutil.rmtree(old)
     _let_go(aside)
     return target
@@ -226,7 +227,7 @@ def _is_back(target: Path, files: Sequence[dict[str, Any]]) -> bool:
 def _let_go(aside: Path) -> None:
     """Renamed first: killed while it deletes, nothing half-deleted bears the name."""
     hidden = aside.with_name(f".{aside.name}.gone-{os.getpid()}")
-    os.rename(aside, hidden)
+    move(aside, hidden)
     shutil.rmtree(hidden)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from assay.api import scan
 from assay.artefact.base import Unanswerable
+from assay.dataset.atomic import move
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
@@ -278,5 +279,5 @@ def write(path: Path, document: Mapping[str, Any]) -> str:
     """Put a JSON document at `path`, whole; its SHA-256."""
     part = path.with_name(f".{path.name}")
     part.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    move(part, path)
     return sha256_of(path)

@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from assay.dataset.atomic import move
 from assay.dataset.errors import DataError
 from assay.known.signatures import Signatures, open_signatures, read_signed
 from assay.ledger.note import LARGEST, Key
@@ -61,4 +62,4 @@ def _replace(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(name, path)
+    move(Path(name), path)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.dataset.atomic import whole
+from assay.dataset.atomic import move, whole
 from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
@@ -49,14 +49,14 @@ def keep(ledger: Ledger, data: Dataset, name: str) -> int:
             target.parent.mkdir(parents=True, exist_ok=True)
             aside = target.with_name(f".{digest}-{os.getpid()}")
             shutil.copyfile(file, aside)
-            os.replace(aside, target)
+            move(aside, target)
             new += 1
         files.append({"path": "" if place.is_file() else file.relative_to(place).as_posix(), "sha256": digest})
     said = {"schema": SCHEMA, "snapshot": name, "root": root, "columns": asdict(data.columns), "task": data.task, "files": files}
     path = _list(ledger, name)
     aside = path.with_name(f".{path.name}-{os.getpid()}")
     aside.write_text(json.dumps(said) + "\n", encoding="utf-8")
-    os.replace(aside, path)
+    move(aside, path)
     return new
 
 

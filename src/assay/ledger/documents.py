@@ -42,6 +42,7 @@ def purge_json(done: Cleaned, reason: str) -> dict[str, Any]:
 
 
 def impact_json(found: Impact) -> dict[str, Any]:
+    """Which rows, snapshots and models are touched, as the purge record has them."""
     return {
         "derived": found.derived.tolist(),
         "snapshots": [{"name": name, "rows": count} for name, count in found.snapshots],

@@ -25,6 +25,7 @@ _HEAD = Struct(">QI")
 
 
 def path_of(first: int) -> str:
+    """Where the segment lies whose first event has this index."""
     return f"{FOLDER}{first:020d}"
 
 

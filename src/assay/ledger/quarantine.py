@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.dataset.atomic import move
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
@@ -60,7 +61,7 @@ def hold(ledger: Ledger, data: Dataset, source: str, why: Refused, *, contributo
         said = {"name": place.name, "columns": asdict(data.columns), "task": data.task, "contributor": contributor}
         (aside / MANIFEST).write_text(json.dumps(said) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)  # of a process that died before it logged it
-        aside.rename(folder)
+        move(aside, folder)
         reason = str(why).split(". Remedy: ")[0]
         body = {"source": source, "fingerprint": data.fingerprint, "records": data.records, "reason": reason}
         return ledger.record([("rows.quarantined", body)])

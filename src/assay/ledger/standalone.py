@@ -30,11 +30,13 @@ class Wrong(Exception):
 
 
 def need(condition: object, problem: str) -> None:
+    """Raises Wrong with the problem unless the condition holds."""
     if not condition:
         raise Wrong(problem)
 
 
 def unbase64(text: str) -> bytes:
+    """The bytes of canonical base64. Raises Wrong for anything else."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
@@ -47,6 +49,8 @@ def unbase64(text: str) -> bytes:
 
 
 class Key:
+    """A public Ed25519 key as a signed note names it: NAME+ID+BASE64."""
+
     def __init__(self, vkey: str) -> None:
         self.name, identity, encoded = vkey.strip().split("+", 2)
         data = unbase64(encoded)
@@ -93,10 +97,12 @@ def open_checkpoint(note: str, key: Key, origin: str) -> tuple[int, bytes]:
 
 
 def leaf_hash(entry: bytes) -> bytes:
+    """The hash of an entry of the log."""
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -151,6 +157,7 @@ def check_proof(text: str, key: Key, origin: str, entry: bytes) -> tuple[int, in
 
 
 def tile_path(level: object, number: int, width: int) -> str:
+    """Where a tile of the log lies, as C2SP tlog-tiles writes it."""
     digits = str(number)
     digits = digits.zfill(-(-len(digits) // 3) * 3)
     parts = [digits[i : i + 3] for i in range(0, len(digits), 3)]
@@ -210,6 +217,7 @@ def check_statement(text: str, key: Key) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command line: 0 where it holds, 1 where it does not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_subparsers(dest="what", required=True)
     proof, log, statement = (what.add_parser(name) for name in ("proof", "log", "statement"))

@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from assay.dataset.atomic import move
 from assay.ledger.errors import Refused, Tampered
 
 FLUSHERS = 8  # threads that wait for the disk; 400 files of 8 kB take .11 ms each so, .37 ms one after another (ext4)
@@ -188,7 +189,7 @@ def replace(path: Path, data: bytes, temporary: Path) -> None:
     """Puts `data` at `path`, whole or not at all, durable on return. `temporary` lies on the same file system."""
     temporary.write_bytes(data)
     _flush([temporary])
-    os.replace(temporary, path)
+    move(temporary, path)
     _flush([path.parent])
 
 

@@ -59,6 +59,7 @@ def schema() -> dict[str, Any]:
 
 
 def dataset_json(data: Dataset) -> dict[str, Any]:
+    """The data set as report.json tells of it: path, rows, classes with their counts, columns, fingerprint."""
     counts = np.bincount(data.y[data.y != MISSING], minlength=len(data.classes))
     columns = data.columns
     return {
@@ -86,6 +87,7 @@ def dataset_json(data: Dataset) -> dict[str, Any]:
 
 
 def finding_json(finding: Finding, data: Dataset, samples: bool) -> dict[str, Any]:
+    """One finding; `samples` false keeps the artefact and all content out."""
     effect = finding.effect
     return {
         "id": finding.id,
@@ -117,6 +119,7 @@ def finding_json(finding: Finding, data: Dataset, samples: bool) -> dict[str, An
 
 
 def trial_json(trial: TrialResult) -> dict[str, Any]:
+    """One trial of a finding, its e-value also as a power of ten."""
     return {
         "name": trial.name,
         "state": trial.state,
@@ -128,10 +131,12 @@ def trial_json(trial: TrialResult) -> dict[str, Any]:
 
 
 def check_json(check: Check) -> dict[str, Any]:
+    """One planned check: whether it ran, and why not."""
     return {"name": check.name, "state": check.state, "reason": check.reason, "seconds": number(check.seconds) or 0.0}
 
 
 def sensitivity_json(item: Sensitivity) -> dict[str, Any]:
+    """What the canaries say would have been caught, with its interval."""
     return {
         "kind": item.kind,
         "size": item.size,
@@ -143,12 +148,14 @@ def sensitivity_json(item: Sensitivity) -> dict[str, Any]:
 
 
 def screen_json(screen: RowScore, data: Dataset) -> dict[str, Any]:
+    """One screen of rows: how many it flags, and the most suspicious of them."""
     flagged = np.flatnonzero(screen.flag)
     top = flagged[np.argsort(-screen.score[flagged], kind="stable")][:TOP_SCREEN]
     return {"name": screen.name, "reason": screen.reason, "flagged": len(flagged), "rows": data.row[top].tolist()}
 
 
 def availability_json(cost: Availability | None) -> dict[str, Any] | None:
+    """What mislabelled rows cost in accuracy; None where it was not estimated."""
     if cost is None:
         return None
     return {

@@ -226,7 +226,7 @@ def _member(held: zipfile.ZipFile, member: zipfile.ZipInfo, out: Path, left: int
 def pack(folder: Path, out: Path) -> None:
     """A folder as an archive that `unpack` takes, in the order of its paths; links are not followed."""
     above = folder.parent if folder.parent != folder else folder
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.is_symlink():
                 archive.write(path, path.relative_to(above).as_posix())

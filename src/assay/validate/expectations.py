@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from assay.dataset.atomic import move
 from assay.dataset.errors import DataError
 
 SCHEMA = "assay.expectations/1"
@@ -92,7 +93,7 @@ def save(expectations: Expectations, path: Path) -> None:
     text = json.dumps(to_json(expectations), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     scratch = path.with_name(path.name + ".part")
     scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
+    move(scratch, path)
 
 
 def load(path: Path) -> Expectations:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.dataset.edits import Edit, Rewritten
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_columns
 from assay.dataset.formats.embedded import class_names_in, lift_pictures, with_pictures
 from assay.dataset.limits import Limits
@@ -30,7 +30,9 @@ class Arrow(FileFormat):
             try:
                 with pa.memory_map(str(part)) as source:
                     return class_names_in(_reader(source, part)[0])
-            except (pa.ArrowException, OSError):
+            except (pa.ArrowException, OSError) as error:
+                if short_of_memory(error):
+                    raise
                 continue  # a damaged shard is told when its records are read
         return {}
 
@@ -45,12 +47,16 @@ class Arrow(FileFormat):
                     yield Batch(table, count, faults, pictures=pictures)
                     row += count
         except (pa.ArrowException, OSError) as error:
+            if short_of_memory(error):
+                raise
             raise damaged(path, error, row) from error
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         try:
             count = sum(block.num_rows for block in record_batches(path))
         except (pa.ArrowException, OSError) as error:
+            if short_of_memory(error):
+                raise
             raise damaged(path, error, 0) from error
         return count, lambda drop: Rewritten(path, partial(filtered, path, drop=drop))
 
@@ -62,6 +68,7 @@ class Arrow(FileFormat):
 
 
 def damaged(path: Path, error: Exception, row: int) -> DataError:
+    """What to say of an Arrow file that ends early or cannot be parsed; `row` is the first that could not be read."""
     return DataError(
         f"not a whole Arrow file: it is cut short or damaged ({error})",
         path=path,

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from assay.dataset.edits import Edit, Rewritten
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.arrow import Arrow, damaged, filtered, record_batches
 from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8
 from assay.dataset.formats.embedded import class_names_of, with_pictures
@@ -53,6 +53,8 @@ class HuggingFace(Format):
                 try:
                     count = sum(block.num_rows for block in record_batches(shard))
                 except (pa.ArrowException, OSError) as error:
+                    if short_of_memory(error):
+                        raise
                     raise damaged(shard, error, 0) from error
                 here = drop[(drop >= first) & (drop < first + count)] - first
                 if len(here):

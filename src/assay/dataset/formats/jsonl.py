@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 
-from assay.dataset.compressed import compression, create_plain, damaged, open_plain, without_lines
-from assay.dataset.edits import Cut, Edit, Rewritten, runs
-from assay.dataset.errors import DataError
+from assay.dataset.compressed import compression, create_plain, damaged, lines_without, open_plain
+from assay.dataset.edits import Edit
+from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields
 from assay.dataset.limits import Limits
 
@@ -67,17 +66,7 @@ class JsonLines(FileFormat):
             yield _batch(records, place, faults, path, first, limits)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
-        starts, stops, offset = [], [], 0
-        with open_plain(path) as file:
-            for line in file:
-                if line.removeprefix(BOM if offset == 0 else b"").strip():
-                    starts.append(offset + (3 if offset == 0 and line.startswith(BOM) else 0))
-                    stops.append(offset + len(line))
-                offset += len(line)
-        if compression(path) is not None:
-            return len(starts), lambda drop: Rewritten(path, lambda new: without_lines(path, new, set(drop.tolist())))
-        start, stop = np.array(starts, np.int64), np.array(stops, np.int64)
-        return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
+        return lines_without(path, BOM)
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None:
@@ -162,8 +151,9 @@ def column_of(values: Sequence[Any]) -> pa.Array:
                 return pa.array([None if v is None else float(v) for v in values], pa.float64())
         elif bool not in kinds or len(kinds) == 1:
             return pa.array(values)
-    except (pa.ArrowException, OverflowError):
-        pass  # no Arrow type holds them all: text below does
+    except (pa.ArrowException, OverflowError) as error:
+        if short_of_memory(error):
+            raise  # else: no Arrow type holds them all, and text below does
     return pa.array(as_text(values), pa.string())
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.dataset.edits import Edit, Rewritten
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_columns
 from assay.dataset.formats.embedded import class_names_in, lift_pictures, with_pictures
 from assay.dataset.limits import Limits
@@ -50,6 +50,8 @@ class Parquet(FileFormat):
                 yield Batch(table, block.num_rows, faults, pictures=pictures)
                 row += block.num_rows
         except (pa.ArrowException, OSError) as error:
+            if short_of_memory(error):
+                raise
             raise DataError(f"the file is damaged ({error})", path=path, row=row, remedy="fetch or write the file again") from error
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
@@ -82,6 +84,8 @@ def _open(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
+        if short_of_memory(error):
+            raise
         raise DataError(
             f"not a whole Parquet file: it is cut short or damaged ({error})",
             path=path,

@@ -94,6 +94,7 @@ def _lines(path: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
 
 
 def too_long(path: Path, offset: int, limits: Limits) -> DataError:
+    """What to say of a record longer than the bound: its line number is counted up to byte `offset`."""
     with path.open("rb") as file:
         row, left = 0, offset
         while left > 0 and (block := file.read(min(BLOCK, left))):
