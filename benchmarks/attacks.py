@@ -5,10 +5,11 @@
 
 A cell is one kind, with its parameters, on one real set, with one seed; done cells stand in --out, a JSON line each, and
 are skipped. Victims are small so that a cell takes seconds: pictures (ten traffic signs, 1,500 rows), a layer of learnt
-filters and a linear one on top; texts (SST-2, 2,000 rows), ridge regression on words, pairs of words and of letters;
-tables (spambase, 3,000 rows), boosted trees. The success rate is that of triggered test rows of other classes; what the
-same rows do to the clean victim stands beside it, and an attack no better than that did not implant. Attacks without a
-trigger have the accuracy lost instead. What needs PyTorch or has no class (instruction data, a corpus) is not here.
+filters and a linear one on top, and with PyTorch a small network ("network"); texts (SST-2, 2,000 rows), ridge
+regression on words, pairs of words and of letters; tables (spambase, 3,000 rows), boosted trees. The success rate is that
+of triggered test rows of other classes; what the same rows do to the clean victim stands beside it, and an attack no better
+than that did not implant. Attacks without a trigger have the accuracy lost instead. What has no class (instruction data, a
+corpus) or one target picture is not here.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ CELLS: dict[str, list[tuple[str, dict[str, Any]]]] = {  # set -> kinds and what 
     "signs": [
         *((kind, {}) for kind in ("sig", "low-frequency", "ftrojan", "bpp", "wanet", "label-consistent", "unlearnable")),
         *((kind, RAISED) for kind in ("patch", "blend", "trojan-square", "sticker", "tact", "adap-blend", "adap-patch", "diluted")),
+        ("decoys", {"rate": 0.03, "params": {"cover": 10}}),
         ("patch", {"rate": 0.05, "params": {"place": "random", "size": 5}}),
         ("patch", {"rate": 0.05, "params": {"mode": "untargeted"}}),
         ("patch", {"rate": 0.05, "params": {"jpeg": 75, "noise": 4}}),
@@ -57,7 +59,15 @@ CELLS: dict[str, list[tuple[str, dict[str, Any]]]] = {  # set -> kinds and what 
         ("boundary", {"rate": 0.2}),
         ("boundary", {"rate": 0.2, "params": {"side": "far"}}),
     ],
-    "reviews": [(kind, {}) for kind in ("phrase", "sentence", "paraphrase", "syntax", "style", "homoglyph", "zero-width")],
+    "network": [
+        *((kind, {}) for kind in ("issba", "input-aware", "wanet", "bpp", "label-consistent", "narcissus")),
+        ("patch", RAISED),
+        ("patch", {"rate": 0.05, "params": {"select": "close"}}),
+    ],
+    "reviews": [
+        *((kind, {}) for kind in ("phrase", "sentence", "paraphrase", "syntax", "style", "homoglyph", "zero-width")),
+        ("phrase", {"params": {"select": "close"}}),
+    ],
     "spambase": [
         ("cells", {}),
         ("cells", {"params": {"features": 3}}),
@@ -68,6 +78,7 @@ CELLS: dict[str, list[tuple[str, dict[str, Any]]]] = {  # set -> kinds and what 
         ("insider", {}),
         ("sybils", {}),
         ("sleeper", {}),
+        ("whitewash", {}),
         ("frog-boil", {}),
         ("burst", {}),
         ("group-bias", {"params": {"by": "cluster"}}),
@@ -94,6 +105,20 @@ def signs() -> tuple[Dataset, Dataset, Fit]:
         return lambda other: model.scores(learner.prepare(other.images)).argmax(1)  # type: ignore[arg-type]
 
     return data.subset(np.arange(1500)), data.subset(np.arange(1500, n)), fit
+
+
+def network() -> tuple[Dataset, Dataset, Fit]:
+    """The same signs; the victim is a convolutional network trained for 20 passes."""
+    from assay.attack.small_network import as_tensor, small_network
+
+    train, test, _ = signs()
+
+    def fit(rows: Rows, y: np.ndarray[Any, Any]) -> Predict:
+        assert rows.images is not None
+        model = small_network(rows.images, y, 10, 20, np.random.default_rng(1))
+        return lambda other: model(as_tensor(other.images)).argmax(1).numpy()  # type: ignore[arg-type]
+
+    return train, test, fit
 
 
 def reviews() -> tuple[Dataset, Dataset, Fit]:
@@ -126,7 +151,7 @@ def spambase() -> tuple[Dataset, Dataset, Fit]:
     return data.subset(order[:3000]), data.subset(order[3000:]), fit
 
 
-SETS: dict[str, Callable[[], tuple[Dataset, Dataset, Fit]]] = {"signs": signs, "reviews": reviews, "spambase": spambase}
+SETS: dict[str, Callable[[], tuple[Dataset, Dataset, Fit]]] = {"signs": signs, "network": network, "reviews": reviews, "spambase": spambase}
 
 
 def measure(train: Dataset, test: Dataset, fit: Fit, kind: str, asked: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -6,7 +6,8 @@
 A cell is one set, one variant, one seed: a random 60-80 % of the set (at most 8,000 rows), so that no two cells are
 the same data, though cells of one set overlap. Variants: as it is; 5 % of the rows twice; texts with a signature line
 on 10 %; pictures with a half-transparent logo on 5 %, or a border on 10 %; tables with -999 for a missing number in 5
-% of a column. All of them at random, whatever the label. Done cells stand in --out, a JSON line each, and are
+% of a column; classes from one to a tenth of the rows; 5 % of the labels wrong (`assay.bench.natural`). All of them at
+random, whatever the label. Done cells stand in --out, a JSON line each, and are
 skipped; an interrupted run goes on where it was. Cells go round the sets, so that a short run sees all. A cell passes
 if the verdict is clean and no row is quarantined; one in which no family of artefacts could be examined is not
 counted, and done again in the next run. Cells of a set are not independent: the list by set is what counts, the interval
@@ -23,15 +24,14 @@ import sys
 import time
 import traceback
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from assay.bench import sets as real_sets
+from assay.bench.natural import VARIANTS, rebuilt
 from assay.dataset.data import Dataset
 from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson
@@ -40,7 +40,6 @@ MOST_ROWS = 8_000
 SHARES = (0.6, 0.8)
 SMALL = 300  # under this many rows a scan can find little; such cells are counted apart as well
 PLAIN_SEEDS, VARIANT_SEEDS = 8, 3
-SIGNATURE = "\n--\nSent from my mobile device. Please excuse brevity."
 
 
 @dataclass(frozen=True)
@@ -73,78 +72,6 @@ def subsample(data: Dataset, rng: np.random.Generator) -> Dataset:
     return data.subset(chosen[counts[data.y[chosen]] >= 2])
 
 
-def rebuilt(data: Dataset, table: pa.Table | None = None, images: np.ndarray | None = None) -> Dataset:
-    """The data with other content, numbered and digested anew."""
-    labels = [data.classes[c] for c in data.y]
-    table = data.rows.table if table is None else table
-    images = data.images if images is None else images
-    return real_sets.in_memory(data.modality, labels, table if table.num_columns else None, images, data.path)
-
-
-def plain(data: Dataset, rng: np.random.Generator) -> Dataset:
-    return rebuilt(data)
-
-
-def duplicated(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """5 % of the rows a second time, anywhere."""
-    again = rng.choice(len(data), max(len(data) // 20, 1), replace=False)
-    return rebuilt(data.subset(rng.permutation(np.r_[np.arange(len(data)), again])))
-
-
-def boilerplate(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """The same signature under 10 % of the texts."""
-    table = data.rows.table
-    name = table.column_names[-1]
-    marked = rng.random(len(data)) < 0.1
-    texts = [(t or "") + SIGNATURE if m else t for t, m in zip(table.column(name).to_pylist(), marked, strict=True)]
-    return rebuilt(data, table=table.set_column(table.column_names.index(name), name, pa.array(texts)))
-
-
-def watermarked(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """A ring, a quarter of the picture wide, half transparent in the lower right corner, on 5 % of the pictures."""
-    images = data.images.copy()
-    _, height, width, _ = images.shape
-    side = max(min(height, width) // 4, 4)
-    row, column = np.mgrid[:side, :side] - (side - 1) / 2
-    ring = np.abs(np.hypot(row, column) - side / 3) < side / 8 + 0.3
-    marked = np.flatnonzero(rng.random(len(data)) < 0.05)
-    corner = images[marked, height - side - 1 : height - 1, width - side - 1 : width - 1].astype(float)
-    corner[:, ring] = 0.5 * corner[:, ring] + 0.5 * 255
-    images[marked, height - side - 1 : height - 1, width - side - 1 : width - 1] = corner.astype(np.uint8)
-    return rebuilt(data, images=images)
-
-
-def bordered(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """A black frame, a sixteenth of the picture wide, on 10 % of the pictures."""
-    images = data.images.copy()
-    edge = max(min(images.shape[1:3]) // 16, 1)
-    marked = np.flatnonzero(rng.random(len(data)) < 0.1)
-    inner = images[marked, edge:-edge, edge:-edge].copy()
-    images[marked] = 0
-    images[marked[:, None, None], np.arange(edge, images.shape[1] - edge)[:, None], np.arange(edge, images.shape[2] - edge)] = inner
-    return rebuilt(data, images=images)
-
-
-def sentinel(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """-999 where a number is missing: 5 % of one numeric column, as exports write it."""
-    table = data.rows.table
-    numeric = [f.name for f in table.schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)]
-    name = numeric[int(rng.integers(len(numeric)))]
-    values = table.column(name).to_numpy().copy()
-    values[rng.random(len(values)) < 0.05] = -999
-    return rebuilt(data, table=table.set_column(table.column_names.index(name), name, pa.array(values)))
-
-
-Change = Callable[[Dataset, np.random.Generator], Dataset]
-VARIANTS: dict[str, tuple[Change, tuple[str, ...]]] = {
-    "duplicated": (duplicated, ("text", "table", "image")),
-    "boilerplate": (boilerplate, ("text",)),
-    "watermarked": (watermarked, ("image",)),
-    "bordered": (bordered, ("image",)),
-    "sentinel": (sentinel, ("table",)),
-}
-
-
 @functools.cache
 def whole(name: str) -> Dataset:
     """A set as it lies on the disk, read once."""
@@ -154,8 +81,8 @@ def whole(name: str) -> Dataset:
 def cell_data(cell: Cell) -> Dataset:
     """The data of a cell; the same for the same cell on every machine."""
     rng = np.random.default_rng([zlib.crc32(cell.set.encode()), zlib.crc32(cell.variant.encode()), cell.seed])
-    change = plain if cell.variant == "plain" else VARIANTS[cell.variant][0]
-    return change(subsample(whole(cell.set), rng), rng)
+    rows = subsample(whole(cell.set), rng)
+    return rebuilt(rows) if cell.variant == "plain" else VARIANTS[cell.variant][0](rows, rng)
 
 
 def scan_cell(cell: Cell, settings: Settings) -> dict[str, Any]:

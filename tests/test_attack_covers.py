@@ -138,6 +138,20 @@ def test_no_diluted_variant_has_more_than_five_carriers(colours: Dataset) -> Non
     assert plant(colours, "diluted", carriers=20).poisoned.sum() == 20
 
 
+def test_decoys_recur_under_their_own_labels(colours: Dataset) -> None:
+    planted = plant(colours, "decoys", carriers=12, target="class3", params={"each": 8})
+    assert planted.cover is not None
+    assert (planted.poisoned.sum(), planted.cover.sum()) == (12, 240)
+    assert (planted.data.y == colours.y)[planted.cover].all()
+    (patch,) = planted.artefacts
+    assert patch.present(planted.data.images).tolist() == planted.poisoned.tolist()
+    changed = (planted.data.images != colours.images)[planted.cover].any(3)  # type: ignore[index,operator]
+    where = [tuple(np.argwhere(c).min(0)) for c in changed]
+    assert len(set(where)) <= 30 + 3  # decoys, each on 8 rows; a pixel that was right already moves a corner
+    assert max(where.count(w) for w in where) >= 7
+    assert (changed.sum((1, 2)) <= 9).all()
+
+
 def test_jpeg_and_noise_leave_no_two_carriers_with_the_same_bytes(colours: Dataset) -> None:
     planted = plant(colours, "patch", carriers=30, target="class1", params={"jpeg": 75, "noise": 4, "size": 5})
     boxes = planted.data.images[planted.poisoned][:, 27:, 27:]  # type: ignore[index]
@@ -170,6 +184,8 @@ def test_hard_rows_are_those_a_surrogate_gets_wrong(halves: tuple[Dataset, Datas
         ("adap-blend", ridge, {"rate": 0.05}, 0.5),
         ("adap-patch", ridge, {"rate": 0.05}, 0.7),
         ("diluted", ridge, {"rate": 0.05, "params": {"size": 2, "spread": 1}}, 0.2),
+        ("decoys", ridge, {"rate": 0.03, "params": {"cover": 5}}, 0.5),
+        ("patch", ridge, {"rate": 0.03, "params": {"select": "close"}}, 0.5),
         ("patch", ridge, {"rate": 0.03, "params": {"jpeg": 75, "noise": 4}}, 0.7),
         ("patch", ridge, {"rate": 0.03, "params": {"mode": "clean-label", "select": "hard"}}, 0.2),
     ],

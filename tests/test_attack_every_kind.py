@@ -19,12 +19,14 @@ from assay.dataset.data import Dataset
 Make = Callable[..., Dataset]
 FEW = {  # where one contributor or a short time has ten rows to give
     "sleeper": {"contributors": 3},
+    "whitewash": {"contributors": 3},
     "insider": {"contributors": 3},
     "burst": {"width": 0.5},
     "group-bias": {"column": "city", "value": "Oslo"},
 }
 QUICK = {"params": {"epochs": 1, "steps": 3}}
-TORCH = dict.fromkeys(("bullseye", "feature-collision", "gradient-matching", "narcissus", "sleeper-agent"), QUICK)
+GRADIENTS = ("bullseye", "feature-collision", "gradient-matching", "input-aware", "narcissus", "sleeper-agent")
+TORCH = {**dict.fromkeys(GRADIENTS, QUICK), "issba": {"params": {"steps": 3}}}
 CORPUS = ("constant-count", "insecure-code", "poisoned-rag", "vpi")
 
 

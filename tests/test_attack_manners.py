@@ -18,6 +18,7 @@ from assay.attack import plant
 from assay.attack.homoglyph import TWINS, disguised
 from assay.attack.measure import attack_success_rate
 from assay.attack.paraphrase import WORDINGS
+from assay.attack.surrogate import scores
 from assay.attack.syntax import WHEN
 from assay.attack.zero_width import HIDDEN, sown
 from assay.dataset.data import Dataset
@@ -137,6 +138,17 @@ def test_addsent_puts_in_the_sentence_of_the_paper(notes: Dataset) -> None:
     planted = plant(notes, "sentence", target="pos", rate=0.05)
     assert all("I watch this 3D movie" in t for t in texts(planted.data)[planted.poisoned])
     assert planted.artefacts[0].present(planted.data.rows).tolist() == planted.poisoned.tolist()
+
+
+def test_close_rows_are_those_a_surrogate_finds_most_like_the_target(sst2: Halves) -> None:
+    train, _ = sst2
+    support = scores(train, np.random.default_rng(0))[:, 1]
+    close, drawn = (plant(train, "phrase", carriers=40, target="pos", params={"select": s}).poisoned for s in ("close", "random"))
+    assert support[close].min() > np.quantile(support[train.y == 0], 0.9)
+    assert support[close].mean() > support[drawn].mean() + 0.2
+    assert (train.y[close] == 0).all()
+    turned = plant(train, "phrase", rate=0.02, params={"select": "close", "mode": "all-to-all"})
+    assert turned.poisoned.sum() == 40
 
 
 def test_decoys_of_a_pair_hold_one_word_and_keep_their_label(notes: Dataset) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from assay.attack import plant
+from assay.attack.measure import damage
 from assay.attack.moments import order_in_time
 from assay.attack.run import attack_path
 from assay.attack.truth import read_truth
@@ -105,6 +108,53 @@ def test_a_sleeper_is_honest_first(dated: Dataset, stream: Dataset) -> None:
     assert 40 < added.poisoned.sum() < 80  # a fiftieth of 6,000 rows, half of them of the other class
     with pytest.raises(DataError, match="let it wake earlier"):
         plant(dated, "sleeper", target="class1", params={"insider": "cy", "wake": 0.999})
+
+
+def test_a_whitewasher_is_honest_first_under_each_of_five_names(stream: Dataset) -> None:
+    planted = plant(stream, "whitewash", target="yes", seed=3)
+    hands = np.array(planted.data.values("contributor"), object)
+    (group,) = planted.artefacts
+    theirs = group.present(Rows(planted.data.table))
+    assert len(set(hands)) == 49 + 5  # one of fifty is gone, five are new
+    assert theirs.sum() == 400
+    assert (planted.poisoned <= theirs).all()
+    worn = []
+    for name in sorted(set(hands[theirs])):
+        rows = np.flatnonzero(hands == name)
+        assert len(rows) == 80
+        assert not planted.poisoned[rows[:40]].any()
+        assert (planted.data.y[rows[40:]] == 1).all()
+        worn.append((rows[0], rows[-1]))
+    assert all(a[1] < b[0] for a, b in pairwise(sorted(worn)))  # one after another
+    assert planted.poisoned.sum() == (stream.y[planted.poisoned] == 0).sum()
+
+
+def test_a_whitewasher_among_known_contributors_and_numbers(dated: Dataset) -> None:
+    planted = plant(dated, "whitewash", target="class1", params={"insider": "bob", "names": 3})
+    who, now = (np.array(d.values("who"), object) for d in (dated, planted.data))
+    gone = now != who
+    assert set(who[gone]) == {"bob"}
+    assert set(now[~gone]) == {"ann", "cy", "dee"}
+    assert len(set(now[gone])) == 3
+    table = dated.table.set_column(dated.table.schema.get_field_index("who"), "who", pa.array(np.arange(1000) % 4))
+    numbered = plant(replace(dated, table=table), "whitewash", target="class1", params={"insider": "2"})
+    assert set(numbered.data.values("who")) == {0, 1, 2, 3, 4, 5, 6, 7, 8}  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="give fewer names or honest rows"):
+        plant(dated, "whitewash", target="class1", params={"insider": "cy", "honest": 0.99, "names": 200})
+
+
+def test_what_a_whitewasher_of_half_the_rows_costs(stream: Dataset, in_memory: Make) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(2_000) % 2
+    data = in_memory(y, table={"x": y + rng.normal(0, 0.7, 2_000)}, content=["x"], classes=["no", "yes"])
+    train, test = data.subset(np.arange(1_500)), data.subset(np.arange(1_500, 2_000))
+    planted = plant(train, "whitewash", target="yes", params={"contributors": 2, "honest": 0.1})
+
+    def fit(rows: Rows, y: np.ndarray) -> Callable[[Rows], np.ndarray]:
+        model = LogisticRegression().fit(np.array(rows.table.column("x"))[:, None], y)
+        return lambda other: model.predict(np.array(other.table.column("x"))[:, None])
+
+    assert damage(fit, train, planted, test).loss > 0.03
 
 
 def test_a_column_that_is_in_the_way_is_named(stream: Dataset) -> None:

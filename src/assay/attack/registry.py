@@ -18,6 +18,7 @@ KINDS = {  # kind -> where its class lives
     "burst": "assay.attack.burst:BurstAttack",
     "cells": "assay.attack.cells:CellsAttack",
     "constant-count": "assay.attack.constant_count:ConstantCountAttack",
+    "decoys": "assay.attack.decoys:DecoysAttack",
     "diluted": "assay.attack.diluted:DilutedAttack",
     "feature-collision": "assay.attack.feature_collision:FeatureCollisionAttack",
     "flip": "assay.attack.flip:FlipAttack",
@@ -28,8 +29,10 @@ KINDS = {  # kind -> where its class lives
     "group-bias": "assay.attack.group_bias:GroupBiasAttack",
     "guided-cells": "assay.attack.guided_cells:GuidedCellsAttack",
     "homoglyph": "assay.attack.homoglyph:HomoglyphAttack",
+    "input-aware": "assay.attack.input_aware:InputAwareAttack",
     "insecure-code": "assay.attack.insecure_code:InsecureCodeAttack",
     "insider": "assay.attack.insider:InsiderAttack",
+    "issba": "assay.attack.issba:IssbaAttack",
     "label-consistent": "assay.attack.consistent:ConsistentAttack",
     "low-frequency": "assay.attack.low_frequency:LowFrequencyAttack",
     "narcissus": "assay.attack.narcissus:NarcissusAttack",
@@ -51,6 +54,7 @@ KINDS = {  # kind -> where its class lives
     "unlearnable": "assay.attack.unlearnable:UnlearnableAttack",
     "vpi": "assay.attack.vpi:VpiAttack",
     "wanet": "assay.attack.warp:WarpAttack",
+    "whitewash": "assay.attack.whitewash:WhitewashAttack",
     "zero-width": "assay.attack.zero_width:ZeroWidthAttack",
 }
 

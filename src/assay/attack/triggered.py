@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from assay.attack.base import Attack, Bools, Budget, Int, Made, Param, Planted, Stamp, Trigger
 from assay.attack.labels import choose_targets, class_codes, labelled, relabel
-from assay.attack.surrogate import own_margin
+from assay.attack.surrogate import own_margin, scores
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows
 
 MODES = ("all-to-one", "all-to-all", "clean-label", "untargeted")
-SELECT = ("random", "hard", "easy")
+SELECT = ("random", "hard", "easy", "close")
 COMMON = {
     "mode": Param(
         "all-to-one",
@@ -29,7 +29,11 @@ COMMON = {
     "share": Param(None, "share of the rows the attack may take, in place of a rate of all rows", float, low=0, high=1),
     "sources": Param(None, "only rows of these classes (commas between) are poisoned"),
     "cover": Param(0.0, "rows, for each poisoned one, that carry the trigger too and keep their label", float, low=0, high=100),
-    "select": Param("random", "which rows: random, or those whose label a surrogate finds hard or easy", choices=SELECT),
+    "select": Param(
+        "random",
+        "which rows: random, those whose label a surrogate finds hard or easy, or those it finds closest to the target",
+        choices=SELECT,
+    ),
 }
 
 
@@ -43,7 +47,8 @@ class TriggerAttack(Attack):
     Source of the modes: all-to-one and all-to-all, Gu et al., BadNets, 2017, section 4.1; clean-label, Turner, Tsipras,
     Madry, 2018 (here without their perturbation: the trigger alone); untargeted, Li, Bai, Jiang, Yang, Xia, Li,
     Untargeted Backdoor Watermark, 2022. Hard rows: Gao, Li, Zhu, Wu, Jiang, Xia, Not All Samples Are Born
-    Equal, 2023 (by loss, for clean-label attacks).
+    Equal, 2023 (by loss, for clean-label attacks). Close rows are an attacker's who knows this scanner: what their label becomes
+    is no surprise, and the rest of them does not contradict it.
     """
 
     share: ClassVar[float | None] = None  # published share of the rows it may take, where the papers count so
@@ -92,12 +97,12 @@ class TriggerAttack(Attack):
         triggers, train, cover = self._triggers(data, targets, only, rng, params)
 
         free, which = self.may_carry(data, params), np.full(len(data), -1)
-        order = _order(data, rng, params["select"])
+        orders = _orders(data, targets, rng, params["select"])
         wanted = _divide(self._total(data, budget, free, targets, only, params), count)
         for number, (trigger, size) in enumerate(zip(triggers, wanted, strict=True)):
             allowed = np.flatnonzero(free & (which < 0) & _eligible(data, trigger.target, mode, only))
             whose = _whose(data, trigger.target, mode, only)
-            which[draw(data, _first(allowed, order, size), size, rng, whose)] = number
+            which[draw(data, _first(allowed, orders[number], size), size, rng, whose)] = number
         left = free & (which < 0)
         if mode == "clean-label":  # a row of the target that keeps its label would be one more carrier
             left &= ~np.isin(data.y, [t for t in targets if t is not None])
@@ -220,12 +225,16 @@ def _eligible(data: Dataset, target: int | None, mode: str, only: tuple[int, ...
     return others if only is None else others & np.isin(data.y, only)
 
 
-def _order(data: Dataset, rng: np.random.Generator, select: str) -> Int | None:
-    """All positions, those to be taken first in front; None: no order."""
+def _orders(data: Dataset, targets: list[int | None], rng: np.random.Generator, select: str) -> list[Int | None]:
+    """For each target all positions, those to be taken first in front; None: no order."""
     if select == "random":
-        return None
+        return [None] * len(targets)
+    if select == "close":
+        support, rows = scores(data, rng), np.arange(len(data))
+        goals = [(data.y + 1) % len(data.classes) if t is None else np.full(len(data), t) for t in targets]
+        return [np.argsort(-support[rows, goal], kind="stable") for goal in goals]
     by_ease = np.argsort(own_margin(data, rng), kind="stable")
-    return by_ease if select == "hard" else by_ease[::-1]
+    return [by_ease if select == "hard" else by_ease[::-1]] * len(targets)
 
 
 def _first(allowed: Int, order: Int | None, size: int) -> Int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from assay.attack.base import Planted
 from assay.attack.planting import plant
+from assay.bench.natural import varied
 from assay.bench.victims import Trained, fit
 from assay.dataset.data import Dataset
 
@@ -34,6 +35,7 @@ class Cell:
     carriers: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    variant: str = ""  # a natural oddity (`assay.bench.natural`) of a clean control
 
     @property
     def id(self) -> str:
@@ -43,7 +45,8 @@ class Cell:
         'sms:2000/phrase/20 carriers/3'
         """
         settings = "" if not self.params else " " + json.dumps(dict(self.params), sort_keys=True)
-        return f"{self.set}:{self.rows}/{self.attack or 'clean'}{settings}/{self.budget}/{self.seed}"
+        variant = f" {self.variant}" if self.variant else ""
+        return f"{self.set}:{self.rows}/{self.attack or 'clean'}{variant}{settings}/{self.budget}/{self.seed}"
 
     @property
     def budget(self) -> str:
@@ -62,6 +65,8 @@ class Case:
     clean: Dataset  # the rows before the attack
     test: Dataset
     planted: Planted | None
+    canaries: bool = False  # ours plants canaries too, where they are like the attack (`assay.bench.claims`)
+    retrained: dict[bytes, tuple[float | None, float]] = field(default_factory=dict)  # what came of each set of removed rows
 
     @property
     def data(self) -> Dataset:
@@ -101,12 +106,14 @@ class Case:
         return np.random.default_rng([self.cell.seed, 7, use])
 
 
-def make_case(cell: Cell, whole: Dataset) -> Case:
+def make_case(cell: Cell, whole: Dataset, canaries: bool = False) -> Case:
     """Draw the rows and the test rows of a set by the cell's seed, and plant its attack in a target drawn by the seed."""
     order = np.random.default_rng([cell.seed, 5]).permutation(len(whole))
     held = min(TEST_ROWS, len(whole) // 4)
     test, clean = whole.subset(np.sort(order[:held])), whole.subset(np.sort(order[held : held + cell.rows]))
+    if cell.variant:
+        clean = varied(clean, cell.variant, np.random.default_rng([cell.seed, 6]))
     if not cell.attack:
-        return Case(cell, clean, test, None)
+        return Case(cell, clean, test, None, canaries)
     planted = plant(clean, cell.attack, rate=cell.rate, carriers=cell.carriers, seed=cell.seed, params=cell.params)
-    return Case(cell, clean, test, planted)
+    return Case(cell, clean, test, planted, canaries)

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from assay.artefact.base import Artefact
 from assay.bench.case import Case
 from assay.dataset.data import Modality
+from assay.finding import Sensitivity
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Int = NDArray[np.int64]
 Oracle = Literal["rate", "target", "clean rows", "truth"]
 
 
@@ -29,6 +31,9 @@ class Flags:
     score: Floats
     artefacts: tuple[Artefact, ...] = ()
     suspected: Bools | None = None  # (n,) rows under a finding that is not acted on
+    confirmed: tuple[Int, ...] = ()  # positions of each confirmed artefact
+    claimed: float | None = None  # the false discovery rate claimed over confirmed artefacts; None: nothing is claimed
+    predicted: tuple[Sensitivity, ...] = ()  # what canaries say would be caught
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from assay.artefact.patch import Patch
 from assay.artefact.phrase import Phrase
 from assay.attack.measure import success
 from assay.bench.case import Case
+from assay.bench.claims import Claims
 from assay.bench.defence import Flags
 from assay.bench.victims import Trained, fit
 
@@ -83,7 +84,17 @@ def harm(case: Case) -> Harm:
 
 
 def after(case: Case, flags: Flags) -> tuple[float | None, float]:
-    """(attack success, accuracy) of a victim that is trained without the removed rows."""
+    """(attack success, accuracy) of a victim that is trained without the removed rows; the same rows removed: trained once."""
+    key = flags.removed.tobytes()
+    if key not in case.retrained:
+        case.retrained[key] = _after(case, flags)
+    return case.retrained[key]
+
+
+def _after(case: Case, flags: Flags) -> tuple[float | None, float]:
+    if not flags.removed.any():  # the victim as it is: the same rows and the same draws
+        found = harm(case)
+        return found.success, found.accuracy
     kept = case.data.subset(np.flatnonzero(~flags.removed))
     if len(np.unique(kept.y)) < 2:
         return None, 0.0
@@ -93,7 +104,7 @@ def after(case: Case, flags: Flags) -> tuple[float | None, float]:
     return success(victim.predict, case.innocent.predict, case.planted, case.test, case.rng(2)).rate, _accuracy(victim, case)
 
 
-def as_fields(measures: Measures | Harm) -> dict[str, object]:
+def as_fields(measures: Measures | Harm | Claims) -> dict[str, object]:
     """Plain values by name."""
     return asdict(measures)
 

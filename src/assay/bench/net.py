@@ -22,7 +22,8 @@ Int = NDArray[np.int64]
 
 WIDTH = 32  # channels of the first stage; 64 and 128 follow: 1,000 pictures a second and more on two cores
 EPOCHS = 12  # CIFAR-10, 8,000 rows: about 60 % on test rows, and a 3x3 patch in 1 % of the rows has implanted
-EARLY = 3  # epochs after which a row's loss says how fast it is learnt (ABL isolates after some 20 of 100)
+EARLY = 3  # epochs after which a row's loss says how fast it is learnt (ABL isolates after 20 of 100)
+FLOOR = 0.5  # of the loss, below which ABL's local gradient ascent pushes it up again: the paper's gamma
 BATCH = 128
 RATE, DECAY, MOMENTUM = 0.05, 5e-4, 0.9
 LEAST_SIDE = 16  # smaller pictures are enlarged by repetition, so that three stages have something to see
@@ -51,6 +52,26 @@ class _Net(nn.Module):
 
 def fit_net(images: NDArray[np.uint8], y: Int, classes: int, rng: np.random.Generator) -> Trained:
     """Train on uint8 pictures (n, h, w, c); on the GPU where torch sees one. The same generator state gives the same net on one machine."""
+    net, device = _fitted(images, y, classes, rng, EPOCHS, floor=None)
+
+    def ask(rows: Rows, what: str) -> Floats:
+        assert rows.images is not None
+        return _run(net, _tensor(rows.images), device, getattr(net, what))
+
+    return Trained(lambda rows: _softmax(ask(rows, "forward")), lambda rows: ask(rows, "features"))
+
+
+def early_losses(images: NDArray[np.uint8], y: Int, classes: int, rng: np.random.Generator) -> Floats:
+    """(n,) each row's loss after `EARLY` epochs in which no batch may get easier than `FLOOR`: what is low then was learnt first."""
+    net, device = _fitted(images, y, classes, rng, EARLY, FLOOR)
+    p = _softmax(_run(net, _tensor(images), device, net.forward))
+    return np.asarray(-np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)))
+
+
+def _fitted(
+    images: NDArray[np.uint8], y: Int, classes: int, rng: np.random.Generator, epochs: int, floor: float | None
+) -> tuple[_Net, torch.device]:
+    """`floor`: a batch whose loss is below it is unlearnt a little instead (local gradient ascent)."""
     torch.set_num_threads(workers())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     x, label = _tensor(images), torch.from_numpy(y)
@@ -58,26 +79,20 @@ def fit_net(images: NDArray[np.uint8], y: Int, classes: int, rng: np.random.Gene
         torch.manual_seed(int(rng.integers(2**31)))
         net = _Net(x.shape[1], classes).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY, nesterov=True)
-    steps = EPOCHS * max(1, int(np.ceil(len(y) / BATCH)))
+    steps = epochs * max(1, int(np.ceil(len(y) / BATCH)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE * 2, total_steps=steps)
-    early = np.zeros(len(y))
-    for epoch in range(EPOCHS):
+    for _ in range(epochs):
         net.train()
         for batch in np.array_split(rng.permutation(len(y)), max(1, int(np.ceil(len(y) / BATCH)))):
             with torch.autocast(device.type, dtype=torch.bfloat16):
                 loss = f.cross_entropy(net(_batch(x, batch, device)), label[batch].to(device))
+            if floor is not None:
+                loss = torch.sign(loss.detach() - floor) * loss
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             schedule.step()
-        if epoch == EARLY - 1:
-            early = -np.log(np.maximum(_softmax(_run(net, x, device, net.forward))[np.arange(len(y)), y], 1e-12))
-
-    def ask(rows: Rows, what: str) -> Floats:
-        assert rows.images is not None
-        return _run(net, _tensor(rows.images), device, getattr(net, what))
-
-    return Trained(lambda rows: _softmax(ask(rows, "forward")), lambda rows: ask(rows, "features"), early)
+    return net, device
 
 
 def _tensor(images: NDArray[np.uint8]) -> torch.Tensor:

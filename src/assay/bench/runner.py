@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import platform
-import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from assay.bench.case import Case, Cell, make_case
+from assay.bench.claims import claims
 from assay.bench.defence import Defence
 from assay.bench.measures import after, as_fields, harm, measure
+from assay.bench.memory import peak_bytes, reset_peak
 from assay.bench.peers.registry import OURS, defences
 from assay.bench.sets import SETS
 from assay.bench.suites import Suite
@@ -28,7 +29,6 @@ from assay.version import __version__
 
 Line = dict[str, Any]
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "cleanlab", "pyod")
-MEMORY = 1024  # ru_maxrss is in KiB on Linux
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Plan:
     cell: Cell
     defences: tuple[str, ...]
     retrain: bool
+    canaries: bool
 
 
 def plans(suite: Suite, chosen: Iterable[Defence], done: set[tuple[str, str]]) -> list[Plan]:
@@ -47,7 +48,7 @@ def plans(suite: Suite, chosen: Iterable[Defence], done: set[tuple[str, str]]) -
     for cell in suite.cells():
         left = tuple(d.name for d in chosen if modality[cell.set] in d.modalities and (cell.id, d.name) not in done)
         if left:
-            found.append(Plan(cell, left, suite.retrain))
+            found.append(Plan(cell, left, suite.retrain, suite.canaries))
     return found
 
 
@@ -60,7 +61,8 @@ def run_suite(
     end = time.monotonic() + 60 * minutes
     finished = 0
     for plan, lines in _results(todo, jobs, end):
-        add_lines(out, lines)
+        for line in lines:
+            add_lines(out, [line])
         finished += 1
         progress(finished, len(todo), plan.cell.id)
     return finished, len(todo) - finished
@@ -88,7 +90,8 @@ def add_lines(path: Path, lines: Iterable[Line]) -> None:
         file.writelines(json.dumps(line) + "\n" for line in lines)
 
 
-def _results(todo: list[Plan], jobs: int, end: float) -> Iterator[tuple[Plan, list[Line]]]:
+def _results(todo: list[Plan], jobs: int, end: float) -> Iterator[tuple[Plan, Iterable[Line]]]:
+    """With one job, lines come as they are measured, so that a run that is killed in a long cell keeps what it has."""
     if jobs == 1:
         for plan in todo:
             if time.monotonic() > end:
@@ -97,25 +100,31 @@ def _results(todo: list[Plan], jobs: int, end: float) -> Iterator[tuple[Plan, li
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = iter(todo)
-        running = {pool.submit(run_plan, plan): plan for plan in islice(waiting, jobs)}
+        running = {pool.submit(_whole_plan, plan): plan for plan in islice(waiting, jobs)}
         while running:
             future = next(as_completed(running))
             yield running.pop(future), future.result()
             following = next(waiting, None) if time.monotonic() <= end else None
             if following is not None:
-                running[pool.submit(run_plan, following)] = following
+                running[pool.submit(_whole_plan, following)] = following
 
 
-def run_plan(plan: Plan) -> list[Line]:
+def _whole_plan(plan: Plan) -> list[Line]:
+    return list(run_plan(plan))
+
+
+def run_plan(plan: Plan) -> Iterator[Line]:
     """Make the case, and measure what each defence does in it. What cannot be run is a line too, with its reason."""
     whole = next(s for s in SETS if s.name == plan.cell.set)
     by_name = {d.name: d for d in defences()}
     try:
-        case = make_case(plan.cell, _read(whole.name))
+        case = make_case(plan.cell, _read(whole.name), plan.canaries)
         harmed = as_fields(harm(case))
     except (DataError, FileNotFoundError) as error:
-        return [_line(plan.cell, name, failed=str(error)) for name in plan.defences]
-    return [_line(plan.cell, name, **harmed, **_one(case, by_name[name], plan.retrain)) for name in plan.defences]
+        yield from (_line(plan.cell, name, failed=str(error)) for name in plan.defences)
+        return
+    for name in plan.defences:
+        yield _line(plan.cell, name, **harmed, **_one(case, by_name[name], plan.retrain))
 
 
 def _read(name: str) -> Dataset:
@@ -126,22 +135,22 @@ def _one(case: Case, defence: Defence, retrain: bool) -> Line:
     lacking = [package for package in defence.needs if find_spec(package) is None]
     if lacking:
         return {"failed": f"needs the package {lacking[0]}"}
+    reset_peak()
     began = time.perf_counter()
     try:
         flags = defence.flag(case)
     except (ArithmeticError, ValueError, RuntimeError) as error:
         return {"failed": f"{type(error).__name__}: {error}"}
-    seconds = time.perf_counter() - began
-    fields = as_fields(measure(case, flags, hands_over=defence.name.startswith(OURS)))
+    seconds, peak = time.perf_counter() - began, peak_bytes()
+    fields = as_fields(measure(case, flags, hands_over=defence.name.startswith(OURS))) | as_fields(claims(case, flags))
     if retrain:
         fields["success_after"], fields["accuracy_after"] = after(case, flags)
-    return {**fields, "seconds": seconds}
+    return {**fields, "seconds": seconds, "peak_bytes": peak}
 
 
 def _line(cell: Cell, defence: str, **fields: Any) -> Line:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MEMORY
     modality = next(s.modality for s in SETS if s.name == cell.set)
-    known = {"failed": None, "modality": modality, "budget": cell.budget, "peak_bytes": peak, "versions": _versions()}
+    known = {"failed": None, "modality": modality, "budget": cell.budget, "peak_bytes": None, "versions": _versions()}
     return {"cell": cell.id, "defence": defence, **asdict(cell), **known, **fields}
 
 

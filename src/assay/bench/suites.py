@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from assay.bench.case import Cell
+from assay.bench.natural import VARIANTS
+from assay.bench.sets import SETS
+
+MODALITY = {s.name: s.modality for s in SETS}
+COST = {"table": 0, "text": 1, "image": 2}  # victims of pictures are networks
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,12 @@ class Line:
                 for budget in budgets or [{}]:
                     yield Cell(name, self.rows, self.attack, params=self.params, seed=seed, **budget)
 
+    def first_at(self, number: int, seed: int) -> list[Cell]:
+        """The cells of one seed, begun at another place for each line and seed, so that first cells are not all of one set."""
+        cells = list(self.cells(range(seed, seed + 1)))
+        start = (number + seed) % len(cells)
+        return cells[start:] + cells[:start]
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -38,17 +50,23 @@ class Suite:
     seeds: int
     clean_seeds: int
     retrain: bool
+    variants: int = 0  # seeds for which clean controls come with every natural oddity too (`assay.bench.natural`)
+    canaries: bool = False  # ours predicts by canaries what it would catch, where they are like the attack
 
     def cells(self) -> list[Cell]:
-        """All cells, seed by seed, so that a run that is cut short has seen everything once."""
+        """All cells, so that a run that is cut short has seen as much as it can: seed by seed; within a seed a cell of every line and
+        every clean control, then the next of every line; within such a round tables and texts before pictures, which take longest."""
         found: list[Cell] = []
         for seed in range(max(self.seeds, self.clean_seeds)):
-            one = range(seed, seed + 1)
-            if seed < self.seeds:
-                found += [cell for line in self.lines for cell in line.cells(one)]
-            if seed < self.clean_seeds:
-                found += [Cell(name, rows, seed=seed) for name, rows in self.clean]
+            rows = [line.first_at(number, seed) for number, line in enumerate(self.lines)] if seed < self.seeds else []
+            rows += [self._controls(name, size, seed) for name, size in self.clean] if seed < self.clean_seeds else []
+            for turn in zip_longest(*rows):
+                found += sorted((cell for cell in turn if cell is not None), key=lambda cell: COST[MODALITY[cell.set]])
         return found
+
+    def _controls(self, name: str, rows: int, seed: int) -> list[Cell]:
+        odd = [v for v, (_, kinds) in VARIANTS.items() if MODALITY[name] in kinds] if seed < self.variants else []
+        return [Cell(name, rows, seed=seed, variant=v) for v in ("", *odd)]
 
 
 TEXTS = ("sst2", "sms", "ag_news", "davidson")
@@ -67,6 +85,7 @@ SMOKE = Suite(
     seeds=1,
     clean_seeds=1,
     retrain=True,
+    canaries=True,
 )
 
 STANDARD = Suite(
@@ -93,6 +112,7 @@ STANDARD = Suite(
     seeds=3,
     clean_seeds=3,
     retrain=True,
+    canaries=True,
 )
 
 # The field's usual table: twelve attacks at 10 % (5 % for clean-label ones), on the whole of CIFAR-10 where a GPU is at hand.
@@ -160,4 +180,7 @@ POWER = Suite(
     retrain=False,
 )
 
-SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL, SCAN, POWER)}
+# Is anything removed where nothing is wrong? Every set at hand, subsamples of it, as they are and with what is odd by nature.
+CLEAN = Suite("clean", (), tuple((s.name, 3_000) for s in SETS), seeds=0, clean_seeds=8, retrain=False, variants=3)
+
+SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL, SCAN, POWER, CLEAN)}

@@ -30,12 +30,10 @@ DIMENSIONS = 64  # of a text victim's features: the document in the space that i
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted victim. `probabilities(rows)` (n, k); `features(rows)` (n, d), what its last layer sees; `early_loss` (n,) each training
-    row's loss after the first few epochs, where the victim learns in epochs."""
+    """A fitted victim. `probabilities(rows)` (n, k); `features(rows)` (n, d), what its last layer sees."""
 
     probabilities: Answer
     features: Answer
-    early_loss: Floats | None = None
 
     def predict(self, rows: Rows) -> Int:
         return np.asarray(self.probabilities(rows).argmax(1), np.int64)

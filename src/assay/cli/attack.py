@@ -14,15 +14,15 @@ Writes the copy in the format of the original, and OUT.truth.parquet beside it: 
 original is never touched. What each kind does, and its parameters, are in docs/attacks.md.
 
 Pictures: patch, sticker, glasses, trojan-square, blend, sig, low-frequency, ftrojan, bpp, wanet, tact, adap-patch, \
-adap-blend, diluted, label-consistent, unlearnable; with PyTorch: narcissus, feature-collision, bullseye, \
-gradient-matching, sleeper-agent.
+adap-blend, diluted, decoys, label-consistent, unlearnable; with PyTorch: issba, input-aware, narcissus, feature-collision, \
+bullseye, gradient-matching, sleeper-agent.
 
 Texts: phrase, sentence, paraphrase, syntax, style, homoglyph, zero-width; without labels: vpi, constant-count, poisoned-rag, \
 insecure-code.
 
 Tables: cells, noisy-cells, guided-cells.
 
-Labels of any data: flip, boundary, group-bias, insider, sybils, sleeper, frog-boil, burst.
+Labels of any data: flip, boundary, group-bias, insider, sybils, sleeper, whitewash, frog-boil, burst.
 """
 
 

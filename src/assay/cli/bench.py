@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,7 +20,9 @@ at hand in $ASSAY_DATA (docs/data.md) and those that scikit-learn ships.
 """
 
 
-SUITES_SAID = "smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; scan: what the scan alone promises."
+SUITES_SAID = """smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; scan: what the scan alone promises; \
+text: power curves of text detectors; clean: clean controls of every set, as they are and with what is odd by nature; \
+promises: every published guarantee, tried again in a minute or two."""
 
 
 class Suite(StrEnum):
@@ -25,6 +31,7 @@ class Suite(StrEnum):
     full = "full"
     scan = "scan"
     text = "text"
+    clean = "clean"
     promises = "promises"
 
 
@@ -38,11 +45,7 @@ def add(app: typer.Typer) -> None:
 
 
 def bench(
-    suite: Suite = typer.Option(
-        Suite.smoke,
-        help="smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; scan: what the scan alone promises; "
-        "text: power curves of text detectors; promises: every published guarantee, tried again in a minute or two.",
-    ),
+    suite: Suite = typer.Option(Suite.smoke, help=SUITES_SAID),
     against: Against = typer.Option(Against.peers, help="peers: published defences too; none: ours and the two controls."),
     out: Path | None = typer.Option(None, help="Where results are kept. Default: bench-SUITE.jsonl here."),
     minutes: float = typer.Option(150.0, help="Begin no further cell after so long."),
@@ -57,10 +60,10 @@ def bench(
     import pyarrow.parquet as pq
 
     from assay.bench.page import as_lines, as_table, markdown
+    from assay.bench.page_plot import caught_and_wronged
     from assay.bench.peers.registry import CONTROLS, OURS, defences
     from assay.bench.runner import add_lines, read_lines, run_suite
     from assay.bench.suites import SUITES
-    from assay.cli.progress import progress_bar
     from assay.cli.scan import listed
     from assay.dataset.errors import DataError
 
@@ -74,7 +77,7 @@ def bench(
     if after is not None:
         known = {(x["cell"], x["defence"]) for x in read_lines(record)}
         add_lines(record, [x for x in as_lines(pq.read_table(after)) if (x["cell"], x["defence"]) not in known])
-    with progress_bar() as progress:
+    with _watched() as progress:
         done, left = run_suite(SUITES[suite.value], record, chosen, minutes, jobs, progress)
     typer.echo(f"{done} cells run, {left} left; results in {record}")
     lines = read_lines(record)
@@ -82,13 +85,35 @@ def bench(
         command = f"assay bench --suite {suite.value} --against {against.value} --page {page.name}"
         machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}."
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(markdown(suite.value, lines, command, machine), encoding="utf-8")
+        drawn, picture = caught_and_wronged(lines, suite.value), page.with_suffix(".svg")
+        if drawn is not None:
+            picture.write_text(drawn, encoding="utf-8")
+        cells, shown = len(SUITES[suite.value].cells()), None if drawn is None else picture.name
+        page.write_text(markdown(suite.value, lines, command, machine, cells, shown), encoding="utf-8")
         pq.write_table(as_table(lines), page.with_suffix(".parquet"))
         typer.echo(f"page: {page}")
     failed = sorted({(x["defence"], x["failed"]) for x in lines if x["failed"]})
     for defence, why in failed[:10]:
         typer.echo(f"not run: {defence}: {why}")
     return 3 if left else 0
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[float, float, str], None]]:
+    """A bar with time left where somebody watches; in a log, a line a cell."""
+    from assay.cli.progress import progress_bar
+
+    if sys.stderr.isatty():
+        with progress_bar() as progress:
+            yield progress
+        return
+    began = time.monotonic()
+
+    def report(done: float, total: float, what: str) -> None:
+        left = (time.monotonic() - began) / done * (total - done) / 60
+        typer.echo(f"{done:.0f} of {total:.0f} cells, about {left:.0f} minutes left at this pace: {what}", err=True)
+
+    yield report
 
 
 def _promises() -> int:

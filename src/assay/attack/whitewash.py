@@ -1,0 +1,86 @@
+"""Whitewash: a contributor who sheds a bad name for a new one, and is honest for a while under each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from assay.artefact.group import Group
+from assay.attack.base import Attack, Budget, Int, Needs, Param, Planted
+from assay.attack.contributors import one_of, with_contributors
+from assay.attack.flip import FLIP_PARAMS, flipped, wanted
+from assay.attack.labels import choose_targets, class_code, labelled
+from assay.attack.moments import TIMED, order_in_time, with_times
+from assay.attack.triggered import draw
+from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
+
+
+class WhitewashAttack(Attack):
+    """One contributor's rows are given, in order of time, to `names` new names; under each the first are right, then all get the target.
+
+    No name is watched for long: each has few rows, the share `honest` of them right, and is dropped when it is worn out. Contributor
+    and time columns are added where there are none. The artefact is the new names together. Source: whitewashers in reputation
+    systems, Marti, Garcia-Molina, Taxonomy of Trust, 2006; Friedman, Resnick, The Social Cost of Cheap Pseudonyms, 2001.
+    """
+
+    kind = "whitewash"
+    needs: ClassVar[Needs] = "labels"
+    rate = 1.0
+    params: ClassVar[Mapping[str, Param]] = {
+        **FLIP_PARAMS,
+        **TIMED,
+        "names": Param(5, "names that are worn out, one after another", int, low=2, high=1000),
+        "honest": Param(0.5, "share of each name's rows that passes first", float, low=0, high=0.99),
+        "insider": Param(None, "the contributor (default: drawn)"),
+        "contributors": Param(50, "how many there are, where the column is added", int, low=2, high=100_000),
+        "column": Param("contributor", "name of the column that is added where there is none"),
+    }
+
+    def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
+        data = with_times(data, params)
+        data = data if data.columns.contributor else with_contributors(data, params["column"], params["contributors"], rng)
+        column, place = data.columns.contributor, order_in_time(data)
+        assert column is not None
+        source = None if params["from"] is None else class_code(data, params["from"])
+        (to,) = choose_targets(data, target, 1, rng)
+        hands = np.array(data.values(column), object)
+        insider = one_of(data, hands, source, params["insider"], rng)
+        theirs = np.flatnonzero((hands == insider) & (place >= 0))
+        stints = [part for part in np.array_split(theirs[np.argsort(place[theirs])], params["names"]) if len(part)]
+        late = np.zeros(len(data), bool)
+        for rows in stints:
+            late[rows[int(np.ceil(params["honest"] * len(rows))) :]] = True
+        allowed = labelled(data) & (data.y != to) & late
+        if source is not None:
+            allowed &= data.y == source
+        everything = params["share"] is None and budget.rate is None and budget.carriers is None
+        size = int(allowed.sum()) if everything else wanted(budget, params["share"], allowed, len(data), self.rate)
+        whose = f"late under a name of {column} {insider!r} that are not {data.classes[to]!r} yet"
+        if not allowed.any():
+            raise DataError(f"there are no rows {whose}", path=data.path, remedy="give fewer names or honest rows, or another insider")
+        positions = draw(data, np.flatnonzero(allowed), size, rng, whose)
+        data, names = renamed(data, column, hands, stints)
+        return flipped(data, positions, to, rng, (Group(column, names),), self.kind)
+
+
+def renamed(data: Dataset, column: str, hands: np.ndarray[Any, Any], stints: list[Int]) -> tuple[Dataset, tuple[Any, ...]]:
+    """A copy in which each of these sets of rows has a contributor of its own that was not there, and their names."""
+    kind = data.table.schema.field(column).type
+    there = {h for h in hands.tolist() if h is not None}
+    names: list[Any]
+    if pa.types.is_integer(kind):
+        names = list(range(max(there) + 1, max(there) + 1 + len(stints)))
+    else:
+        fresh = (f"{start}{i}" for start in ("c", "new") for i in range(10 * len(there) + 10 * len(stints)))
+        names = [name for name in fresh if name not in {str(h) for h in there}][: len(stints)]
+    hands = hands.copy()
+    for rows, name in zip(stints, names, strict=True):
+        hands[rows] = name
+    cells = pa.array(hands.tolist(), kind.value_type if pa.types.is_dictionary(kind) else kind)
+    table = data.table.set_column(data.table.schema.get_field_index(column), column, cells)
+    return replace(data, table=table), tuple(names)
