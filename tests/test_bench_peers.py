@@ -20,6 +20,7 @@ from assay.bench.peers import (
     scan_decomposition,
     spectral_signatures,
     spectre,
+    toolbox,
     z_defence,
 )
 from assay.bench.sets import in_memory
@@ -139,3 +140,32 @@ def test_minhash_removes_all_but_the_first_of_near_copies() -> None:
     flags = copies.flag(Case(Cell("made", 60, "made"), data, data, None))
     assert np.flatnonzero(flags.removed).tolist() == [10, 20]
     assert flags.score[[0, 10, 20]].tolist() == [2, 2, 2]
+
+
+def centred(case: Case) -> Case:
+    """The same case whose features have lost their class's mean."""
+    plain, y = case.victim.features(case.data.rows), case.data.y
+    means = np.stack([plain[y == c].mean(0) for c in range(CLASSES)])
+    case.__dict__["victim"] = Trained(case.victim.probabilities, lambda rows: plain - means[y])
+    return case
+
+
+def test_the_toolboxs_own_classes_beside_ours() -> None:
+    pytest.importorskip("art")
+    case = latent_case()
+    theirs = toolbox.activation_clustering(case)
+    assert theirs.removed[case.poisoned].all()
+    assert theirs.removed.mean() > 0.1  # the smaller half of every class, poisoned or not
+    ours, art = spectral_signatures.by_default(case), toolbox.spectral_signatures(case)
+    assert art.removed.mean() == pytest.approx(ours.removed.mean(), abs=0.02)  # half of every class
+    ours, art = spectral_signatures.by_default(centred(case)), toolbox.spectral_signatures(centred(case))
+    assert (ours.removed != art.removed).sum() <= CLASSES  # a row a class, by how the share is rounded
+    both = ours.removed & art.removed
+    assert np.sqrt(ours.score[both]) == pytest.approx(art.score[both])
+
+
+def test_columns_that_never_vary_do_not_stop_activation_clustering() -> None:
+    case = latent_case()
+    plain, before = case.victim.features(case.data.rows), activation_clustering.by_size(case).removed
+    case.__dict__["victim"] = Trained(case.victim.probabilities, lambda rows: np.c_[plain, np.zeros((len(plain), 3))])
+    assert (activation_clustering.by_size(case).removed == before).all()

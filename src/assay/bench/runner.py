@@ -28,7 +28,7 @@ from assay.dataset.errors import DataError
 from assay.version import __version__
 
 Line = dict[str, Any]
-PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "cleanlab", "pyod")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "cleanlab", "pyod", "adversarial-robustness-toolbox")
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,10 @@ def _flag(case: Case, silhouette: float | None) -> Flags:
 
 
 def _independent(features: Floats, seed: int) -> Floats:
+    features = features[:, np.ptp(features, axis=0) > 0]  # what never varies cannot be whitened
     count = min(COMPONENTS, features.shape[1], len(features))
+    if not count:
+        return np.zeros((len(features), 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return np.asarray(FastICA(count, max_iter=500, tol=0.005, random_state=seed).fit_transform(features))

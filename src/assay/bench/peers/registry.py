@@ -20,6 +20,7 @@ from assay.bench.peers import (
     scan_decomposition,
     spectre,
     strip,
+    toolbox,
     z_defence,
 )
 from assay.bench.peers import spectral_signatures as spectral
@@ -40,6 +41,8 @@ def defences() -> tuple[Defence, ...]:
         Defence("activation clustering (silhouette)", activation_clustering.by_silhouette, source="Chen et al. 2018"),
         Defence("spectral signatures (default)", spectral.by_default, source="Tran et al. 2018"),
         Defence("spectral signatures (told)", spectral.told_rate_and_target, oracle=("rate", "target"), source="Tran et al. 2018"),
+        Defence("ART activation clustering", toolbox.activation_clustering, needs=("art",), source="Nicolae et al. 2018"),
+        Defence("ART spectral signatures", toolbox.spectral_signatures, needs=("art",), source="Nicolae et al. 2018"),
         Defence("SCAn", scan_decomposition.flag, source="Tang et al. 2021"),
         Defence("SPECTRE", spectre.told_rate_and_target, oracle=("rate", "target"), source="Hayase et al. 2021"),
         Defence("Beatrix", beatrix.told_clean_rows, oracle=("clean rows",), source="Ma et al. 2023"),

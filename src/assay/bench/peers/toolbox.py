@@ -1,7 +1,12 @@
 """Activation Clustering and Spectral Signatures as the adversarial-robustness-toolbox has them, its own classes at their own defaults.
 
-They stand beside our implementations of the papers, on the same features of the same victim, so that neither is judged by the other. The
-toolbox asks a classifier for activations of its last layer; what it is handed here answers with those features.
+Nicolae et al., 2018, "Adversarial Robustness Toolbox". They stand beside our implementations of the papers, on the same features of the
+same victim, so that neither is judged by the other. The toolbox asks a classifier for activations of its last layer; what it is handed
+here answers with those features.
+
+Where they differ (version 1.20.1): the toolbox takes principal components where the paper takes independent ones, and its k-means is not
+seeded; its spectral scores project a row itself on the singular vector, where the paper (Tran, Li, Madry, 2018, algorithm 1) projects what
+is left of it without its class's mean.
 """
 
 from __future__ import annotations
