@@ -33,9 +33,10 @@ WINDOW = 1000  # rows of evidently's report: it compares windows, and its docume
 Columns = dict[str, np.ndarray]
 
 
-def ours(trusted: Columns, stream: Columns, block: int = 1) -> list[int] | str:
-    """Rows of the stream at which an alarm was known; why not, where the trusted period is refused."""
-    names = tuple(n for n in trusted if n not in ("prediction", "label", "confidence"))
+def ours(trusted: Columns, stream: Columns) -> list[int] | str:
+    """Rows of the stream at which an alarm was known; why not, where the trusted period is refused. Columns with times repeat."""
+    names = tuple(n for n in trusted if n not in ("prediction", "label", "confidence", "time"))
+    fields = Fields(cycles=names) if "time" in trusted else Fields(features=names)
     fill = {} if "prediction" in trusted else {"prediction": "x"}
 
     def events(columns: Columns) -> dict[str, Any]:
@@ -43,12 +44,13 @@ def ours(trusted: Columns, stream: Columns, block: int = 1) -> list[int] | str:
         return {**columns, **{k: np.full(n, v) for k, v in fill.items()}}
 
     try:
-        baseline = learn(events(trusted), Fields(features=names), run_length=RUN_LENGTH, block=block, find=False)
+        baseline = learn(events(trusted), fields, run_length=RUN_LENGTH, find=False)
     except DataError as error:
         return str(error)[:100]
     detectors, said = baseline.detectors(), []
     table = read_batch(events(stream), baseline.fields)
     x, codes = baseline.measures.encode(table), baseline.slices.codes(table)
+    baseline.measures.follow(x, table, baseline.measures.memories())
     for start in range(0, len(table), 100):
         part = slice(start, start + 100)
         said += [a.clock - 1 for a in detectors.update(x[part], codes[part], np.ones(len(x[part]), np.int64))]
@@ -57,7 +59,7 @@ def ours(trusted: Columns, stream: Columns, block: int = 1) -> list[int] | str:
 
 def numeric(columns: Columns) -> dict[str, np.ndarray]:
     """The streams that a detector of one number is given: features and confidence as they are, and errors."""
-    found = {n: v.astype(float) for n, v in columns.items() if n not in ("prediction", "label") and v.dtype.kind in "fiu"}
+    found = {n: v.astype(float) for n, v in columns.items() if n not in ("prediction", "label", "time") and v.dtype.kind in "fiu"}
     if "label" in columns:
         found["error"] = (columns["label"] != columns["prediction"]).astype(float)
     return found
@@ -220,11 +222,10 @@ def nab() -> None:
         value = held.column("value").to_numpy().astype(float)
         key = next(k for k in windows if k.removesuffix(".csv").replace("/", "__") == path.stem)
         spans = [tuple(np.datetime64(t[:19]) for t in w) for w in windows[key]]
-        cut = int(0.15 * len(value))
-        day = max(1, round(86400 / float(np.median(np.diff(stamp).astype(float)))))
+        cut, seconds = int(0.15 * len(value)), stamp.astype(float)
+        columns = {"time": seconds, "value": value}
         for who, run in everybody():
-            more = {"block": min(day, cut // 30)} if who == "ours" else {}
-            said = run({"value": value[:cut]}, {"value": value[cut:]}, **more)
+            said = run({n: v[:cut] for n, v in columns.items()}, {n: v[cut:] for n, v in columns.items()})
             if isinstance(said, str):
                 print(f"{path.stem.split('__')[1]} | {who}: {said}")
                 continue

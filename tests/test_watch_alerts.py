@@ -188,5 +188,5 @@ def test_metrics_rules_dashboard_and_incident_are_whole(tmp_path):
     assert "assay_watch_predictions_total" in used
     assert len(json.loads(dashboard())["panels"]) == 4
     json.dumps(data, allow_nan=True)
-    assert "- [ ] Contain" in page(data)
+    assert "2. [ ] Contain" in page(data)
     assert "the rate of errors is rising" in page(data)

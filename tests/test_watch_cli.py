@@ -49,8 +49,20 @@ def test_from_trusted_period_to_incident(made, capsys):
     assert run(["watch", "alerts", w, "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[0])["state"] == "acknowledged"
     assert run(["watch", "incident", w, "1", "--out", str(made / "i.json")]) == 0
-    assert json.loads((made / "i.json").read_text())["schema"] == "assay.watch.incident/1"
+    held = json.loads((made / "i.json").read_text())
+    assert held["schema"] == "assay.watch.incident/2"
+    assert all(row["prediction"] != row["label"] for row in held["rows"])
+    assert held["rows_counted"]["concerned"] > 800
     assert "## To be done" in (made / "i.md").read_text()
+    capsys.readouterr()
+    assert run(["watch", "incident", w, "1", "--step", "2", "--by", "ann", "--note", "back to v3"]) == 0
+    said = capsys.readouterr().out
+    assert "2. [x] Contain" in said
+    assert "`step 2 done` by `ann`: `back to v3`" in said
+    assert run(["watch", "incident", w, "1", "--step", "2", "--by", "ann", "--undo"]) == 0
+    assert "2. [ ] Contain" in capsys.readouterr().out
+    assert run(["watch", "incident", w, "1", "--step", "2"]) == 2
+    assert run(["watch", "incident", w, "1", "--step", "99", "--by", "ann"]) == 2
     capsys.readouterr()
     for show in ("metrics", "rules", "dashboard"):
         assert run(["watch", "metrics", w, "--show", show]) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from assay.dataset.errors import DataError
 from assay.stats.sequential import BLOCK, FRACTIONS, factors
@@ -51,6 +51,34 @@ def test_no_alarm_with_fifty_features_and_twenty_slices():
         alarms += bool(watched(baseline, table(rng, 10_000, **more(10_000))))
     print(f"{alarms} of {runs} alarmed")
     assert alarms <= binom.ppf(0.999, runs, 0.05 + 0.01)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("the rate of errors", {"wrong": 0.2}),  # 95 % right, then 80 %
+        ("the place of f7", {"f7": lambda rng, n: norm.ppf(np.sqrt(rng.random(n)))}),  # its rank has the mean .5, then .667
+        ("the mean confidence", {"confidence": lambda rng, n: rng.beta(9, 2, n)}),  # .9, then .82
+    ],
+)
+def test_delays_under_the_joint_budget(what, change):
+    """The same budget of 5 % in 10,000 steps for 50 features x 20 slices together: what one stream has to wait for it."""
+    names = [f"f{i}" for i in range(50)]
+    fields, late = Fields(features=tuple(names), slices=("a", "b", "c", "d")), []
+    for seed in range(10):
+        rng = np.random.default_rng(200 + seed)
+
+        def some(n, changed, rng=rng):
+            columns = {name: rng.normal(size=n) for name in names} | {s: rng.choice(list("vwxyz"), n) for s in "abcd"}
+            columns |= {name: v(rng, n) if callable(v) else v for name, v in changed.items()}
+            return table(rng, n, **columns)
+
+        baseline = learn(some(5000, {}), fields, run_length=10_000 / 0.05, find=False)
+        alarms = watched(baseline, pa.concat_tables([some(2000, {}), some(3000, change)]))
+        late.append(min((a.clock - 2000 for a in alarms if baseline.name(a.stream).startswith(f"{what}, all")), default=np.inf))
+    print(f"{what}: median delay {np.median(late):.0f} predictions under the joint budget, {len(baseline.bound):,} streams; {sorted(late)}")
+    assert np.median(late) < 600
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_pictures_and_events_must_agree(tmp_path):
 
 @pytest.mark.data
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_patch_in_real_pictures(real_data, seed):
     """CIFAR-10: a linear model taught a 3 x 3 chequered patch; 0.5 % of traffic carries it."""
     import io

@@ -58,6 +58,9 @@ def init(
         None, help="Columns that the model sees, comma-separated: watched for drift.", rich_help_panel="Columns"
     ),
     slices: str | None = typer.Option(None, "--slice", help="Columns that divide the traffic.", rich_help_panel="Columns"),
+    cycle: str | None = typer.Option(
+        None, help="Columns that repeat by the day or week, one value a step of time: watched for departures.", rich_help_panel="Columns"
+    ),
     fields: Path | None = typer.Option(
         None, help='JSON with the names of other columns: {"prediction": "said", "label": "truth", ...}', rich_help_panel="Columns"
     ),
@@ -83,7 +86,8 @@ def init(
     from assay.watch.watch import Watch
 
     named = {} if fields is None else json.loads(fields.read_text(encoding="utf-8"))
-    chosen = Fields.from_json({"features": list(listed(feature)), "slices": list(listed(slices)), "private": private, **named})
+    columns = {"features": list(listed(feature)), "slices": list(listed(slices)), "cycles": list(listed(cycle))}
+    chosen = Fields.from_json({**columns, "private": private, **named})
     events = events_table(trusted)
     baseline = learn(events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find)
     known = None
@@ -107,7 +111,9 @@ def ingest(
         help="Events: .parquet, .csv or .jsonl; - for JSON lines from standard input, until it ends; with --follow a growing .jsonl, or a "
         "folder into which files are put."
     ),
-    send: list[str] = typer.Option([], help="Where alerts go: file:PATH, https://..., slack:https://..., mailto:a@b.org; several times."),
+    send: list[str] = typer.Option(
+        [], help="Where alerts go: file:PATH, https://..., slack:https://..., mailto:a@b.org, otlp:https://HOST:4318; several times."
+    ),
     allow_private: bool = typer.Option(False, "--allow-private", help="Let webhooks reach private addresses."),
     batch: int = typer.Option(2000, min=1, help="Events that are acknowledged together."),
     follow: float | None = typer.Option(
@@ -130,7 +136,7 @@ def ingest(
     from assay.watch.sinks import sink
     from assay.watch.watch import Watch
 
-    sinks = {name: sink(name, allow_private) for name in send}
+    sinks = {name: sink(name, allow_private, model=folder.absolute().name) for name in send}
     fired: list[Alert] = []
     rule = Rule(firings=firings, rest=rest, limit=limit)
     if trust:
@@ -218,13 +224,22 @@ def incident(
     folder: Path = FOLDER,
     number: int = typer.Argument(help="The number of the alert."),
     out: Path | None = typer.Option(None, help="Write JSON here, and Markdown beside it. Default: print the Markdown."),
+    step: int | None = typer.Option(None, min=1, help="First note that this step of the checklist was done; with --by."),
+    by: str | None = typer.Option(None, help="Who did it."),
+    note: str = typer.Option("", help="What came of it."),
+    undo: bool = typer.Option(False, "--undo", help="The step is to be done again."),
 ) -> None:
     """Write the record."""
     from assay.dataset.atomic import whole
-    from assay.watch.incident import page, record
+    from assay.watch.incident import page, record, work
 
+    if step is not None and by is None:
+        raise typer.BadParameter("say who did it", param_hint="--by")
     with _open(folder) as watch:
         data = record(watch, number)
+        if step is not None and by is not None:
+            work(folder, number, step, by, note, not undo)
+            data = record(watch, number)
     if out is None:
         typer.echo(page(data), nl=False)
         return
@@ -241,16 +256,31 @@ class What(StrEnum):
 
 
 def metrics(
-    folder: Path = FOLDER, show: What = typer.Option(What.metrics, help="metrics, rules (Prometheus) or dashboard (Grafana).")
+    folder: Path = FOLDER,
+    show: What = typer.Option(What.metrics, help="metrics, rules (Prometheus) or dashboard (Grafana)."),
+    push: str | None = typer.Option(None, help="Send the metrics to an OpenTelemetry collector instead: otlp:https://HOST:4318."),
+    allow_private: bool = typer.Option(False, "--allow-private", help="The collector may have a private address."),
 ) -> None:
-    """Print."""
-    from assay.watch.metrics import RULES, dashboard, prometheus
+    """Print, or send."""
+    import time
 
-    if show is What.metrics:
-        with _open(folder) as watch:
-            typer.echo(prometheus(watch.status(), folder.absolute().name), nl=False)
-    else:
+    from assay.watch.metrics import RULES, dashboard, prometheus
+    from assay.watch.otlp import metrics_body
+    from assay.watch.sinks import collector, post
+    from assay.watch.watch import FILE
+
+    if show is not What.metrics:
         typer.echo(RULES if show is What.rules else dashboard(), nl=False)
+        return
+    with _open(folder) as watch:
+        found = watch.status()
+    name = folder.absolute().name
+    if push is None:
+        typer.echo(prometheus(found, name), nl=False)
+        return
+    body = metrics_body(found, name, time.time(), (folder / FILE).stat().st_mtime)
+    post(collector(push, "metrics"), body, None, allow_private)
+    typer.echo(f"Sent to {push}.")
 
 
 def _open(folder: Path, *, read_only: bool = True) -> Watch:

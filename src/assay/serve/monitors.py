@@ -71,6 +71,10 @@ class Watches:
         """The watch, for this thread alone."""
         with self._mutex:
             found = self._held.get(id)
+            if found is not None and found[0].broken:  # it holds what was not acknowledged: what was is read again
+                with found[1]:
+                    self._held.pop(id)[0].close()
+                found = None
             if found is None:
                 self._close_oldest()
                 found = (Watch.open(folder(self.files, project, id)), threading.RLock())
@@ -97,7 +101,8 @@ class Watches:
         with self._mutex:
             for watch, lock in self._held.values():
                 with lock:
-                    watch.snapshot()
+                    if not watch.broken:
+                        watch.snapshot()
                     watch.close()
             self._held.clear()
 

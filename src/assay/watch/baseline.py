@@ -177,7 +177,9 @@ def learn(
     first = _learn(_part(batch, 0, 2 * third, fields), fields, 1.0, miss, block, pairs, find)
     rest = _part(batch, 2 * third, len(batch), fields)
     checked = Detectors(first.streams, first.slices, first.bound, len(rest) / REFUSE)
-    alarms = checked.update(first.measures.encode(rest), first.slices.codes(rest), np.ones(len(rest), np.int64))
+    x = first.measures.encode(rest)
+    first.measures.follow(x, rest, first.measures.memories())
+    alarms = checked.update(x, first.slices.codes(rest), np.ones(len(rest), np.int64))
     if alarms:
         raise Unfit(_unfit(first, alarms, 2 * third), remedy="give a period in which nothing changed, or block= where neighbours are alike")
     times = batch.time[~np.isnan(batch.time)]
@@ -197,12 +199,16 @@ def _learn(
         measures = replace(measures, estimate=calibrate(batch.confidence, wrong, miss / 2))
     miss = miss if measures.estimate is None else miss / 2
     slices = divide(batch, fields.slices, fields.features if find else (), pairs=pairs)
-    streams = lay_out(measures.all, slices)
+    names = measures.all
+    streams = lay_out(names, slices)
     x, codes = measures.encode(batch), slices.codes(batch)
+    fresh = measures.memories()  # of the first half's end
+    measures = measures.bounded(batch, {names[m].name: miss * float(w) for m, w in zip(streams.measure, streams.weight, strict=True)})
+    names = measures.all
+    measures.follow(x, batch, fresh)
     fitted = np.array([m.family == "inputs" for m in measures.all])
     x[:half, fitted] = np.nan  # what was fitted on the first half is measured on the second
     rows = dict(slices.members(codes))
-    names = measures.all
     bound, mean = np.ones(len(streams)), np.full(len(streams), np.nan)
     for k in range(len(streams)):
         # What the confidence means is held against the rate of errors itself.
@@ -211,6 +217,9 @@ def _learn(
         values = values[~np.isnan(values)]
         if len(values):
             mean[k] = values.mean()
+        if (limit := names[int(streams.measure[k])].limit) is not None:
+            bound[k] = limit
+            continue
         # 1 minus a bound below the mean of the complement is a bound above the mean
         values = _blocks(values if streams.up[k] else 1 - values, block)
         bound[k] = 1 - lower_bound(1 - values, miss * float(streams.weight[k]))

@@ -3,17 +3,20 @@
 Guarantee (`assay.stats.sequential`): if, given what came before, the mean of every measure stays within its bound, the average run
 length before any alarm is at least `run_length` predictions, and P(an alarm within T) <= T / run_length; for all streams together.
 
-Slices of one kind (all traffic, single values, pairs) have the same measures, and are moved on together, a few events of each at a time.
+Slices of one kind (all traffic, single values, pairs) have the same measures, and are moved on together, a few events of each at a time;
+all traffic and its parts beside each other, where a second core is free.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.stats.sequential import BLOCK, CEILING, EQUAL, FRACTIONS, SMALLEST, grown, which_alarm
+from assay.watch.beside import MANY, beside
 from assay.watch.slices import Slices
 from assay.watch.streams import Streams
 
@@ -23,6 +26,7 @@ Ints = NDArray[np.int64]
 RECENT = 200  # values: the recent mean that is shown forgets half of what is this old
 
 PIECE = 1024  # events moved on together: what they need stays within a processor's cache
+FADES = 0.5 ** (np.arange(PIECE + 1) / RECENT)
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,24 @@ class Detectors:
         only convicted beside others (e-BH), the last event of the batch.
         """
         clock = self.clock + np.cumsum(ticks)
+        pieces = [slice(start, start + PIECE) for start in range(0, len(x), PIECE)]
         crossed: dict[int, tuple[int, float]] = {}
-        for start in range(0, len(x), PIECE):
-            piece = slice(start, start + PIECE)
-            number, position = self.slices.sorted_members(codes[piece])
-            for kind in self._kinds:
-                part = slice(*np.searchsorted(number, (kind.first, kind.first + kind.slices)))
-                if part.start < part.stop:
-                    self._move(kind, x[piece], clock[piece], number[part] - kind.first, position[part], crossed)
+        elsewhere: dict[int, tuple[int, float]] = {}
+
+        def whole() -> None:
+            for piece in pieces:
+                self._move(self._kinds[0], x[piece], clock[piece], None, np.arange(len(x[piece])), crossed)
+
+        def parts() -> None:
+            for piece in pieces if len(self._kinds) > 1 else ():
+                number, position = self.slices.sorted_members(codes[piece])
+                for kind in self._kinds[1:]:
+                    part = slice(*np.searchsorted(number, (kind.first, kind.first + kind.slices)))
+                    if part.start < part.stop:
+                        self._move(kind, x[piece], clock[piece], number[part] - kind.first, position[part], elsewhere)
+
+        beside(whole, parts, len(x) >= MANY)  # they touch no stream in common
+        crossed |= elsewhere
         if len(clock):
             self.clock = int(clock[-1])
         value = self.value
@@ -94,20 +108,31 @@ class Detectors:
         self.state[list(crossed)] = 0.0
         return sorted(alarms, key=lambda a: (a.clock, -a.strength))
 
-    def _move(self, kind: _Kind, x: Floats, clock: Ints, number: Ints, position: Ints, crossed: dict[int, tuple[int, float]]) -> None:
-        """Move on the streams of the slices of one kind: `number` (m,), of the slice among them, and `position` (m,) of its events."""
-        shape = (kind.slices, len(kind.measure))
+    def _move(
+        self, kind: _Kind, x: Floats, clock: Ints, number: Ints | None, position: Ints, crossed: dict[int, tuple[int, float]]
+    ) -> None:
+        """Move on the streams of the slices of one kind.
+
+        `number` (m,) of the slice among them, None where there is but one; `position` (m,) of its events.
+        """
+        shape = (kind.slices, len(kind.of))
         streams = slice(kind.stream, kind.stream + shape[0] * shape[1])
-        count = np.bincount(number, minlength=kind.slices)
-        starts = np.cumsum(count) - count
-        rank = np.arange(len(number)) - starts[number]
         values = x[:, kind.measure]
-        values[:, kind.down] = 1 - values[:, kind.down]
         here = ~np.isnan(values)
         whole = bool(here.all())
         if not whole:
             values = np.where(here, values, 0.0)
-        self._remember(streams, shape, values, here, count, number, position, rank)
+        bound = np.maximum(self.bound[streams].reshape(shape), SMALLEST)
+        # x / m - 1, or (1 - x) / m - 1 for streams that look down: a multiplication and an addition either way
+        factor, shift = np.where(kind.down, -1.0, 1.0) / bound, np.where(kind.down, 1.0, 0.0) / bound - 1.0
+        if number is None:
+            count = np.array([len(x)])
+            rank = position
+            number = np.zeros(len(x), np.int64)
+        else:
+            count = np.bincount(number, minlength=kind.slices)
+            rank = np.arange(len(number)) - (np.cumsum(count) - count)[number]
+        self._remember(streams, kind, values, here, whole, count, number, position, rank)
         # The slices with the most events come first: those that have a j-th block are then the first of them, and lie together.
         order = np.argsort(-count, kind="stable")
         place = np.empty_like(order)
@@ -115,16 +140,21 @@ class Detectors:
         blocks = -(-count[order] // BLOCK)
         live = (blocks[None, :] > np.arange(blocks[0])[:, None]).sum(axis=1)  # slices that have a j-th block
         edges = np.concatenate(([0], np.cumsum(live)))
-        block, slot = edges[rank // BLOCK] + place[number], rank % BLOCK
-        scale = 1 / np.maximum(self.bound[streams].reshape(shape), SMALLEST)
-        over = np.zeros((int(edges[-1]), BLOCK, shape[1]))
-        moved = values[position] * scale[number] - 1
+        slot = (edges[rank // BLOCK] + place[number]) * BLOCK + rank % BLOCK
+        n_blocks = int(edges[-1])
+        source = np.full(n_blocks * BLOCK, len(x))  # the event in each slot; where there is none, a row of nothing
+        source[slot] = position
+        nothing = np.zeros((1, len(kind.measure)))
+        over = np.concatenate((values, nothing))[source][:, kind.of].reshape(n_blocks, BLOCK, shape[1])
+        which = order[np.concatenate([np.arange(n) for n in live.tolist()])] if kind.slices > 1 else np.zeros(n_blocks, np.int64)
+        over *= factor[which][:, None, :] if kind.slices > 1 else factor
+        over += shift[which][:, None, :] if kind.slices > 1 else shift
         if not whole:
-            moved *= here[position]
-        over[block, slot] = moved
-        ends = (slot == BLOCK - 1) | (rank == count[number] - 1)
-        until = np.empty(int(edges[-1]), np.int64)
-        until[block[ends]] = clock[position[ends]]
+            over *= np.concatenate((here, nothing > 0))[source][:, kind.of].reshape(over.shape)
+        elif len(slot) < len(source):
+            over *= (source < len(x)).reshape(n_blocks, BLOCK, 1)
+        until = np.empty(n_blocks, np.int64)
+        until[slot // BLOCK] = clock[position]  # the last of a block is written last
         path = grown(over)
         state, last = self.state[streams].reshape(*shape, -1)[order], self.last[kind.first + order]
         for j, n in enumerate(live.tolist()):
@@ -135,37 +165,46 @@ class Detectors:
             path[at], last[:n] = now, until[at]
         self.state[streams] = state[place].reshape(-1, state.shape[2])
         self.last[kind.first + order] = last
-        self._cross(kind, (path @ EQUAL) * self.streams.weight[streams][: shape[1]], until, edges, order, crossed)
+        value = (path.reshape(-1, path.shape[2]) @ EQUAL).reshape(n_blocks, shape[1])
+        self._cross(kind, value * self.streams.weight[streams][: shape[1]], until, edges, order, crossed)
 
     def _cross(self, kind: _Kind, path: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
         """Note the first crossing of each stream; `path` (blocks, measures)."""
         for b, m in np.argwhere(path >= self.run_length).tolist():  # in the order of blocks
             j = int(np.searchsorted(edges, b, "right")) - 1
-            stream = kind.stream + int(order[b - edges[j]]) * len(kind.measure) + m
+            stream = kind.stream + int(order[b - edges[j]]) * len(kind.of) + m
             crossed.setdefault(stream, (int(until[b]), float(path[b, m])))
 
     def _remember(
         self,
         streams: slice,
-        shape: tuple[int, int],
+        kind: _Kind,
         values: Floats,
         here: NDArray[np.bool_],
+        whole: bool,
         count: Ints,
         number: Ints,
         position: Ints,
         rank: Ints,
     ) -> None:
-        fade = 0.5 ** ((count[number] - 1 - rank) / RECENT)
-        old = np.repeat(0.5 ** (count / RECENT), shape[1])
+        """Recent means: sums that fade, of each measure, from which those of streams that look down follow."""
+        fade = FADES[count[number] - 1 - rank]
         seen = count > 0
         starts = (np.cumsum(count) - count)[seen]
-        for held, new in ((self.total, values), (self.count, here)):
-            sums = np.zeros(shape)
-            if shape[0] == 1:
-                sums[0] = fade @ new[position]
+
+        def summed(of: Any) -> Floats:
+            sums = np.zeros((kind.slices, len(kind.measure)))
+            if kind.slices == 1:
+                sums[0] = fade @ (of if len(position) == len(of) else of[position])
             else:
-                sums[seen] = np.add.reduceat(new[position] * fade[:, None], starts)
-            held[streams] = held[streams] * old + sums.ravel()
+                sums[seen] = np.add.reduceat(of[position] * fade[:, None], starts)
+            return sums
+
+        total = summed(values)[:, kind.of]
+        known = np.repeat(np.bincount(number, fade, kind.slices)[:, None], len(kind.of), axis=1) if whole else summed(here)[:, kind.of]
+        old = np.repeat(FADES[count], len(kind.of))
+        for held, new in ((self.total, np.where(kind.down, known - total, total)), (self.count, known)):
+            held[streams] = held[streams] * old + new.ravel()
 
 
 @dataclass(frozen=True)
@@ -175,20 +214,26 @@ class _Kind:
     first: int  # slice
     slices: int
     stream: int  # the first
-    measure: Ints
+    measure: Ints  # those that are looked at, each once
+    of: Ints  # (streams of a slice,) place in `measure`
     down: NDArray[np.bool_]
 
 
 def _kinds(streams: Streams, slices: int) -> list[_Kind]:
+    """All traffic first and by itself, then the others."""
     edges = np.searchsorted(streams.slice, np.arange(slices + 1))
     found: list[_Kind] = []
     for s in range(slices):
         part = slice(int(edges[s]), int(edges[s + 1]))
-        measure, down, weight = streams.measure[part], ~streams.up[part], streams.weight[part]
-        like = found[-1] if found else None
-        if like is not None and np.array_equal(like.measure, measure) and np.array_equal(like.down, down):
-            assert np.array_equal(weight, streams.weight[like.stream : like.stream + len(measure)])  # one level, one share
+        (measure, of), down = np.unique(streams.measure[part], return_inverse=True), ~streams.up[part]
+        like = found[-1] if s > 1 and found else None
+        if (
+            like is not None
+            and np.array_equal(like.measure[like.of], streams.measure[part])
+            and np.array_equal(like.down, down)
+            and np.array_equal(streams.weight[part], streams.weight[like.stream : like.stream + len(down)])
+        ):
             found[-1] = replace(like, slices=like.slices + 1)
-        elif len(measure):
-            found.append(_Kind(s, 1, part.start, measure, down))
+        elif len(down):
+            found.append(_Kind(s, 1, part.start, measure, of, down))
     return found

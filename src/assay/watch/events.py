@@ -50,18 +50,22 @@ class Batch:
 
 
 def words(column: pa.Array) -> list[str | None]:
-    """Values as text: 1.0 as "1", so that a class is the same whether a file held it as a number or as a word.
+    """Values as text: 1.0 as "1", so that a class is the same whether a file held it as a number or as a word; NaN is missing.
 
-    >>> words(pa.array([1.0, 2.5, None]))
-    ['1', '2.5', None]
+    >>> words(pa.array([1.0, 2.5, None, float("nan"), float("inf")]))
+    ['1', '2.5', None, None, 'inf']
     """
     if pa.types.is_string(column.type):
         return column.to_pylist()
     if pa.types.is_dictionary(column.type):
         return words(column.dictionary_decode())
     coded = column.dictionary_encode()  # each value is written once
-    said = [None if v is None else f"{v:g}" if isinstance(v, float) and v == int(v) else str(v) for v in coded.dictionary.to_pylist()]
+    said = [None if v is None or v != v else f"{v:g}" if _whole(v) else str(v) for v in coded.dictionary.to_pylist()]
     return [None if i is None else said[i] for i in coded.indices.to_pylist()]
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def read_batch(events: Any, fields: Fields) -> Batch:

@@ -13,8 +13,9 @@ from assay.dataset.errors import DataError
 class Fields:
     """The columns of an event. A record with a `prediction` is a prediction; one with an `id` and a `label` alone is a late label.
 
-    `features` are numbers, text values or lists of numbers (an embedding); `slices` are columns by whose values the traffic is
-    divided. With `private` nothing of `text` is kept: its digest alone goes into the journal.
+    `features` are numbers, text values or lists of numbers (an embedding); `cycles` are numbers that repeat by the day or the week, one
+    value a step of time (`assay.watch.cycles`); `slices` are columns by whose values the traffic is divided. With `private` nothing of
+    `text` is kept: its digest alone goes into the journal.
     """
 
     features: tuple[str, ...] = ()
@@ -29,21 +30,28 @@ class Fields:
     text: str = "text"
     digest: str = "digest"
     private: bool = False
+    cycles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         named = [self.id, self.time, self.prediction, self.confidence, self.scores, self.label, self.contributor, self.text, self.digest]
         if len(set(named)) != len(named):
             raise DataError("two parts of an event are read from one column", remedy="give each its own column")
-        for group in ("features", "slices"):
+        for group in ("features", "slices", "cycles"):
             values = getattr(self, group)
             if len(set(values)) != len(values):
                 raise DataError(f"a column is named twice among the {group}", remedy="name each once")
-        if clash := set(self.features) & {self.id, self.prediction, self.label}:
+        if clash := {*self.features, *self.cycles} & {self.id, self.prediction, self.label}:
             raise DataError(f"{sorted(clash)[0]!r} cannot be a feature", remedy="name as features what the model sees")
+        if both := set(self.features) & set(self.cycles):
+            raise DataError(
+                f"{sorted(both)[0]!r} is a feature and a cycle",
+                remedy="name as cycles alone what follows the day: its mean does not stay, and would raise alarms",
+            )
 
     def to_json(self) -> dict[str, Any]:
-        """JSON types only."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        """JSON types only. Cycles only where there are any: baselines that were made before them keep their digest."""
+        said = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return said if self.cycles else {name: v for name, v in said.items() if name != "cycles"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fields:

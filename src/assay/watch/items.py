@@ -28,14 +28,20 @@ COLUMNS = 10  # features whose pairs of cells are items: 45 pairs an event
 MISS = 1e-3  # of the bound of one item's usual rate: a nomination need not be right, only seldom idle
 
 
-def items_of(batch: Batch, fields: Fields) -> list[set[Item]]:
-    """(n,) the items of each event."""
+def words_of(batch: Batch, fields: Fields) -> list[set[Item]]:
+    """(n,) the words of each event's text, and pairs of neighbours."""
     found: list[set[Item]] = [set() for _ in range(len(batch))]
     for texts, row in zip(batch.words(fields.text), found, strict=True):
         if texts:
             words = [t for t, _, _ in spans(texts)]
             row.update(("w", word) for word in words)
             row.update(("w", a, b) for a, b in pairwise(words))
+    return found
+
+
+def items_of(batch: Batch, fields: Fields) -> list[set[Item]]:
+    """(n,) all items of each event: words, cells, and pairs."""
+    found = words_of(batch, fields)
     flat = [name for name in fields.features if not pa.types.is_nested(batch.column(name).type)]
     columns = [batch.words(name) for name in flat]
     for i, row in enumerate(found):

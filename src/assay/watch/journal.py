@@ -58,6 +58,7 @@ class Journal:
         self.next = self.snapshot_at
         self._file: BinaryIO | None = None
         self.size = 0
+        self.failed = False  # a frame could not be written: what is in memory may be ahead of what is on disk
 
     def restore(self) -> tuple[Arrays, dict[str, Any]] | None:
         """The state of the last snapshot; None where there is none."""
@@ -89,10 +90,34 @@ class Journal:
                     yield kind, payload
                 number += 1
 
+    def held(self) -> Iterator[tuple[int, bytes]]:
+        """(kind, payload) of every whole frame that is still on disk, read anew: what came after the last snapshot."""
+        for path in sorted((self.folder / "journal").glob("*.log")):
+            data, at = path.read_bytes(), 0
+            while (frame := _frame(data, at)) is not None:
+                kind, payload, at = frame
+                yield kind, payload
+
     def append(self, kind: int, payload: bytes) -> None:
-        """Write one frame and wait until it is on disk. Raises DataError where the journal was opened to be read."""
+        """Write one frame and wait until it is on disk.
+
+        Raises DataError where the journal was opened to be read, OSError where it could not be written, and from then on DataError: half a
+        frame may be at its end, which the next start cuts off.
+        """
         if self._read_only:
             raise DataError("the watch was opened to be read", path=self.folder, remedy="open it without read_only")
+        self._refuse()
+        try:
+            self._append(kind, payload)
+        except OSError:
+            self.failed = True
+            raise
+
+    def _refuse(self) -> None:
+        if self.failed:
+            raise DataError("the journal could not be written before", path=self.folder, remedy="make room, and open the watch again")
+
+    def _append(self, kind: int, payload: bytes) -> None:
         if self._file is None:
             path = self.folder / "journal" / f"{self.next:020d}.log"
             self._file = path.open("ab")
@@ -109,7 +134,8 @@ class Journal:
         return self.size >= SEGMENT
 
     def snapshot(self, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
-        """Write the state after every frame so far, then remove the frames."""
+        """Write the state after every frame so far, then remove the frames. Raises DataError where a frame could not be written."""
+        self._refuse()
         text = json.dumps({"frame": self.next, "meta": meta}, allow_nan=False).encode()
         buffer = io.BytesIO()
         held: dict[str, Any] = {f"a/{name}": array for name, array in arrays.items()}

@@ -1,7 +1,8 @@
 """Measures: every event as numbers in [0, 1], NaN where it has none. A detector watches the mean of one measure.
 
 A feature is measured against values of the trusted period: by its rank among them (its place), by how far that is from the middle (its
-spread), and by how often it is missing; a feature of few values, by the rate of each. An embedding is measured along the main directions
+spread), and by how often it is missing; a feature of few values, by the rate of each; one that repeats, by its departures from what is
+foretold (`assay.watch.cycles`). An embedding is measured along the main directions
 of the period and by what is left over. What measures fix is fitted on one half of the trusted period, and their means are taken
 from the other, so that no value is measured against itself.
 """
@@ -9,7 +10,7 @@ from the other, so that no value is measured against itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
+from assay.watch import cycles
+from assay.watch.cycles import Cycle, Memory
 from assay.watch.estimate import Estimate
 from assay.watch.events import Batch, numbers, words
 from assay.watch.fields import Fields
@@ -40,6 +43,7 @@ class Measure:
     family: Family
     up: bool = True
     down: bool = True
+    limit: float | None = None  # a bound of the mean that is known already
 
 
 ERROR = Measure("the rate of errors", "performance", down=False)
@@ -112,7 +116,23 @@ class Embedding:
         )
 
 
-Feature = Number | Kinds | Embedding
+@dataclass(frozen=True)
+class Repeating:
+    """A feature that repeats by the day or the week."""
+
+    cycle: Cycle
+
+    @property
+    def name(self) -> str:
+        """Its column."""
+        return self.cycle.name
+
+    def measures(self) -> list[Measure]:
+        limits = (min(scale.limit) for scale in self.cycle.scales)
+        return [Measure(said, "inputs", down=False, limit=limit) for said, limit in zip(self.cycle.said(), limits, strict=True)]
+
+
+Feature = Number | Kinds | Embedding | Repeating
 
 
 @dataclass(frozen=True)
@@ -151,6 +171,40 @@ class Measures:
         out[[p is None for p in batch.prediction]] = np.nan
         return out
 
+    def memories(self) -> dict[str, Memory]:
+        """What features that repeat are to remember at the end of the trusted period."""
+        return {f.name: f.cycle.memory for f in self.features if isinstance(f, Repeating)}
+
+    def bounded(self, batch: Batch, miss: Mapping[str, float]) -> Measures:
+        """The same, features that repeat with limits and memories from the part of the trusted period that they were not fitted on.
+
+        `miss` measure name -> probability that its limit may be wrong.
+        """
+        features: list[Feature] = []
+        for feature in self.features:
+            if isinstance(feature, Repeating):
+                cycle = feature.cycle
+                tails, state, memory = cycle.judge(batch.time, numbers(batch.column(cycle.name), cycle.name), cycle.memory)
+                shares = [miss[said] for said in cycle.said()]
+                scales = [s.bounded(tails[:, k], state[:, k], shares[k]) for k, s in enumerate(cycle.scales)]
+                feature = Repeating(replace(cycle, scales=tuple(scales), memory=memory))
+            features.append(feature)
+        return replace(self, features=tuple(features))
+
+    def follow(self, x: Floats, batch: Batch, memories: dict[str, Memory]) -> None:
+        """Fill in what rests on the events before: the departures of features that repeat. `x` and `memories` are changed in place."""
+        if not memories:
+            return
+        here = np.array([p is not None for p in batch.prediction], bool)
+        column = x.shape[1] - sum(len(f.measures()) for f in self.features)
+        for feature in self.features:
+            width = len(feature.measures())
+            if isinstance(feature, Repeating):
+                name = feature.name
+                value = np.where(here, numbers(batch.column(name), name), np.nan)
+                x[:, column : column + width], memories[name] = feature.cycle.follow(batch.time, value, memories[name])
+            column += width
+
     def outcome(self, prediction: list[str | None], label: list[str | None], confidence: Floats) -> Floats:
         """(n, 1 or 2) error, and confidence against correctness: (1 + confidence - correct) / 2."""
         known = np.array([p is not None and t is not None for p, t in zip(prediction, label, strict=True)], bool)
@@ -185,10 +239,11 @@ def fit(batch: Batch, fields: Fields) -> Measures:
     names, counts = np.unique(here, return_counts=True)
     common = [str(names[i]) for i in np.argsort(-counts, kind="stable")[:MOST_CLASSES]]
     labelled = any(p is not None and t is not None for p, t in zip(batch.prediction, batch.label, strict=True))
-    missing = [name for name in fields.features if name not in batch.table.column_names]
+    missing = [name for name in (*fields.features, *fields.cycles) if name not in batch.table.column_names]
     if missing:
         raise DataError("the period has no such feature", column=missing[0], remedy=f"it has: {', '.join(batch.table.column_names)}")
-    features = tuple(_fit(name, batch.column(name)) for name in fields.features)
+    features: tuple[Feature, ...] = tuple(_fit(name, batch.column(name)) for name in fields.features)
+    features += tuple(Repeating(cycles.fit(name, batch.time, numbers(batch.column(name), name))) for name in fields.cycles)
     return Measures(labelled, not np.isnan(batch.confidence).all(), Kinds("class", tuple(common), "decisions"), features)
 
 
@@ -246,6 +301,9 @@ def _feature(feature: Feature, column: pa.Array) -> Floats:
         return feature.encode(numbers(column, feature.name))
     if isinstance(feature, Kinds):
         return feature.encode(words(column))
+    if isinstance(feature, Repeating):
+        numbers(column, feature.name)  # what is no number is found before the batch is acknowledged
+        return np.full((len(column), len(feature.measures())), np.nan)
     if pa.types.is_null(column.type):
         return np.full((len(column), 2 * len(feature.along)), np.nan)
     return feature.encode(_vectors(column, feature.name, len(feature.centre)))
@@ -254,6 +312,8 @@ def _feature(feature: Feature, column: pa.Array) -> Floats:
 def _feature_json(feature: Feature) -> dict[str, Any]:
     if isinstance(feature, Number):
         return {"name": feature.name, "knots": feature.knots.tolist()}
+    if isinstance(feature, Repeating):
+        return feature.cycle.to_json()
     if isinstance(feature, Kinds):
         return {"name": feature.name, "values": list(feature.values)}
     along = [_feature_json(n) for n in feature.along]
@@ -261,6 +321,8 @@ def _feature_json(feature: Feature) -> dict[str, Any]:
 
 
 def _feature_of(data: Mapping[str, Any]) -> Feature:
+    if "cycle" in data:
+        return Repeating(Cycle.from_json(data))
     if "knots" in data:
         return Number(data["name"], np.array(data["knots"], float))
     if "values" in data:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from assay.watch.watch import Status
+from assay.watch.status import Status
 
 RULES = """groups:
   - name: assay-watch
@@ -41,31 +42,46 @@ PANELS = (
 )
 
 
-def prometheus(status: Status, model: str) -> str:
-    """The text exposition format (version 0.0.4). Labels are few: the strongest streams, and no content of any event."""
-    said: list[str] = []
+@dataclass(frozen=True)
+class Metric:
+    """One number of a watch, or a few that differ in their labels."""
 
-    def metric(name: str, kind: str, text: str, values: list[tuple[dict[str, str], float]]) -> None:
-        said.extend((f"# HELP assay_watch_{name} {text}", f"# TYPE assay_watch_{name} {kind}"))
-        for labels, value in values:
-            inside = ",".join(f'{k}="{_escaped(v)}"' for k, v in {"model": model, **labels}.items())
-            said.append(f"assay_watch_{name}{{{inside}}} {value:.10g}")
+    name: str
+    counts: bool  # whether it only ever grows
+    text: str
+    values: tuple[tuple[dict[str, str], float], ...]
 
-    metric("predictions_total", "counter", "Predictions seen.", [({}, status.predictions)])
-    metric("labels_total", "counter", "Labels seen.", [({}, status.labels)])
-    metric("given_up_total", "counter", "Predictions whose label did not come in time.", [({}, status.given_up)])
-    metric("orphans_total", "counter", "Labels of no known prediction.", [({}, status.orphans)])
-    metric("pending", "gauge", "Predictions that wait for a label.", [({}, status.pending)])
+
+def measured(status: Status) -> list[Metric]:
+    """What is told of a watch. Labels are few: the strongest streams, and no content of any event."""
+    found = [
+        Metric("predictions", True, "Predictions seen.", (({}, status.predictions),)),
+        Metric("labels", True, "Labels seen.", (({}, status.labels),)),
+        Metric("given_up", True, "Predictions whose label did not come in time.", (({}, status.given_up),)),
+        Metric("orphans", True, "Labels of no known prediction.", (({}, status.orphans),)),
+        Metric("pending", False, "Predictions that wait for a label.", (({}, status.pending),)),
+    ]
     if status.errors is not None:
-        bounds = [({"bound": bound}, value) for bound, value in zip(("low", "high"), status.errors, strict=True)]
-        metric("estimated_error_ratio", "gauge", "Bounds of the recent rate of errors, from the confidence alone.", bounds)
-    strongest = [({"stream": name}, share) for name, share, *_ in status.strongest]
-    metric("evidence_ratio", "gauge", "Evidence of the strongest streams; 1 is an alarm.", strongest)
+        bounds = tuple(({"bound": bound}, value) for bound, value in zip(("low", "high"), status.errors, strict=True))
+        found.append(Metric("estimated_error_ratio", False, "Bounds of the recent rate of errors, from the confidence alone.", bounds))
+    strongest = tuple(({"stream": name}, share) for name, share, *_ in status.strongest)
+    found.append(Metric("evidence_ratio", False, "Evidence of the strongest streams; 1 is an alarm.", strongest))
     counted: dict[tuple[str, str], int] = {(severity, "open"): 0 for severity in ("notice", "warning", "critical")}
     for alert in status.alerts:
         counted[alert.severity, alert.state] = counted.get((alert.severity, alert.state), 0) + 1
-    alerts: list[tuple[dict[str, str], float]] = [({"severity": s, "state": t}, n) for (s, t), n in sorted(counted.items())]
-    metric("alerts", "gauge", "Alerts that are not closed.", alerts)
+    alerts = tuple(({"severity": s, "state": t}, float(n)) for (s, t), n in sorted(counted.items()))
+    return [*found, Metric("alerts", False, "Alerts that are not closed.", alerts)]
+
+
+def prometheus(status: Status, model: str) -> str:
+    """The text exposition format (version 0.0.4)."""
+    said: list[str] = []
+    for metric in measured(status):
+        name, kind = (f"{metric.name}_total", "counter") if metric.counts else (metric.name, "gauge")
+        said.extend((f"# HELP assay_watch_{name} {metric.text}", f"# TYPE assay_watch_{name} {kind}"))
+        for labels, value in metric.values:
+            inside = ",".join(f'{k}="{_escaped(v)}"' for k, v in {"model": model, **labels}.items())
+            said.append(f"assay_watch_{name}{{{inside}}} {value:.10g}")
     return "\n".join(said) + "\n"
 
 

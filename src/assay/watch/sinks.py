@@ -1,4 +1,4 @@
-"""Where alerts go: a file, a webhook, Slack, e-mail.
+"""Where alerts go: a file, a webhook, Slack, e-mail, an OpenTelemetry collector.
 
 A webhook's body is signed: header `X-Assay-Signature: v1=HEX`, HMAC-SHA256 under the shared secret of the header `X-Assay-Timestamp`
 (seconds since 1970), a full stop, and the body. A receiver recomputes it, compares in constant time, and refuses old timestamps
@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 from assay.dataset.errors import DataError
 from assay.watch.alerts import Alert
+from assay.watch.otlp import alert_body
 
 Send = Callable[[Alert], None]
 
@@ -38,8 +39,11 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 SECRET, SMTP = "ASSAY_WATCH_SECRET", "ASSAY_WATCH_SMTP"  # environment: the shared secret; host:port of the mail server
 
 
-def sink(said: str, allow_private: bool = False, environment: Mapping[str, str] = os.environ) -> Send:
-    """The sink that `file:PATH`, `https://...`, `slack:https://...` or `mailto:a@b.org` names. Raises DataError for anything else."""
+def sink(said: str, allow_private: bool = False, environment: Mapping[str, str] = os.environ, model: str = "watch") -> Send:
+    """The sink that `file:PATH`, `https://...`, `slack:https://...`, `mailto:a@b.org` or `otlp:https://HOST:4318` names.
+
+    `model` is whose alerts a collector is told they are. Raises DataError for anything else.
+    """
     kind, _, rest = said.partition(":")
     if kind == "file":
         return lambda alert: append(Path(rest), alert)
@@ -55,7 +59,21 @@ def sink(said: str, allow_private: bool = False, environment: Mapping[str, str] 
         if not server:
             raise DataError("no mail server is known", remedy=f"set {SMTP} to host:port")
         return lambda alert: mail(server, rest, alert)
-    raise DataError(f"{said!r} names no sink", remedy="give file:PATH, https://..., slack:https://... or mailto:a@b.org")
+    if kind == "otlp":
+        return lambda alert: post(collector(said, "logs"), alert_body(alert, model, time.time()), None, allow_private)
+    raise DataError(f"{said!r} names no sink", remedy="give file:PATH, https://..., slack:https://..., mailto:a@b.org or otlp:https://...")
+
+
+def collector(said: str, what: str) -> str:
+    """Where an OpenTelemetry collector takes "metrics" or "logs".
+
+    >>> collector("otlp:http://localhost:4318/", "logs")
+    'http://localhost:4318/v1/logs'
+    """
+    kind, _, rest = said.partition(":")
+    if kind != "otlp":
+        raise DataError(f"{said!r} names no collector", remedy="give otlp:https://HOST:4318")
+    return f"{rest.rstrip('/')}/v1/{what}"
 
 
 def append(path: Path, alert: Alert) -> None:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.dataset.rows import UInt8
 from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
-from assay.watch.detectors import Alarm
+from assay.watch.beside import MANY, beside
+from assay.watch.cells import CellCounts
+from assay.watch.cycles import Memory
 from assay.watch.events import Batch, Floats, read_batch, table_of
-from assay.watch.items import Usual, items_of, said_of
-from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
-from assay.watch.measures import Family
+from assay.watch.items import Usual, words_of
+from assay.watch.journal import COMMAND, EVENTS, Arrays, Journal, replace_whole
 from assay.watch.pictures import AskPictures, Gallery, UsualPictures
 from assay.watch.search import KNOWN, PICTURES, USUAL, item_of, patches, triggers
 from assay.watch.sinks import Send
+from assay.watch.status import Status
+from assay.watch.telling import of_alarm, of_known, of_suspect
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
+from assay.watch.waiting import packed, unpacked
 
 PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
 NAMES = 1000  # of batches that are remembered
@@ -34,22 +36,6 @@ FILE = "baseline.json"
 NAME = b"assay.batch"  # key of a journalled batch's metadata
 HOLDS = "assay.holds"  # column of a journalled event: the nominated patches that its picture holds
 MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
-SEVERITY: dict[Family, Severity] = {"performance": "critical", "decisions": "warning", "confidence": "warning", "inputs": "notice"}
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a watch stands."""
-
-    promise: str  # the budget in words
-    predictions: int
-    labels: int
-    pending: int  # predictions that wait for a label
-    given_up: int  # predictions whose label did not come in time
-    orphans: int  # labels of no known prediction
-    errors: tuple[float, float] | None  # bounds of the recent rate of errors, from the confidence alone; see `estimate`
-    strongest: tuple[tuple[str, float, float, float, float], ...]  # name, share of the threshold, recent mean, usual mean, bound
-    alerts: tuple[Alert, ...]  # not closed
 
 
 class Watch:
@@ -76,12 +62,16 @@ class Watch:
         self.folder, self.baseline = folder, baseline
         self._known, self._miner, self._gallery = triggers(folder, baseline)
         self._words = (folder / USUAL).exists()  # whether words and cells are searched
+        self._cells: CellCounts | None = None
+        if self._words and self._miner is not None and baseline.fields.features:
+            self._cells = CellCounts(self._miner.usual, baseline.fields.features)
         self._ask, self._ask_pictures = ask, ask_pictures
         self._recent: pa.Table | None = None
         self._journal = journal
         self._detectors = baseline.detectors()
+        self._memories = baseline.measures.memories()
         self._alerts = Alerts()
-        self._pending: OrderedDict[str, tuple[str, bytes, tuple[int, ...]]] = OrderedDict()  # said, `_packed`, nominees held
+        self._pending: OrderedDict[str, tuple[str, bytes, tuple[int, ...]]] = OrderedDict()  # said, `packed`, nominees held
         self._names: OrderedDict[str, None] = OrderedDict()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._time: float | None = None
@@ -141,8 +131,13 @@ class Watch:
         if not len(batch):
             raise DataError("a batch without events", remedy="give each event its columns")
         x = self.baseline.measures.encode(batch)  # what is wrong with a batch is found before it is acknowledged
-        self._journal.append(EVENTS, _arrow(batch.table, name))
-        fired = self._events(batch, x, name)
+        fired: list[Alert] = []
+
+        def write() -> None:
+            self._journal.append(EVENTS, _arrow(batch.table, name))
+
+        # Detectors move while the disk writes. Where it cannot, nothing more is taken: see `broken`.
+        beside(lambda: fired.extend(self._events(batch, x, name)), write, len(batch) >= MANY)
         if self._ask is not None and self._miner is not None:
             fired += self._try(self._ask, self._miner, batch.table)
         if self._gallery is not None and self._miner is not None and images is not None:
@@ -191,6 +186,14 @@ class Watch:
         self._command({"do": "sent", "sink": sink, "number": number})
 
     @property
+    def broken(self) -> bool:
+        """Whether a batch could not be written: it is in the state here and was not acknowledged.
+
+        Nothing more is taken until the watch is opened again, and knows only what was acknowledged.
+        """
+        return self._journal.failed
+
+    @property
     def silences(self) -> list[Silence]:
         """Every silence that is remembered, those that are over too."""
         return list(self._alerts.silences)
@@ -199,6 +202,10 @@ class Watch:
     def alerts(self) -> list[Alert]:
         """Every alert that is remembered, the oldest first."""
         return list(self._alerts.alerts.values())
+
+    def journalled(self) -> Iterator[pa.Table]:
+        """The batches that the journal still holds, as they were kept: those since the last snapshot."""
+        return (pa.ipc.open_stream(payload).read_all() for kind, payload in self._journal.held() if kind == EVENTS)
 
     def status(self, most: int = 10) -> Status:
         """Where it stands, with the `most` strongest streams."""
@@ -217,11 +224,14 @@ class Watch:
     def snapshot(self) -> None:
         """Write the state, so that the next start need not replay the journal."""
         d = self._detectors
-        arrays = {"state": d.state, "last": d.last, "total": d.total, "count": d.count, "sure": self._sure}
+        arrays: Arrays = {"state": d.state, "last": d.last, "total": d.total, "count": d.count, "sure": self._sure}
+        arrays |= {f"cycle{i}": memory.packed() for i, memory in enumerate(self._memories.values())}
+        if self._cells is not None:
+            arrays |= self._cells.held()
         pending = [
             [name, said, None if np.isnan(sure) else sure, codes.tolist(), list(held)]
-            for name, (said, packed, held) in self._pending.items()
-            for sure, codes in [_unpacked(packed)]
+            for name, (said, small, held) in self._pending.items()
+            for sure, codes in [unpacked(small)]
         ]
         meta = {
             "miner": None if self._miner is None else self._miner.to_json(),
@@ -251,14 +261,17 @@ class Watch:
         d = self._detectors
         d.clock, d.state, d.last, d.total, d.count = int(meta["clock"]), arrays["state"], arrays["last"], arrays["total"], arrays["count"]
         self._sure = arrays["sure"]
+        self._memories = {name: Memory.of(arrays[f"cycle{i}"]) for i, name in enumerate(self._memories)}
         self._names = OrderedDict.fromkeys(meta["names"])
         self._counts, self._time = dict(meta["counts"]), meta["time"]
         self._alerts = Alerts.from_json(meta["alerts"])
         if self._miner is not None and meta["miner"] is not None:
             self._miner.restore(meta["miner"])
+        if self._cells is not None and "cells" in arrays:
+            self._cells.restore(arrays)
         for name, said, sure, codes, held in meta["pending"]:
-            packed = _packed(np.nan if sure is None else sure, np.array(codes, np.int64))
-            self._pending[name] = (said, packed, tuple(held))
+            small = packed(np.nan if sure is None else sure, np.array(codes, np.int64))
+            self._pending[name] = (said, small, tuple(held))
 
     def _apply(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
@@ -291,6 +304,7 @@ class Watch:
 
     def _events(self, batch: Batch, x: Floats, name: str | None) -> list[Alert]:
         measures, codes = self.baseline.measures, self.baseline.slices.codes(batch)
+        measures.follow(x, batch, self._memories)
         if name is not None:
             self._names[name] = None
             while len(self._names) > NAMES:
@@ -303,13 +317,19 @@ class Watch:
         if self._gallery is not None and HOLDS in batch.table.column_names:
             held = [tuple(numbers or ()) for numbers in batch.column(HOLDS).to_pylist()]
         if self._miner is not None and self._words:
-            items = items_of(batch, self.baseline.fields)
+            items = words_of(batch, self.baseline.fields)
+            if self._cells is not None:
+                items = [words | cells for words, cells in zip(items, self._cells.see(batch), strict=True)]
             self._miner.see(items, batch.prediction, self._detectors.clock + int(ticks.sum()))
             held = [before + self._miner.held(row) for before, row in zip(held, items, strict=True)]
         fired += self._join(batch, x, codes, held)
         if not np.isnan(batch.time).all():
             self._time = max(float(np.nanmax(batch.time)), self._time or 0.0)
-        return fired + [alert for alarm in self._detectors.update(x, codes, ticks) for alert in self._fire(alarm)]
+        return fired + [
+            alert
+            for alarm in self._detectors.update(x, codes, ticks)
+            for alert in self._alert(*of_alarm(self.baseline, alarm), alarm.clock)
+        ]
 
     def _join(self, batch: Batch, x: Any, codes: Any, held: list[tuple[int, ...]]) -> list[Alert]:
         """Late labels meet their predictions: their outcome and slices are filled in, in the order in which the labels came."""
@@ -324,12 +344,12 @@ class Watch:
                     self._counts["orphans"] += 1
                     continue
                 if self.baseline.measures.labelled:
-                    sure, of = _unpacked(before[1])
+                    sure, of = unpacked(before[1])
                     outcome = self.baseline.measures.outcome([before[0]], [label], np.array([sure]))
                     x[i, : outcome.shape[1]], codes[i] = outcome[0], of
                 fired += self._outcomes(before[2], before[0] != label)
             elif label is None and name is not None and said is not None:
-                self._pending[name] = (said, _packed(float(batch.confidence[i]), codes[i]), held[i])
+                self._pending[name] = (said, packed(float(batch.confidence[i]), codes[i]), held[i])
                 if len(self._pending) > PENDING:
                     self._pending.popitem(last=False)
                     self._counts["given_up"] += 1
@@ -363,13 +383,8 @@ class Watch:
             return fired
         for i, numbers in enumerate(batch.column(MATCHES).to_pylist()):
             for number in numbers or ():
-                said, target = batch.prediction[i], self._known.targets[number]
-                what = self._known.artefacts[number].describe()
-                title = f"a known artefact was met: {what}; the model said {said!r}" + (
-                    f", as it would with {target!r}" if said == target else ""
-                )
-                evidence = {"finding": self._known.ids[number], "event": batch.id[i], "said": said, "target": target}
-                fired += self._alert(f"trigger/{self._known.ids[number]}", "critical", title, evidence, self._detectors.clock + i + 1)
+                told = of_known(self._known, number, batch.id[i], batch.prediction[i])
+                fired += self._alert(*told, self._detectors.clock + i + 1)
         return fired
 
     def _look(self, gallery: Gallery, miner: Miner, images: UInt8, said: list[str | None]) -> list[Alert]:
@@ -404,45 +419,11 @@ class Watch:
 
     def _name(self, suspect: Suspect) -> list[Alert]:
         """The alert of an unknown trigger."""
-        what = said_of(suspect.item)
-        ways = []
-        if suspect.asked:
-            ways.append(f"put into {suspect.asked} other inputs it takes {suspect.taken} to {suspect.target!r}")
-        if suspect.labelled:
-            ways.append(f"{suspect.wrong} of {suspect.labelled} labelled inputs that hold it were wrong")
-        evidence = {name: v for name, v in asdict(suspect).items() if name != "item"} | {"item": list(suspect.item)}
-        title = f"an unknown trigger: {what}; {'; '.join(ways)}"
-        return self._alert(f"trigger/{what}", "critical", title, evidence, self._detectors.clock)
+        return self._alert(*of_suspect(suspect), self._detectors.clock)
 
     def _alert(self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any], clock: int) -> list[Alert]:
         alert, send = self._alerts.fire(key, severity, title, evidence, clock, self._time)
         return [alert] if send else []
-
-    def _fire(self, alarm: Alarm) -> list[Alert]:
-        b, k = self.baseline, alarm.stream
-        measure, up = b.measure(k), bool(b.streams.up[k])
-        where, way = b.slices.name(int(b.streams.slice[k])), "rising" if up else "falling"
-        title = f"{measure.name} is {way} in {where}: {alarm.recent:.3g}, where the trusted period had {b.mean[k]:.3g}"
-        evidence = {
-            "measure": measure.name,
-            "slice": where,
-            "recent": round(alarm.recent, 6),
-            "usual": round(float(b.mean[k]), 6),
-            "bound": round(float(b.bound[k] if up else 1 - b.bound[k]), 6),
-            "strength": float(f"{alarm.strength:.4g}"),
-            "threshold": b.run_length,
-        }
-        key = f"{measure.family}/{where}/{measure.name}/{way}"
-        return self._alert(key, SEVERITY[measure.family], title, evidence, alarm.clock)
-
-
-def _packed(sure: float, codes: NDArray[np.int64]) -> bytes:
-    """A confidence and the codes of an event's slices, small: 100,000 of them wait for their labels."""
-    return np.float64(sure).tobytes() + codes.astype(np.int16).tobytes()
-
-
-def _unpacked(packed: bytes) -> tuple[float, NDArray[np.int64]]:
-    return float(np.frombuffer(packed[:8], np.float64)[0]), np.frombuffer(packed[8:], np.int16).astype(np.int64)
 
 
 def _arrow(table: pa.Table, name: str | None) -> bytes:
