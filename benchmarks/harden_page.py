@@ -45,9 +45,15 @@ DEFENCES = """
 ## Defences beside an undefended twin
 
 `accuracy`: of untouched test rows. `attack success`: triggered test rows of other classes that go to the target; in brackets what the same
-trigger does to a model that never saw poison, which no defence can go below. Attacks without a trigger (flips, unlearnable noise) are
-judged by accuracy; the clean twin's stands in the heading. Seconds: of processor time on one core, the scan's own included where a defence
-is the first to need it. One seed: a test set of 200 to 1,000 rows has an interval of 2 to 7 points.
+trigger does to a model that never saw poison, below which no filter can go. `turned`: of those rows that the model tells right untouched,
+the share that the trigger sends to the target, which is what the attacker gains ("–": not measured). Attacks without a trigger (flips,
+unlearnable noise) are judged by accuracy; the clean twin's stands in the heading. Seconds: of processor time on one core, the scan's own
+included where a defence is the first to need it. Means over seeds, as many as the heading says; a test set of 200 to 1,000 rows has an
+interval of 2 to 7 points. Gradient matching aims at one picture: its success in one seed is 0 or 1.
+
+`sst2_sentences`, `ag_news_sentences`: linear heads on the vectors of a frozen sentence encoder, named in the heading, **trained
+elsewhere, by assumption without poison**. Rules of `cells` in tables are drawn until a model of clean rows does not follow them by itself
+(`benchmarks/defences.py`).
 """
 
 
@@ -98,22 +104,24 @@ def curves(found: list[dict[str, Any]]) -> list[str]:
 
 
 def cases(found: list[dict[str, Any]]) -> list[str]:
-    by: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    by: dict[tuple[str, int, str], list[dict[str, Any]]] = defaultdict(list)
     for x in found:
-        by[x["set"], x["attack"]].append(x)
+        by[x["set"], x["rows"], x["attack"]].append(x)
     said = []
-    for (name, attack), those in by.items():
-        one = those[0]
-        said += [
-            "",
-            f"### {name}, {attack}: {one['poisoned']:,} of {one['rows']:,} rows; clean twin {mean(those, 'clean_accuracy'):.3f}",
-            "",
-        ]
-        said += ["| defence | accuracy | attack success | seconds |", "|---|---|---|---|"]
+    for (name, _, attack), those in by.items():
+        one, seeds = those[0], len({x["seed"] for x in those})
+        twin = np.mean(list({x["seed"]: x["clean_accuracy"] for x in those}.values()))
+        many = f"{seeds} seeds" if seeds > 1 else "1 seed"
+        frozen = f" on {one['encoder']}" if one.get("encoder") else ""
+        said += ["", f"### {name}{frozen}, {attack}: {one['poisoned']:,} of {one['rows']:,} rows, {many}; clean twin {twin:.3f}", ""]
+        said += ["| defence | accuracy | attack success | turned | seconds |", "|---|---|---|---|---|"]
         for defence in dict.fromkeys(x["defence"] for x in those):
             own = [x for x in those if x["defence"] == defence]
+            fewer = "" if len(own) == seeds else f" ({len(own)} of {seeds} seeds)"
             hit = "–" if own[0]["success"] is None else f"{mean(own, 'success'):.3f} ({mean(own, 'innocent'):.3f})"
-            said.append(f"| {defence} | {mean(own, 'accuracy'):.3f} | {hit} | {mean(own, 'seconds'):.1f} |")
+            gained = [x["turned"] for x in own if x.get("turned") is not None]
+            turned = f"{np.mean(gained):.3f}" if gained else "–"
+            said.append(f"| {defence}{fewer} | {mean(own, 'accuracy'):.3f} | {hit} | {turned} | {mean(own, 'seconds'):.1f} |")
     return said
 
 
@@ -123,29 +131,29 @@ def stack(found: list[dict[str, Any]]) -> list[str]:
         "",
         "## The stack: scan, then hardened training",
         "",
-        f"Asked: attack success at most {ENOUGH:.0%}, and at most {COST:.0%} of the clean twin's accuracy lost. Where a model that",
-        "never saw poison says the target more often than that, nothing can meet the first, and the excess over it stands beside.",
-        "Attacks without a trigger are judged by accuracy.",
+        f"Asked: attack success at most {ENOUGH:.0%}, and at most {COST:.0%} of the clean twin's accuracy lost, in the mean over seeds.",
+        "Where a model that never saw poison says the target more often than that, no filter can meet the first; the excess over it stands",
+        "beside. Attacks without a trigger are judged by accuracy.",
         "",
-        "| set | attack | undefended success | stack | success | excess | accuracy lost | kept |",
-        "|---|---|---|---|---|---|---|---|",
+        "| set | rows | attack | seeds | undefended success | stack | success | excess | turned | accuracy lost | kept |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    by: dict[tuple[str, int, str, str], list[dict[str, Any]]] = defaultdict(list)
     for x in found:
-        if x["defence"] not in STACK:
+        by[x["set"], x["rows"], x["attack"], x["defence"]].append(x)
+    for (name, rows, attack, defence), own in by.items():
+        if defence not in STACK:
             continue
-        plain = next(
-            (p for p in found if p["defence"] == "none" and (p["set"], p["attack"], p["seed"]) == (x["set"], x["attack"], x["seed"])), None
-        )
-        lost = x["clean_accuracy"] - x["accuracy"]
-        least = x["success"] is None or x["success"] <= ENOUGH
-        hit = "– | –" if x["success"] is None else f"{x['success']:.3f} | {x['success'] - x['innocent']:+.3f}"
-        before = "–" if plain is None or plain["success"] is None else f"{plain['success']:.3f}"
-        kept = (
-            "yes"
-            if least and lost <= COST
-            else "no: " + " and ".join([*([] if least else ["success"]), *([] if lost <= COST else ["accuracy"])])
-        )
-        said.append(f"| {x['set']} | {x['attack']} | {before} | {x['defence']} | {hit} | {lost:+.3f} | {kept} |")
+        plain, lost = by.get((name, rows, attack, "none")), mean(own, "clean_accuracy") - mean(own, "accuracy")
+        hit = None if own[0]["success"] is None else mean(own, "success")
+        shown = "– | –" if hit is None else f"{hit:.3f} | {hit - mean(own, 'innocent'):+.3f}"
+        gained = [x["turned"] for x in own if x.get("turned") is not None]
+        shown += f" | {np.mean(gained):.3f}" if gained else " | –"
+        before = "–" if plain is None or plain[0]["success"] is None else f"{mean(plain, 'success'):.3f}"
+        least = hit is None or hit <= ENOUGH
+        short = [*([] if least else ["success"]), *([] if lost <= COST else ["accuracy"])]
+        kept = "yes" if not short else "no: " + " and ".join(short)
+        said.append(f"| {name} | {rows:,} | {attack} | {len(own)} | {before} | {defence} | {shown} | {lost:+.3f} | {kept} |")
     return said
 
 

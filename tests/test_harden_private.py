@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.stats import norm
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -115,6 +115,24 @@ def test_trimming_finds_flipped_labels() -> None:
     model = TrimmedClassifier(share=0.1).fit(x / 16, labels)
     assert (~model.kept_[flipped]).mean() > 0.9
     assert (~model.kept_).sum() == int(0.1 * len(y))
+
+
+def test_how_much_is_trimmed_can_be_chosen_by_held_out_rows() -> None:
+    """A quarter of the labels wrong: much is trimmed, and it helps; none wrong: nothing is."""
+    x, y = load_breast_cancer(return_X_y=True)
+    x = (x - x.mean(0)) / x.std(0)
+    rng = np.random.default_rng(0)
+    wrong = rng.choice(400, 100, replace=False)
+    labels = y.copy()
+    labels[wrong] = 1 - y[wrong]
+    weak = LogisticRegression(C=100.0, max_iter=2000)
+    chosen, plain = TrimmedClassifier(weak, share="choose").fit(x[:400], labels[:400]), weak.fit(x[:400], labels[:400])
+    assert chosen.share_ >= 0.1
+    assert (~chosen.kept_)[wrong].sum() > (~chosen.kept_).sum() / 2
+    assert chosen.score(x[400:], y[400:]) > plain.score(x[400:], y[400:])
+    assert TrimmedClassifier(share="choose").fit(x[:400], y[:400]).share_ == 0.0
+    with pytest.raises(ValueError, match="choose"):
+        TrimmedClassifier(share="much").fit(x, y)
 
 
 def test_sever_drops_rows_that_pull_one_way_dense_or_sparse() -> None:

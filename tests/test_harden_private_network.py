@@ -92,3 +92,56 @@ def test_a_network_that_sees_the_whole_batch_is_refused() -> None:
     net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 2))
     with pytest.raises(ValueError, match="cannot be trained privately"):
         PrivateSteps(net, torch.optim.SGD(net.parameters(), 0.1), np.arange(4), epsilon=1.0, delta=1e-5, count=1, rate=0.5)
+
+
+class Stopped(Exception):
+    """What ends a run in the middle."""
+
+
+def stopped_after(passes: int):
+    """A `progress` that stops the run."""
+    seen = []
+
+    def progress(done: float, total: float, what: str) -> None:
+        seen.append(done)
+        if len(seen) == passes:
+            raise Stopped
+
+    return progress
+
+
+@pytest.mark.parametrize("epsilon", [8.0, None])
+def test_a_run_that_goes_on_ends_as_one_that_never_stopped(digits, tmp_path, epsilon: float | None) -> None:
+    x, y = digits[0][:400], digits[1][:400]
+    settings = {"epsilon": epsilon, "epochs": 4, "random_state": 3}
+    whole = PrivateNetworkClassifier(**settings).fit(x, y)
+    place = tmp_path / "run.pt"
+    with pytest.raises(Stopped):
+        PrivateNetworkClassifier(**settings, checkpoint=place, progress=stopped_after(2)).fit(x, y)
+    assert place.exists()
+    parts = PrivateNetworkClassifier(**settings, checkpoint=place).fit(x, y)
+    assert not place.exists()
+    assert (parts.epsilon_, parts.steps_) == (whole.epsilon_, whole.steps_)
+    for ours, theirs in zip(parts.net_.parameters(), whole.net_.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_without_a_seed_it_goes_on_with_new_noise_and_the_same_account(digits, tmp_path) -> None:
+    x, y = digits[0][:400], digits[1][:400]
+    place = tmp_path / "run.pt"
+    with pytest.raises(Stopped):
+        PrivateNetworkClassifier(epochs=4, checkpoint=place, progress=stopped_after(2)).fit(x, y)
+    held = torch.load(place, weights_only=True)
+    assert "noise" not in held  # nothing from which noise to come could be told
+    assert "drawn" not in held
+    parts = PrivateNetworkClassifier(epochs=4, checkpoint=place).fit(x, y)
+    assert parts.epsilon_ == PrivateNetworkClassifier(epochs=4, random_state=0).fit(x, y).epsilon_
+
+
+def test_the_checkpoint_of_another_run_is_refused(digits, tmp_path) -> None:
+    x, y = digits[0][:300], digits[1][:300]
+    place = tmp_path / "run.pt"
+    with pytest.raises(Stopped):
+        PrivateNetworkClassifier(epochs=3, checkpoint=place, progress=stopped_after(1)).fit(x, y)
+    with pytest.raises(ValueError, match="another run"):
+        PrivateNetworkClassifier(epochs=3, checkpoint=place).fit(x[:299], y[:299])

@@ -10,8 +10,8 @@ import typer
 HELP = """Train a plain model with a defence against poison, and write it with its record.
 
 CONFIG is a TOML file (--example prints one): data, learner, and a defence: none, weighted (by a scan's report), trimmed, partitioned \
-(with certificates) or private (differentially). OUT holds model.json, model.npz and record.json; no pickle. --drill also plants a poison, \
-trains a defended and an undefended twin on it, and says what each of them learnt.
+(with certificates), private (differentially) or guarded (networks: robust losses, guards, drills). OUT holds model.json, model.npz and \
+record.json; no pickle. --drill also plants a poison, trains a defended and an undefended twin on it, and says what each of them learnt.
 """
 
 
@@ -23,6 +23,9 @@ def train(
     config: Path | None = typer.Argument(None, help="The TOML file."),
     out: Path | None = typer.Option(None, help="The folder to write; nothing is overwritten. Default: CONFIG's name with .model, here."),
     drill: bool = typer.Option(False, "--drill", help="Plant a poison, and train a defended and an undefended twin."),
+    checkpoint: Path | None = typer.Option(
+        None, help="Of networks: a file (of an ensemble: a folder) from which training goes on where it was stopped."
+    ),
     example: bool = typer.Option(False, "--example", help="Print a configuration to begin with."),
 ) -> None:
     """Train, write, and say how good it is."""
@@ -43,7 +46,7 @@ def train(
     refuse_existing(place)
     with progress_bar() as progress:
         progress(0.0, 1.0, "training")
-        outcome = trained(asked)
+        outcome = trained(asked, checkpoint, progress)
         if drill:
             from assay.train.twins import drill as drilled
 

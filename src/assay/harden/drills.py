@@ -14,8 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from assay.harden.adversarial import REACH, judging, pgd
+
+COARSE = 8  # squares a side of a veil: coarse enough that pooling does not wash it out
+VEIL = 0.15  # what blended triggers commonly weigh (Chen et al. 2017: 0.2 and less)
 
 Stamp = Callable[[Any, np.random.Generator], Any]  # inputs (m, ...) as the network takes them -> the same with a trigger in
 
@@ -58,3 +62,22 @@ def on_pictures(stamp: Callable[[Any, np.random.Generator], Any]) -> Stamp:
         return torch.from_numpy(np.ascontiguousarray(stamp(pictures, rng))).permute(0, 3, 1, 2).to(x) / 255
 
     return stamped
+
+
+def squares(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Pictures (m, h, w, c) with a square of 2 to 5 pixels, of two colours, at a place drawn anew for each batch: blind to any attack."""
+    height, width, channels = images.shape[1:]
+    side = min(int(rng.integers(2, 6)), height - 1, width - 1)
+    top, left = rng.integers(0, height - side), rng.integers(0, width - side)
+    made = images.copy()
+    pattern = np.where(rng.random((side, side, 1)) < 0.5, rng.integers(0, 256, channels), rng.integers(0, 256, channels))
+    made[:, top : top + side, left : left + side] = pattern
+    return made
+
+
+def veils(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Pictures (m, h, w, c) under a veil of smooth colour noise: COARSE squares a side, as VEIL of what is seen."""
+    height, width, channels = images.shape[1:]
+    coarse = rng.integers(0, 256, (COARSE, COARSE, channels))
+    across, down = np.arange(width) * COARSE // width, np.arange(height) * COARSE // height
+    return ((1 - VEIL) * images + VEIL * coarse[down[:, None], across]).astype(np.uint8)

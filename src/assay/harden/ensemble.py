@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -28,6 +29,9 @@ class PartitionedClassifier(ClassifierMixin, BaseEstimator):
     `spread`: Finite Aggregation, that many models a partition. `election`: "plurality", or "run-off" (with `predict_proba` or
     `decision_function`; not with spread). A partition without rows abstains to class 0, with one class it answers that.
 
+    `progress(done, total, what)` is called before each model. `checkpoint`: a folder for models of `NetworkClassifier`, from which an
+    interrupted `fit` goes on; it is removed at the end.
+
     `fit(X, y, groups=None)`: with `groups` (n,), one contributor a row, partitions are by contributor and so are certificates.
     `forget(rows)` removes training rows exactly: only the models they fed are trained again.
 
@@ -45,12 +49,16 @@ class PartitionedClassifier(ClassifierMixin, BaseEstimator):
         spread: int = 1,
         election: Literal["plurality", "run-off"] = "plurality",
         random_state: int = 0,
+        progress: Callable[[float, float, str], None] | None = None,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.estimator = estimator
         self.partitions = partitions
         self.spread = spread
         self.election = election
         self.random_state = random_state
+        self.progress = progress
+        self.checkpoint = checkpoint
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:
         """Train every model on the rows that its partitions hold."""
@@ -111,7 +119,14 @@ class PartitionedClassifier(ClassifierMixin, BaseEstimator):
         return plurality(votes, len(self.classes_), self.feeds_ if self.spread > 1 else None)
 
     def _train(self, models: Int) -> None:
-        for number in models:
+        folder = None if self.checkpoint is None else Path(self.checkpoint)
+        if folder is not None:
+            if self.estimator is None or "keep_checkpoint" not in self.estimator.get_params():
+                raise ValueError("checkpoints are kept of networks alone; leave `checkpoint` out")
+            folder.mkdir(exist_ok=True)
+        for done, number in enumerate(models):
+            if self.progress is not None:
+                self.progress(done, len(models), "training members")
             feeding = np.flatnonzero((self.feeds_ == number).any(1))
             rows = np.flatnonzero(np.isin(self.partition_, feeding) & self._kept)
             present = np.unique(self._y[rows])
@@ -121,7 +136,13 @@ class PartitionedClassifier(ClassifierMixin, BaseEstimator):
             model = LogisticRegression(max_iter=1000) if self.estimator is None else clone(self.estimator)
             if "random_state" in model.get_params():
                 model.set_params(random_state=self.random_state)
+            if folder is not None:
+                model.set_params(checkpoint=folder / f"{number}.pt", keep_checkpoint=True)
             self.models_[number] = model.fit(self._x[rows], self._y[rows])
+        if folder is not None:
+            for number in models:
+                (folder / f"{number}.pt").unlink(missing_ok=True)
+            folder.rmdir()
 
     def _votes(self, model: Any, x: Any) -> Int:
         if isinstance(model, int):

@@ -148,19 +148,30 @@ def _name(x: Any, y: Any, recipe: Recipe, seed: int, weights: Any, guard: Guard 
     return said.hexdigest()
 
 
-def _keep(path: Path, run: str, epoch: int, net: Any, optimiser: Any, watch: Any) -> None:
-    held = {"run": run, "epoch": epoch, "net": net.state_dict(), "optimiser": optimiser.state_dict()}
-    if watch is not None:
-        held["watch"] = {name: value for name, value in vars(watch).items() if name != "how"}
+def keep_state(path: Path, run: str, state: dict[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all; `run` names what it is a checkpoint of."""
     part = path.with_name(f".{path.name}")
-    torch.save(held, part)
+    torch.save({"run": run, **state}, part)
     os.replace(part, path)
 
 
-def _resume(path: Path, run: str, net: Any, optimiser: Any, watch: Any) -> int:
-    held = torch.load(path, weights_only=True)
+def held_state(path: Path, run: str) -> dict[str, Any]:
+    """What `keep_state` wrote, read without running anything. ValueError if it is of another run."""
+    held: dict[str, Any] = torch.load(path, weights_only=True)
     if held["run"] != run:
         raise ValueError(f"{path} is the checkpoint of another run (other rows or settings); remove it, or name another")
+    return held
+
+
+def _keep(path: Path, run: str, epoch: int, net: Any, optimiser: Any, watch: Any) -> None:
+    state = {"epoch": epoch, "net": net.state_dict(), "optimiser": optimiser.state_dict()}
+    if watch is not None:
+        state["watch"] = {name: value for name, value in vars(watch).items() if name != "how"}
+    keep_state(path, run, state)
+
+
+def _resume(path: Path, run: str, net: Any, optimiser: Any, watch: Any) -> int:
+    held = held_state(path, run)
     net.load_state_dict(held["net"])
     optimiser.load_state_dict(held["optimiser"])
     for name, value in held.get("watch", {}).items():

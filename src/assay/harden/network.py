@@ -23,7 +23,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     `shape=None`: rows (n, d) are numbers. `shape=(h, w, c)`: each row is a picture, its pixels of 0 .. 255 in one line, so that pictures go
     where rows go. `module`: a function of (input shape, classes) that makes the torch module; default `assay.harden.nets.network`. `loss`:
     "cross-entropy", "generalised" or "symmetric". `epochs`: more where there are too few rows for `least_steps`. `guard`: `SmallLoss(...)`,
-    `GradientGroups(...)`; `drill`: a `Drill`. `checkpoint`: a file; an interrupted `fit` goes on from it, and it is removed at the end.
+    `GradientGroups(...)`; `drill`: a `Drill`. `checkpoint`: a file; an interrupted `fit` goes on from it, and it is removed at the end,
+    unless `keep_checkpoint`: then another `fit` on the same rows gives what was learnt, at once.
 
     After `fit`: `net_`, `weight_` (n,) what each row counted in the last epoch. Deterministic given `random_state`, the machine and its
     number of threads.
@@ -45,6 +46,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         batch: int = 64,
         least_steps: int = 400,
         checkpoint: str | Path | None = None,
+        keep_checkpoint: bool = False,
         random_state: int = 0,
         progress: Callable[[float, float, str], None] | None = None,
     ) -> None:
@@ -57,6 +59,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.batch = batch
         self.least_steps = least_steps
         self.checkpoint = checkpoint
+        self.keep_checkpoint = keep_checkpoint
         self.random_state = random_state
         self.progress = progress
 
@@ -75,7 +78,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, code = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("there is one class, and nothing to tell apart; give rows of two classes or more")
-        inputs = self._inputs(X)
+        inputs = as_inputs(X, self.shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
             net = (self.module or network)(tuple(inputs.shape[1:]), len(self.classes_)).to(device())
@@ -94,7 +97,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             progress=self.progress or (lambda *_: None),
         ).numpy()
         self.net_ = net
-        if path is not None:
+        if path is not None and not self.keep_checkpoint:
             path.unlink(missing_ok=True)
         return self
 
@@ -117,7 +120,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def inputs(self, X: Any) -> Any:
         """Rows as the network takes them: (n, d), or (n, c, h, w) in 0 .. 1."""
         check_is_fitted(self, "net_")
-        return self._inputs(validate_data(self, X, dtype=None if self.shape else np.float64, reset=False))
+        return as_inputs(validate_data(self, X, dtype=None if self.shape else np.float64, reset=False), self.shape)
 
     def _scores(self, X: Any) -> Floats:
         inputs = self.inputs(X)
@@ -125,10 +128,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         return np.asarray(scores_of(self.net_, inputs).numpy(), np.float64)
 
-    def _inputs(self, x: NDArray[Any]) -> Any:
-        import torch
 
-        if self.shape is None:
-            return torch.from_numpy(np.ascontiguousarray(x, np.float32))
-        pictures = x.reshape(len(x), *self.shape).transpose(0, 3, 1, 2)
-        return torch.from_numpy(np.ascontiguousarray(pictures, np.float32) / np.float32(PIXEL))
+def as_inputs(x: NDArray[Any], shape: tuple[int, ...] | None) -> Any:
+    """Rows as a network takes them: numbers (n, d) as they are; pixels of 0 .. 255 in one line, of shape (h, w, c), as (n, c, h, w) in
+    0 .. 1."""
+    import torch
+
+    if not shape:
+        return torch.from_numpy(np.ascontiguousarray(x, np.float32))
+    pictures = x.reshape(len(x), *shape).transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(pictures, np.float32) / np.float32(PIXEL))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -11,12 +13,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from assay.harden.network import as_inputs
 from assay.harden.privacy import raised
 
 Floats = NDArray[np.float64]
 
 RATE = 0.01  # of Adam: noise is averaged away by small steps, and DP needs few of them
-PIXEL = 255.0
 
 
 class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
@@ -25,7 +27,9 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
 
     DP-SGD by `assay.harden.private_steps`. `epsilon=None`: gradients are clipped and no noise is added, which bounds what a unit can do in
     a step and promises nothing. `shape`, `module` as in `NetworkClassifier`; inputs must be of like scale by other means than these rows.
-    Public: as in `PrivateClassifier`. `random_state=None` draws noise from the system.
+    Public: as in `PrivateClassifier`. `random_state=None` draws noise from the system. `checkpoint`: a file, written after each pass; an
+    interrupted `fit` goes on from it, and it is removed at the end. Keep it as you keep the rows: it names them by a digest. Given a
+    `random_state` a run that goes on ends as one that never stopped; else it goes on with new noise, which promises the same.
 
     After `fit`: `epsilon_` as the accountant counted it, `noise_multiplier_`, `steps_`, `sample_rate_`, `net_`.
     """
@@ -40,6 +44,8 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
         epochs: int = 20,
         batch: int = 128,
         random_state: int | None = None,
+        checkpoint: str | Path | None = None,
+        progress: Callable[[float, float, str], None] | None = None,
     ) -> None:
         self.epsilon = epsilon
         self.delta = delta
@@ -49,12 +55,14 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
         self.epochs = epochs
         self.batch = batch
         self.random_state = random_state
+        self.checkpoint = checkpoint
+        self.progress = progress
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:
         """Train on rows (n, d) and labels (n,); `groups` (n,), one contributor a row, makes contributors the unit of privacy."""
         import torch
 
-        from assay.harden.loop import device
+        from assay.harden.loop import device, held_state, keep_state
         from assay.harden.losses import cross_entropy
         from assay.harden.nets import network
         from assay.harden.private_steps import PrivateSteps
@@ -71,7 +79,7 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
         unit = np.arange(len(code)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         if len(unit) != len(code):
             raise ValueError(f"groups has {len(unit)} entries for {len(code)} rows")
-        inputs, truth, where = self._inputs(X), torch.from_numpy(code.astype(np.int64)), device()
+        inputs, truth, where = as_inputs(X, self.shape), torch.from_numpy(code.astype(np.int64)), device()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state or 0)
             shape = tuple(inputs.shape[1:])
@@ -85,12 +93,24 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
             epsilon=None if self.epsilon is None else float(self.epsilon), delta=float(self.delta), count=self.steps_,
             rate=self.sample_rate_, clip=float(self.clip), seed=self.random_state,
         )  # fmt: skip
+        kept = None if self.checkpoint is None else Path(self.checkpoint)
+        run = self._run(inputs, truth, unit)
+        if kept is not None and kept.exists():
+            steps.resume(held_state(kept, run))
         net.train()
+        a_pass = max(1, round(1 / self.sample_rate_))
         for rows in steps:
             losses = cross_entropy(steps(inputs[rows].to(where)), truth[rows].to(where)) if len(rows) else None
             steps.take(losses, rows)
+            if steps.done % a_pass == 0:
+                if kept is not None:
+                    keep_state(kept, run, steps.state())
+                if self.progress is not None:
+                    self.progress(steps.done, steps.count, "training")
         self.epsilon_, self.noise_multiplier_ = steps.epsilon, steps.noise
         self.net_ = steps.close().eval()
+        if kept is not None:
+            kept.unlink(missing_ok=True)
         return self
 
     def raised(self, probability: float, poisons: int) -> float:
@@ -105,7 +125,7 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
         from assay.harden.loop import AT_ONCE
 
         check_is_fitted(self, "net_")
-        inputs = self._inputs(validate_data(self, X, dtype=None if self.shape else np.float64, reset=False))
+        inputs = as_inputs(validate_data(self, X, dtype=None if self.shape else np.float64, reset=False), self.shape)
         where = next(self.net_.parameters()).device
         with torch.inference_mode():
             parts = [self.net_(inputs[i : i + AT_ONCE].to(where)).softmax(1).cpu() for i in range(0, len(inputs), AT_ONCE)]
@@ -116,13 +136,13 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
         said = self.predict_proba(X)
         return np.asarray(self.classes_[said.argmax(1)])
 
-    def _inputs(self, x: NDArray[Any]) -> Any:
-        import torch
-
-        if self.shape is None:
-            return torch.from_numpy(np.ascontiguousarray(x, np.float32))
-        pictures = x.reshape(len(x), *self.shape).transpose(0, 3, 1, 2)
-        return torch.from_numpy(np.ascontiguousarray(pictures, np.float32) / np.float32(PIXEL))
+    def _run(self, x: Any, y: Any, unit: NDArray[np.int64]) -> str:
+        """What tells one run from another: the rows, whose they are, and every setting."""
+        settings = (self.epsilon, self.delta, self.clip, self.shape, self.epochs, self.batch, self.random_state)
+        said = sha256(repr(settings).encode())
+        for array in (x.numpy(), y.numpy(), unit):
+            said.update(np.ascontiguousarray(array).tobytes())
+        return said.hexdigest()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

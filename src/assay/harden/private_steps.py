@@ -14,7 +14,8 @@ normalisation is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -66,11 +67,12 @@ class PrivateSteps:
         if epsilon is not None:
             self.noise = noise_for(epsilon, delta, rate, count)
         entropy = np.random.SeedSequence(seed)
+        self._seeded, self.done = seed is not None, 0
         self._drawn = np.random.default_rng(entropy)
-        generator = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
+        self._noise = torch.Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> 1))
         self.net = GradSampleModule(net, loss_reduction="sum")
         self.optimiser = DPOptimizer(
-            optimiser, noise_multiplier=self.noise, max_grad_norm=clip, expected_batch_size=rate * self.units, generator=generator
+            optimiser, noise_multiplier=self.noise, max_grad_norm=clip, expected_batch_size=rate * self.units, generator=self._noise
         )
         self.accountant = RDPAccountant()
         self.optimiser.attach_step_hook(self.accountant.get_optimizer_hook_fn(sample_rate=rate))
@@ -78,7 +80,7 @@ class PrivateSteps:
         self._start = np.searchsorted(self.unit[self._order], np.arange(self.units + 1))
 
     def __iter__(self) -> Iterator[Any]:
-        for _ in range(self.count):
+        for _ in range(self.done, self.count):
             drawn = np.flatnonzero(self._drawn.random(self.units) < self.rate)
             parts = [self._order[self._start[u] : self._start[u + 1]] for u in drawn]
             yield torch.from_numpy(np.concatenate(parts) if parts else self._order[:0])
@@ -97,6 +99,23 @@ class PrivateSteps:
             for parameter in self.optimiser.params:
                 parameter.grad_sample = torch.zeros(1, *parameter.shape, device=parameter.device)
         self.optimiser.step()
+        self.done += 1
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands, for a checkpoint. Weights and moments are as private as the model. Of a seeded run it also holds where the
+        draws stand, from which noise to come could be told; of an unseeded one it does not: that goes on with noise of its own."""
+        held = {"done": self.done, "net": self.net.state_dict(), "optimiser": self.optimiser.original_optimizer.state_dict()}
+        return held | ({"drawn": json.dumps(self._drawn.bit_generator.state), "noise": self._noise.get_state()} if self._seeded else {})
+
+    def resume(self, held: Mapping[str, Any]) -> None:
+        """Go on from a `state`; the accountant counts the steps that were taken before."""
+        self.done = int(held["done"])
+        self.net.load_state_dict(held["net"])
+        self.optimiser.original_optimizer.load_state_dict(held["optimiser"])
+        self.accountant.history = [(self.noise, self.rate, self.done)] if self.done else []
+        if self._seeded:
+            self._drawn.bit_generator.state = json.loads(held["drawn"])
+            self._noise.set_state(held["noise"])
 
     @property
     def epsilon(self) -> float:

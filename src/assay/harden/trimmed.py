@@ -18,6 +18,9 @@ Bools = NDArray[np.bool_]
 FOLDS = 5  # loss is that of a model that did not see the row: trees and long texts fit their own rows whatever the label
 MOST_OF_A_CLASS = 0.5  # never leave out more: half of the rows of a rare class may be hard without being poison
 LEAST = 1e-12  # probability
+CHOOSE = "choose"
+SHARES = (0.0, 0.1, 0.2, 0.3)  # among which `CHOOSE` chooses: more than a third of wrong labels cannot be told from two kinds of rows
+CHOOSING_FOLDS = 3  # a choice costs 27 fits: five for the losses of each fold, and one a share
 
 
 class TrimmedClassifier(ClassifierMixin, BaseEstimator):
@@ -26,9 +29,12 @@ class TrimmedClassifier(ClassifierMixin, BaseEstimator):
 
     Helps against wrong labels. **It cannot see backdoors**: rows that share a trigger have small loss, so trimming keeps them; use weights
     from a scan, or partitions. `share` is what you expect to be poisoned; clean but hard rows go first where there is less than that.
+    `share="choose"`: the smallest of `SHARES` whose accuracy on rows that it was not fitted on lies within one standard error of the best.
+    Held-out labels are as wrong as the others, which ranks shares rightly where labels are wrong evenly; where they are wrong one way, or
+    by a rule, it does not.
 
     `estimator`: a classifier with `predict_proba` (default logistic regression). After `fit`: `kept_` (n,) which rows it learnt from,
-    `rounds_`, `estimator_`.
+    `share_`, `rounds_`, `estimator_`.
 
     >>> from sklearn.datasets import load_iris
     >>> x, y = load_iris(return_X_y=True)
@@ -38,7 +44,7 @@ class TrimmedClassifier(ClassifierMixin, BaseEstimator):
     np.False_
     """
 
-    def __init__(self, estimator: Any = None, share: float = 0.1, rounds: int = 10, random_state: int = 0) -> None:
+    def __init__(self, estimator: Any = None, share: float | str = 0.1, rounds: int = 10, random_state: int = 0) -> None:
         self.estimator = estimator
         self.share = share
         self.rounds = rounds
@@ -46,18 +52,21 @@ class TrimmedClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on rows (n, d) and their labels (n,)."""
-        if not 0 <= self.share < 1 or self.rounds < 1:
-            raise ValueError(f"share is {self.share} and rounds {self.rounds}; give a share in [0, 1) and 1 round or more")
+        given = self.share
+        if (given != CHOOSE and (isinstance(given, str) or not 0 <= given < 1)) or self.rounds < 1:
+            raise ValueError(f'share is {given} and rounds {self.rounds}; give a share in [0, 1) or "choose", and 1 round or more')
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=None)
         check_classification_targets(y)
         self.classes_, code = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("there is one class, and nothing to tell apart; give rows of two classes or more")
+        self.share_ = self._choose(X, code) if isinstance(given, str) else float(given)
         fold = np.random.default_rng(self.random_state).permutation(len(y)) % FOLDS
         kept = np.ones(len(y), bool)
-        for number in range(1, self.rounds + 1):
+        self.rounds_ = 0
+        for number in range(1, self.rounds + 1 if self.share_ else 1):
             self.rounds_ = number
-            again = self._easy(self._losses(X, code, kept, fold), code)
+            again = self._easy(self._losses(X, code, kept, fold), code, self.share_)
             if (again == kept).all():
                 break
             kept = again
@@ -74,6 +83,26 @@ class TrimmedClassifier(ClassifierMixin, BaseEstimator):
         """(n, classes)."""
         check_is_fitted(self, "estimator_")
         return np.asarray(self.estimator_.predict_proba(validate_data(self, X, accept_sparse="csr", dtype=None, reset=False)))
+
+    def _choose(self, x: Any, code: NDArray[np.int64]) -> float:
+        """The share that is worth most on rows held out, less what chance makes of it."""
+        fold = np.random.default_rng([self.random_state, 1]).permutation(len(code)) % CHOOSING_FOLDS
+        right = np.zeros((len(SHARES), len(code)))
+        for number in range(CHOOSING_FOLDS):
+            inside, rest = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+            if len(np.unique(code[rest])) < 2:
+                return 0.0
+            own, known = x[rest], code[rest]
+            losses = self._losses(own, known, np.ones(len(rest), bool), np.arange(len(rest)) % FOLDS)
+            for place, share in enumerate(SHARES):
+                kept = self._easy(losses, known, share)
+                right[place, inside] = self._new().fit(own[kept], known[kept]).predict(x[inside]) == code[inside]
+        best = right[int(right.sum(1).argmax())]
+        for share, own in zip(SHARES, right, strict=True):
+            apart = best - own
+            if apart.sum() <= np.sqrt((apart**2).sum()):  # one standard error of a difference over the same rows
+                return share
+        return 0.0
 
     def _new(self) -> Any:
         model = LogisticRegression(max_iter=1000) if self.estimator is None else clone(self.estimator)
@@ -92,9 +121,9 @@ class TrimmedClassifier(ClassifierMixin, BaseEstimator):
             losses[inside] = -np.log(np.maximum(said[np.arange(len(inside)), code[inside]], LEAST))
         return losses
 
-    def _easy(self, losses: Floats, code: NDArray[np.int64]) -> Bools:
+    def _easy(self, losses: Floats, code: NDArray[np.int64], share: float) -> Bools:
         """(n,) all but the hardest, and of each class no fewer than its share."""
-        kept, left = np.ones(len(code), bool), int(self.share * len(code))
+        kept, left = np.ones(len(code), bool), int(share * len(code))
         may_go = np.floor(MOST_OF_A_CLASS * np.bincount(code)).astype(np.int64)
         for row in np.argsort(-losses, kind="stable"):
             if not left:

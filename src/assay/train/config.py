@@ -12,23 +12,28 @@ from assay.dataset.errors import DataError
 
 SCHEMA = "assay.train/1"
 LARGEST = 1 << 20  # bytes
-LEARNERS = ("linear", "boosting", "forest")
+LEARNERS = ("linear", "boosting", "forest", "network")
+GUARDS, LOSSES = ("small-loss", "gradient-groups"), ("generalised", "symmetric")
 SHARE = 0.2  # of the rows that are held out
 
 KEYS: dict[str, dict[str, tuple[type, ...]]] = {
     "data": {"path": (str,), "content": (list,), "label": (str,), "contributor": (str,), "held_out": (int, float)},
-    "model": {"learner": (str,), "seed": (int,)},
-    "features": {"bits": (int,), "bounds": (dict,)},
+    "model": {"learner": (str,), "seed": (int,), "epochs": (int,)},
+    "features": {"bits": (int,), "bounds": (dict,), "sentences": (str,), "cache": (str,)},
     "defence": {},  # by kind, below
     "drill": {"kind": (str,), "rate": (int, float), "target": (str,), "params": (dict,)},
 }
 DEFENCES: dict[str, dict[str, tuple[type, ...]]] = {
     "none": {},
     "weighted": {"report": (str,)},
-    "trimmed": {"share": (int, float)},
+    "trimmed": {"share": (str, int, float)},
     "partitioned": {"partitions": (int,), "spread": (int,), "election": (str,), "by": (str,)},
     "private": {"epsilon": (int, float), "delta": (int, float), "by": (str,)},
-}
+    "guarded": {
+        "loss": (str,), "guard": (str,), "share": (int, float), "early": (int, float),
+        "triggered": (int, float), "attacked": (int, float), "reach": (int, float), "report": (str,),
+    },
+}  # fmt: skip
 NEEDED = {"weighted": ("report",), "trimmed": ("share",), "partitioned": ("partitions",), "private": ("epsilon", "delta")}
 NAMES = {str: "text", int: "a whole number", float: "a number", list: "a list of texts", dict: "a section"}
 
@@ -43,19 +48,27 @@ label = "sentiment"
 # held_out = 0.2           # share of rows that accuracy is measured on
 
 [model]
-learner = "linear"         # linear; for tables also boosting, forest
+learner = "linear"         # linear; for tables also boosting, forest; network (pictures, tables, sentences)
 seed = 0
+# epochs = 12              # of a network; more for few rows where it is not given
 
 [defence]
-kind = "partitioned"       # none, weighted, trimmed, partitioned, private
+kind = "partitioned"       # none, weighted, trimmed, partitioned, private; networks also guarded
 partitions = 50
 # spread = 4               # Finite Aggregation
 # election = "run-off"     # or "plurality"
 # by = "contributor"       # the unit of the certificate, or of epsilon: "row" or "contributor"
-# report = "reviews.assay" # weighted: what assay scan wrote
-# share = 0.1              # trimmed: what you expect to be poisoned
+# report = "reviews.assay" # weighted, guarded: what assay scan wrote
+# share = 0.1              # trimmed, small-loss: what you expect to be poisoned; trimmed also "choose"
 # epsilon = 1.0            # private
 # delta = 1e-6             # private: far below 1 / rows
+# guard = "small-loss"     # guarded: or "gradient-groups"; early = 0.05 cuts what is learnt first, too
+# loss = "generalised"     # guarded: or "symmetric"
+# triggered = 0.25         # guarded: share of pictures that are drilled with triggers; attacked: with adversarial noise up to reach
+
+# [features]
+# sentences = "minilm"     # texts by a sentence encoder in this folder (config.json, model.safetensors, tokenizer.json)
+# cache = "vectors.npz"    # where its vectors are kept between runs
 
 # [features.bounds]        # private tables: what numeric columns lie within, from what they mean
 # age = [0, 120]
@@ -79,6 +92,30 @@ class Config:
     asked: Mapping[str, Any]  # of the defence, without its kind
     sections: Mapping[str, Mapping[str, Any]]
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int | None:
+        """Of a network, where they are given."""
+        return self.sections.get("model", {}).get("epochs")
+
+    @property
+    def reports(self) -> bool:
+        """Whether a scan's report weighs the rows."""
+        return "report" in self.asked
+
+    @property
+    def sentences(self) -> str:
+        """The folder of the sentence encoder; empty where there is none."""
+        return self._beside("sentences")
+
+    @property
+    def cache(self) -> Path | None:
+        """Where its vectors are kept."""
+        return Path(place) if (place := self._beside("cache")) else None
+
+    def _beside(self, key: str) -> str:
+        named = self.sections.get("features", {}).get(key, "")
+        return str(self.path.absolute().parent / named) if named else ""
 
     @property
     def by_contributor(self) -> bool:
@@ -113,8 +150,14 @@ def read_config(path: Path) -> Config:
         raise DataError(f"[model] has the learner {learner!r}", path=path, remedy=f"use {', '.join(LEARNERS)}")
     if not 0 < held_out < 1:
         raise DataError(f"[data] held_out is {held_out}", path=path, remedy="give a share between 0 and 1")
-    if kind == "private" and learner != "linear":
-        raise DataError(f"a private model is linear, and the learner is {learner!r}", path=path, remedy='learner = "linear"')
+    if kind == "private" and learner not in ("linear", "network"):
+        raise DataError(f"a private model is linear or a network, and the learner is {learner!r}", path=path, remedy='learner = "linear"')
+    if kind == "guarded" and learner != "network":
+        raise DataError(f"what is guarded is a network, and the learner is {learner!r}", path=path, remedy='learner = "network"')
+    if model.get("epochs", 1) < 1 or ("epochs" in model and learner != "network"):
+        raise DataError(f"[model] epochs = {model['epochs']}", path=path, remedy="1 or more, of a network")
+    if "cache" in document.get("features", {}) and "sentences" not in document["features"]:
+        raise DataError("[features] cache is of sentences, and none are encoded", path=path, remedy="sentences = ...")
     _values(kind, defence, path)
     if defence.get("by") == "contributor" and "contributor" not in data:
         raise DataError("contributors are to be the unit, and [data] names no contributor column", path=path, remedy="contributor = ...")
@@ -157,8 +200,9 @@ def _check(section: str, key: str, value: Any, known: Mapping[str, tuple[type, .
 def _values(kind: str, defence: Mapping[str, Any], path: Path) -> None:
     """DataError where a number or a choice of the defence is outside what it may be."""
     wrong: list[tuple[str, str]] = []
-    if kind == "trimmed" and not 0 < defence["share"] < 1:
-        wrong.append(("share", "a share between 0 and 1"))
+    share = defence.get("share", "choose")
+    if kind == "trimmed" and share != "choose" and (isinstance(share, str) or not 0 < share < 1):
+        wrong.append(("share", 'a share between 0 and 1, or "choose"'))
     if kind == "partitioned":
         wrong += [(key, "1 or more") for key in ("partitions", "spread") if defence.get(key, 1) < 1]
         if defence.get("election", "plurality") not in ("plurality", "run-off"):
@@ -169,11 +213,29 @@ def _values(kind: str, defence: Mapping[str, Any], path: Path) -> None:
         wrong.append(("epsilon", "a number above 0"))
     if kind == "private" and not 0 < defence["delta"] < 1:
         wrong.append(("delta", "a share between 0 and 1"))
+    if kind == "guarded":
+        wrong += _guarded(defence)
     if defence.get("by", "row") not in ("row", "contributor"):
         wrong.append(("by", '"row" or "contributor"'))
     if wrong:
         key, expected = wrong[0]
         raise DataError(f"[defence] {key} = {defence[key]!r}", path=path, remedy=f"give {expected}")
+
+
+def _guarded(defence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with a guarded network's settings: the key, and what it may be."""
+    wrong = [(key, " or ".join(f'"{name}"' for name in held)) for key, held in (("guard", GUARDS), ("loss", LOSSES))
+             if key in defence and defence[key] not in held]  # fmt: skip
+    shares = ("share", "early", "triggered", "attacked", "reach")
+    wrong += [(key, "a share between 0 and 1") for key in shares if key in defence and not 0 <= defence[key] < 1]
+    for key in ("share", "early"):
+        if key in defence and defence.get("guard") != "small-loss":
+            wrong.append((key, 'it with guard = "small-loss"'))
+    if "reach" in defence and "attacked" not in defence:
+        wrong.append(("reach", "it with attacked"))
+    if not defence:
+        raise DataError('[defence] kind = "guarded" asks for nothing', remedy="give loss, guard, triggered, attacked or report")
+    return wrong
 
 
 def _bounds(told: Mapping[str, Any], path: Path) -> dict[str, tuple[float, float]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows
 from assay.learn.columns import code_columns
+from assay.train.sentences import encoder
 
 Floats = NDArray[np.float64]
 
@@ -35,13 +37,19 @@ CELL, ANGLES = 4, 8  # gradient histograms: directions in squares of 4 x 4 pixel
 @dataclass(frozen=True)
 class Features:
     """How rows of one data set become numbers; all of it is written with the model. `numeric` are the columns of a table that hold
-    magnitudes; `bounds` what they lie within, as told, not as measured: they then become 0 .. 1."""
+    magnitudes; `bounds` what they lie within, as told, not as measured: they then become 0 .. 1. `shape` (h, w, c): pictures as pixels
+    alone, 0 .. 255 in one line, for a network. `sentences`: the folder of a sentence encoder, `weights` the SHA-256 of its files; texts
+    are then its vectors, of length 1.
+    """
 
     modality: str
     columns: tuple[str, ...]
     numeric: tuple[str, ...]
     bits: int
     bounds: Mapping[str, tuple[float, float]]
+    shape: tuple[int, ...] = ()
+    sentences: str = ""
+    weights: str = ""
 
     def of(self, rows: Rows) -> Any:
         """(n, d) floats, sparse for texts. DataError where a column is missing."""
@@ -50,7 +58,7 @@ class Features:
                 raise DataError("the model was trained with this column, and it is not here", column=name)
         if self.modality == "image":
             assert rows.images is not None
-            return _pictures(rows.images)
+            return self._pixels(rows.images) if self.shape else _pictures(rows.images)
         return self._texts(rows) if self.modality == "text" else self._cells(rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -59,11 +67,31 @@ class Features:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Features:
         bounds = {str(name): (float(low), float(high)) for name, (low, high) in told["bounds"].items()}
-        return cls(str(told["modality"]), tuple(told["columns"]), tuple(told["numeric"]), int(told["bits"]), bounds)
+        more = tuple(told.get("shape", ())), str(told.get("sentences", "")), str(told.get("weights", ""))
+        return cls(str(told["modality"]), tuple(told["columns"]), tuple(told["numeric"]), int(told["bits"]), bounds, *more)
+
+    def beside(self, sentences: str | Path | None) -> Features:
+        """The same with its sentence encoder in another folder; None: where it was."""
+        return self if sentences is None else replace(self, sentences=str(sentences))
+
+    def _pixels(self, images: NDArray[np.uint8]) -> Floats:
+        small = _small(images)
+        if small.shape[1:] != self.shape:
+            raise DataError(
+                f"pictures of {_by(self.shape)} were learnt from, and these come to {_by(small.shape[1:])}", remedy="resize them"
+            )
+        return np.asarray(small.reshape(len(small), -1))
 
     def _texts(self, rows: Rows) -> Any:
         columns = [rows.table.column(name).to_pylist() for name in self.columns]
         joined = [" \n ".join(str(v) if v is not None else "" for v in parts) for parts in zip(*columns, strict=True)]
+        if self.sentences:
+            held = encoder(self.sentences)
+            if held.digest != self.weights:
+                raise DataError(
+                    "holds another encoder than the model was trained with", path=self.sentences, remedy="name the encoder it had"
+                )
+            return held.of(joined).astype(np.float64)
         hashed = HashingVectorizer(n_features=1 << self.bits, ngram_range=(1, 2), token_pattern=r"\S+", alternate_sign=False)
         return hashed.transform(joined)
 
@@ -84,8 +112,22 @@ class Features:
         return np.column_stack([*parts, hashed])
 
 
-def features_for(data: Dataset, bits: int | None, bounds: Mapping[str, tuple[float, float]], private: bool) -> Features:
-    """The features that go with a data set. DataError where a private model would need bounds that are not given."""
+def features_for(
+    data: Dataset,
+    bits: int | None,
+    bounds: Mapping[str, tuple[float, float]],
+    private: bool,
+    network: bool = False,
+    sentences: str = "",
+) -> Features:
+    """The features that go with a data set. `network`: those that a network learns from; `sentences`: the folder of a sentence encoder.
+
+    DataError where a private model would need bounds that are not given, or a network on texts has no sentence encoder.
+    """
+    if sentences and data.modality != "text":
+        raise DataError(f"sentences are encoded, and this data set holds {data.modality}s", remedy="leave [features] sentences out")
+    if network and data.modality == "text" and not sentences:
+        raise DataError("a network on texts needs a sentence encoder", remedy='[features] sentences = "FOLDER", or learner = "linear"')
     columns = tuple(data.columns.content)
     numeric: tuple[str, ...] = ()
     if data.modality == "table":
@@ -102,7 +144,12 @@ def features_for(data: Dataset, bits: int | None, bounds: Mapping[str, tuple[flo
             column=unbounded[0],
             remedy=f"[features.bounds] {' '.join(f'{name} = [low, high]' for name in unbounded)}, from what the column means",
         )
-    return Features(data.modality, columns, numeric, bits or (PRIVATE_BITS if private else WORD_BITS), dict(bounds))
+    width = bits or (PRIVATE_BITS if private else WORD_BITS)
+    weights = encoder(sentences).digest if sentences else ""
+    shape: tuple[int, ...] = ()
+    if network and data.images is not None:
+        shape = tuple(_small(data.images[:1]).shape[1:])
+    return Features(data.modality, columns, numeric, width, dict(bounds), shape, sentences, weights)
 
 
 def _magnitudes(table: pa.Table, name: str) -> Floats:
@@ -120,10 +167,8 @@ def _cell(name: str, value: Any) -> int:
 
 def _pictures(images: NDArray[np.uint8]) -> Floats:
     """Pixels of 0 .. 1, averaged down to 32 a side at most, and histograms of gradient directions of length 1."""
-    n, h, w, c = images.shape
-    step = -(-max(h, w) // SIDE)
-    h, w = max(h // step, 1), max(w // step, 1)
-    small = images[:, : h * step, : w * step].reshape(n, h, step, w, step, c).mean((2, 4)) / 255.0
+    small = _small(images) / 255.0
+    n, h, w = small.shape[:3]
     grey = small.mean(3)
     across, down = slopes(grey)
     angle = ((np.arctan2(down, across) + np.pi) / (2 * np.pi) * ANGLES).astype(np.int64) % ANGLES
@@ -133,6 +178,18 @@ def _pictures(images: NDArray[np.uint8]) -> Floats:
     histograms = np.sqrt(cells.reshape(n, -1))
     length = np.linalg.norm(histograms, axis=1, keepdims=True)
     return np.column_stack([small.reshape(n, -1), histograms / np.maximum(length, 1e-9)])
+
+
+def _small(images: NDArray[np.uint8]) -> Floats:
+    """Pictures (n, h, w, c) averaged over squares until no side is longer than SIDE; pixels stay 0 .. 255."""
+    n, h, w, c = images.shape
+    step = -(-max(h, w) // SIDE)
+    h, w = max(h // step, 1), max(w // step, 1)
+    return np.asarray(images[:, : h * step, : w * step].reshape(n, h, step, w, step, c).mean((2, 4)))
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def slopes(grey: Floats) -> tuple[Floats, Floats]:

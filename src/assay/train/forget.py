@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +24,8 @@ from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.harden.ensemble import PartitionedClassifier
-from assay.train.learners import learner
+from assay.train.features import Features
+from assay.train.learners import learner, passes
 from assay.train.run import DEALT, accuracy_of, curve_of
 from assay.train.saved import Model, member
 
@@ -62,7 +64,7 @@ def forget(folder: Path, data: Path) -> Forgotten:
     asked = settings["data"]
     columns = Columns(tuple(asked.get("content", ())), (asked["label"],), contributor=asked.get("contributor"))
     now = read(data, columns=columns, task="classification")
-    place = _places(dealt, now)
+    place = places(dealt["digest"].to_pylist(), now)
     kept, partition = place[place >= 0], dealt["partition"].to_numpy()
     if not len(kept):
         raise DataError(
@@ -70,10 +72,8 @@ def forget(folder: Path, data: Path) -> Forgotten:
         )
     lost = np.setdiff1d(np.arange(len(partition)), kept)
     rows = np.flatnonzero(place >= 0)[np.argsort(kept, kind="stable")]  # in the order of training
-    left, code = now.subset(rows), _codes(now, model)[rows]
-    base = learner(settings.get("model", {}).get("learner", "linear"), left.modality, seed, int(told["partitions"]))
-    options = {key: told[key] for key in ("spread", "election") if key in told}
-    ensemble = PartitionedClassifier(base, int(told["partitions"]), random_state=seed, **options)
+    left, code = now.subset(rows), codes_of(now, model.classes)[rows]
+    ensemble = ensemble_of(settings, seed, model.features)
     feeds = np.arange(len(model.members))[:, None] if model.feeds is None else model.feeds
     touched = np.unique(feeds[partition[lost]]).astype(np.int64)
     members, every = list(model.members), np.arange(len(model.classes))
@@ -81,7 +81,7 @@ def forget(folder: Path, data: Path) -> Forgotten:
     for number, fitted in again.items():
         members[number] = member(fitted, every)
     made = replace(model, members=tuple(members))
-    others = now.subset(np.flatnonzero((place < 0) & (_codes(now, model) >= 0)))
+    others = now.subset(np.flatnonzero((place < 0) & (codes_of(now, model.classes) >= 0)))
     said = record | {"forgotten": _said(folder, now, len(lost), touched, len(members), made, others, told)}
     return Forgotten(made, said, len(lost), tuple(touched.tolist()), len(members), dealt.take(np.sort(kept)))
 
@@ -97,20 +97,28 @@ def write(forgotten: Forgotten, out: Path) -> None:
         (made / "record.json").write_text(text, encoding="utf-8")
 
 
-def _places(dealt: pa.Table, now: Dataset) -> Int:
-    """(n,) for each row that is there now its place among the training rows, -1 where it is none; equal rows take places in turn."""
+def ensemble_of(settings: Mapping[str, Any], seed: int, features: Features) -> PartitionedClassifier:
+    """The unfitted ensemble that a record's settings speak of."""
+    told, asked = settings["defence"], settings.get("model", {})
+    base = learner(asked.get("learner", "linear"), features, seed, int(told["partitions"]), **passes(asked.get("epochs")))
+    options = {key: told[key] for key in ("spread", "election") if key in told}
+    return PartitionedClassifier(base, int(told["partitions"]), random_state=seed, **options)
+
+
+def places(digests: Sequence[bytes], now: Dataset) -> Int:
+    """(n,) for each row that is there now its place among rows of these digests, -1 where it is none; equal rows take places in turn."""
     free: dict[bytes, list[int]] = defaultdict(list)
-    for position, digest in enumerate(dealt["digest"].to_pylist()):
+    for position, digest in enumerate(digests):
         free[digest].append(position)
-    for places in free.values():
-        places.reverse()
+    for left in free.values():
+        left.reverse()
     held = [free.get(digest.tobytes()) for digest in now.digest]
-    return np.array([places.pop() if places else -1 for places in held], np.int64)
+    return np.array([left.pop() if left else -1 for left in held], np.int64)
 
 
-def _codes(data: Dataset, model: Model) -> Int:
-    """(n,) codes in the model's classes, -1 where a row has none of them."""
-    known = {name: code for code, name in enumerate(model.classes)}
+def codes_of(data: Dataset, classes: Sequence[str]) -> Int:
+    """(n,) codes in these classes, -1 where a row has none of them."""
+    known = {name: code for code, name in enumerate(classes)}
     table = np.array([known.get(name, -1) for name in data.classes] + [-1], np.int64)
     return table[data.y]
 
@@ -125,7 +133,7 @@ def _said(folder: Path, now: Dataset, lost: int, touched: Int, members: int, mad
         "model_before": sha256((folder / "model.npz").read_bytes()).hexdigest(),
     }
     if len(others):
-        y = _codes(others, made)
+        y = codes_of(others, made.classes)
         said["accuracy"] = accuracy_of(made.predict(others.rows), y)
         said["certified"] = curve_of(made.certify(others.rows), y, told.get("by", "row") == "contributor")
     return said

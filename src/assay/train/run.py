@@ -20,6 +20,7 @@ from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.harden.private import PrivateClassifier
+from assay.harden.private_network import PrivateNetworkClassifier
 from assay.harden.votes import Certified
 from assay.harden.weights import weights_of
 from assay.report.act import same
@@ -27,8 +28,9 @@ from assay.report.report import Report
 from assay.stats.interval import clopper_pearson
 from assay.train.config import Config
 from assay.train.features import Features, features_for
-from assay.train.learners import fit
+from assay.train.learners import Progress, fit
 from assay.train.saved import Model, model_of
+from assay.train.sentences import encoder
 from assay.version import __version__
 
 Floats = NDArray[np.float64]
@@ -61,12 +63,15 @@ class Outcome:
     partition: Int | None = None  # (n,) of each training row, where members have rows of their own
 
 
-def train(config: Config) -> Outcome:
-    """Train, and measure on held-out rows. Nothing is written. DataError where data, report and configuration do not go together."""
-    report = Report.open(config.asked["report"]) if config.defence == "weighted" else None
+def train(config: Config, checkpoint: Path | None = None, progress: Progress | None = None) -> Outcome:
+    """Train, and measure on held-out rows. Nothing is written but the checkpoint while it is needed, and the cache of sentences.
+
+    DataError where data, report, checkpoint and configuration do not go together.
+    """
+    report = Report.open(config.asked["report"]) if config.reports else None
     data, weights = _read(config, report)
     lesson = split(config, data, weights)
-    model = fit_on(config, lesson.train, lesson.features, lesson.weights)
+    model = fit_on(config, lesson.train, lesson.features, lesson.weights, checkpoint, progress)
     record = {
         "schema": SCHEMA,
         "assay": __version__,
@@ -80,10 +85,14 @@ def train(config: Config) -> Outcome:
     }
     if config.defence == "partitioned":
         record["certified"] = curve(model[0], lesson.held_out, config.by_contributor)
-    if isinstance(model[1], PrivateClassifier):
+    if config.defence == "trimmed":
+        record["trimmed"] = {"share": model[1].share_, "rows": int((~model[1].kept_).sum())}
+    if config.defence == "private":
         record["private"] = _privacy(model[1], config.by_contributor)
     if config.defence != "none":
         record["undefended_accuracy"] = accuracy(undefended(config, lesson.train, lesson.features), lesson.held_out)
+    if config.cache is not None:
+        encoder(config.sentences).keep(config.cache)
     dealt = model[1].partition_ if config.defence == "partitioned" else None
     return Outcome(model[0], record, lesson, dealt)
 
@@ -109,12 +118,19 @@ def dealt(data: Dataset, partition: Int) -> pa.Table:
     return pa.table({"digest": digests, "partition": pa.array(partition, pa.int64())})
 
 
-def fit_on(config: Config, data: Dataset, features: Features, weights: Floats | None = None) -> tuple[Model, Any]:
+def fit_on(
+    config: Config,
+    data: Dataset,
+    features: Features,
+    weights: Floats | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Model, Any]:
     """The model that the configuration's defence makes of labelled rows, and the estimator behind it."""
     contributors = None
     if config.by_contributor:
         contributors = [str(v) for v in data.values(data.columns.contributor) or ()]
-    estimator = fit(config, data.modality, features.of(data.rows), data.y, weights, contributors)
+    estimator = fit(config, features, features.of(data.rows), data.y, weights, contributors, checkpoint, progress)
     return model_of(estimator, features, data.classes), estimator
 
 
@@ -137,8 +153,10 @@ def split(config: Config, data: Dataset, weights: Floats | None) -> Lesson:
     rest = np.setdiff1d(known, held)
     if not len(held) or len(np.unique(data.y[rest])) < 2:
         raise DataError("too few labelled rows to train on some and hold out others", path=data.path, remedy="give more rows")
-    private = config.defence == "private"
-    features = features_for(data, config.sections.get("features", {}).get("bits"), config.bounds, private)
+    if config.cache is not None:
+        encoder(config.sentences).recall(config.cache)
+    bits, private = config.sections.get("features", {}).get("bits"), config.defence == "private"
+    features = features_for(data, bits, config.bounds, private, config.learner == "network", config.sentences)
     return Lesson(data.subset(rest), data.subset(held), features, None if weights is None else weights[rest])
 
 
@@ -168,7 +186,7 @@ def curve_of(found: Certified, y: Int, by_contributor: bool) -> dict[str, Any]:
     return {"unit": "contributor" if by_contributor else "row", "curve": points, "half_withstand": max(half, 0) if half >= 0 else None}
 
 
-def _privacy(model: PrivateClassifier, by_contributor: bool) -> dict[str, Any]:
+def _privacy(model: PrivateClassifier | PrivateNetworkClassifier, by_contributor: bool) -> dict[str, Any]:
     return {
         "unit": "contributor" if by_contributor else "row",
         "epsilon": model.epsilon_,

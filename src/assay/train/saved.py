@@ -18,15 +18,18 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.preprocessing import normalize
+from sklearn.preprocessing import Normalizer, normalize
 
 from assay.dataset.errors import DataError
 from assay.dataset.rows import Rows
 from assay.harden.ensemble import PartitionedClassifier
+from assay.harden.network import NetworkClassifier
 from assay.harden.private import PrivateClassifier
+from assay.harden.private_network import PrivateNetworkClassifier
 from assay.harden.trimmed import TrimmedClassifier
 from assay.harden.votes import Certified, plurality, run_off
 from assay.train.features import Features
+from assay.train.learners import needed
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -34,6 +37,7 @@ Arrays = dict[str, NDArray[Any]]
 
 SCHEMA = "assay.model/1"
 LEAF = -1
+WEIGHT = "weight."  # before the names of a network's tensors
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Member:
         if self.kind == "constant":
             scores[:, a["classes"]] = 0.0
             return scores
-        said = self._linear(x) if self.kind == "linear" else self._trees(np.asarray(x, np.float64))
+        ways = {"linear": self._linear, "network": self._network}
+        said = ways[self.kind](x) if self.kind in ways else self._trees(np.asarray(x, np.float64))
         scores[:, a["classes"]] = np.column_stack([-said, said]) if said.shape[1] == 1 else said
         return scores
 
@@ -63,6 +68,25 @@ class Member:
         if a["unit"]:
             x = normalize(x)
         return np.asarray(x @ a["weights"].T + a["bias"])
+
+    def _network(self, x: Any) -> Floats:
+        """By the network that Assay makes for this shape, with these weights; needs torch."""
+        needed("torch", "torch")
+        import torch
+
+        from assay.harden.loop import AT_ONCE, scores_of
+        from assay.harden.nets import network
+        from assay.harden.network import as_inputs
+
+        a = self.arrays
+        inputs = as_inputs(np.asarray(x), tuple(a["shape"].tolist()))
+        net = network(tuple(inputs.shape[1:]), len(a["classes"]), private=bool(a["private"]))
+        net.load_state_dict({name[len(WEIGHT) :]: torch.from_numpy(array) for name, array in a.items() if name.startswith(WEIGHT)})
+        if not a["private"]:
+            return np.asarray(scores_of(net, inputs).numpy(), np.float64)
+        net.eval()  # in full precision, as PrivateNetworkClassifier answers
+        with torch.inference_mode():
+            return np.concatenate([net(part).numpy() for part in inputs.split(AT_ONCE)]).astype(np.float64)
 
     def _trees(self, x: Floats) -> Floats:
         """(n, outputs): the base line and what each tree adds to it."""
@@ -101,12 +125,16 @@ class Model:
 
     def certify(self, rows: Rows) -> Certified:
         """Predictions and the poisons that each withstands; the radius of a single model is 0."""
-        x = self.features.of(rows)
-        scores = np.stack([member.scores(x, len(self.classes)) for member in self.members], 1)
+        scores = self.scores(rows)
         votes = np.asarray(scores.argmax(2), np.int64)
         if self.election == "run-off":
             return run_off(votes, scores, len(self.classes))
         return plurality(votes, len(self.classes), self.feeds)
+
+    def scores(self, rows: Rows) -> Floats:
+        """(n, members, classes) what each member says of each row; its vote is for the highest."""
+        x = self.features.of(rows)
+        return np.stack([member.scores(x, len(self.classes)) for member in self.members], 1)
 
     def save(self, folder: Path) -> None:
         """Write model.json and model.npz into a folder that is there."""
@@ -125,8 +153,8 @@ class Model:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Model:
-        """A model from its folder. DataError if it is none."""
+    def load(cls, folder: str | Path, sentences: str | Path | None = None) -> Model:
+        """A model from its folder; `sentences`: where its sentence encoder lies now, if elsewhere. DataError if it is none."""
         folder = Path(folder)
         try:
             told = json.loads((folder / "model.json").read_text(encoding="utf-8"))
@@ -143,7 +171,7 @@ class Model:
                         members[int(number)][name] = held[key]
             kinds = zip(told["members"], members, strict=True)
             return cls(
-                Features.from_json(told["features"]),
+                Features.from_json(told["features"]).beside(sentences),
                 tuple(told["classes"]),
                 str(told["election"]),
                 tuple(Member(str(kind), arrays) for kind, arrays in kinds),
@@ -181,15 +209,19 @@ def _member(model: Any, codes: Int | None) -> Member:
         half = np.sqrt(0.5)  # the model's rows and constant have this length
         arrays = {"scale": np.ones(d), "shift": np.zeros(d), "unit": np.array(True), "weights": model.coef_ * half}
         return Member("linear", arrays | {"bias": model.intercept_ * half, "classes": present})
+    if isinstance(model, NetworkClassifier | PrivateNetworkClassifier):
+        tensors = {f"{WEIGHT}{name}": tensor.cpu().numpy() for name, tensor in model.net_.state_dict().items()}
+        about = {"shape": np.array(model.shape or (), np.int64), "private": np.array(isinstance(model, PrivateNetworkClassifier))}
+        return Member("network", tensors | about | {"classes": present})
     last = model[-1]
     if isinstance(last, HistGradientBoostingClassifier):
         return Member("boosting", _boosting(last) | {"classes": present})
     if isinstance(last, RandomForestClassifier):
         return Member("forest", _forest(last) | {"classes": present})
-    before, text = model[0], isinstance(model[0], TfidfTransformer)
-    scale = np.asarray(before.idf_) if text else 1 / before.scale_
-    shift = np.zeros(len(scale)) if text else before.mean_ / before.scale_
-    arrays = {"scale": scale, "shift": shift, "unit": np.array(text), "weights": last.coef_, "bias": last.intercept_}
+    before, unit = model[0], isinstance(model[0], TfidfTransformer | Normalizer)
+    scale = 1 / before.scale_ if not unit else np.ones(last.coef_.shape[1]) if isinstance(before, Normalizer) else np.asarray(before.idf_)
+    shift = np.zeros(len(scale)) if unit else before.mean_ / before.scale_
+    arrays = {"scale": scale, "shift": shift, "unit": np.array(unit), "weights": last.coef_, "bias": last.intercept_}
     return Member("linear", arrays | {"classes": present})
 
 

@@ -30,7 +30,7 @@ def drill(config: Config, lesson: Lesson) -> dict[str, Any]:
     kind = asked.get("kind", KINDS[lesson.train.modality])
     planted = plant(lesson.train, kind, rate=asked.get("rate"), target=asked.get("target"), seed=config.seed, params=asked.get("params"))
     poisoned, features = planted.data, lesson.features
-    weights = _scanned(poisoned, config.seed) if config.defence == "weighted" else None
+    weights = _scanned(poisoned, config.seed) if config.reports else None
     models = {
         "defended": fit_on(config, poisoned, features, weights)[0],
         "undefended": undefended(config, poisoned, features),
