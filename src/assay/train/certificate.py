@@ -194,7 +194,7 @@ def _fits(claim: Claim) -> None:
     fit = held.votes.shape == (n, m) and held.prediction.shape == held.radius.shape == (n,) and held.feeds.ndim == 2
     fit = fit and len(claim.trained) == len(held.partition) and held.partition.ndim == 1
     fit = fit and (held.scores is None) == (held.election == "plurality") and held.election in ("plurality", "run-off")
-    fit = fit and (held.scores is None or held.scores.shape == (n, m, held.classes)) and (held.radius >= 0).all()
+    fit = fit and (held.scores is None or held.scores.shape == (n, m, held.classes)) and bool((held.radius >= 0).all())
     within = ((held.votes, held.classes), (held.prediction, held.classes), (held.feeds, m), (held.partition, len(held.feeds)))
     if not fit or any(len(a) and not (a.min() >= 0 and a.max() < top) for a, top in within):
         raise ValueError("its parts do not go together")

@@ -70,6 +70,14 @@ class Features:
         more = tuple(told.get("shape", ())), str(told.get("sentences", "")), str(told.get("weights", ""))
         return cls(str(told["modality"]), tuple(told["columns"]), tuple(told["numeric"]), int(told["bits"]), bounds, *more)
 
+    @property
+    def picture(self) -> tuple[int, int, int] | None:
+        """(h, w, c) of the pictures that a network is to see; None where rows are numbers."""
+        if not self.shape:
+            return None
+        height, width, channels = self.shape
+        return height, width, channels
+
     def beside(self, sentences: str | Path | None) -> Features:
         """The same with its sentence encoder in another folder; None: where it was."""
         return self if sentences is None else replace(self, sentences=str(sentences))

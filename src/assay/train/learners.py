@@ -53,7 +53,7 @@ def learner(name: str, features: Features, seed: int, parts: int = 1, **network:
     """
     modality = features.modality
     if name == "network":
-        return NetworkClassifier(features.shape or None, random_state=seed, **network)
+        return NetworkClassifier(features.picture, random_state=seed, **network)
     if name == "linear":
         text = modality == "text"
         before = StandardScaler() if not text else Normalizer() if features.sentences else WordWeights()
@@ -113,7 +113,7 @@ def _fit(
     if config.defence == "private":
         budget = float(asked["epsilon"]), float(asked["delta"])
         if config.learner == "network":
-            return PrivateNetworkClassifier(*budget, shape=features.shape or None, **network).fit(x, y, groups=contributors)
+            return PrivateNetworkClassifier(*budget, shape=features.picture, **network).fit(x, y, groups=contributors)
         return PrivateClassifier(*budget).fit(x, y, groups=contributors)
     if config.defence == "guarded":
         network |= guarded(asked, features)
