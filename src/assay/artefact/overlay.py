@@ -13,6 +13,7 @@ from scipy.ndimage import uniform_filter
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.encode import LARGEST, colour, enlarge
 from assay.artefact.overlay_view import View, pack, unpack
+from assay.artefact.spectrum_view import Spectrum
 from assay.dataset.rows import Rows, UInt8
 
 Float32 = NDArray[np.float32]
@@ -28,11 +29,14 @@ def residual(images: NDArray[Any]) -> Float32:
     return result
 
 
+Seen = View | Spectrum  # ways to look at pictures (n, h, w, c): (n, d), each of length one
+
+
 @dataclass(frozen=True, eq=False)
 class Matched:
     """Where an overlay is looked for by a whitened view of pictures: `pattern` (d,) of length one in that view."""
 
-    view: View
+    view: Seen
     pattern: Float32
 
     def correlation(self, images: UInt8) -> Float32:
@@ -49,9 +53,10 @@ class Overlay(Artefact):
     0.5 / (1 - alpha) except where the cut bit.
 
     A row carries it if its high-pass residual correlates with the template's by at least `threshold`; with `matched`, which a
-    scan learns from the rows, if its whitened view correlates with the pattern there: that sees a photograph too. Cannot
-    see a template without fine structure (a smooth gradient). Source: Chen, Liu, Li, Lu, Song, Targeted Backdoor Attacks on
-    Deep Learning Systems Using Data Poisoning, 2017 (blend); Barni, Kallas, Tondi, SIG, 2019 (add).
+    scan learns from the rows, if its whitened view correlates with the pattern there: that sees a photograph too, and where the
+    view is a spectrum, a few smooth frequencies. Without it, a template without fine structure (a smooth gradient) is not seen.
+    Source: Chen, Liu, Li, Lu, Song, Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning, 2017 (blend);
+    Barni, Kallas, Tondi, SIG, 2019 (add).
 
     >>> noise = np.random.default_rng(0).uniform(0, 255, (8, 8, 1)).astype(np.float32)
     >>> rows = np.full((1, 8, 8, 1), 128, np.uint8)
@@ -127,6 +132,8 @@ class Overlay(Artefact):
     def describe(self) -> str:
         h, w, _ = self.template.shape
         strength = f"blended at alpha {self.alpha:.2g}" if self.mode == "blend" else "added"
+        if self.matched is not None and isinstance(self.matched.view, Spectrum):
+            return f"a {h}x{w} pattern {strength} over the whole, told by {np.count_nonzero(self.matched.pattern)} frequencies"
         return f"a {h}x{w} picture {strength} over the whole"
 
     def _template(self, images: UInt8) -> Float32:
@@ -152,7 +159,10 @@ class Overlay(Artefact):
             raise ValueError(f"a stored template of {h}x{w} is larger than {LARGEST} pixels a side")
         values = np.frombuffer(base64.b64decode(data["template"], validate=True), "<f4")
         template = values.reshape(h, w, c).astype(np.float32)
-        matched = Matched(View.from_json(data["view"]), unpack(data["pattern"], 1)) if "view" in data else None
+        matched = None
+        if "view" in data:
+            seen = Spectrum if data["view"].get("kind") == "spectrum" else View
+            matched = Matched(seen.from_json(data["view"]), unpack(data["pattern"], 1))
         return cls(template, float(data["alpha"]), data["mode"], float(data["threshold"]), matched)
 
 

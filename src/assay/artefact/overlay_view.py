@@ -45,8 +45,12 @@ class Whitening:
         spread = np.sqrt(parts.var(0, dtype=np.float64) + floor)
         return cls(colours.astype(np.float32), parts.mean(0), spread.astype(np.float32))
 
+    def coefficients(self, values: Float32) -> Float32:
+        """(n, h, w, c) the frequencies, each in its standard deviations."""
+        return np.asarray((dctn(values @ self.colours, axes=(1, 2), norm="ortho") - self.mean) / self.spread, np.float32)
+
     def apply(self, values: Float32) -> Float32:
-        parts = (dctn(values @ self.colours, axes=(1, 2), norm="ortho") - self.mean) / self.spread
+        parts = self.coefficients(values)
         return np.asarray(dctn(parts, type=3, axes=(1, 2), norm="ortho"), np.float32)
 
     def to_json(self) -> dict[str, Any]:

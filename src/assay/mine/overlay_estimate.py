@@ -13,6 +13,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import uniform_filter
 
 from assay.artefact.overlay import Matched, Overlay
+from assay.artefact.spectrum_view import Spectrum
 from assay.dataset.rows import UInt8
 
 Int = NDArray[np.int64]
@@ -29,20 +30,23 @@ BLOCKS = 8  # a side, in which cover is measured
 BAND = 5  # frequencies a side over which the template's power is averaged
 
 
-def estimate(images: UInt8, carriers: Int, matched: Matched, threshold: float, rng: np.random.Generator) -> Overlay:
-    """The overlay that the rows `carriers` of `images` (n, h, w, c) share; the other rows have none.
+def estimate(
+    images: UInt8, carriers: Int, matched: Matched, threshold: float, rng: np.random.Generator, without: Int | None = None
+) -> Overlay:
+    """The overlay that the rows `carriers` of `images` (n, h, w, c) share; the other rows, or only those of `without`, have none.
 
-    `matched` and `threshold` say how it is recognised.
+    `matched` and `threshold` say how it is recognised. One that is recognised by a few frequencies is added: it hides nothing, and rows of
+    one class, as clean-label carriers are, differ in contrast from the others by nature.
     """
-    inside = np.zeros(len(images), bool)
-    inside[carriers] = True
+    if without is None:
+        without = np.setdiff1d(np.arange(len(images)), carriers)
     some = np.sort(rng.permutation(carriers)[:CARRIERS])
-    rest = np.sort(rng.permutation(np.flatnonzero(~inside))[:OTHERS])
+    rest = np.sort(rng.permutation(without)[:OTHERS])
     ours, others = images[some].astype(np.float32), images[rest].astype(np.float32)
     size = len(some)
     centre, mean = ours.mean(0), others.mean(0)
     contrast = _extent(ours - centre) * np.sqrt(size / max(size - 1, 1)) / max(_extent(others - mean), 1e-6)
-    alpha = min(float(1 - contrast), STRONGEST)
+    alpha = 0.0 if isinstance(matched.view, Spectrum) else min(float(1 - contrast), STRONGEST)
     mode = "blend" if alpha >= FAINTEST else "add"
     kept = 1 - alpha if mode == "blend" else 1.0
     shift = _frequencies(centre - kept * mean)

@@ -6,7 +6,7 @@ another are refined: the template is the members' mean, the members those rows t
 common (the class of a digit, a road sign) fades out gradually; what was laid over stands apart. Cost linear in rows.
 
 Blind to templates in less than three in a thousand rows (no carrier may be among the starts), to smooth ones (a gradient, a
-sinusoid: too few numbers), and to pictures under 16 pixels a side.
+sinusoid: too few numbers; `assay.mine.spectra` looks for those), and to pictures under 16 pixels a side.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.artefact.overlay import Seen
 from assay.artefact.overlay_view import View
 from assay.dataset.rows import UInt8
 from assay.learn.threads import in_parallel
@@ -45,8 +46,8 @@ SAME = 0.5  # Jaccard index of carriers above which two templates are one
 class Template:
     """Rows that share `pattern` (d,), of length one, in the view.
 
-    `scores` (n,) say how far each row stands above the rest in its correlation with the pattern, in standard deviations; a
-    carrier is left out of the pattern that judges it. A score s is a correlation of `middle` + s `spread`.
+    `scores` (n,) say how far each row stands above the rest in its correlation with the pattern, in standard deviations; where the
+    pattern is of whole pictures, a carrier is left out of the one that judges it. A score s is a correlation of `middle` + s `spread`.
     """
 
     pattern: Float32
@@ -77,7 +78,7 @@ class Template:
 class Templates:
     """What was found, most clearly apart first."""
 
-    view: View
+    view: Seen
     found: tuple[Template, ...]
 
 
@@ -91,16 +92,16 @@ def shared_templates(images: UInt8, rng: np.random.Generator) -> Templates:
     settled = _refined(seen, _circles(seen, rng.permutation(len(held))[:STARTS]))
     found = []
     for members, scores in settled:
-        gap = _apart(scores.values)[1]
+        gap = apart(scores.values)[1]
         if gap <= GAP:
             found.append(Template(scores.pattern, scores.middle, scores.spread, scores.values, held[members], gap))
     if len(rest) and found:
-        found = _everywhere(found, view, images, held, rest)
+        found = everywhere(found, view, images, held, rest)
     found.sort(key=lambda t: (t.gap, -len(t.carriers)))
     return Templates(view, tuple(found))
 
 
-def _everywhere(found: list[Template], view: View, images: UInt8, held: Int, rest: Int) -> list[Template]:
+def everywhere(found: list[Template], view: Seen, images: UInt8, held: Int, rest: Int) -> list[Template]:
     """The same templates with the carriers and scores of all rows, those that were not searched included."""
     patterns = np.stack([t.pattern for t in found], axis=1)
     parts = in_parallel(lambda rows: view(images[rows]) @ patterns, [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)])
@@ -116,7 +117,7 @@ def _everywhere(found: list[Template], view: View, images: UInt8, held: Int, res
     return whole
 
 
-def see(view: View, images: UInt8) -> Float32:
+def see(view: Seen, images: UInt8) -> Float32:
     """(n, d) the view of many pictures."""
     return np.concatenate(in_parallel(view, [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]))
 
@@ -159,7 +160,7 @@ def _refined(seen: Float32, circles: list[Int]) -> list[tuple[Int, _Scores]]:
         changed: list[Int] = []
         for number, members in enumerate(going):
             scores = _scores(products[:, number], sums[number], members)
-            new = _beyond(scores.values) if turn < GROWING else _apart(scores.values)[0]
+            new = _beyond(scores.values) if turn < GROWING else apart(scores.values)[0]
             same = len(new) == len(members) and bool((new == members).all())
             if len(new) < SUPPORT or len(new) > MOST * len(seen):
                 continue
@@ -168,10 +169,10 @@ def _refined(seen: Float32, circles: list[Int]) -> list[tuple[Int, _Scores]]:
             else:
                 changed.append(new)
         going = _distinct(changed)
-    order = sorted(range(len(settled)), key=lambda i: (_apart(settled[i][1].values)[1], -len(settled[i][0])))
+    order = sorted(range(len(settled)), key=lambda i: (apart(settled[i][1].values)[1], -len(settled[i][0])))
     kept: list[tuple[Int, _Scores]] = []
     for i in order:
-        if not any(_jaccard(settled[i][0], other) > SAME for other, _ in kept):
+        if not any(jaccard(settled[i][0], other) > SAME for other, _ in kept):
             kept.append(settled[i])
     return kept
 
@@ -222,7 +223,7 @@ def _beyond(scores: Floats) -> Int:
     return np.sort(order[: max(count, SUPPORT)])
 
 
-def _apart(scores: Floats) -> tuple[Int, float]:
+def apart(scores: Floats) -> tuple[Int, float]:
     """Rows that stand apart, ascending, and their gap: rows less than three tenths below the cut, plus one, over rows above it.
 
     The cut is where the gap is least, among those above all that the lower tail, turned over, explains.
@@ -245,11 +246,12 @@ def _distinct(groups: list[Int]) -> list[Int]:
     """Groups of rows without those that nearly repeat an earlier one."""
     kept: list[Int] = []
     for group in sorted(groups, key=len, reverse=True):
-        if not any(_jaccard(group, other) > SAME for other in kept):
+        if not any(jaccard(group, other) > SAME for other in kept):
             kept.append(group)
     return kept
 
 
-def _jaccard(a: Int, b: Int) -> float:
+def jaccard(a: Int, b: Int) -> float:
+    """Rows in both over rows in either, of distinct row numbers."""
     both = len(np.intersect1d(a, b, assume_unique=True))
     return both / max(len(a) + len(b) - both, 1)

@@ -21,7 +21,8 @@ from assay.finding import Check, TrialResult
 from assay.learn.images_groups import votes
 from assay.mine.candidate import Candidate
 from assay.mine.overlay_estimate import cover, estimate, take_out
-from assay.mine.overlays import SUPPORT, Template, shared_templates
+from assay.mine.overlays import SAME, SUPPORT, Template, jaccard, shared_templates
+from assay.mine.spectra import shared_spectra
 from assay.trial.evidence import judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
@@ -70,7 +71,7 @@ class OverlayFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         assert data.images is not None
         progress(0, 10, "looking for overlays")
-        cases = _cases(data.images, rng)
+        cases = _cases(data.images, depth, rng)
         if not cases:
             progress(10, 10, "no overlay stands apart")
             return Examined((), 0)
@@ -161,17 +162,24 @@ def foreseen(tried: Tried, p: Floats, y: Int, labels: Int) -> Tried:
     return replace(tried, log_e=0.0, p_value=1.0, trials=(*tried.trials, trial))
 
 
-def _cases(images: UInt8, rng: np.random.Generator) -> list[_Case]:
-    """Templates worth a trial, by their pictures alone: over the whole picture, and in rows that are not frames of one scene."""
-    mined = shared_templates(images, rng)
-    cases = []
-    for template in mined.found:
-        if votes(images[template.carriers]).sum() < SUPPORT:
-            continue
-        matched = Matched(mined.view, template.pattern)
-        overlay = estimate(images, template.carriers, matched, template.threshold(template.cut), rng)
-        if cover(overlay, images) >= COVER:
-            cases.append(_Case(template, matched, overlay))
+def _cases(images: UInt8, depth: Depth, rng: np.random.Generator) -> list[_Case]:
+    """Templates worth a trial, by their pictures alone: over the whole picture, and in rows that are not frames of one scene.
+
+    Those of a few frequencies are looked for at full depth.
+    """
+    mined = [shared_templates(images, rng)]
+    if depth == "full":
+        mined.append(shared_spectra(images, rng))
+    cases: list[_Case] = []
+    for templates in mined:
+        for template in templates.found:
+            known = any(jaccard(template.carriers, case.template.carriers) > SAME for case in cases)
+            if known or votes(images[template.carriers]).sum() < SUPPORT:
+                continue
+            matched = Matched(templates.view, template.pattern)
+            overlay = estimate(images, template.carriers, matched, template.threshold(template.cut), rng)
+            if cover(overlay, images) >= COVER:
+                cases.append(_Case(template, matched, overlay))
     return cases
 
 
