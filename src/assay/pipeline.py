@@ -21,6 +21,7 @@ from assay.screen.mislabelled import FEWEST_ROWS
 from assay.screen.registry import run_screens
 from assay.stages import NOWHERE, Stages, stage_key
 from assay.trial.availability import availability
+from assay.trial.blind_spots import blind_spots
 from assay.trial.family import Depth, Examined, Family, Heard, Leader, Listener, Progress, silent
 from assay.trial.head_features import head_features
 from assay.trial.image_probe import reader_of
@@ -35,12 +36,6 @@ CANARIES = Heard(canaries=True)
 CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
 
 LABEL_SCREENS = ("label_errors", "neighbours")  # what they flag is suspected of a wrong label, not of being odd
-
-BLIND_SPOTS = (
-    "Poison in fewer than five rows (ten in a table), or that shares nothing with any other row (the screens rank those for review).",
-    "Triggers planted without changing labels: at most suspected, because such rows agree with their label.",
-    "Triggers that are spelt or drawn anew in every row (sample-specific, warped or styled).",
-)
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,11 @@ class _Stage:
 
 
 def run(
-    data: Dataset, settings: Settings = Settings(), progress: Progress = silent, stages: Stages = NOWHERE, trusted: Dataset | None = None
+    data: Dataset,
+    settings: Settings = Settings(),
+    progress: Progress = silent,
+    stages: Stages = NOWHERE,
+    trusted: Dataset | None = None,
 ) -> Conclusion:
     """Scan one data set. The same data and settings give the same conclusion.
 
@@ -128,7 +127,7 @@ def run(
         screens=screens,
         hypotheses=sum(e.enumerated for e in examined.values()),
         settings=asdict(settings),
-        blind_spots=BLIND_SPOTS,
+        blind_spots=blind_spots(data, settings.depth),
         availability=cost,
         probabilities=probabilities,
         features=features,
