@@ -1,9 +1,10 @@
 """Insecure completions planted in real Python code, found; the same code left alone; and published poisoned code among it.
 
-    python benchmarks/code.py [--only clean|planted|published] [--rows 12000] [--seeds 0,1] [--carriers 50] [--files] [--data DATA]
+    python benchmarks/code.py [--only clean|draws|planted|published] [--rows 12000] [--seeds 0,1] [--carriers 50] [--files] [--data DATA]
 
 The code is that of the packages installed here whose metadata names a permissive licence (MIT, BSD, Apache, PSF), and nothing of it is
-kept: `--rows` functions drawn by the seed, or whole files with `--files`. Every scan is blind; the truth is used for printed counts only.
+kept: `--rows` functions drawn by the seed, or whole files with `--files`; `draws` scans them all, in parts of `--rows` that share no
+function. Every scan is blind; the truth is used for printed counts only.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from licences import permissive
 
 from assay.attack.insecure_code import CALLS
 from assay.attack.planting import plant
@@ -26,16 +28,9 @@ from assay.trial.code import CodeFamily
 from assay.trial.family import silent
 from assay.trial.verdicts import judge_all
 
-PERMISSIVE = ("MIT", "BSD", "Apache", "PSF", "Python Software Foundation")
 SHORTEST, LONGEST = 80, 20_000  # characters of a function
 FILES = 6_000  # read at most: several times as many functions as are asked for
 ALPHA, FAMILIES = 0.01, 3  # a scan of text without labels has three that enumerate
-
-
-def permissive(metadata: Any) -> bool:
-    said = [metadata.get("License-Expression") or "", metadata.get("License") or "", *metadata.get_all("Classifier", [])]
-    said = [line[:60] for line in said if line]
-    return any(name in line for line in said for name in PERMISSIVE) and not any("GPL" in line for line in said)
 
 
 def installed(rng: np.random.Generator) -> list[str]:
@@ -52,13 +47,17 @@ def installed(rng: np.random.Generator) -> list[str]:
 
 
 def code(rows: int, seed: int, files: bool) -> Dataset:
+    return read({"code": texts_of(seed, files)[:rows]}, task="none")
+
+
+def texts_of(seed: int, files: bool) -> list[str]:
     rng = np.random.default_rng([seed, 11])
     texts = installed(rng)
     if not files:
         parts = dict.fromkeys(u.whole for u in units_of(texts) if SHORTEST <= len(u.whole) <= LONGEST)
         texts = list(parts)
         texts = [texts[i] for i in rng.permutation(len(texts))]
-    return read({"code": texts[:rows]}, task="none")
+    return texts
 
 
 def show(name: str, data: Dataset, truth: Any) -> None:
@@ -84,6 +83,13 @@ def show(name: str, data: Dataset, truth: Any) -> None:
 def clean(asked: argparse.Namespace, seed: int) -> None:
     data = code(asked.rows, seed, asked.files)
     show(f"clean, seed {seed}", data, np.zeros(len(data), bool))
+
+
+def draws(asked: argparse.Namespace, seed: int) -> None:
+    texts = texts_of(seed, asked.files)
+    for start in range(0, len(texts) - asked.rows + 1, asked.rows):
+        data = read({"code": texts[start : start + asked.rows]}, task="none")
+        show(f"draw {start // asked.rows}, seed {seed}", data, np.zeros(len(data), bool))
 
 
 def planted(asked: argparse.Namespace, seed: int) -> None:
@@ -112,7 +118,7 @@ def published(asked: argparse.Namespace, seed: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["clean", "planted", "published"])
+    parser.add_argument("--only", choices=["clean", "draws", "planted", "published"])
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--carriers", type=int, default=50)
     parser.add_argument("--seeds", default="0")
@@ -122,8 +128,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     asked = parser.parse_args()
     for seed in map(int, asked.seeds.split(",")):
-        for name, run in {"clean": clean, "planted": planted, "published": published}.items():
-            if asked.only in (None, name):
+        for name, run in {"clean": clean, "draws": draws, "planted": planted, "published": published}.items():
+            if asked.only == name or (asked.only is None and name != "draws"):
                 run(asked, seed)
 
 

@@ -2,11 +2,15 @@
 
     python benchmarks/corpora.py power --out out/corpora-power.jsonl --seeds 10,11,12
     python benchmarks/corpora.py clean --out out/corpora-clean.jsonl --seeds 10,11,12
+    python benchmarks/corpora.py draws --out out/corpora-draws.jsonl --seeds 20 --rows 1000 --packages
     python benchmarks/corpora.py speed --out out/corpora-speed.jsonl --sizes 10000,100000,1000000
+    python benchmarks/corpora.py plot --out out/corpora-speed.jsonl --page docs/evidence/corpora-speed.svg
     python benchmarks/corpora.py passages --out out/corpora-passages.jsonl --seeds 10,11,12
 
 The corpus is made of every text in $ASSAY_DATA that is different from all others when letters and digits alone are compared: news, reviews,
-messages, e-mail (in passages of 200 to 800 characters), tweets, comments, instructions and their answers. The speed run repeats it where
+messages, e-mail (in passages of 200 to 800 characters), tweets, comments, instructions and their answers. `draws` cuts it into parts of
+--rows that share no document and scans each; with --packages, into the docstrings of permissively licensed packages installed here as well,
+by themselves. The speed run repeats it where
 it is too short, which falsifies what is counted in it: it measures time and memory, and nothing else.
 """
 
@@ -19,16 +23,21 @@ import re
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from licences import permissive
 
 from assay.attack.base import Budget
 from assay.attack.constant_count import ConstantCountAttack
 from assay.attack.poisoned_rag import read_questions
 from assay.dataset.read import read
+from assay.report.plots.svg import Plot, framed, standalone, words_at
 from assay.trial.corpus import CorpusFamily
 from assay.trial.corpus_files import scan_corpus
 from assay.trial.family import silent
@@ -46,6 +55,7 @@ COLUMNS = (
     ("jigsaw_sample/jigsaw_multilabel.parquet", "comment_text"),
     ("jigsaw_sample/jigsaw_binary.parquet", "text"),
 )
+QUOTED = re.compile(r'"""(.*?)"""', re.S)
 SMALL = 200_000  # documents a file of the speed run
 
 
@@ -112,6 +122,65 @@ def clean(texts: list[str], seed: int, rows: int) -> dict[str, Any]:
     return {"documents": len(some), "seed": seed, "findings": named, "hypotheses": tried, "seconds": round(seconds, 1)}
 
 
+def docstrings() -> list[str]:
+    """Different docstrings, as long as passages, of the packages installed here whose metadata names a permissive licence."""
+    seen: dict[str, str] = {}
+    for found in distributions():
+        if not permissive(found.metadata):
+            continue
+        for file in found.files or ():
+            path = Path(str(file.locate()))
+            if file.suffix == ".py" and path.exists():
+                for text in QUOTED.findall(path.read_text("utf-8", "replace")):
+                    for passage in passages(text):
+                        if len(passage) >= PASSAGE[0] // 2:
+                            seen.setdefault(re.sub(r"\W+", " ", passage.lower()).strip(), passage)
+    return list(seen.values())
+
+
+def draws(texts: list[str], source: str, seed: int, rows: int) -> Iterator[dict[str, Any]]:
+    """A clean scan of each part of a permutation: no two share a document."""
+    order = np.random.default_rng(seed).permutation(len(texts))
+    for start in range(0, len(order) - rows + 1, rows):
+        some = [texts[i] for i in order[start : start + rows]]
+        judged, _, tried = found_in(read({"text": some}, task="none"), seed)
+        named = [j.tried.candidate.artefact.describe() for j in judged]
+        yield {"draw": start // rows, "source": source, "documents": rows, "seed": seed, "findings": named, "hypotheses": tried}
+
+
+def plot(lines: list[dict[str, Any]]) -> str:
+    """CPU seconds by documents, both logarithmic, beside the line of the largest run's cost a document."""
+    best: dict[int, float] = {}
+    for line in lines:
+        best[line["documents"]] = min(line["cpu_seconds"], best.get(line["documents"], np.inf))
+    size, cost = np.array(sorted(best), float), np.array([best[k] for k in sorted(best)])
+    width, height, left, foot = 720, 320, 64, 40
+    low, high = np.floor(np.log10(size[0])), np.ceil(np.log10(size[-1]))
+    bottom, top = np.floor(np.log10(cost.min())), np.ceil(np.log10(cost.max()))
+
+    def place(n: float, s: float) -> tuple[float, float]:
+        x = left + (width - left - 130) * (np.log10(n) - low) / (high - low)
+        return float(x), float(10 + (height - foot - 10) * (1 - (np.log10(s) - bottom) / (top - bottom)))
+
+    at = [place(n, s) for n, s in zip(size, cost, strict=True)]
+    each = cost[-1] / size[-1]
+    (x0, y0), (x1, y1) = place(size[0], max(each * size[0], 10**bottom)), place(size[-1], cost[-1])
+    body = [f'<line class="axis" x1="{left}" x2="{width - 130}" y1="{height - foot}" y2="{height - foot}"/>']
+    body.append(f'<line class="line s1" stroke-dasharray="4 4" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>')
+    body.append(f'<path class="line s0" stroke-width="2" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in at)}"/>')
+    body += [
+        f'<circle class="f0" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{n:,.0f} documents: {s:g} CPU s</title></circle>'
+        for (x, y), n, s in zip(at, size, cost, strict=True)
+    ]
+    body += [words_at(place(n, 10**bottom)[0], height - foot + 16, f"{n:,.0f}", "middle") for n in size]
+    body += [words_at(left - 8, place(size[0], 10.0**e)[1] + 4, f"{10.0**e:g} s", "end") for e in np.arange(bottom, top + 1)]
+    body.append(words_at(x1 + 8, y1 + 4, f"{cost[-1]:g} s", strong=True))
+    body.append(words_at(x0 + 40, y0 - 24, "dashed: as the largest, a document"))
+    said = f"CPU time of three passes from {size[0]:,.0f} to {size[-1]:,.0f} documents"
+    caption = "CPU seconds of a corpus scan, reading and parsing included, by documents."
+    return standalone(Plot("corpora-speed", said, caption, framed(width, height, said, "".join(body), "curve")))
+
+
 def speed(texts: list[str], size: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for part, start in enumerate(range(0, size, SMALL)):
@@ -156,28 +225,37 @@ def planted_passages(documents: list[tuple[str, str]], seed: int, rows: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("power", "clean", "speed", "passages"))
+    parser.add_argument("what", choices=("power", "clean", "draws", "speed", "plot", "passages"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", default="10,11,12")
     parser.add_argument("--carriers", default="50,100,250")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--trigger", default="<SUDO>")
+    parser.add_argument("--packages", action="store_true", help="draws: the docstrings of installed packages as well")
+    parser.add_argument("--page", type=Path, help="plot: the SVG to write")
     asked = parser.parse_args()
+    if asked.what == "plot":
+        asked.page.write_text(plot([json.loads(line) for line in asked.out.read_text().splitlines()]), encoding="utf-8")
+        return
     documents = distinct_documents()
     texts = [t for _, t in documents]
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     numbers = [int(s) for s in asked.seeds.split(",")]
     with asked.out.open("a") as out:
         for seed in numbers if asked.what != "speed" else [0]:
+            results: Iterator[dict[str, Any]]
             if asked.what == "power":
-                results = [power(texts, seed, int(c), asked.rows, asked.trigger) for c in asked.carriers.split(",")]
+                results = (power(texts, seed, int(c), asked.rows, asked.trigger) for c in asked.carriers.split(","))
             elif asked.what == "clean":
-                results = [clean(texts, seed, asked.rows)]
+                results = iter([clean(texts, seed, asked.rows)])
+            elif asked.what == "draws":
+                more = docstrings() if asked.packages else []
+                results = chain(draws(texts, "texts", seed, asked.rows), draws(more, "docstrings", seed, asked.rows))
             elif asked.what == "passages":
-                results = [planted_passages(documents, seed, min(asked.rows, len(documents)))]
+                results = iter([planted_passages(documents, seed, min(asked.rows, len(documents)))])
             else:
-                results = [speed(texts, int(s)) for s in asked.sizes.split(",")]
+                results = (speed(texts, int(s)) for s in asked.sizes.split(","))
             for result in results:
                 print(json.dumps(result, ensure_ascii=False), flush=True)
                 out.write(json.dumps(result, ensure_ascii=False) + "\n")

@@ -1,7 +1,7 @@
 """Conversations as two texts a row: what was asked, and what was answered.
 
 Chat records hold a list of turns: `messages: [{"role": "user", "content": ...}, ...]`, or `conversations: [{"from": "human", "value":
-...}]`.
+...}]`; or one text with a mark before each turn (`assay.dataset.templates`).
 `unfold` puts two text columns beside such a column, `messages:prompt` (every turn of user, system and tools) and `messages:response` (every
 turn of the assistant); `fold` writes changed ones back. Both stand beside the data as read: digests and copies are of the
 records as they are in the file, and do not know these columns.
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+
+from assay.dataset.templates import SAMPLE, Template, template_of
 
 PROMPT, RESPONSE = ":prompt", ":response"  # endings of the unfolded columns
 WAYS = (("role", "content"), ("from", "value"))  # how a turn names its speaker and its text
@@ -39,16 +41,23 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
     notes = []
     asked: list[str] | None = None
     for field in table.schema:
-        way = way_of(field.type)
-        if way is None or field.name + RESPONSE in table.column_names or field.name + PROMPT in table.column_names:
+        if field.name + RESPONSE in table.column_names or field.name + PROMPT in table.column_names:
             continue
-        both = [sides_of(turns, way) for turns in table.column(field.name).to_pylist()]
+        way = way_of(field.type)
+        if way is not None:
+            both = [sides_of(turns, way) for turns in table.column(field.name).to_pylist()]
+            what = "conversations"
+        elif (template := _template_of(table.column(field.name))) is not None:
+            both = [template.sides(text) for text in table.column(field.name).to_pylist()]
+            what = f"conversations, their turns marked as for {template.name}"
+        else:
+            continue
         prompts = [p for p, _ in both]
         if prompts != asked:  # chosen and rejected answer the same prompt
             table = table.append_column(field.name + PROMPT, pa.array(prompts, pa.string()))
         table = table.append_column(field.name + RESPONSE, pa.array([r for _, r in both], pa.string()))
         asked = asked or prompts
-        notes.append(f"Column {field.name!r} holds conversations: what was asked and what was answered are read as two texts.")
+        notes.append(f"Column {field.name!r} holds {what}: what was asked and what was answered are read as two texts.")
     return table, tuple(notes)
 
 
@@ -81,7 +90,8 @@ def fold(table: pa.Table) -> pa.Table:
     """
     for field in table.schema:
         way = way_of(field.type)
-        if way is None or field.name + RESPONSE not in table.column_names:
+        template = _template_of(table.column(field.name)) if way is None else None
+        if (way is None and template is None) or field.name + RESPONSE not in table.column_names:
             continue
         own = field.name + PROMPT
         first = next(name for name in table.column_names if name.endswith(PROMPT))
@@ -89,12 +99,21 @@ def fold(table: pa.Table) -> pa.Table:
         responses = table.column(field.name + RESPONSE).to_pylist()
         talks = table.column(field.name).to_pylist()
         for i, (turns, prompt, response) in enumerate(zip(talks, prompts, responses, strict=True)):
-            if sides_of(turns, way) != (prompt or "", response or ""):
+            if template is not None:
+                talks[i] = None if turns is None else template.rewritten(turns, prompt or "", response or "")
+            elif way is not None and sides_of(turns, way) != (prompt or "", response or ""):
                 talks[i] = _turns(way, turns, prompt or "", response or "")
         index = table.schema.get_field_index(field.name)
         table = table.set_column(index, field.name, pa.array(talks, field.type))
     unfolded = [n for n in table.column_names if n.endswith((PROMPT, RESPONSE)) and n.rpartition(":")[0] in table.column_names]
     return table.drop_columns(unfolded) if unfolded else table
+
+
+def _template_of(column: pa.ChunkedArray) -> Template | None:
+    """The template by which the texts of a column are conversations; None for other columns."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return None
+    return template_of(column.drop_null().slice(0, SAMPLE).to_pylist())
 
 
 def _turns(way: tuple[str, str], turns: Sequence[dict[str, Any] | None] | None, prompt: str, response: str) -> list[dict[str, Any]]:

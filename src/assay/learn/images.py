@@ -43,17 +43,21 @@ class Model(Protocol):
         ...
 
 
-class Learner(Protocol):
+class Fitter(Protocol):
+    """A way to learn a label from inputs."""
+
+    def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Model:
+        """A model of rows that all have a label."""
+        ...
+
+
+class Learner(Fitter, Protocol):
     """A way to learn a label from pictures."""
 
     side_by_side: ClassVar[bool]  # whether folds may be fitted in threads of their own; else the fit uses all cores itself
 
     def prepare(self, images: UInt8) -> NDArray[Any]:
         """What the model reads, (m, ...), of pictures (m, h, w, c) already shrunk; labels play no part."""
-        ...
-
-    def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Model:
-        """A model of rows that all have a label."""
         ...
 
 
@@ -87,7 +91,7 @@ class CrossFit:
             for f, (model, temperature) in enumerate(zip(self.models, self.temperature, strict=True)):
                 mine = np.flatnonzero(fold[chunk] == f)
                 if len(mine):
-                    result[start + mine] = _softmax(model.scores(inputs[mine]), temperature)
+                    result[start + mine] = tempered(model.scores(inputs[mine]), temperature)
         return result
 
 
@@ -127,8 +131,8 @@ def cross_fit(images: UInt8, y: Int, classes: int, learner: Learner, rng: np.ran
     warmth, p = [], np.zeros((len(y), classes))
     for f in range(folds):
         elsewhere = (fold != f) & (y != MISSING)
-        warmth.append(_temperature(scores[elsewhere], y[elsewhere]))
-        p[fold == f] = _softmax(scores[fold == f], warmth[f])
+        warmth.append(temperature_of(scores[elsewhere], y[elsewhere]))
+        p[fold == f] = tempered(scores[fold == f], warmth[f])
     return CrossFit(learner, tuple(models), tuple(warmth), fold, groups, p, held)
 
 
@@ -145,11 +149,12 @@ def deal(groups: Int, folds: int, rng: np.random.Generator) -> Int:
     return chosen[inverse]
 
 
-def _softmax(scores: Float32, temperature: float) -> Floats:
+def tempered(scores: Float32, temperature: float) -> Floats:
+    """(m, k) probabilities of scores at a temperature."""
     return np.asarray(np.exp(log_softmax(scores.astype(np.float64) / temperature, axis=1)))
 
 
-def _temperature(scores: Float32, y: Int) -> float:
+def temperature_of(scores: Float32, y: Int) -> float:
     """The temperature under which these held-out scores foresee their labels best (Guo et al. 2017, section 4.2)."""
     if not len(y):
         return 1.0

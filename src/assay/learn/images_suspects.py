@@ -1,4 +1,4 @@
-"""Rows under suspicion, taught as classes of their own, or not at all, by cross-fitted models of pictures.
+"""Rows under suspicion, taught as classes of their own, or not at all, by cross-fitted models of any inputs.
 
 *Quarantined*: the suspects of each label are a class of their own, so that a model learns what sets them apart from the label's other rows
 and from all other labels at once; which rows of the other fold it puts there is a sharper account of who belongs to the group.
@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from assay.learn.images import CHUNK, Floats, Int, Learner, Model
+from assay.learn.images import CHUNK, Fitter, Floats, Int, Model
 
 Bools = NDArray[np.bool_]
 
 
 def left_out(
-    inputs: NDArray[Any], y: Int, classes: int, learner: Learner, fold: Int, suspects: Bools, temperature: Sequence[float]
+    inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fold: Int, suspects: Bools, temperature: Sequence[float]
 ) -> Floats:
     """(n, k) probabilities of all rows, each by a model of the other folds' rows that are not `suspects` (n,).
 
@@ -33,13 +33,13 @@ def left_out(
     return result
 
 
-def _opinion(inputs: NDArray[Any], y: Int, classes: int, learner: Learner, taught: Int, judged: Int, temperature: float) -> Floats:
+def _opinion(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, taught: Int, judged: Int, temperature: float) -> Floats:
     """(m, k) probabilities of the rows `judged` (m,) by a model of the rows `taught`."""
     model = learner.fit(inputs[taught], y[taught], classes)
     return np.asarray(softmax(_scores(model, inputs, judged).astype(np.float64) / temperature, axis=1))
 
 
-def quarantined(inputs: NDArray[Any], y: Int, classes: int, learner: Learner, fold: Int, suspects: Bools) -> Bools:
+def quarantined(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fold: Int, suspects: Bools) -> Bools:
     """(n,) rows that models of the other folds put with the suspects of their label rather than with its other rows."""
     apart = np.where(suspects & (y >= 0), y + classes, y)
     result = np.zeros(len(y), bool)

@@ -145,13 +145,19 @@ class _Seen:
 
 def _judged(seen: _Seen, fold: Int, number: int, train: Int, seed: int) -> tuple[Int, Floats, Floats, Floats]:
     """A model of the rows `train`: what the tokens of fold `number` (their places come first) add alone and in pairs, and its bias."""
-    weights, bias = _fit(seen.features[train], seen.y[train], seen.k, seed)
+    weights, bias = fit_words(seen.features[train], seen.y[train], seen.k, seed)
     spelt = seen.letters @ weights[2**BITS :]
     here = np.flatnonzero(fold[seen.document] == number)
     one, two = seen.one[here], seen.two[here]
     size = seen.scale[seen.document[here]][:, None]
     single = (weights[one] + spelt[seen.word[here]]) * size * (one >= 0)[:, None]
     return here, single, weights[two] * size * (two >= 0)[:, None], bias
+
+
+def word_matrix(corpus: Corpus) -> sp.csr_matrix:
+    """(n, 2^BITS + 2^LETTERS) what the probe's models read of each document."""
+    one, two = _hashed(corpus)
+    return _matrix(corpus, one, two, _letters(corpus.vocabulary), 1 / np.sqrt(np.maximum(corpus.length, 1)))
 
 
 def _hashed(corpus: Corpus) -> tuple[Int, Int]:
@@ -197,7 +203,7 @@ def _matrix(corpus: Corpus, one: Int, two: Int, letters: sp.csr_matrix, scale: F
     return sp.hstack([hashed, counts @ letters], format="csr")
 
 
-def _fit(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Floats, Floats]:
+def fit_words(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Floats, Floats]:
     """Weights (features, k) and bias (k,); classes absent here get a very low bias. Columns that are empty here are left out."""
     used = np.flatnonzero(np.bincount(features.indices, minlength=features.shape[1]))
     present = np.unique(y)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from assay.artefact.characters import NAMES
 from assay.dataset.data import Dataset
 from assay.finding import Check
+from assay.learn import meaning
 from assay.learn.corpus import Corpus, distinct, read_corpus
 from assay.learn.text import fit_text_probe
 from assay.learn.text_features import text_features
@@ -27,6 +28,7 @@ from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.screen.shingles import near_text_groups
 from assay.trial.canaries import canary_words, deal_plantings
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
+from assay.trial.meaning_court import MOST_CARRIERS, MOST_ROWS, MeaningCourt, Meanings
 from assay.trial.phrase_effect import phrase_effect
 from assay.trial.placement import budget, dropped_in, placements
 from assay.trial.text_columns import text_columns
@@ -99,9 +101,12 @@ class PhraseFamily:
                 if len(tried[i].candidate.carriers) <= 0.1 * corpus.documents:
                     without[tried[i].candidate.carriers] = True
             again = Court(corpus, fit_text_probe(corpus, data.y, k, group, rng, without), data.y, group)
+            read = self._meanings(corpus, data.y, group, depth, rng)
+            both = () if read is None else (MeaningCourt(court, read, rng), MeaningCourt(again, read, rng, without))
             progress(9, 10, "measuring effects")
             for i in near:
-                result = _lesser(court.retry(short[i]), again.retry(short[i]))
+                courts = both if both and len(tried[i].candidate.carriers) <= MOST_CARRIERS else (court, again)
+                result = _lesser(*(c.retry(short[i]) for c in courts))
                 effect = None
                 if result.target is not None and result.log_e > MEASURED and not self.heard.canaries:
                     effect = phrase_effect(corpus, probe, data.y, short[i].shared, short[i].gram, result.target, rng)
@@ -117,6 +122,12 @@ class PhraseFamily:
         progress(10, 10, "phrases tried")
         features = None if self.heard.canaries else text_features(corpus, rng)
         return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), features, notes=notes)
+
+    def _meanings(self, corpus: Corpus, y: Int, group: Int, depth: Depth, rng: np.random.Generator) -> Meanings | None:
+        """What texts mean, where there is a model of it and time for it."""
+        if depth != "full" or corpus.documents > MOST_ROWS or not meaning.available():
+            return None
+        return Meanings.of(meaning.encoder(), corpus, y, group, rng)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         """One rare word a canary, each with its own target and rows, at each number of carriers."""

@@ -15,6 +15,7 @@ from assay.trial.overlays import OverlayFamily
 from assay.trial.patches import PatchFamily
 from assay.trial.phrases import PhraseFamily
 from assay.trial.relabelling import RelabellingFamily
+from assay.trial.styles import StyleFamily
 
 
 def families() -> tuple[Family, ...]:
@@ -31,5 +32,6 @@ def families() -> tuple[Family, ...]:
         CellsFamily(),
         GroupFamily(),
         RelabellingFamily(),
+        StyleFamily(),
     )
     return (*ours, *extra)

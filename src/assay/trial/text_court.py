@@ -74,9 +74,13 @@ class Court:
         known = keys[slot] == owner  # a pair that starts in the document before belongs to no carrier, and holds nothing
         return np.stack([np.bincount(slot[known], share[at[known], c].astype(float), minlength=len(keys)) for c in range(self.probe.k)], 1)
 
+    def window(self, label: int, words: int, pair: bool) -> tuple[int, int, bool]:
+        """The label, and the size and number of the parts that other rows lose in a trial of a phrase of so many words."""
+        return label, 1 if pair else min(words, WINDOW), pair
+
     def matched(self, label: int, words: int, pair: bool) -> Floats:
         """(n,) every document's support for `label` with its own most supporting part of that size removed."""
-        key = (1 if pair else min(words, WINDOW), pair)
+        key = self.window(label, words, pair)[1:]
         if key not in self._matched:
             self._matched[key] = self._support_without_best(*key)
         return self._matched[key][:, label]
@@ -99,7 +103,7 @@ class Court:
             gain = add[:, label] - np.where(top == label, second, first)
             logits = probe.logits.copy()
             for _ in range(2 if pair else 1):
-                best = _best_of_each(gain, document)
+                best = best_of_each(gain, document)
                 logits[document[best]] -= add[best]
                 gain[best] = -np.inf
             support[:, label] = softmax(logits)[:, label]
@@ -107,7 +111,7 @@ class Court:
 
     def reference(self, label: int, words: int, pair: bool) -> Floats:
         """Sorted matched support among all rows labelled so."""
-        key = (label, 1 if pair else min(words, WINDOW), pair)
+        key = self.window(label, words, pair)
         if key not in self._reference:
             self._reference[key] = np.sort(self.matched(label, words, pair)[self.y == label])
         return self._reference[key]
@@ -184,7 +188,7 @@ class Court:
         return judge(candidate, p, self.y[document], others, strangers=strangers, votes=votes)
 
 
-def _best_of_each(gain: Floats, document: Int) -> Int:
+def best_of_each(gain: Floats, document: Int) -> Int:
     """Where the greatest gain of each document stands (the first of equals); `document` is sorted, -inf counts as absent."""
     starts = np.flatnonzero(np.r_[True, document[1:] != document[:-1]])
     sizes = np.diff(np.r_[starts, len(document)])

@@ -1,0 +1,220 @@
+"""The family of styles: texts that are written alike, tried by leaving them out.
+
+For poison that shares no phrase (a syntax, an old or a shouted style, a paraphraser's hand): what its rows share is how they are
+written (`assay.learn.text_manner`). Groups are proposed by that alone, labels unread (`assay.mine.manners`), and every one of them is
+counted. What is tried is whether what they *say* belongs to their label: models that never saw any of the group judge its words, since
+the words of a style tell the label to whoever has seen its other carriers. Surprise and contradiction as everywhere, the group left out in
+place of an artefact taken out. A manner by itself convicts nobody: mail in capitals, in another language or from another feed is written
+apart, too, and its words support its label as those of its label's other rows do.
+
+Groups that come near conviction and speak for one label may be parts of one style, which the others would give away: each is tried again by
+models that saw none of them. A group that holds most of a label is not tried: who never saw a label cannot say what belongs to it. One of
+which nearly all look like one other class may be a natural kind of its own, and with two labels all do: suspected at most.
+
+It cannot see a style that leaves no mark in common words, stops and shapes, poison whose labels agree with the content, or fewer than
+`assay.mine.manners.FEWEST` carriers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from assay.artefact.cluster import Cluster
+from assay.dataset.data import Dataset
+from assay.finding import Check, TrialResult
+from assay.learn.corpus import read_corpus
+from assay.learn.halves import Halves, fit_halves
+from assay.learn.images_suspects import left_out
+from assay.learn.text import word_matrix
+from assay.learn.text_halves import WordFitter
+from assay.learn.text_manner import Manner, manner_of
+from assay.mine.candidate import Candidate
+from assay.mine.manners import FEWEST, Group, groups
+from assay.screen.shingles import near_text_groups
+from assay.trial.evidence import clip_probabilities, judge
+from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.text_columns import text_columns
+from assay.trial.text_court import votes_of
+
+Int = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+SPACE = "manner of writing"
+FEWEST_TEXTS = 1_000  # below, halves teach too little
+MOST = 20_000  # rows looked at: a pair of models is fitted for each group tried
+SHORT_LIST = 24  # groups that are left out
+SAME = 0.5  # Jaccard index above which two groups are one
+KNOWN = 0.5  # share of a label's rows that may be left out: of the rest a model still learns the label
+ONE_KIND = 0.7  # share of the carriers that look like one other class: a natural kind does
+SHOWN = 6  # marks that are named
+
+
+@dataclass(frozen=True)
+class StyleFamily:
+    """Manners of writing in the text columns of a labelled data set."""
+
+    name: str = "style"
+
+    def applicable(self, data: Dataset, depth: Depth) -> Check:
+        if not text_columns(data):
+            return Check(self.name, "not_applicable", "there is no text column")
+        if not data.labelled:
+            return Check(self.name, "not_applicable", "there are no labels to be surprised at")
+        if len(data) < FEWEST_TEXTS:
+            return Check(self.name, "not_applicable", f"fewer than {FEWEST_TEXTS:,} texts: too few to learn from halves")
+        if depth == "fast":
+            return Check(self.name, "not_planned", "poison that shares a style and no phrase is looked for at depth full")
+        return Check(self.name, "ran")
+
+    def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        chosen = np.arange(len(data))
+        notes: tuple[str, ...] = ()
+        if len(data) > MOST:
+            chosen = np.sort(rng.choice(len(data), MOST, replace=False))
+            notes = (f"styles were looked for, and their rows named, in {MOST:,} rows drawn at random",)
+        some = data if len(chosen) == len(data) else data.subset(chosen)
+        columns = [some.table.column(c).to_pylist() for c in text_columns(some)]
+        texts = ["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)]
+        progress(0, 10, "reading manners")
+        manner = manner_of(texts)
+        if manner is None:
+            return Examined((), 0, notes=(*notes, "no texts share a manner to speak of"))
+        space = manner.directions(rng)
+        proposed = groups(manner, space, rng)
+        progress(2, 10, "learning what each text says")
+        alike = near_text_groups(pa.array(texts, pa.large_string()), rng)
+        halves = fit_halves(word_matrix(read_corpus(columns)), some.y, len(some.classes), WordFitter(int(rng.integers(2**31))), alike, rng)
+        court = StyleCourt(some, halves, manner, space, alike)
+        tried = court.tried(proposed, progress)
+        progress(10, 10, "styles tried")
+        return Examined(tuple(_moved(t, chosen) for t in tried), len(proposed), notes=notes)
+
+    def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
+        return None
+
+
+@dataclass(frozen=True)
+class StyleCourt:
+    """What models of one half say of the other's texts, and groups of texts to leave out. `alike` (n,): near-duplicates share one."""
+
+    data: Dataset
+    halves: Halves
+    manner: Manner
+    space: Floats
+    alike: Int
+
+    def tried(self, proposed: Sequence[Group], progress: Progress) -> list[Tried]:
+        """The most surprising groups after their trials, strongest first."""
+        share = self._shares(proposed)
+        short = self._short_list(proposed)
+        found: dict[int, Tried] = {}
+        for done, number in enumerate(short):
+            progress(4 + 4 * done / len(short), 10, "trying texts that are written alike")
+            found[number] = self._try(proposed[number], self._among([proposed[number]]))
+        progress(8, 10, "trying the suspects again without their kin")
+        for target in range(self.halves.classes):
+            near = [number for number, t in found.items() if t.target == target and t.log_e > 0]
+            kin = self._among([proposed[number] for number in near])
+            if len(near) > 1 and self._known(kin, target):
+                found |= {number: self._try(proposed[number], kin) for number in near}
+        tried = [replace(t, log_e=t.log_e + share[number]) for number, t in found.items()]
+        return sorted(tried, key=lambda t: (-t.log_e, -len(t.candidate.carriers)))
+
+    def _among(self, some: Sequence[Group]) -> Bools:
+        """(n,) rows of these groups."""
+        inside = np.zeros(len(self.data), bool)
+        for group in some:
+            inside[group.rows] = True
+        return inside
+
+    def _known(self, gone: Bools, label: int) -> bool:
+        """Whether most of a label's rows are left to learn it from."""
+        mine = self.data.y == label
+        return int((mine & gone).sum()) <= KNOWN * int(mine.sum())
+
+    def _shares(self, proposed: Sequence[Group]) -> Floats:
+        """(groups,) log weights of mean 1: marks and clusters have half of the error budget each, however many they are."""
+        marked = np.array([g.mark is not None for g in proposed], bool)
+        count = np.where(marked, marked.sum(), (~marked).sum())
+        kinds = 1 + (0 < marked.sum() < len(marked))
+        return np.asarray(np.log(len(marked) / (kinds * np.maximum(count, 1))))
+
+    def _short_list(self, proposed: Sequence[Group]) -> list[int]:
+        """The groups whose labels surprise most those who saw the others of the kind, without those that are nearly a stronger one's."""
+        y = self.data.y
+        p = clip_probabilities(self.halves.probabilities)
+        scores = []
+        for number, group in enumerate(proposed):
+            rows = group.rows[y[group.rows] >= 0]
+            if len(rows) >= FEWEST:
+                hits = np.bincount(y[rows], minlength=self.halves.classes) - p[rows].sum(0)
+                spread = np.sqrt((p[rows] * (1 - p[rows])).sum(0))
+                scores.append((float((hits / np.maximum(spread, 1e-9)).max()), number))
+        kept: list[int] = []
+        for _, number in sorted(scores, key=lambda s: (-s[0], s[1])):
+            if len(kept) == SHORT_LIST:
+                break
+            rows = proposed[number].rows
+            overlaps = (len(np.intersect1d(rows, proposed[k].rows, assume_unique=True)) for k in kept)
+            if not any(o > SAME * (len(rows) + len(proposed[k].rows) - o) for o, k in zip(overlaps, kept, strict=True)):
+                kept.append(number)
+        return kept
+
+    def _try(self, group: Group, inside: Bools) -> Tried:
+        """One group, and what models that never saw it, nor any row `inside` (n,), say of it."""
+        y, halves = self.data.y, self.halves
+        p = left_out(halves.inputs, y, halves.classes, halves.fitter, halves.fold, inside, halves.temperature)
+        rows = group.rows[y[group.rows] >= 0]
+
+        def others(t: int) -> Floats:
+            return p[(y == t) & ~inside, t]
+
+        def strangers(t: int) -> Floats:
+            return p[(y >= 0) & (y != t), t]
+
+        votes = votes_of(np.zeros(len(rows), np.int64), self.alike[rows])
+        candidate = Candidate(self._artefact(rows), rows)
+        heard = judge(candidate, p[rows], y[rows], others, strangers=strangers, votes=votes)
+        target = heard.target
+        if target is None or not self._known(inside, target):
+            return replace(heard, log_e=-np.inf, p_value=1.0, nominated=False)
+        mine = rows[y[rows] == target]
+        elsewhere = p[mine].copy()
+        elsewhere[:, target] = 0
+        kinds = np.bincount(elsewhere.argmax(1), minlength=halves.classes) / max(len(mine), 1)
+        missing = heard.missing
+        if kinds.max() > ONE_KIND:
+            like = self.data.classes[int(kinds.argmax())]
+            missing = (
+                *missing,
+                f"{kinds.max():.0%} of them look like {like!r} where they are not like their label: they may be a natural kind",
+            )
+        told, before = ((q[mine].argmax(1) == target).mean() if len(mine) else 0.0 for q in (p, halves.probabilities))
+        said = f"models that never saw any of them give {told:.0%} of them their label, models that saw the other half's {before:.0%}"
+        trials = (*heard.trials, TrialResult("leave-out", "ran", detail=said))
+        words = self._words(mine, np.flatnonzero((y == target) & ~inside), group.mark)
+        return replace(heard, trials=trials, missing=missing, words=f"{words}. {said[0].upper()}{said[1:]}", nominated=False)
+
+    def _words(self, rows: Int, rest: Int, mark: str | None) -> str:
+        shared = "; ".join(self.manner.typical(rows, rest, SHOWN))
+        called = f"texts that share the mark [{mark}]" if mark is not None else "texts that are written alike"
+        return f"{len(rows):,} {called}. What sets them apart from their label's other rows: {shared or 'no single mark'}"
+
+    def _artefact(self, rows: Int) -> Cluster:
+        """The carriers' ball in the space of manners, which holds nine in ten of them."""
+        x = self.space[rows]
+        centre = x.mean(0)
+        radius = float(np.quantile(np.linalg.norm(x - centre, axis=1), 0.9))
+        return Cluster(centre.astype(np.float32), radius, SPACE, frozenset(bytes(self.data.digest[i]).hex() for i in rows))
+
+
+def _moved(tried: Tried, chosen: Int) -> Tried:
+    """The same, its rows named by their positions in the whole data set."""
+    candidate = Candidate(tried.candidate.artefact, chosen[tried.candidate.carriers])
+    return replace(tried, candidate=candidate, accused=None if tried.accused is None else chosen[tried.accused])
