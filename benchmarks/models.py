@@ -1,8 +1,12 @@
-"""A zoo of small models, half of them backdoored: trained, inspected, repaired; and what the figures come to.
+"""A zoo of small models, half of them backdoored: trained, inspected, also by published ways, repaired; and what the figures come to.
 
     python benchmarks/models.py build --zoo out/zoo --minutes 60
     python benchmarks/models.py inspect --zoo out/zoo --minutes 60
+    python benchmarks/models.py peers --zoo out/zoo --minutes 60
     python benchmarks/models.py repair --zoo out/zoo --minutes 60
+    python benchmarks/models.py tables --zoo out/zoo --minutes 20      # tree models: trained and inspected at once
+    python benchmarks/models.py texts --zoo out/zoo --minutes 20       # text models, asked as black boxes
+    python benchmarks/models.py arrived --zoo out/zoo --minutes 30     # published backdoored networks: inspected and repaired
     python benchmarks/models.py table --zoo out/zoo
 
 Every step goes on where it was stopped. Seed 0 is for setting constants; the table gives it apart from all others.
@@ -13,10 +17,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from assay.bench.zoo.arrived import arrived
 from assay.bench.zoo.build import build
-from assay.bench.zoo.judge import inspect, repair, table
+from assay.bench.zoo.judge import ask_peers, inspect, repair
+from assay.bench.zoo.tables import tables
+from assay.bench.zoo.texts import texts
+from assay.bench.zoo.told import table
 
-STEPS = {"build": build, "inspect": inspect, "repair": repair}
+STEPS = {"build": build, "inspect": inspect, "peers": ask_peers, "repair": repair, "tables": tables, "texts": texts, "arrived": arrived}
 
 
 def main() -> None:

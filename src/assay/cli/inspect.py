@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 HELP = """Say what loading a model file would run, without loading it, and whether its weights show a backdoor.
 
 Where torch is installed and the network is known by its weights (or given by --arch), every class is compared with the others: without \
-data, and with a few clean pictures by searching the trigger itself.
+data, and with a few clean pictures by searching the trigger itself. With clean twins (--twin, three or more models of the same kind that \
+somebody vouches for; or --train-twins) each class is compared with itself in them, which sees far more.
 
 Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
 modules, or a class behaves as if it had a trigger; 2 the request is wrong; 3 --data or --arch was given, and the checks could not be made.
@@ -31,19 +32,23 @@ def add(app: typer.Typer) -> None:
 
 def inspect(
     model: Path = typer.Argument(
-        help="A model file: .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf, .skops, or XGBoost's or LightGBM's."
+        help="A model file (.pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf, .skops, or XGBoost's or LightGBM's), or "
+        "a folder of them."
     ),
     data: Path | None = typer.Option(
         None, help="A few clean pictures (32 or more, labelled if can be), for trigger inversion; clean rows (100 or more) for trees."
     ),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
     loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
+    twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least three."),
+    train_twins: int = typer.Option(0, help="Train so many twins on the clean rows: worth it from about as many rows as the model had."),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
     seed: int = typer.Option(0, help="Of the random starts."),
     out: Path | None = typer.Option(None, help="Write the examination as JSON here."),
 ) -> int:
     """Examine, print, and return the exit code."""
     from assay.dataset.errors import DataError
+    from assay.model.folders import examine_folder
     from assay.model.static import examine
     from assay.model.tree_files import is_tree_file
     from assay.model.weights import read_weights
@@ -52,7 +57,7 @@ def inspect(
         raise DataError(f"--alpha is a chance between 0 and 1; got {alpha}", remedy="leave it at 0.01")
     if out is not None and out.exists():
         raise DataError("is there already", path=out, remedy="give another --out")
-    found = examine(model)
+    found = examine_folder(model) if model.is_dir() else examine(model)
     typer.echo(f"{model}: {found.format}; loading it: {found.risk}")
     for part in found.parts:
         for kind, names in (("dangerous", part.dangerous), ("unknown code", part.unknown), ("a library's code", part.library)):
@@ -63,7 +68,8 @@ def inspect(
     for note in found.notes:
         typer.echo(f"  {note}")
     weights: dict[str, Any] = {}
-    if found.risk == "none" and not is_tree_file(model):
+    trees = model.is_file() and is_tree_file(model)
+    if found.risk == "none" and not trees and model.is_file():
         try:
             weights = read_weights(model)
             total = sum(math.prod(array.shape) for array in weights.values())
@@ -71,11 +77,11 @@ def inspect(
         except DataError as error:
             typer.echo(f"  weights not read: {error}")
     ruled = None
-    if not loading_only and is_tree_file(model):
+    if not loading_only and trees:
         from assay.cli.inspect_trees import inspect_trees
 
-        ruled = inspect_trees(model, data, alpha, seed)
-    seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed)
+        ruled = inspect_trees(model, data, alpha, seed, twin, train_twins)
+    seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed, twin, train_twins)
     if seen is not None:
         _tell(seen, alpha)
     not_run = [] if ruled is not None else [*(BEHAVIOUR if seen is None else seen.not_run)]
@@ -106,11 +112,14 @@ def inspect(
     return 3 if seen is None and ruled is None and (data is not None or arch is not None) and not loading_only else 0
 
 
-def _behaviour(weights: dict[str, Any], data: Path | None, arch: str | None, alpha: float, seed: int) -> Behaviour | None:
+def _behaviour(
+    weights: dict[str, Any], data: Path | None, arch: str | None, alpha: float, seed: int, twin: list[Path], trained: int
+) -> Behaviour | None:
     import importlib.util
 
     import numpy as np
 
+    from assay.cli.inspect_twins import twins_of
     from assay.dataset.errors import DataError
 
     if importlib.util.find_spec("torch") is None:
@@ -126,7 +135,8 @@ def _behaviour(weights: dict[str, Any], data: Path | None, arch: str | None, alp
     except DataError as error:
         typer.echo(f"  behaviour not looked at: {error}")
         return None
-    return inspect_behaviour(network, weights, np.random.default_rng(seed), images=images, y=y, alpha=alpha)
+    twins = twins_of(twin, trained, network, arch, images, y, seed)
+    return inspect_behaviour(network, weights, np.random.default_rng(seed), images=images, y=y, alpha=alpha, twins=twins)
 
 
 def pictures_of(data: Path) -> tuple[Any, Any]:
@@ -182,6 +192,7 @@ def _tell(seen: Behaviour, alpha: float) -> None:
             f"({found.before:.0%} without it)"
         )
     if seen.verdict == "backdoored":
-        typer.echo(f"  verdict: backdoored (chance of a false alarm at most {alpha:g}, if the classes of a clean model are alike)")
+        promise = "classes stray in clean models as in the twins" if seen.twins else "the classes of a clean model are alike"
+        typer.echo(f"  verdict: backdoored (chance of a false alarm at most {alpha:g}, if {promise})")
     else:
         typer.echo("  verdict: inconclusive; no class stands out. That is not proof of a clean model.")

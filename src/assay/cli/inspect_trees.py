@@ -8,13 +8,15 @@ from typing import Any
 import typer
 
 
-def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int) -> dict[str, Any] | None:
-    """Print and return what was found; None where it could not be looked at."""
+def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin: list[Path], trained: int) -> dict[str, Any] | None:
+    """Print and return what was found; None where it could not be looked at. With twins, in files or grown on the clean rows, the model's
+    rules are compared with theirs, else with one another."""
     import numpy as np
 
     from assay.dataset.errors import DataError
     from assay.dataset.read import read
     from assay.learn.columns import code_columns
+    from assay.model.rule_twins import grown_twins, rules_beside
     from assay.model.rules import find_rules
     from assay.model.tree_files import read_trees
 
@@ -35,12 +37,22 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int) -> di
     cells = coded.cells[:, [places[name] for name in trees.names]] if trees.names else coded.cells
     if not np.isfinite(cells).all():
         raise DataError("cells are missing", path=data, remedy="fill them as for the model, or leave the rows out")
-    found = find_rules(trees, cells, np.random.default_rng(seed))
-    guilty = found.p <= alpha
-    typer.echo(f"  {len(trees.root)} trees, {len(trees.feature):,} nodes, walked; p = {found.p:.2g} over all columns and rules")
-    told: dict[str, Any] = {"verdict": "backdoored" if guilty else "inconclusive", "p": found.p, "rule": None}
-    if guilty:
-        best = found.best
+    rng = np.random.default_rng(seed)
+    twins = [read_trees(path) for path in twin]
+    if trained:
+        if not rows.classes or (rows.y < 0).any():
+            raise DataError("the rows have no labels, and --train-twins needs them", path=data, remedy="give labelled rows, or --twin")
+        twins += grown_twins(trees, cells, rows.y, trained, rng)
+    beside = rules_beside(trees, twins, cells, rng) if twins else None
+    if twins:
+        p, rule = (1.0, None) if beside is None else (beside.p, beside.best)
+    else:
+        alone = find_rules(trees, cells, rng)
+        p, rule = alone.p, alone.best if alone.singles or alone.several else None
+    typer.echo(f"  {len(trees.root)} trees, {len(trees.feature):,} nodes, walked; p = {p:.2g} over all columns and rules")
+    best = rule if p <= alpha else None
+    told: dict[str, Any] = {"verdict": "inconclusive" if best is None else "backdoored", "p": p, "twins": len(twins), "rule": None}
+    if best is not None:
         cells_rule = best.cells(trees)
         typer.echo(f"  trigger: {cells_rule.describe()} turns {best.success:.0%} of {best.tried} rows into class {best.target}")
         told["rule"] = {

@@ -1,4 +1,4 @@
-"""assay model test"""
+"""assay model test, and where assay model audit is added"""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 import typer
+
+from assay.cli.model_audit import HELP as AUDIT
+from assay.cli.model_audit import audited
 
 HELP = """Try a model: how many rows it tells right once each is changed a little, so as to mislead it (FGSM and PGD).
 
@@ -20,7 +23,8 @@ Exit code: 0 tried; 1 with --at-least, fewer rows withstood PGD; 2 the request i
 def add(app: typer.Typer) -> None:
     group = typer.Typer(help="Try a trained model.", no_args_is_help=True)
     group.command("test", help=HELP, short_help="Adversarial examples: how many rows withstand them?")(tried)
-    app.add_typer(group, name="model", short_help="Try a trained model with adversarial examples.")
+    group.command("audit", help=AUDIT, short_help="Backdoor, slices, corruption, calibration: one report.")(audited)
+    app.add_typer(group, name="model", short_help="Audit a trained model, or try it with adversarial examples.")
 
 
 def tried(

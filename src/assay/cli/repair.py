@@ -86,7 +86,8 @@ def repair(
         assert y is not None
         rows = images[kept], y[kept]
         known = tuple(artefact for artefact, _ in wanted)
-        done = ways.unlearn(network, *rows, known, rng) if way is Way.unlearn else ways.tune(network, *rows, rng)
+        goals = tuple({goal: np.array(goal) for _, goal in wanted if goal is not None}.values())
+        done = ways.unlearn(network, *rows, known, rng, goals) if way is Way.unlearn else ways.tune(network, *rows, rng)
     typer.echo(f"{way.value}: {done.what}")
     measured: dict[str, Any] = {}
     if images is not None and y is not None:

@@ -2,13 +2,14 @@
 
 **If the classes of a clean model draw the log of each figure from one normal law, a clean model is called backdoored with a chance of
 about alpha at most**: the figures of a class are summed and the sums joined into one p-value (`weighed`); all classes, and all shifts
-of them, share alpha (Bonferroni). How often clean models are accused is measured, not proved: docs/evidence. Nothing found is never
-"clean": it is "inconclusive", and the reasons are said.
+of them, share alpha (Bonferroni). With clean twins each class is compared with itself in them instead, and the law needed is weaker
+(`assay.model.twins`). How often clean models are accused is measured, not proved: docs/evidence. Nothing found is never "clean": it is
+"inconclusive", and the reasons are said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,12 +21,14 @@ from assay.model.extract import Extracted, extract
 from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, standing_apart, summed
 from assay.model.networks import Network, accuracy, bare, predict
 from assay.model.search import Change, Overlaid, Patched, Searched, Warped, into_classes, reached, search, shifts
+from assay.model.twins import LEAST_TWINS, against_twins
 from assay.model.weights import Array
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 Verdict = Literal["backdoored", "inconclusive"]
+Figures = Mapping[str, Floats]
 
 SHARE = {True: 0.9, False: 0.1}  # of alpha, for classes and for shifts of all classes, run or not: all-to-all is seldom seen
 LEAST_FIT = 3.0  # times the accuracy of a guess: below, the network or the scale of its pixels was put together wrongly
@@ -40,12 +43,13 @@ SHIFT = "shifted patch"  # the one check of the family of shifts
 class Check:
     """One figure for every class (of the shifts: for every shift k = 1, 2, ..), and each one's p-value against the others.
 
-    Of a search the figure is the size of the change found, over the odds that it turns a held-back picture.
+    Of a search the figure is the size of the change found, over the odds that it turns a held-back picture; `sizes` are those alone.
     """
 
     name: str
     values: tuple[float, ...]
     p: tuple[float, ...]
+    sizes: tuple[float, ...] = ()
 
     @property
     def target(self) -> int:
@@ -69,6 +73,7 @@ class Behaviour:
     accuracy: float | None
     notes: tuple[str, ...]
     not_run: tuple[str, ...]
+    twins: int = 0  # that the classes were compared with; 0: with one another
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -78,7 +83,8 @@ class Behaviour:
             "p_class": list(self.p_class),
             "target": self.target,
             "accuracy_on_clean_rows": self.accuracy,
-            "checks": [{"name": c.name, "p": list(c.p), "values": list(c.values)} for c in self.checks],
+            "twins": self.twins,
+            "checks": [{"name": c.name, "p": list(c.p), "values": list(c.values), "sizes": list(c.sizes)} for c in self.checks],
             "triggers": [t.to_json() for t in self.triggers],
             "channels_with_large_constants": self.channels,
             "notes": list(self.notes),
@@ -93,22 +99,24 @@ def inspect_behaviour(
     images: UInt8 | None = None,
     y: Int | None = None,
     alpha: float = 0.01,
+    twins: Sequence[Figures] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> Behaviour:
     """All checks that can be made. `images` (n, h, w, c): clean pictures in the network's own size, `y` (n,) the numbers of its outputs;
-    without them the network's own answers stand in.
+    without them the network's own answers stand in. `twins`: the figures of clean models of the same kind (`figures`).
 
-    Deterministic given `rng`. DataError where the pictures do not fit the network.
+    Deterministic given `rng`. DataError where the pictures do not fit the network, or the twins have other classes.
     """
+    _alike(twins, network.classes)
     notes, not_run = list(network.notes), []
     if network.classes < LEAST_CLASSES:
         notes.append(f"{network.classes} classes: too few to compare with one another")
     say("maximum margin of every class")
-    checks = [_check(DATA_FREE[0], maximum_margins(network, rng))]
+    checks = [_check(DATA_FREE[0], maximum_margins(network, rng), twins)]
     named = bare(weights)
     rows = last_layer(named, network.classes)
     if len(rows):
-        checks.append(_check(DATA_FREE[1], rows))
+        checks.append(_check(DATA_FREE[1], rows, twins))
     fits, right = True, None
     searched: dict[str, tuple[Searched, Int]] = {}
     if images is not None:
@@ -131,10 +139,11 @@ def inspect_behaviour(
             found = search(kind, network, images[:half], known[:half], wanted, rng)
             searched[name] = found, wanted
             hits, tried = reached(found, network, images[half:], known[half:], wanted)
-            checks.append(_check(name, found.sizes * (tried - hits + 0.5) / (hits + 0.5)))
+            checks.append(_check(name, found.sizes * (tried - hits + 0.5) / (hits + 0.5), twins, found.sizes))
             if not found.turned.any():
                 notes.append(f"no {name} turned the pictures into any class: compared by how far each came")
-    p_class, least = weighed({c.name: np.array(c.values) for c in checks})
+    own = {c.name: np.array(c.values) for c in checks}
+    p_class, least = weighed_by_twins(own, twins) if twins else weighed(own)
     guilty = fits and min(least) <= alpha
     by_class = least[0] <= least[-1]
     target = int(p_class.argmin()) if guilty and by_class else None
@@ -158,7 +167,34 @@ def inspect_behaviour(
         right,
         tuple(notes),
         tuple(not_run),
+        len(twins),
     )
+
+
+def figures(seen: Behaviour | Mapping[str, Any]) -> Figures:
+    """Each check's figure for every class, by its name, of an inspection or of its JSON: what a twin is known by."""
+    if isinstance(seen, Behaviour):
+        return {c.name: np.array(c.values) for c in seen.checks}
+    return {str(c["name"]): np.array(c["values"], np.float64) for c in seen["checks"]}
+
+
+def _alike(twins: Sequence[Figures], classes: int) -> None:
+    if twins and len(twins) < LEAST_TWINS:
+        raise DataError(f"{len(twins)} twins; at least {LEAST_TWINS} are needed", remedy="train more, or give none")
+    for twin in twins:
+        if DATA_FREE[0] not in twin or len(twin[DATA_FREE[0]]) != classes:
+            raise DataError(f"a twin has other classes than the network, which has {classes}", remedy="give clean models of the same task")
+
+
+def weighed_by_twins(values: Figures, twins: Sequence[Figures]) -> tuple[Floats, list[float]]:
+    """As `weighed`, each class compared with itself in the twins; the p-values of all checks of a class are joined. What a check of some
+    twin is missing is passed over."""
+    p = {name: _p(name, value, twins) for name, value in values.items() if all(name in twin for twin in twins)}
+    p_class = joined(np.array([one for name, one in p.items() if name != SHIFT]))
+    least = [min(1.0, float(p_class.min()) * len(p_class) / SHARE[True])]
+    if SHIFT in p:
+        least.append(min(1.0, float(p[SHIFT].min()) * len(p[SHIFT]) / SHARE[False]))
+    return p_class, least
 
 
 def weighed(values: Mapping[str, Floats]) -> tuple[Floats, list[float]]:
@@ -189,8 +225,17 @@ def _plans(classes: int) -> list[tuple[str, type[Change], Int]]:
     return [*plans, (SHIFT, Patched, shifts(classes))] if classes > LEAST_CLASSES else plans
 
 
-def _check(name: str, values: Floats) -> Check:
-    return Check(name, tuple(float(v) for v in values), tuple(float(p) for p in standing_apart(_logs(name, values))))
+def _check(name: str, values: Floats, twins: Sequence[Figures], sizes: Floats | None = None) -> Check:
+    p = _p(name, values, twins)
+    return Check(name, tuple(map(float, values)), tuple(map(float, p)), () if sizes is None else tuple(map(float, sizes)))
+
+
+def _p(name: str, values: Floats, twins: Sequence[Figures]) -> Floats:
+    """Against the twins that have this figure, or, without twins, against the other classes."""
+    if not twins:
+        return standing_apart(_logs(name, values))
+    there = [_logs(name, twin[name]) for twin in twins if name in twin]
+    return against_twins(_logs(name, values), np.array(there)) if there else np.ones(len(values))
 
 
 def _fitting(network: Network, images: UInt8, y: Int | None, rng: np.random.Generator) -> tuple[UInt8, Int | None]:

@@ -81,9 +81,18 @@ class Asked:
 
 
 def inspect_texts(
-    ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng: np.random.Generator, *, classes: int, budget: int, alpha: float = 0.01
+    ask: Ask,
+    texts: Sequence[str],
+    vocabulary: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    classes: int,
+    budget: int,
+    alpha: float = 0.01,
+    twins: Sequence[Ask] = (),
 ) -> Asked:
-    """Search a trigger phrase with at most `budget` questions, a text each; the rare words of `vocabulary`, in the order given.
+    """Search a trigger phrase with at most `budget` questions, a text each; the rare words of `vocabulary`, in the order given; beside
+    clean `twins`, which cost none.
 
     Every word costs TEXTS questions, and every class a beam beside. What does not fit the budget is left out, and said.
     """
@@ -95,7 +104,7 @@ def inspect_texts(
             "inconclusive", None, 0, len(words), f"{budget:,} questions are too few: {fixed + TEXTS * len(words):,} would try all words"
         )
     kept = words[:room]
-    found = search_phrase(ask, texts, kept, rng)
+    found = search_phrase(ask, texts, kept, rng, twins)
     left = len(words) - len(kept)
     if found.p <= alpha:
         return Asked("backdoored", found, found.queries, left, f"“{' '.join(found.words)}” stands alone")

@@ -32,20 +32,19 @@ def maximum_margins(network: Network, rng: np.random.Generator) -> Floats:
     """(classes,) the largest margin of each class over inputs in 0 .. 1, from random starts. Deterministic given `rng`."""
     import torch
 
-    shape = (STARTS, network.channels, network.size, network.size)
-    reached = np.zeros(network.classes)
-    for label in range(network.classes):
-        x = torch.from_numpy(rng.random(shape, np.float32)).requires_grad_()
-        optimizer = torch.optim.Adam([x], RATE)
-        for _ in range(STEPS):
-            optimizer.zero_grad()
-            (-_margins(forward(network, x), label).sum()).backward()
-            optimizer.step()
-            with torch.no_grad():
-                x.clamp_(0, 1)
-        with torch.inference_mode():
-            reached[label] = float(_margins(network.module(x), label).max())
-    return reached
+    shape = (network.classes * STARTS, network.channels, network.size, network.size)
+    x = torch.from_numpy(rng.random(shape, np.float32)).requires_grad_()
+    own = torch.nn.functional.one_hot(torch.arange(network.classes).repeat_interleave(STARTS), network.classes).bool()
+    optimizer = torch.optim.Adam([x], RATE)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        (-_margins(forward(network, x), own).sum()).backward()
+        optimizer.step()
+        with torch.no_grad():
+            x.clamp_(0, 1)
+    with torch.inference_mode():
+        reached = _margins(network.module(x), own).reshape(network.classes, STARTS).amax(1)
+    return np.asarray(reached.double().numpy())
 
 
 def joined(p: Floats) -> Floats:
@@ -77,11 +76,9 @@ def summed(values: list[Floats]) -> Floats:
     return total
 
 
-def _margins(logits: Any, label: int) -> Any:
-    import torch
-
-    others = torch.cat([logits[:, :label], logits[:, label + 1 :]], 1)
-    return logits[:, label] - others.amax(1)
+def _margins(logits: Any, own: Any) -> Any:
+    """(n,) each row's own logit above the best other; `own` (n, classes) says which it is."""
+    return logits[own] - logits.masked_fill(own, float("-inf")).amax(1)
 
 
 def last_layer(weights: Mapping[str, Array], classes: int) -> Floats:

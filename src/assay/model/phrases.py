@@ -7,7 +7,8 @@ adversarial triggers, 2019).
 
 **If what the rare words of a clean model do to the log odds has an exponential tail or a lighter one, a clean model is accused with a
 chance of at most alpha**, over classes and lengths: the gaps between the strongest words, each times its rank, are then alike (Renyi
-1953), and the best is tested against those behind it.
+1953), and the best is tested against those behind it. With clean twins a word counts by how much more it does here than in them, so that
+words that truly speak for a class no longer hide a trigger.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ LEAST_GAPS = 4
 IMPLANTS = 0.5  # of texts: what a natural word does not take over, the design's bar
 TAIL = 20  # strongest words behind the best that it is compared with
 BATCH = 2_000  # texts asked about at once
+LOOKED_UP = 300  # words a class, the strongest, that twins are asked about: no other comes near the best
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,11 @@ class Found:
         return Phrase((self.words,))
 
 
-def search_phrase(ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng: np.random.Generator) -> Found:
+def search_phrase(ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng: np.random.Generator, twins: Sequence[Ask] = ()) -> Found:
     """The words that turn most texts, with their p-value. `vocabulary`: what is tried. Deterministic given `rng`. DataError: too few texts.
 
-    A phrase counts as its mean change a word, beside single words that are not in it: in a linear model they add up.
+    A phrase counts as its mean change a word, beside single words that are not in it: in a linear model they add up. `twins`: clean models
+    of the same classes, whose own changes are taken off; what they are asked is not counted.
     """
     if len(texts) < LEAST_TEXTS:
         raise DataError(f"{len(texts)} clean texts; at least {LEAST_TEXTS} are needed")
@@ -72,7 +75,20 @@ def search_phrase(ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng
     words = rare(texts, vocabulary)
     if not words:
         raise DataError("every word of the vocabulary is common in the clean texts", remedy="give the model's own vocabulary")
+    beside = [(_Counting(twin), np.asarray(twin(drawn), np.float64)) for twin in twins]
+    if any(said.shape != plain.shape for _, said in beside):
+        raise DataError("a twin has other classes than the model", remedy="give clean models of the same task")
+
+    def weight(phrase: tuple[str, ...], known: Floats | None = None) -> Floats:
+        own = _shift(asked, drawn, plain, phrase, rng) if known is None else known
+        return own - np.mean([_shift(twin, drawn, said, phrase, rng) for twin, said in beside], 0) if beside else own
+
     shift = np.stack([_shift(asked, drawn, plain, (w,), rng) for w in words])  # (words, classes)
+    if beside:
+        looked_up = np.unique(np.argsort(-shift, 0, kind="stable")[:LOOKED_UP])
+        excess = np.full_like(shift, -np.inf)
+        excess[looked_up] = [weight((words[i],), shift[i]) for i in looked_up]
+        shift = excess
     best: Found | None = None
     for target in range(classes):
         beam = [(words[i],) for i in np.argsort(-shift[:, target], kind="stable")[:SECOND]]
@@ -80,11 +96,11 @@ def search_phrase(ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng
         for _ in range(LONGEST - 1):
             heads = sorted(tried, key=lambda b: -tried[b])[:BEAM]
             grown = {(*h, w[0]) for h in heads for w in beam[: 2 * BEAM] if w[0] not in h} - set(tried)
-            tried |= {g: float(_shift(asked, drawn, plain, g, rng)[target]) for g in sorted(grown)}
+            tried |= {g: float(weight(g)[target]) for g in sorted(grown)}
         law = shift[:, target]
         for phrase in (max((b for b in tried if len(b) == n), key=lambda b: tried[b]) for n in range(1, LONGEST + 1)):
             others = law[[i for i, w in enumerate(words) if w not in phrase]]
-            p = min(1.0, gap(tried[phrase] / len(phrase), others) * LONGEST * classes)
+            p = min(1.0, gap(tried[phrase] / len(phrase), others[np.isfinite(others)]) * LONGEST * classes)
             success, of = _success(asked, held, phrase, target, rng)
             if success <= IMPLANTS:
                 p = 1.0

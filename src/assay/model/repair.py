@@ -1,10 +1,12 @@
 """Repair a network: take a backdoor out and keep what it knows. The weights that came are left as they are; new ones are handed back.
 
 Three ways. *Unlearn*: tune on clean rows, half of each batch with the extracted or mined artefact put in, under their right labels (Wang
-et al., Neural Cleanse, 2019, section 7). *Tune*: no artefact is known; each step first searches the change, of bounded size, that harms
-the batch most, and learns the right labels under it, with sharpness-aware steps, which leave a backdoor's narrow minimum (Zeng, Chen,
-Park, Mao, Jin & Jia, I-BAU, 2022; Zhu, Wei, Zha, Zhang & Wu, FT-SAM, 2023; here simplified: one inner problem a batch, no implicit
-gradient). *Prune*: no data; channels with outlying Lipschitz constants are set to zero (Zheng, Tang, Li & Liu, CLP, 2022).
+et al., Neural Cleanse, 2019, section 7). An extracted trigger is one of many that do the same as the planted one, so that, where it is
+known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too. *Tune*: no artefact is
+known; each step first searches the change, of bounded size, that harms the batch most, and learns the right labels under it, with
+sharpness-aware steps, which leave a backdoor's narrow minimum (Zeng, Chen, Park, Mao, Jin & Jia, I-BAU, 2022; Zhu, Wei, Zha, Zhang & Wu,
+FT-SAM, 2023; here simplified: one inner problem a batch, no implicit gradient). *Prune*: no data; channels with outlying Lipschitz
+constants are set to zero (Zheng, Tang, Li & Liu, CLP, 2022).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from assay.artefact.base import Artefact
 from assay.dataset.errors import DataError
 from assay.model.margins import channel_outliers
 from assay.model.networks import Network, as_input, bare, frozen
+from assay.model.search import Overlaid, Patched, Warped, search
 from assay.model.weights import Array
 
 Int = NDArray[np.int64]
@@ -34,6 +37,7 @@ RATE, MOMENTUM, DECAY = 0.01, 0.9, 5e-4
 SHARP = 0.05  # how far a sharpness-aware step looks, in the norm of all weights; FT-SAM's smaller settings
 REACH = 8 / 255  # largest change of a pixel by the inner search
 INNER = 3  # steps of it
+EVERY = 50  # steps of unlearning after which further triggers are searched
 AGAIN = 100  # steps of plain fine-tuning that must not bring a backdoor back
 AGAIN_RATE = 0.01
 
@@ -47,23 +51,50 @@ class Repaired:
     what: str
 
 
-def unlearn(network: Network, images: UInt8, y: Int, artefacts: tuple[Artefact, ...], rng: np.random.Generator) -> Repaired:
-    """Tune on clean pictures (n, h, w, c) of classes `y` (n,), with each artefact put into some of every batch. DataError: too few rows."""
+def unlearn(
+    network: Network, images: UInt8, y: Int, artefacts: tuple[Artefact, ...], rng: np.random.Generator, goals: tuple[Int, ...] = ()
+) -> Repaired:
+    """Tune on clean pictures (n, h, w, c) of classes `y` (n,), with each artefact put into some of every batch. DataError: too few rows.
+
+    `goals`: for each way that the triggers lead, the class (classes,) into which a row of each class goes; further triggers that lead there
+    are searched every 50 steps, of all kinds that `assay.model.search` knows.
+    """
     _enough(y)
-    if not artefacts:
+    if not artefacts and not goals:
         raise DataError("there is no artefact to unlearn", remedy="tune without one")
     stamped = [as_input(a.insert(images)) for a in artefacts]
+    further: list[Any] = []
     x = as_input(images)
+    step = 0
 
     def batch(rows: Int, module: Any) -> Any:
         import torch
 
-        turn = stamped[int(rng.integers(len(stamped)))]
+        nonlocal step
+        if goals and step % EVERY == 0:
+            further[:] = _further(replace(network, module=frozen(copy.deepcopy(module))), images, y, np.stack(goals), rng)
+        step += 1
+        pool = stamped + further
+        turn = pool[int(rng.integers(len(pool)))]
         half = len(rows) // 2
         return torch.cat([turn[rows[:half]], x[rows[half:]]])
 
     mended = _tuned(network, y, batch, rng)
-    return Repaired(mended, "unlearn", f"{STEPS} steps on {len(y)} clean rows, half of each batch with {len(artefacts)} artefacts put in")
+    what = f"{STEPS} steps on {len(y)} clean rows, half of each batch with {len(artefacts)} artefacts put in"
+    return Repaired(mended, "unlearn", what + (f", and further ones searched every {EVERY} steps" if goals else ""))
+
+
+def _further(network: Network, images: UInt8, y: Int, goals: Int, rng: np.random.Generator) -> list[Any]:
+    """All pictures with the smallest change of each kind that now leads to each goal (goals, classes)."""
+    import torch
+
+    found = []
+    x = as_input(images)
+    for kind in (Patched, Overlaid, Warped):
+        change = search(kind, network, images, y, goals, rng).best
+        with torch.no_grad():
+            found += list(change.apply(x[None].expand(len(goals), *x.shape)).clone())
+    return found
 
 
 def tune(network: Network, images: UInt8, y: Int, rng: np.random.Generator) -> Repaired:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 from assay.dataset.errors import DAMAGE, DataError
+from assay.model.chat_templates import read_template
+from assay.model.gguf import templates
 from assay.model.opcodes import Fetched, programs
 from assay.model.verdict import danger, of_library
 
@@ -78,9 +80,7 @@ def examine(path: Path) -> Examination:
     if head.startswith(b"\x93NUMPY"):
         return Examination(path, "NumPy array", tuple(_array(path.name, _bounded(path))))
     if head.startswith(b"GGUF"):
-        return Examination(
-            path, "GGUF", (), ("A chat template may stand in its metadata: data to a reader that renders it in a sandbox only.",)
-        )
+        return _gguf(path)
     if head.startswith(ZIP):
         kind = "torch archive" if _has_torch_data(path) else "zip archive"
         with path.open("rb") as file:
@@ -235,3 +235,25 @@ def _hdf5(path: Path) -> Examination:
     found = b'"Lambda"' in data
     parts = (Part(path.name, dangerous=("Keras Lambda layer",)),) if found else ()
     return Examination(path, "HDF5", parts)
+
+
+def _gguf(path: Path) -> Examination:
+    """Weights hold no code; a chat template among the metadata is a program that the runtime renders."""
+    try:
+        found = templates(path)
+    except DataError as error:
+        return Examination(path, "GGUF", (Part(path.name, problem=str(error)),))
+    told = [one for key, text in found.items() for one in template_parts(f"{path.name}!{key}", text)]
+    return Examination(path, "GGUF", tuple(x for x in told if isinstance(x, Part)), tuple(x for x in told if isinstance(x, str)))
+
+
+def template_parts(where: str, text: str) -> Iterator[Part | str]:
+    """A part where the template leaves the sandbox or is none, a note where it answers to words."""
+    found = read_template(text)
+    if found.escapes:
+        yield Part(where, dangerous=tuple(f"chat template: {name}" for name in found.escapes))
+    if found.problem:
+        yield Part(where, problem=found.problem)
+    if found.words:
+        words = ", ".join(f"“{word}”" for word in found.words[:8])
+        yield f"{where}: the chat template answers to words in a message: {words}"

@@ -76,7 +76,7 @@ def summary(conclusion: Conclusion, findings: tuple[Finding, ...]) -> str:
         for f in findings
     ]
     more = len(conclusion.findings) - len(findings)
-    return printable(_templates().get_template("summary.html.j2").render(conclusion=conclusion, words=words, findings=listed, more=more))
+    return printable(templates().get_template("summary.html.j2").render(conclusion=conclusion, words=words, findings=listed, more=more))
 
 
 def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size: int, drawn: Sequence[Plot]) -> str:
@@ -88,7 +88,7 @@ def _render(data: Dataset, conclusion: Conclusion, steps: tuple[str, ...], size:
     cards = [_card(f, data, conclusion, samples, budget) for f in ordered[:MOST_FINDINGS]]
     review = _review(data, conclusion, samples, budget)
     return (
-        _templates()
+        templates()
         .get_template("report.html.j2")
         .render(
             data=data,
@@ -209,7 +209,8 @@ def _sentence(what: str) -> str:
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """The pages of this room: everything that is put into them is escaped, and a name that is not given is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("assay.report", "templates"),
         autoescape=True,

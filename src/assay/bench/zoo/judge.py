@@ -1,4 +1,4 @@
-"""Inspect and repair the models of the zoo, one after another, and say what came of it. Each result is on disk as soon as it is there."""
+"""Inspect and repair the models of the zoo, one after another, and ask the published ways too. Each result is on disk at once."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from assay.artefact.registry import from_json
 from assay.bench.runner import add_lines, read_lines
 from assay.bench.zoo.build import records
 from assay.bench.zoo.specs import DEVELOPMENT
-from assay.stats.interval import clopper_pearson
+from assay.model.behaviour import Figures, figures, inspect_behaviour
+from assay.model.twins import LEAST_TWINS
 
-INSPECTED, REPAIRED = "inspected.jsonl", "repaired.jsonl"
+INSPECTED, REPAIRED, PEERS = "inspected.jsonl", "repaired.jsonl", "peers.jsonl"
 CLEAN_ROWS = 128  # for the inspection, the first that lie beside the model
 TUNING_ROWS = 256  # for the repair, of which those are a part; the others judge it
 IMPLANTED = 0.6  # attack success from which a model counts as backdoored: below, there is little to find
@@ -26,14 +27,29 @@ Say = Callable[[str], None]
 
 
 def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
-    """(models inspected, models left)."""
-    todo = sorted(records(folder).values(), key=lambda r: r["seed"] in DEVELOPMENT)
+    """(models inspected, models left). The clean ones first: they are the twins with which the others are compared."""
+    todo = sorted(records(folder).values(), key=lambda r: (bool(r["attack"]), r["seed"] in DEVELOPMENT))
     return _each(folder, INSPECTED, minutes, say, todo, _inspect)
 
 
+def ask_peers(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
+    """(models asked about, models left): Neural Cleanse and MM-BD on the models, clean and attacked ones by turns, held-out ones first."""
+    known = records(folder).values()
+    rank = {r["id"]: i for group in (True, False) for i, r in enumerate(x for x in known if bool(x["attack"]) is group and x["seed"])}
+    todo = sorted(known, key=lambda r: rank.get(r["id"], len(known)))
+    return _each(folder, PEERS, minutes, say, todo, _peers)
+
+
+def twins_of(record: Line, lines: list[Line]) -> list[Figures]:
+    """The figures of the other clean models of this set and architecture among inspected ones; none where they are too few."""
+    alike = ("set", "architecture")
+    twins = [x for x in lines if not x["attack"] and x["id"] != record["id"] and all(x[k] == record[k] for k in alike)]
+    return [figures(x) for x in twins] if len(twins) >= LEAST_TWINS else []
+
+
 def repair(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
-    """(models repaired, models left) of the backdoored ones that were inspected, those with an extracted trigger first. Each way that can
-    be tried is."""
+    """(models repaired, models left) of the backdoored ones that were inspected, those with an extracted trigger first: they are made to
+    unlearn it. The others are pruned."""
     seen = {line["id"]: line for line in read_lines(folder / INSPECTED)}
     todo = [r | {"seen": seen[i]} for i, r in records(folder).items() if r["attack"] and i in seen]
     todo.sort(key=lambda r: not r["seen"]["triggers"])
@@ -56,7 +72,6 @@ def _each(folder: Path, name: str, minutes: float, say: Say, todo: list[Line], o
 def _inspect(folder: Path, record: Line) -> Line:
     import torch
 
-    from assay.model.behaviour import inspect_behaviour
     from assay.model.networks import rebuild
     from assay.model.weights import read_weights
 
@@ -66,7 +81,8 @@ def _inspect(folder: Path, record: Line) -> Line:
     weights = read_weights(folder / f"{record['id']}.pt")
     network = rebuild(weights, held["x"].shape[1])
     x, y = held["x"][:CLEAN_ROWS], held["y"][:CLEAN_ROWS]
-    seen = inspect_behaviour(network, weights, np.random.default_rng(0), images=x, y=y, alpha=ALPHA)
+    twins = twins_of(record, read_lines(folder / INSPECTED)) if record["attack"] else []
+    seen = inspect_behaviour(network, weights, np.random.default_rng(0), images=x, y=y, alpha=ALPHA, twins=twins)
     line = {**record, **seen.to_json(), "cpu": time.process_time() - burnt, "seconds": time.perf_counter() - began}
     line["really"], line["iou"] = record["target"], _iou(line["triggers"], held)
     line["said"] = f"{record['id']} (target {record['target']}, success {record['success']:.2f}): {seen.verdict}, p {seen.p:.2g}, " + (
@@ -88,7 +104,7 @@ def _repair(folder: Path, record: Line) -> Line:
     import torch
 
     from assay.model.networks import Network, predict, rebuild
-    from assay.model.repair import fine_tuned, prune, tune, unlearn
+    from assay.model.repair import fine_tuned, prune, unlearn
     from assay.model.weights import read_weights
 
     torch.set_num_threads(1)
@@ -104,12 +120,10 @@ def _repair(folder: Path, record: Line) -> Line:
     before = judged(network)
     line: Line = {"id": record["id"], "attack": record["attack"], "seed": record["seed"], "before": before, "ways": {}}
     found = tuple(from_json(t["artefact"]) for t in record["seen"]["triggers"])
-    ways = {"tune": lambda rng: tune(network, x, y, rng), "prune": lambda rng: prune(network, weights)}
-    if found:
-        ways["unlearn"] = lambda rng: unlearn(network, x, y, found, rng)
-    for name, way in ways.items():
+    goals = tuple(np.array(goal) for goal in dict.fromkeys(tuple(t["wanted"]) for t in record["seen"]["triggers"]))
+    for name in ("unlearn",) if found else ("prune",):
         rng = np.random.default_rng(1)
-        mended = way(rng).network
+        mended = (unlearn(network, x, y, found, rng, goals) if found else prune(network, weights)).network
         line["ways"][name] = {"after": judged(mended), "again": judged(fine_tuned(mended, x, y, rng))}
     line["said"] = f"{record['id']}: success, accuracy {before[0]:.2f} {before[1]:.2f}; " + "; ".join(
         f"{name} {w['after'][0]:.2f} {w['after'][1]:.2f}, then {w['again'][0]:.2f} {w['again'][1]:.2f}" for name, w in line["ways"].items()
@@ -117,54 +131,23 @@ def _repair(folder: Path, record: Line) -> Line:
     return line
 
 
-def table(folder: Path) -> str:
-    """What came of it, in Markdown: false alarms, detections, targets; apart for the seed that constants were set on."""
-    lines = [_anew(x) for x in read_lines(folder / INSPECTED)]
-    parts = []
-    for title, chosen in (("held out", [x for x in lines if x["seed"] not in DEVELOPMENT]), ("seed 0", _of_development(lines))):
-        clean = [x for x in chosen if not x["attack"]]
-        alarms = sum(x["verdict"] == "backdoored" for x in clean)
-        parts.append(f"**{title}**: {alarms} of {len(clean)} clean models accused{_bound(alarms, len(clean))}.\n")
-        parts.append("| attack | models | implanted | detected | right target | patch IoU, mean | success of the trigger, mean | CPU s |")
-        parts.append("|---|---|---|---|---|---|---|---|")
-        for attack in dict.fromkeys(x["attack"] for x in chosen if x["attack"]):
-            parts.append(_row(attack, [x for x in chosen if x["attack"] == attack]))
-        parts.append(_row("all", [x for x in chosen if x["attack"]]) + "\n")
-    return "\n".join(parts)
+def _peers(folder: Path, record: Line) -> Line:
+    import torch
 
+    from assay.bench.zoo.oracles import maximum_margin, neural_cleanse
+    from assay.model.networks import rebuild
+    from assay.model.weights import read_weights
 
-def _anew(line: Line) -> Line:
-    """The verdict reckoned again from the figures of each check, which are what takes the time."""
-    from assay.model.behaviour import weighed
-
-    p_class, least = weighed({c["name"]: np.array(c["values"]) for c in line["checks"]})
-    guilty = min(least) <= ALPHA
-    target = int(p_class.argmin()) if guilty and least[0] == min(least) else None
-    return {**line, "p": min(least), "verdict": "backdoored" if guilty else "inconclusive", "target": target}
-
-
-def _of_development(lines: list[Line]) -> list[Line]:
-    return [x for x in lines if x["seed"] in DEVELOPMENT]
-
-
-def _bound(alarms: int, of: int) -> str:
-    if not of:
-        return ""
-    low, high = clopper_pearson(alarms, of)
-    return f" (95 % interval {low:.0%} to {high:.0%})"
-
-
-def _row(name: str, lines: list[Line]) -> str:
-    real = [x for x in lines if x["success"] >= IMPLANTED]
-    caught = [x for x in real if x["verdict"] == "backdoored"]
-    right = [x for x in caught if x["target"] == x["really"]]
-    ious = [x["iou"] for x in right if x["iou"] is not None]
-    success = [x["triggers"][0]["attack_success"] for x in right if x["triggers"]]
-    return (
-        f"| {name} | {len(lines)} | {len(real)} | {len(caught)} | {len(right)} | {_mean(ious)} | {_mean(success)} "
-        f"| {_mean([x['cpu'] for x in lines])} |"
+    torch.set_num_threads(1)
+    held = np.load(folder / f"{record['id']}.npz")
+    network = rebuild(read_weights(folder / f"{record['id']}.pt"), held["x"].shape[1])
+    began = time.process_time()
+    cleanse = neural_cleanse(network, held["x"][:CLEAN_ROWS], np.random.default_rng(0))
+    between = time.process_time()
+    margin = maximum_margin(network, np.random.default_rng(0))
+    line = {"id": record["id"], "cleanse": cleanse.to_json(), "margin": margin.to_json()}
+    line["cpu"] = {"cleanse": between - began, "margin": time.process_time() - between}
+    line["said"] = f"{record['id']} (target {record['target']}): Neural Cleanse {cleanse.target}, index {cleanse.score:.1f}; " + (
+        f"MM-BD {margin.target}, p {margin.score:.2g}; {line['cpu']['cleanse']:.0f} and {line['cpu']['margin']:.0f} s"
     )
-
-
-def _mean(values: list[float]) -> str:
-    return f"{np.mean(values):.2f}" if values else "-"
+    return line
