@@ -29,7 +29,7 @@ def test_confidence_that_is_true_is_not_found_fault_with_and_too_much_is() -> No
     assert (loud.beyond > 0.1, 2.5 < loud.temperature < 3.5) == (True, True)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_slices_of_a_model_that_errs_at_random_are_seldom_accused(seed) -> None:
     rng = np.random.default_rng(seed)

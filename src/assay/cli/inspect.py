@@ -32,8 +32,8 @@ def add(app: typer.Typer) -> None:
 
 def inspect(
     model: Path = typer.Argument(
-        help="A model file (.pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf, .skops, or XGBoost's or LightGBM's), or "
-        "a folder of them."
+        help="A model file, or a folder of them: .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf, .skops, or "
+        "XGBoost's or LightGBM's."
     ),
     data: Path | None = typer.Option(
         None, help="A few clean pictures (32 or more, labelled if can be), for trigger inversion; clean rows (100 or more) for trees."

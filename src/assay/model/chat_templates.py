@@ -8,6 +8,7 @@ llama-cpp-python). One that answers to words in a message can change what the mo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import jinja2
 from jinja2 import nodes
@@ -32,7 +33,7 @@ def read_template(text: str) -> Template:
     (('__class__', '__mro__'), ('wire money',))
     """
     try:
-        tree = jinja2.Environment(extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do"]).parse(text)
+        tree = _environment().parse(text)
     except (jinja2.TemplateSyntaxError, RecursionError) as error:
         return Template((), (), f"no template that can be read ({error})")
     escapes = [n.attr for n in tree.find_all(nodes.Getattr) if n.attr.startswith("_")]
@@ -42,6 +43,11 @@ def read_template(text: str) -> Template:
             escapes.append("|attr(" + ", ".join(k for argument in used.args for k in _texts(argument)) + ")")
     words = [k for n in tree.find_all(nodes.Compare) for k in _compared(n)]
     return Template(tuple(dict.fromkeys(escapes)), tuple(dict.fromkeys(words)))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do"])  # what runtimes of language models add
 
 
 def _compared(compare: nodes.Compare) -> list[str]:

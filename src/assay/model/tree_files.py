@@ -85,12 +85,14 @@ def _xgboost(told: dict[str, Any]) -> Trees:
                 "cover": np.asarray(tree["sum_hessian"], np.float64),
             }
         )
-    base = float(str(parameters["base_score"]).strip("[]").split(",")[0])
+    base = np.array([float(one) for one in str(parameters["base_score"]).strip("[]").split(",")])  # one, or one a class (3.1 and later)
     if str(learner["objective"]["name"]).startswith("binary:logistic"):
-        base = float(np.log(base / (1 - base)))
+        base = np.log(base / (1 - base))
+    if len(base) not in (1, classes):
+        raise ValueError(f"{len(base)} base scores for {classes} outputs")
     output = np.asarray(booster["model"]["tree_info"], np.int64)
     names = tuple(map(str, learner.get("feature_names") or ()))
-    return _joined(parts, output, np.full(classes, base), int(parameters["num_feature"]), names, single=True)
+    return _joined(parts, output, np.broadcast_to(base, (classes,)).copy(), int(parameters["num_feature"]), names, single=True)
 
 
 def _lightgbm(text: str) -> Trees:
