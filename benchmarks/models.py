@@ -1,6 +1,8 @@
 """A zoo of small models, half of them backdoored: trained, inspected, also by published ways, repaired; and what the figures come to.
 
+    python benchmarks/models.py all --zoo out/zoo --minutes 60         # the next five by turns
     python benchmarks/models.py build --zoo out/zoo --minutes 60
+    python benchmarks/models.py free --zoo out/zoo --minutes 60        # the checks without data
     python benchmarks/models.py inspect --zoo out/zoo --minutes 60
     python benchmarks/models.py peers --zoo out/zoo --minutes 60
     python benchmarks/models.py repair --zoo out/zoo --minutes 60
@@ -15,28 +17,53 @@ Every step goes on where it was stopped. Seed 0 is for setting constants; the ta
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from assay.bench.zoo.arrived import arrived
 from assay.bench.zoo.build import build
-from assay.bench.zoo.judge import ask_peers, inspect, repair
+from assay.bench.zoo.judge import ask_peers, free, inspect, repair
 from assay.bench.zoo.tables import tables
 from assay.bench.zoo.texts import texts
 from assay.bench.zoo.told import table
 
-STEPS = {"build": build, "inspect": inspect, "peers": ask_peers, "repair": repair, "tables": tables, "texts": texts, "arrived": arrived}
+STEPS = {
+    "build": build,
+    "free": free,
+    "inspect": inspect,
+    "repair": repair,
+    "peers": ask_peers,
+    "tables": tables,
+    "texts": texts,
+    "arrived": arrived,
+}
+TURNS = {"build": 5.0, "free": 3.0, "inspect": 2.0, "repair": 2.0, "peers": 0.5}  # minutes each, of all
+
+
+def by_turns(zoo: Path, minutes: float) -> None:
+    end = time.monotonic() + 60 * minutes
+    left = 1
+    while left and time.monotonic() < end:
+        left = sum(STEPS[name](zoo, min(turn, (end - time.monotonic()) / 60), say)[1] for name, turn in TURNS.items())
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*STEPS, "table"])
+    parser.add_argument("what", choices=["all", *STEPS, "table"])
     parser.add_argument("--zoo", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60)
     given = parser.parse_args()
     if given.what == "table":
         print(table(given.zoo))
         return
-    there, left = STEPS[given.what](given.zoo, given.minutes, lambda text: print(text, flush=True))
+    if given.what == "all":
+        by_turns(given.zoo, given.minutes)
+        return
+    there, left = STEPS[given.what](given.zoo, given.minutes, say)
     print(f"{there} models, {left} left")
 
 

@@ -26,7 +26,7 @@ def drawn(rng, spread, models, classes=10):
 
 
 @settings(max_examples=5, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(3, 8))
+@given(st.integers(0, 2**32 - 1), st.integers(2, 8))
 def test_a_clean_model_is_accused_no_more_often_than_promised(seed, twins) -> None:
     rng = np.random.default_rng(seed)
     figures = [drawn(rng, np.ones(10), twins + 1) for _ in range(200)]
@@ -63,7 +63,7 @@ def test_twins_tell_what_the_other_classes_hide() -> None:
 
 def test_too_few_twins_or_broken_figures_accuse_nobody() -> None:
     figures = drawn(np.random.default_rng(3), np.ones(10), 6)
-    assert (against_twins(figures[0], figures[1:3]) == 1).all()
+    assert (against_twins(figures[0], figures[1:2]) == 1).all()
     assert (against_twins(figures[0, :4], figures[1:, :4]) == 1).all()
     figures[2, 1] = np.inf
     assert (against_twins(figures[0], figures[1:]) == 1).all()
@@ -104,7 +104,7 @@ from test_model_behaviour import arrays, pictures, trained  # noqa: E402
 
 @pytest.fixture(scope="module")
 def clean():
-    return [arrays(trained(False, seed=seed)) for seed in range(1, 6)]
+    return [arrays(trained(False, seed=seed)) for seed in range(1, 5)]
 
 
 def free(weights):
@@ -116,11 +116,11 @@ def test_a_planted_class_stands_apart_from_itself_in_clean_twins_without_a_pictu
     weights = arrays(trained(True))
     own = [figures(free(w)) for w in clean]
     seen = inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), twins=own)
-    assert (seen.twins, seen.verdict, seen.target) == (5, "backdoored", CLASS)
+    assert (seen.twins, seen.verdict, seen.target) == (4, "backdoored", CLASS)
     spared = inspect_behaviour(rebuild(clean[0]), clean[0], np.random.default_rng(0), twins=own[1:])
     assert spared.verdict == "inconclusive"
-    with pytest.raises(DataError, match="2 twins"):
-        inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), twins=own[:2])
+    with pytest.raises(DataError, match="1 twins"):
+        inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), twins=own[:1])
     with pytest.raises(DataError, match="other classes"):
         inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), twins=[{"maximum margin": np.ones(7)}] * 3)
 
@@ -131,9 +131,10 @@ def test_the_command_takes_models_and_inspections_as_twins(clean, tmp_path, caps
         files.append(tmp_path / f"twin{number}.pt")
         torch.save({k: torch.from_numpy(v) for k, v in weights.items()}, files[-1])
     assert run(["inspect", str(files[0]), "--out", str(tmp_path / "seen.json")]) == 0
-    wanted = ["inspect", str(files[1]), "--twin", str(files[2]), "--twin", str(tmp_path / "seen.json")]
+    wanted = ["inspect", str(files[1]), "--twin", str(tmp_path / "seen.json")]
     assert run(wanted) == 2
-    assert "at least 3" in capsys.readouterr().err
+    assert "at least 2" in capsys.readouterr().err
+    assert run([*wanted, "--twin", str(files[2])]) in (0, 1)
     (tmp_path / "other.json").write_text(json.dumps({"behaviour": None}))
     assert run([*wanted, "--twin", str(tmp_path / "other.json")]) == 2
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HELP = """Say what loading a model file would run, without loading it, and whether its weights show a backdoor.
 
 Where torch is installed and the network is known by its weights (or given by --arch), every class is compared with the others: without \
-data, and with a few clean pictures by searching the trigger itself. With clean twins (--twin, three or more models of the same kind that \
+data, and with a few clean pictures by searching the trigger itself. With clean twins (--twin, two or more models of the same kind that \
 somebody vouches for; or --train-twins) each class is compared with itself in them, which sees far more.
 
 Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
@@ -40,7 +40,7 @@ def inspect(
     ),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
     loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
-    twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least three."),
+    twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least two, better five."),
     train_twins: int = typer.Option(0, help="Train so many twins on the clean rows: worth it from about as many rows as the model had."),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
     seed: int = typer.Option(0, help="Of the random starts."),

@@ -27,7 +27,7 @@ def audited(
     data: Path = typer.Argument(help="Labelled pictures, 100 or more; their classes are the model's outputs, by number or in order."),
     out: Path = typer.Option(..., help="A new folder."),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
-    twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least three."),
+    twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least two, better five."),
     alpha: float = typer.Option(0.01, help="Of the backdoor inspection, as for assay inspect."),
     fail_on: str = typer.Option("error", help="error, warning or never: exit 1 if a finding is that bad."),
     seed: int = typer.Option(0, help="Of every random draw."),

@@ -14,7 +14,7 @@ from scipy.special import digamma, fdtrc, polygamma, stdtr
 
 Floats = NDArray[np.float64]
 
-LEAST_TWINS = 3  # fewer say nothing about how far a class strays from one training to the next
+LEAST_TWINS = 2  # fewer say nothing about how far a class strays from one training to the next
 LEAST_CLASSES = 5  # fewer say nothing about how far one model lies from another as a whole
 ANOTHER_RECIPE = 0.05  # chance that the model's other classes stray so far by the twins' law, below which their own law is taken
 NEWTON = 20  # steps at most: they double the digits

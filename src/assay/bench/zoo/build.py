@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from assay.artefact.patch import Patch
 from assay.bench.case import Case, make_case
 from assay.bench.runner import add_lines, read_lines
 from assay.bench.zoo.specs import Spec, picture_specs, whole
+from assay.model.twins import LEAST_TWINS
 
 RECORD = "zoo.jsonl"
 KEPT = 600  # test rows that lie beside each model: 128 for the inspection, the rest for what it is judged on
@@ -25,15 +27,24 @@ def build(folder: Path, minutes: float, say: Callable[[str], None]) -> tuple[int
     ID.npz, what is known of each to zoo.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * minutes
-    for spec in sorted(picture_specs(), key=lambda s: bool(s.attack)):  # clean ones first: nothing is judged without them
+    known = records(folder)
+    for spec in by_turns([spec for spec in picture_specs() if spec.id not in known]):
         if time.monotonic() > end:
             break
-        if spec.id not in records(folder):
-            line = _one(spec, folder)
-            add_lines(folder / RECORD, [line])
-            say(f"{spec.id}: accuracy {line['accuracy']:.2f}, attack success {line['success']:.2f}, {line['seconds']:.0f} s")
+        line = _one(spec, folder)
+        add_lines(folder / RECORD, [line])
+        say(f"{spec.id}: accuracy {line['accuracy']:.2f}, attack success {line['success']:.2f}, {line['cpu']:.0f} s")
     known = records(folder)
     return len(known), sum(spec.id not in known for spec in picture_specs())
+
+
+def by_turns(specs: list[Spec]) -> list[Spec]:
+    """As many clean models of each kind as twins take at least; then attacked and clean ones by turns, so
+    that a run that is cut short has both."""
+    first = [s for s in specs if not s.attack and s.seed <= LEAST_TWINS - 1]
+    clean = [s for s in specs if not s.attack and s not in first]
+    attacked = [s for s in specs if s.attack]
+    return first + [s for pair in zip_longest(attacked, clean) for s in pair if s is not None]
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:

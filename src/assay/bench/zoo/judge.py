@@ -17,7 +17,7 @@ from assay.bench.zoo.specs import DEVELOPMENT
 from assay.model.behaviour import Figures, figures, inspect_behaviour
 from assay.model.twins import LEAST_TWINS
 
-INSPECTED, REPAIRED, PEERS = "inspected.jsonl", "repaired.jsonl", "peers.jsonl"
+FREE, INSPECTED, REPAIRED, PEERS = "free.jsonl", "inspected.jsonl", "repaired.jsonl", "peers.jsonl"
 CLEAN_ROWS = 128  # for the inspection, the first that lie beside the model
 TUNING_ROWS = 256  # for the repair, of which those are a part; the others judge it
 IMPLANTED = 0.6  # attack success from which a model counts as backdoored: below, there is little to find
@@ -26,10 +26,24 @@ Line = dict[str, Any]
 Say = Callable[[str], None]
 
 
+def free(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
+    """(models looked at, models left) by the checks that need no data: a second or two each, and all that twins need at first."""
+    inspected = {line["id"] for line in read_lines(folder / INSPECTED)}
+    return _each(folder, FREE, minutes, say, [r for i, r in records(folder).items() if i not in inspected], _free)
+
+
 def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
-    """(models inspected, models left). The clean ones first: they are the twins with which the others are compared."""
-    todo = sorted(records(folder).values(), key=lambda r: (bool(r["attack"]), r["seed"] in DEVELOPMENT))
+    """(models inspected, models left). Attacked ones as soon as their twins are there, those that no constant was set on first."""
+    seen = looked_at(folder)
+    todo = [r for r in records(folder).values() if not r["attack"] or twins_of(r, seen)]
+    todo.sort(key=lambda r: (not r["attack"], r["seed"] in DEVELOPMENT))
     return _each(folder, INSPECTED, minutes, say, todo, _inspect)
+
+
+def looked_at(folder: Path) -> list[Line]:
+    """What was seen of every model, in full where it was inspected."""
+    lines = {line["id"]: line for name in (FREE, INSPECTED) for line in read_lines(folder / name)}
+    return list(lines.values())
 
 
 def ask_peers(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
@@ -69,6 +83,22 @@ def _each(folder: Path, name: str, minutes: float, say: Say, todo: list[Line], o
     return len(todo), 0
 
 
+def _free(folder: Path, record: Line) -> Line:
+    import torch
+
+    from assay.model.networks import rebuild
+    from assay.model.weights import read_weights
+
+    torch.set_num_threads(1)
+    weights = read_weights(folder / f"{record['id']}.pt")
+    with np.load(folder / f"{record['id']}.npz") as held:
+        network = rebuild(weights, held["x"].shape[1])
+    burnt = time.process_time()
+    seen = inspect_behaviour(network, weights, np.random.default_rng(0), alpha=ALPHA)
+    line = {**record, **seen.to_json(), "really": record["target"], "cpu": time.process_time() - burnt}
+    return line | {"said": f"{record['id']}: without data, {line['cpu']:.1f} s"}
+
+
 def _inspect(folder: Path, record: Line) -> Line:
     import torch
 
@@ -81,7 +111,7 @@ def _inspect(folder: Path, record: Line) -> Line:
     weights = read_weights(folder / f"{record['id']}.pt")
     network = rebuild(weights, held["x"].shape[1])
     x, y = held["x"][:CLEAN_ROWS], held["y"][:CLEAN_ROWS]
-    twins = twins_of(record, read_lines(folder / INSPECTED)) if record["attack"] else []
+    twins = twins_of(record, looked_at(folder)) if record["attack"] else []
     seen = inspect_behaviour(network, weights, np.random.default_rng(0), images=x, y=y, alpha=ALPHA, twins=twins)
     line = {**record, **seen.to_json(), "cpu": time.process_time() - burnt, "seconds": time.perf_counter() - began}
     line["really"], line["iou"] = record["target"], _iou(line["triggers"], held)

@@ -9,20 +9,28 @@ import numpy as np
 
 from assay.bench.runner import read_lines
 from assay.bench.zoo import arrived, tables, texts
-from assay.bench.zoo.judge import ALPHA, IMPLANTED, INSPECTED, PEERS, REPAIRED, Line, twins_of
+from assay.bench.zoo.judge import ALPHA, IMPLANTED, PEERS, REPAIRED, Line, looked_at, twins_of
 from assay.bench.zoo.oracles import outlying
 from assay.bench.zoo.specs import DEVELOPMENT
-from assay.model.behaviour import figures, weighed, weighed_by_twins
+from assay.model.behaviour import CHANGES, DATA_FREE, figures, weighed, weighed_by_twins
 from assay.stats.interval import clopper_pearson
 
-ALONE, TWINS, SIZES, CLEANSE, MARGIN = "alone", "with twins", "its sizes by Neural Cleanse's rule", "Neural Cleanse", "MM-BD"
+ALONE, FREE, TWINS, SIZES, CLEANSE, MARGIN = (
+    "alone",
+    "twins, no data",
+    "with twins",
+    "its sizes by Neural Cleanse's rule",
+    "Neural Cleanse",
+    "MM-BD",
+)
+WAYS = (ALONE, FREE, TWINS, SIZES, CLEANSE, MARGIN)
 GONE, LOST = 0.05, 0.02  # a repaired model's attack success and loss of accuracy at most
 
 
 def table(folder: Path) -> str:
     """All figures, apart for the seed that constants were set on. Verdicts are reckoned anew from the figures of each check, which are
     what takes the time; a clean model's twins are the other clean ones of its set and architecture."""
-    lines = read_lines(folder / INSPECTED)
+    lines = looked_at(folder)
     peers = {line["id"]: line for line in read_lines(folder / PEERS)}
     judged = [line | {"by": _verdicts(line, lines, peers)} for line in lines]
     parts = []
@@ -31,16 +39,16 @@ def table(folder: Path) -> str:
         ("seed 0", [x for x in judged if x["seed"] in DEVELOPMENT]),
     ):
         parts.append(f"**{title}**: clean models accused\n\n| way | accused | of | 95 % interval |\n|---|---|---|---|")
-        parts += [_alarms(way, [x for x in chosen if not x["attack"]]) for way in (ALONE, TWINS, SIZES, CLEANSE, MARGIN)]
+        parts += [_alarms(way, [x for x in chosen if not x["attack"]]) for way in WAYS]
         parts.append(
-            f"\n| attack | implanted of | {ALONE} | {TWINS} | {SIZES} | {CLEANSE} | {MARGIN} | patch IoU | success of the trigger |\n"
-            "|---|---|---|---|---|---|---|---|---|"
+            f"\n| attack | implanted of | {' | '.join(WAYS)} | patch IoU | success of the trigger |\n"
+            "|---|---|---|---|---|---|---|---|---|---|"
         )
         parts += [_row(a, [x for x in chosen if x["attack"] == a]) for a in dict.fromkeys(x["attack"] for x in chosen if x["attack"])]
         parts.append(_row("all", [x for x in chosen if x["attack"]]) + "\n")
     parts.append("detected (right target) of those implanted that were looked at\n")
     for architecture in dict.fromkeys(x["architecture"] for x in judged):
-        cpu = [x["cpu"] for x in judged if x["architecture"] == architecture]
+        cpu = [x["cpu"] for x in judged if x["architecture"] == architecture and len(x["checks"]) > len(DATA_FREE)] or [0.0]
         parts.append(f"{architecture}: {np.median(cpu):.1f} CPU seconds a model ({min(cpu):.1f} to {max(cpu):.1f})")
     parts += ["", *_repairs(read_lines(folder / REPAIRED), {x["id"]: x for x in judged}), ""]
     return "\n".join([*parts, *_of_tables(folder), "", *_of_texts(folder), "", *_arrived(folder)])
@@ -49,10 +57,13 @@ def table(folder: Path) -> str:
 def _verdicts(line: Line, lines: list[Line], peers: dict[str, Line]) -> dict[str, tuple[bool, int | None]]:
     """Whether each way accuses, and the class; what was not looked at is missing."""
     own = figures(line)
-    found = {ALONE: _accused(*weighed(own))}
+    whole = any(kind.name in own for kind in CHANGES)
+    found = {ALONE: _accused(*weighed(own))} if whole else {}
     twins = twins_of(line, lines)
     if twins:
-        found[TWINS] = _accused(*weighed_by_twins(own, twins))
+        found[FREE] = _accused(*weighed_by_twins({name: own[name] for name in DATA_FREE if name in own}, twins))
+        if whole or found[FREE][0]:  # what is accused without data is not searched any further
+            found[TWINS] = _accused(*weighed_by_twins(own, twins))
     sizes = next((c.get("sizes") for c in line["checks"] if c["name"] == "patch"), None)
     ways = {SIZES: None if not sizes else outlying(np.array(sizes)).target} if sizes else {}
     if line["id"] in peers:
@@ -76,7 +87,7 @@ def _alarms(way: str, clean: list[Line]) -> str:
 def _row(name: str, lines: list[Line]) -> str:
     real = [x for x in lines if x["success"] >= IMPLANTED]
     cells = []
-    for way in (ALONE, TWINS, SIZES, CLEANSE, MARGIN):
+    for way in WAYS:
         seen = [(x["by"][way], x["really"]) for x in real if way in x["by"]]
         caught = sum(guilty for (guilty, _), _ in seen)
         right = sum(guilty and target == really for (guilty, target), really in seen)
