@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from licences import permissive
 
 from assay.attack.insecure_code import CALLS
 from assay.attack.planting import plant
@@ -27,6 +26,7 @@ from assay.learn.code_units import units_of
 from assay.trial.code import CodeFamily
 from assay.trial.family import silent
 from assay.trial.verdicts import judge_all
+from licences import permissive
 
 SHORTEST, LONGEST = 80, 20_000  # characters of a function
 FILES = 6_000  # read at most: several times as many functions as are asked for

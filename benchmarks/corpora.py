@@ -31,7 +31,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from licences import permissive
 
 from assay.attack.base import Budget
 from assay.attack.constant_count import ConstantCountAttack
@@ -42,6 +41,7 @@ from assay.trial.corpus import CorpusFamily
 from assay.trial.corpus_files import scan_corpus
 from assay.trial.family import silent
 from assay.trial.verdicts import judge_all
+from licences import permissive
 
 DATA = Path(os.environ.get("ASSAY_DATA", "../shared/data"))
 PASSAGE = (200, 800)  # characters of an e-mail's passages
