@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from assay.finding import RowScore
 from assay.screen.context import Context
@@ -32,8 +31,11 @@ def tail_sum(values: Float) -> Float:
     n = len(values)
     total = np.zeros(n)
     for column in values.T:
-        share = np.minimum(rankdata(column, "max"), rankdata(-column, "max")) / n
-        total -= np.log(share)
+        order = np.argsort(column)
+        ordered = column[order]
+        start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))  # of each run of equal values
+        end = np.append(start[1:], n)
+        total[order] -= np.repeat(np.log(np.minimum(end, n - start) / n), end - start)
     return total
 
 

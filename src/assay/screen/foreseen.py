@@ -106,7 +106,8 @@ def can_foresee(data: Dataset) -> bool:
     """Whether there are a column of numbers to foresee and others to foresee it from."""
     if data.modality != "table" or len(data.columns.content) < 2 or len(data) < FEWEST_ROWS:
         return False
-    return bool(_chosen(code_columns(data.table, data.columns.content)))
+    one_by_one = (code_columns(data.table, [name]) for name in data.columns.content)  # the first that will do is enough
+    return any(_chosen(coded) for coded in one_by_one)
 
 
 def _chosen(coded: Coded) -> list[int]:
