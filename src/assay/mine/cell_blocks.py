@@ -3,6 +3,10 @@
 Three mergeable states of whole numbers: how often each value of each column occurs, then each pair and each triple of frequent values.
 From the sums it is decided what is shared; a second pass over the same block says which of its rows carry it (to count again is
 cheaper than to keep every key). Blocks and groups of combinations bound the memory; they change nothing that is found.
+
+Where a combination of columns could take more kinds of value than a table holds (two columns of measured numbers: 10^9), its rows are
+first counted by a hash of what they hold: what shares a cell with too few is rarer still, so that next to nothing is left to sort
+(Park, Chen and Yu 1995, An Effective Hash-Based Algorithm for Mining Association Rules, SIGMOD).
 """
 
 from __future__ import annotations
@@ -15,13 +19,17 @@ from numpy.typing import NDArray
 
 from assay.engine.base import Engine, Handle, spans
 from assay.learn.columns import Coded, Floats
-from assay.stats.counts import DENSE, Counts
+from assay.stats.counts import DENSE, Counts, Tally
 
 Int = NDArray[np.int64]
 Codes = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
-BLOCK_ROWS = 50_000  # of a block: 8 MB at 20 columns, a quarter of a second's counting of its pairs
+BLOCK_ROWS = 200_000  # of a block: 32 MB at 20 columns, a second's counting of its pairs; more, smaller ones add up more hashed cells
 GROUP_ROWS = 10_000_000  # rows times combinations that are counted together: what their carriers take is at most 160 MB
+FEWEST_BITS, MOST_BITS = 12, 22  # of a hash: as many cells as rows, 32 MB at most
+SIEVED = 0.1  # rows, as a share of these cells, from which a sieve is worth it: fewer keys are sorted sooner
+SPREAD = np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplicative hash, 2^64 over the golden ratio
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,24 @@ class Several:
 
 
 @dataclass(frozen=True)
+class Sieves:
+    """Of several combinations how many rows fall into each hashed cell; a mergeable state. None where no sieve is wanted."""
+
+    each: tuple[Tally | None, ...]
+
+    def merge(self, other: Sieves) -> Sieves:
+        return Sieves(tuple(None if a is None or b is None else a.merge(b) for a, b in zip(self.each, other.each, strict=True)))
+
+
+@dataclass(frozen=True)
 class Place:
     """A combination of columns and how many kinds of value each of them has. A triple grows from its first two columns: `pairs` are
-    the sorted keys of their frequent pairs."""
+    the sorted keys of their frequent pairs, which stand in so many `rows`."""
 
     columns: tuple[int, ...]
     kinds: tuple[int, ...]
     pairs: Int | None = None
+    rows: int | None = None
 
     @property
     def most(self) -> int:
@@ -77,13 +96,23 @@ class RowBlocks:
         frequent = self.engine.put(tuple(values))
         self._codes = self.engine.hold(_codes, [(block, frequent) for block in self._cells])
 
-    def combined(self, places: Sequence[Place]) -> Iterator[Group]:
-        """How often each combination occurs, group by group, in the order given."""
+    def combined(self, places: Sequence[Place], support: int) -> Iterator[Group]:
+        """How often each combination occurs, group by group, in the order given; those below `support` may be missing."""
         size = max(1, GROUP_ROWS // max(self.rows, 1))
+        bits = int(np.clip(np.ceil(np.log2(max(self.rows, 1))), FEWEST_BITS, MOST_BITS))
         for start, stop in spans(len(places), size):
             group = tuple(places[start:stop])
             placed = self.engine.put(group)
-            sums = self.engine.fold(_counts, [(block, placed) for block in self._codes])
+            passing: tuple[Bools | None, ...] = (None,) * len(group)
+            crowded = tuple(
+                place.most > DENSE and (self.rows if place.rows is None else place.rows) > SIEVED * (1 << bits) for place in group
+            )
+            if any(crowded):
+                sieves = self.engine.fold(_sieves, [(block, placed, crowded, bits) for block in self._codes])
+                assert sieves is not None
+                passing = tuple(None if tally is None else tally.counts >= support for tally in sieves.each)
+            sieved = self.engine.put(passing)
+            sums = self.engine.fold(_counts, [(block, placed, sieved) for block in self._codes])
             assert sums is not None
             yield Group(self, group, sums.each)
 
@@ -145,9 +174,22 @@ def _pairs(codes: Codes, place: Place) -> tuple[Int, Int]:
     return row, a[row].astype(np.int64) * place.kinds[1] + b[row]
 
 
-def _counts(codes: Codes, places: tuple[Place, ...]) -> Several:
-    found = zip(places, _keyed(codes, places), strict=True)
-    return Several(tuple(Counts.empty().add(key, place.most) for place, (_, key) in found))
+def _sieves(codes: Codes, places: tuple[Place, ...], crowded: tuple[bool, ...], bits: int) -> Sieves:
+    keyed = _keyed(codes, [place for place, many in zip(places, crowded, strict=True) if many])
+    return Sieves(tuple(Tally(np.bincount(_hashed(next(keyed)[1], bits), minlength=1 << bits)) if many else None for many in crowded))
+
+
+def _counts(codes: Codes, places: tuple[Place, ...], passing: tuple[Bools | None, ...]) -> Several:
+    found = []
+    for place, passes, (_, key) in zip(places, passing, _keyed(codes, places), strict=True):
+        kept = key if passes is None else key[passes[_hashed(key, len(passes).bit_length() - 1)]]
+        found.append(Counts.empty().add(kept, place.most))
+    return Several(tuple(found))
+
+
+def _hashed(key: Int, bits: int) -> Int:
+    """(m,) the cell, of 2^bits, that each key falls into."""
+    return np.asarray(((key.astype(np.uint64) * SPREAD) >> np.uint64(64 - bits)).astype(np.int64))
 
 
 def _told(codes: Codes, wanted: tuple[tuple[Place, Int], ...]) -> list[tuple[Int, Int]]:
@@ -173,5 +215,12 @@ def places_among(keys: Int, key: Int, most: int) -> Codes:
         place = np.full(most, -1, np.int32)
         place[keys] = np.arange(len(keys))
         return np.asarray(place[key])
-    slot = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-    return np.where(keys[slot] == key, slot, -1).astype(np.int32)
+    out = np.full(len(key), -1, np.int32)
+    bits = int(np.clip(4 + np.ceil(np.log2(max(len(keys), 1))), FEWEST_BITS, MOST_BITS))  # one key in sixteen passes by chance
+    wanted = np.zeros(1 << bits, bool)
+    wanted[_hashed(keys, bits)] = True
+    likely = np.flatnonzero(wanted[_hashed(key, bits)])
+    slot = np.minimum(np.searchsorted(keys, key[likely]), len(keys) - 1)
+    held = keys[slot] == key[likely]
+    out[likely[held]] = slot[held]
+    return out

@@ -146,7 +146,7 @@ def _combined(blocks: RowBlocks, counts: list[Int], n: int, widest: int, support
     together: dict[tuple[int, int], Counts] = {}
     standing: dict[tuple[int, int], float] = {}
     pairs = [Place((i, j), (len(counts[i]), len(counts[j]))) for i, j in combinations(usable, 2)]
-    for group in blocks.combined(pairs):
+    for group in blocks.combined(pairs, support):
         proposed = []
         for place, found in zip(group.places, group.counts, strict=True):
             i, j = place.columns
@@ -166,11 +166,11 @@ def _combined(blocks: RowBlocks, counts: list[Int], n: int, widest: int, support
     for i, j in together:
         if (i, j) not in grown:
             continue
-        keys = np.asarray(together[i, j].keys, np.int64)
+        keys, holding = np.asarray(together[i, j].keys, np.int64), int(together[i, j].counts.sum())
         for m in usable:
             if m not in (i, j) and _first(grown, i, j, m) == (i, j):
-                triples.append(Place((i, j, m), (len(counts[i]), len(counts[j]), len(counts[m])), keys))
-    for group in blocks.combined(triples):
+                triples.append(Place((i, j, m), (len(counts[i]), len(counts[j]), len(counts[m])), keys, holding))
+    for group in blocks.combined(triples, support):
         proposed = []
         for place, found in zip(group.places, group.counts, strict=True):
             often = (found.counts >= support) & (found.counts <= widest)

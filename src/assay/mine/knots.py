@@ -1,9 +1,9 @@
 """Knots: combinations of four or more column values that stand together and hardly ever apart.
 
-Labels are never read. For every value that enough and not too many rows hold, pairs of its rows are drawn; where both agree in enough
-other columns, all of its rows are asked which values (nearly) all of them share. One linear pass a drawing, however many columns a
-combination has, where counting combinations of four would cost the fourth power of the columns. Rows alike in most columns are copies of
-one another and no knot. Natural knots exist (what is left blank together, one code that fixes three others): a trial must tell.
+Labels are never read. For every value that enough and not too many rows hold, pairs of its rows are drawn; where they agree in enough
+other columns time and again, all of its rows are asked which values (nearly) all of them share. One linear pass a drawing, however many
+columns a combination has, where counting combinations of four would cost the fourth power of the columns. Rows alike in most columns are
+copies of one another and no knot. Natural knots exist (what is left blank together, one code that fixes three others): a trial must tell.
 
 Cannot see: a combination none of whose values is rarer than `mine.cells.WIDEST`; values that each have as many rows of their own; what
 fills more than half of the columns (and more than six).
@@ -22,7 +22,9 @@ from assay.mine.cells import SUPPORT, WIDEST, WIDEST_ROWS, entailed
 Int = NDArray[np.int64]
 
 COLUMNS = 4  # of a knot at least: fewer are what `mine.cells` counts
-DRAWINGS = 4  # pairs of rows drawn a value: nine carriers in ten of a value make one good pair of four all but sure
+DRAWINGS = 8  # pairs of rows drawn a value,
+GOOD = 4  # of which a column's cells must agree in so many: where nine carriers in ten make a knot they do in 99 of 100, and those of ten
+# even kinds, by chance, in one of 200
 HELD_APART = 0.5  # knots with more of their rows in common (Jaccard) are one
 MOST = 200  # knots at most, those of most columns first
 
@@ -43,12 +45,12 @@ def knots(coded: Coded, rng: np.random.Generator) -> tuple[list[Knot], int]:
         values, carriers, count = _carriers(coded, j)
         asked += len(values)
         start = np.cumsum(count) - count
-        promising = np.zeros(len(values), bool)
+        alike = np.zeros((len(values), coded.cells.shape[1]), np.int8)
         for _ in range(DRAWINGS if len(values) else 0):
-            one, other = (carriers[start + rng.integers(0, count)] for _ in range(2))
-            alike = (coded.cells[one] == coded.cells[other]).sum(1)  # common values count here, and are sorted out below
-            promising |= (one != other) & (alike >= COLUMNS)
-        kept = np.flatnonzero(promising)
+            one = rng.integers(0, count)
+            other = (one + rng.integers(1, count)) % count
+            alike += coded.cells[carriers[start + one]] == coded.cells[carriers[start + other]]
+        kept = np.flatnonzero((alike >= GOOD).sum(1) >= COLUMNS)  # common values count here, and are sorted out below
         if not len(kept):
             continue
         rows = np.concatenate([carriers[start[v] : start[v] + count[v]] for v in kept])
