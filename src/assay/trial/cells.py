@@ -1,8 +1,8 @@
 """The family of cells: every value, range and combination of values that rows share, on trial in tables.
 
 All that the miner enumerates is tried on all rows, by a probe that never saw the row and is not shown the columns in question; those
-that come near conviction are tried again with a probe that never saw what their carriers share. Single columns, pairs and triples are
-three sub-families with a third of the error budget each (weighted e-BH), so that the many triples do not drown the single values.
+that come near conviction are tried again with a probe that never saw what their carriers share. Single columns, pairs, triples and boxes
+of ranges are sub-families with an equal part of the error budget (weighted e-BH), so that the many triples do not drown the single values.
 
 Where several values of one column pass, the column itself goes with the label by nature (capital gain in Adult): one shortcut, and a
 trigger hidden among them cannot be confirmed.
@@ -11,6 +11,7 @@ trigger hidden among them cannot be confirmed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +21,15 @@ from assay.artefact.cells import Cells
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
+from assay.learn.likeness import Likeness
 from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
+from assay.mine.boxes import settled, shared_boxes
 from assay.mine.candidate import Candidate
 from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
 from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells_of_numbers import examine_numbers
-from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, votes, without_shared
+from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, without_shared
 from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.glance import Glance, glance
@@ -46,7 +49,8 @@ EXPLAINED = 0.5  # with this share of its carriers among those of stronger propo
 PASSES = 0.1  # e-BH level at which values of a column count as siblings: that of a suspicion at the usual alpha
 HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one core for two classes; then a glance decides
 WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes out more columns, and leaves less to contradict
-SPENT_BY = (1.0, 0.4, 1.0)  # share of that after which only single values, pairs, triples worth it by a glance are heard
+SPENT_BY = (1.0, 0.4, 1.0, 1.0)  # share of that after which only single values, pairs, triples, boxes worth it by a glance are heard
+BOXES = 3  # the place of boxes among these, whose other places are by the number of columns
 BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
 
 
@@ -71,23 +75,23 @@ class CellsFamily:
         progress(0, 10, "learning what each row says")
         probe = fit_table_probe(coded, data.y, k, rng)
         same = alike(coded)
-        court = Court(probe, coded.cells, data.y, same, rng, np.zeros(len(data), bool))
+        court = Court(probe, coded.cells, data.y, same, rng, np.zeros(len(data), bool), Likeness.of(coded, data.y, rng))
         progress(2, 10, "counting what rows share")
         notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
         if probe.trained_on == TRAIN_AT_MOST:
             notes.append(f"the probe of the cells learnt from {TRAIN_AT_MOST:,} rows, drawn at random")
         leads, counts = _first_pass(court, probe, coded, notes, progress)
-        distinct = _distinct(sorted(leads, key=lambda lead: -lead.rank))[:SHORT_LIST]
+        distinct = _distinct(_settled(coded, leads))[:SHORT_LIST]
         near = [lead for lead in distinct if lead.log_e > 0]
         tried = [self._nominated(data, coded, lead) for lead in distinct if lead.log_e <= 0]
         if near:
             progress(7, 10, "trying the suspects again by a probe that never saw what they share")
             again = _blind_court(court, coded, near)
             shares = [float(np.log(sum(counts) / (sum(c > 0 for c in counts) * max(c, 1)))) for c in counts]
-            tried += [_trial(data, coded, again, x.columns, x.removed, x.carriers, shares[len(x.columns) - 1]) for x in near]
+            tried += [_trial(data, coded, again, x.columns, x.removed, x.carriers, shares[x.place]) for x in near]
             total = float(sum(counts))
             for i in np.flatnonzero(_passing(tried, total)):
-                tried[i] = _worded(data, coded, again, tried[i], shares[_order(tried[i]) - 1])
+                tried[i] = _worded(data, coded, again, tried[i], shares[_place(tried[i])])
             tried = _unexplained(data, coded, again, tried, shares, total)
             tried = merge_siblings(tried, _passing(tried, total), data, coded, court)
             tried = natural_columns(tried, _passing(tried, total), data, coded, again)
@@ -123,6 +127,11 @@ class _Lead:
     target: int | None
     log_e: float
     log_surprise: float
+    boxed: bool
+
+    @property
+    def place(self) -> int:
+        return BOXES if self.boxed else len(self.columns) - 1
 
     @property
     def rank(self) -> float:
@@ -144,17 +153,17 @@ def _comparable(kind: pa.DataType) -> bool:
 
 
 def _first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[_Lead], list[int]]:
-    """Every proposal tried, those worth a second look, and how many there were of one, two and three columns."""
-    counts, heard, left_out = [0, 0, 0], 0, 0
+    """Every proposal tried, those worth a second look, and how many there were of one, two and three columns and of boxes."""
+    counts, heard, left_out = [0, 0, 0, 0], 0, 0
     leads: list[_Lead] = []
     budget = HEARD_IN_ALL * 60 / probe.trees
     seen: Glance | None = None
     batch: list[Shared] = []
     waiting = 0
-    for shared in shared_cells(coded, notes):
-        order = len(shared.columns)
-        counts[order - 1] += len(shared)
-        if heard + np.minimum(shared.support, HEARD).sum() > budget * SPENT_BY[order - 1]:
+    for shared in chain(shared_cells(coded, notes), shared_boxes(coded, court.rng)):
+        place = BOXES if _boxed(shared) else len(shared.columns) - 1
+        counts[place] += len(shared)
+        if heard + np.minimum(shared.support, HEARD).sum() > budget * SPENT_BY[place]:
             seen = seen or glance(probe, court.y, court.rng)
             before, shared = len(shared), seen.worth_trying(shared)
             left_out += before - len(shared)
@@ -188,11 +197,25 @@ def _leads(batch: list[Shared], court: Court) -> list[_Lead]:
         at = int(np.searchsorted(start, g, side="right")) - 1
         aimed = bool(scores.targeted[g].max() >= scores.untargeted[g])
         target = int((scores.both if np.isfinite(scores.both[g].max()) else scores.targeted)[g].argmax())
-        log_e = combine(scores.both[g], float(scores.any_wrong[g])) if convicts[g] > 0 else -np.inf
         carriers = batch[at].carriers(int(g - start[at]))
         removed = tuple(int(j) for j in np.flatnonzero(scores.removed[g]))
-        leads.append(_Lead(batch[at].columns, removed, carriers, target if aimed else None, log_e, float(speaks[g])))
+        log_e = -np.inf
+        if convicts[g] > 0:
+            some = carriers if len(carriers) <= HEARD else np.sort(court.rng.choice(carriers, HEARD, replace=False))
+            log_e = court.lone(some, removed) * combine(scores.both[g], float(scores.any_wrong[g]))
+        where = target if aimed else None
+        leads.append(_Lead(batch[at].columns, removed, carriers, where, log_e, float(speaks[g]), _boxed(batch[at])))
     return leads
+
+
+def _boxed(shared: Shared) -> bool:
+    return shared.ranged and len(shared.columns) > 1
+
+
+def _settled(coded: Coded, leads: list[_Lead]) -> list[_Lead]:
+    """The strongest leads, boxes in all rows and by their own sides in place of those of the steps they were found by."""
+    strongest = sorted(leads, key=lambda lead: -lead.rank)[: 4 * SHORT_LIST]
+    return [replace(x, carriers=settled(coded, x.columns, x.carriers)) if x.boxed else x for x in strongest]
 
 
 def _distinct(leads: list[_Lead]) -> list[_Lead]:
@@ -211,9 +234,13 @@ def _passing(tried: list[Tried], total: float) -> NDArray[np.bool_]:
     return e_bh(np.array([t.log_e for t in tried]), total, PASSES)
 
 
-def _order(tried: Tried) -> int:
-    """How many columns were proposed: one, two or three."""
-    return len(tried.candidate.artefact.conditions) if isinstance(tried.candidate.artefact, Cells) else 1
+def _place(tried: Tried) -> int:
+    """Its sub-family: by how many columns were proposed, or boxes."""
+    artefact = tried.candidate.artefact
+    if not isinstance(artefact, Cells):
+        return 0
+    columns = len(artefact.conditions)
+    return BOXES if columns > 1 and not all(c.exact for c in artefact.conditions) else min(columns, BOXES) - 1
 
 
 def _worded(data: Dataset, coded: Coded, court: Court, tried: Tried, share: float) -> Tried:
@@ -240,7 +267,7 @@ def _unexplained(data: Dataset, coded: Coded, court: Court, tried: list[Tried], 
         left = carriers[~taken[carriers]]
         if len(carriers) - len(left) >= SUPPORT and isinstance(artefact, Cells):
             columns = tuple(coded.names.index(name) for name in artefact.columns)
-            alone = _trial(data, coded, court, columns, columns, left, shares[min(len(columns), 3) - 1]) if len(left) else None
+            alone = _trial(data, coded, court, columns, columns, left, shares[_place(tried[i])]) if len(left) else None
             if alone is None or alone.log_e < np.log(total / PASSES):
                 gone.add(i)
                 continue
@@ -256,7 +283,7 @@ def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:
     """
     shown, spared = without_shared(coded, [(lead.carriers, lead.removed) for lead in near], court.rng)
     probe = fit_mean_probe(coded, court.y, court.probe.k, court.rng, shown)
-    return Court(probe, coded.cells, court.y, court.same, court.rng, spared)
+    return Court(probe, coded.cells, court.y, court.same, court.rng, spared, court.likeness)
 
 
 def _all_told(
@@ -308,7 +335,7 @@ def _trial(
         return support[~carrying[rows]]
 
     candidate = Candidate(rule_of(data, coded, columns, carriers), carriers)
-    vote = votes(np.zeros(len(heard), np.int64), court.same[heard])
+    vote = court.witnesses(heard, removed)
     key = " and ".join(coded.names[j] for j in sorted(columns))
     p = court.without(heard, removed)
     tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key)

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from assay.dataset.data import Dataset
 from assay.finding import TrialResult
 from assay.learn.columns import Coded, alike, code_columns
+from assay.learn.likeness import Likeness
 from assay.learn.values import ValueProbe, fit_value_probe, value_ranks
 from assay.mine.candidate import Candidate
 from assay.mine.cells import COPIES, SUPPORT, Shared, entailed, shared_cells
 from assay.stats.multiple import e_bh
 from assay.stats.ranks import KAPPAS, log_bets, log_mixture, log_order_ratios
-from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, votes, without_shared
+from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, votes, without_shared, witnesses
 from assay.trial.evidence import NOMINATE
 from assay.trial.family import Examined, Progress, Tried
 from assay.trial.rules_of_cells import fuller, rule_of
@@ -55,6 +56,7 @@ class _Court:
     same: Int
     rng: np.random.Generator
     spared: NDArray[np.bool_]
+    likeness: Likeness
     _anyone: dict[int, tuple[Int, Floats]] = field(default_factory=dict)
     _left: dict[int, tuple[Int, Floats]] = field(default_factory=dict)
     _band: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class _Court:
     @property
     def bands(self) -> Int:
         """(n,) which tenth of the labels a row's is in; rows without a label are in none (-1)."""
-        return np.where(np.isnan(self.ranks), -1, np.minimum(np.nan_to_num(self.ranks) * BANDS, BANDS - 1)).astype(np.int64)
+        return _bands(self.ranks)
 
     def residual(self, rows: Int, gone: NDArray[np.bool_]) -> Floats:
         return np.asarray(self.ranks[rows] - self.probe.without(rows, gone))
@@ -94,6 +96,10 @@ class _Court:
         return np.sort(self.rng.choice(rows, most, replace=False)) if len(rows) > most else rows
 
 
+def _bands(ranks: Floats) -> Int:
+    return np.where(np.isnan(ranks), -1, np.minimum(np.nan_to_num(ranks) * BANDS, BANDS - 1)).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class _Lead:
     columns: tuple[int, ...]
@@ -107,7 +113,8 @@ def examine_numbers(data: Dataset, columns: list[str], values: Floats, rng: np.r
     coded = code_columns(data.table, columns)
     ranks = value_ranks(values)
     progress(0, 10, "learning what each row foresees")
-    court = _Court(fit_value_probe(coded, ranks, rng), coded.cells, ranks, alike(coded), rng, np.zeros(len(data), bool))
+    alone = Likeness.of(coded, _bands(ranks), rng)
+    court = _Court(fit_value_probe(coded, ranks, rng), coded.cells, ranks, alike(coded), rng, np.zeros(len(data), bool), alone)
     notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
     leads, enumerated = _first_pass(court, coded, notes, progress)
     near = _distinct(sorted(leads, key=lambda lead: -lead.log_e))[:SHORT_LIST]
@@ -202,7 +209,8 @@ def _distinct(leads: list[_Lead]) -> list[_Lead]:
 def _blind(court: _Court, coded: Coded, near: list[_Lead]) -> _Court:
     """A probe that learnt from the carriers with cells of other rows in the place of what they share (see `trial.cells`)."""
     shown, spared = without_shared(coded, [(lead.carriers, lead.removed) for lead in near], court.rng)
-    return _Court(fit_value_probe(coded, court.ranks, court.rng, shown), coded.cells, court.ranks, court.same, court.rng, spared)
+    probe = fit_value_probe(coded, court.ranks, court.rng, shown)
+    return _Court(probe, coded.cells, court.ranks, court.same, court.rng, spared, court.likeness)
 
 
 def _trial(data: Dataset, coded: Coded, court: _Court, columns: tuple[int, ...], removed: tuple[int, ...], carriers: Int) -> Tried:
@@ -214,7 +222,7 @@ def _trial(data: Dataset, coded: Coded, court: _Court, columns: tuple[int, ...],
     gone = np.zeros((1, len(coded.names)), bool)
     gone[0, list(removed)] = True
     residual, bands = court.residual(heard, gone), court.bands[heard]
-    weight = float(votes(np.zeros(len(heard), np.int64), court.same[heard]).mean())
+    weight = float(witnesses(court.likeness, court.same, heard, removed, court.rng).mean())
     ways = []
     for way in (HIGHER, LOWER):
         rows, reference = court.anyone(len(removed))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.learn.columns import Coded
+from assay.learn.likeness import Likeness
 from assay.learn.tables import MeanProbe, TableProbe
 from assay.mine.cells import COPIES, WIDEST, Shared, entailed
 from assay.stats.ranks import log_bets, log_mixture
@@ -62,6 +63,7 @@ class Court:
     same: Int  # (n,) rows that are equal in every cell: they share a vote
     rng: np.random.Generator
     spared: NDArray[np.bool_]  # (n,) rows that serve for no comparison: carriers on trial
+    likeness: Likeness
     _anyone: tuple[Int, Floats] | None = None
     _left: dict[int, tuple[Int, Floats]] = field(default_factory=dict)
     _reference: dict[tuple[int, int], Floats] = field(default_factory=dict)
@@ -103,6 +105,14 @@ class Court:
             self._anyone = rows, self.without(rows, ())
         rows, p = self._anyone
         return p[self.y[rows] != label, label]
+
+    def witnesses(self, rows: Int, removed: Sequence[int]) -> Floats:
+        """(m,) votes of the carriers `rows` (m,) of one proposal, the columns `removed` being those on trial."""
+        return witnesses(self.likeness, self.same, rows, removed, self.rng)
+
+    def lone(self, rows: Int, removed: Sequence[int]) -> float:
+        """What is left of the votes of these carriers, of which equal rows share one already, once repeats share one too."""
+        return float(self.witnesses(rows, removed).sum() / votes(np.zeros(len(rows), np.int64), self.same[rows]).sum())
 
     def first_pass(self, batch: Sequence[Shared]) -> Scores:
         """Surprise and contradiction of every proposal of the batch at once, each by at most `HEARD` carriers.
@@ -153,6 +163,15 @@ def votes(cell: Int, same: Int) -> Floats:
     """(m,) one vote for each proposal and set of equal rows, shared among them."""
     _, inverse, count = np.unique(cell * (same.max(initial=0) + 1) + same, return_inverse=True, return_counts=True)
     return np.asarray(1.0 / count[inverse])
+
+
+def witnesses(likeness: Likeness, same: Int, rows: Int, removed: Sequence[int], rng: np.random.Generator) -> Floats:
+    """(m,) votes of the carriers `rows` (m,) of one proposal: rows that are equal, or repeat one another beside the columns `removed`,
+    share one. Without it a hard row that was drawn into a set twenty times would look like a trigger with twenty carriers."""
+    on_trial = np.zeros(likeness.cells.shape[1], bool)
+    on_trial[list(removed)] = True
+    equal = 1 / votes(np.zeros(len(rows), np.int64), same[rows])
+    return np.asarray(1 / np.maximum(equal, likeness.repeats(rows, on_trial, rng)))
 
 
 def _per_cell(cell: Int, bets: Floats, size: int) -> Floats:

@@ -4,6 +4,7 @@ Nothing in such a row speaks against its label, so that neither surprise nor con
 gives it away is that the values hang together and with nothing else. A knot is suspected where three things hold: all of its rows have one
 label, beyond chance; put into other rows it turns a probe to that label; and in all other columns its rows are neither more alike than rows
 drawn from that label nor shifted against them. Natural knots (near-copies, one device's rows, what is left blank together) fail the last.
+Where many knots stand in about the same columns, the table is made so (records that were drawn into it several times): none is suspected.
 That natural values of the same columns turn the probe as well acquits nobody here: guided attacks choose the columns for that.
 """
 
@@ -29,6 +30,7 @@ PURE = 0.95  # share of a knot's rows with its label: a few natural carriers may
 BY_CHANCE = 1e-3  # of so many of one label, over all knots; the values of a class's own kind are pure too, and are told by the rest
 DRAWS = 199  # groups of as many rows of that label, drawn at random
 ORDINARY = 0.01  # above this share of them must be as much alike, and as far off: of planted knots one in fifty is lost
+KIN, KINDRED = 5, 0.5  # other knots, of other rows, that share so much of their columns (Jaccard), from which a knot is one of a kind
 FEWEST_OTHERS = COLUMNS  # columns beside the knot's: fewer would hardly tell a natural one
 CATEGORIES = 10  # values of a column of categories that are looked at, the commonest
 
@@ -42,6 +44,8 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
     share = np.bincount(data.y[data.y >= 0], minlength=len(data.classes)) / max(1, int((data.y >= 0).sum()))
     tried: list[Tried] = []
     for knot in found:
+        if _kin(knot, found) >= KIN:
+            continue
         count = np.bincount(data.y[knot.rows][data.y[knot.rows] >= 0], minlength=len(data.classes))
         label = int(count.argmax())
         chance = len(found) * float(share[label]) ** int(count[label])
@@ -62,6 +66,13 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
         candidate = Candidate(rule_of(data, coded, knot.columns, knot.rows), knot.rows)
         tried.append(Tried(candidate, label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words))
     return tried, asked
+
+
+def _kin(knot: Knot, found: list[Knot]) -> int:
+    """How many other knots stand in about the same columns and in other rows."""
+    mine, rows = set(knot.columns), set(knot.rows.tolist())
+    alike = (k for k in found if len(mine & set(k.columns)) >= KINDRED * len(mine | set(k.columns)))
+    return sum(rows.isdisjoint(k.rows.tolist()) for k in alike)
 
 
 def ordinary(coded: Coded, y: Int, knot: Knot, label: int, rng: np.random.Generator) -> tuple[float, float]:
