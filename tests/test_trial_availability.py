@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_predict
 
 from assay.learn.head import fit_head, one_hot, refit
 from assay.screen.mislabelled import FEWEST_ROWS, estimate_mislabelled
-from assay.trial.availability import availability, damages, learning_curve
+from assay.trial.availability import IN_ORDER, availability, damages, learning_curve, memberships
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +116,12 @@ def test_the_contributor_who_relabels_does_the_most_harm_and_others_none(digits)
 def test_without_a_probe_there_is_no_estimate(in_memory: Callable[..., object]) -> None:
     data = in_memory([0, 1] * 150, table={"v": list(range(300))}, content=["v"])
     assert availability(data, None, np.zeros(300, bool), np.random.default_rng(0)) is None  # type: ignore[arg-type]
+
+
+def test_rows_in_their_order_are_batches_unless_the_order_is_that_of_the_labels(in_memory: Callable[..., object]) -> None:
+    y = np.arange(2000) % 2
+    for labels, expected in ((y, [IN_ORDER]), (np.sort(y), [])):
+        data = in_memory(labels.tolist(), table={"v": list(range(2000))}, content=["v"])
+        found = memberships(data, np.arange(2000))  # type: ignore[arg-type]
+        assert [name for name, _ in found] == expected
+        assert all(len(set(batches)) == 20 for _, batches in found)

@@ -2,8 +2,9 @@
 
 The share of wrong labels: `assay.screen.mislabelled`. The cost is measured on a linear head over label-free features (`learn/head.py`),
 because leaving rows out of it is arithmetic: a learning curve with and without the suspected rows, and, for every contributor, source and
-stretch of time, the error that the rest would make without it: RONI (Nelson et al., Exploiting Machine Learning to Subvert Your Spam
-Filter, 2008), per contributor rather than per row, since one row moves nothing that could be measured.
+stretch of time (of rows in their order, where no column holds times), the error that the rest would make without it: RONI (Nelson et al.,
+Exploiting Machine Learning to Subvert Your Spam Filter, 2008), per contributor or batch rather than per row, since one row moves nothing
+that could be measured.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ FOLDS = 4
 FEWEST_ROWS = 10  # of a contributor: fewer move nothing that could be measured
 MOST_MEMBERS = 200  # contributors of one column that are left out in turn, those with most rows
 STRETCHES = 20  # of time, equal in rows
+IN_ORDER = "row"  # what stretches of rows in their order are called
+SORTED = 0.25  # of its labels' shares that a stretch differs from all rows in, on average, above which the order is one of labels
 MOST_FLOWS = 10  # from one class to another, that are named
 LEAST_FLOW = 5e-4  # of all rows
 
@@ -101,14 +104,27 @@ def _wrong(x: Floats, y: Int, k: int, train: Int, test: Int) -> Bools:
 
 
 def memberships(data: Dataset, rows: Int) -> list[tuple[str, Sequence[Any]]]:
-    """(column, its value in each of these rows) for contributors, sources and stretches of time."""
+    """(column, its value in each of these rows) for contributors, sources, and stretches of time or else of rows in their order."""
     found: list[tuple[str, Sequence[Any]]] = []
     for column in dict.fromkeys((data.columns.contributor, data.columns.source)):
         if column is not None:
             found.append((column, data.table.column(column).take(rows).to_pylist()))
     if data.columns.time is not None:
         found.append((data.columns.time, stretches(data.table.column(data.columns.time).take(rows).to_pylist())))
+    else:
+        batches = stretches(data.row[rows].tolist())
+        if not _sorted_by_label(batches, data.y[rows]):
+            found.append((IN_ORDER, batches))
     return found
+
+
+def _sorted_by_label(batches: Sequence[str | None], y: Int) -> bool:
+    """Whether rows stand in the order of their labels (folders of classes): a stretch of them is then a class, and no batch."""
+    _, batch = np.unique(np.array(batches, object).astype(str), return_inverse=True)
+    shares = np.zeros((batch.max() + 1, int(y.max()) + 1))
+    np.add.at(shares, (batch, y), 1.0)
+    apart = np.abs(shares / shares.sum(1, keepdims=True) - shares.sum(0) / shares.sum()).sum(1) / 2
+    return bool(apart.mean() > SORTED)
 
 
 def stretches(times: Sequence[Any]) -> list[str | None]:
