@@ -8,7 +8,8 @@ reviewers' majority, over the 100 labels that confident learning had put forward
 
 Planted: labels flipped evenly, or to the next class, at 1, 5 and 20 %; a plain cross-fitted probe. Columns: AUROC, average precision, share
 flagged, precision and recall of the flags; Brier score and expected calibration error (ten equal bins) of the chance that a label is
-wrong: ours (`assay.screen.error_chance`) and cleanlab's one minus label quality. Reliability points go to FOLDER/reliability.csv.
+wrong: ours (`assay.screen.error_chance`) and cleanlab's one minus label quality. Reliability points go to FOLDER/reliability.csv, and
+their plot, all sets together, to FOLDER/reliability.svg.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from assay.bench import sets as real_sets
+from assay.report.plots.svg import Plot, framed, standalone, words_at
 from assay.screen.label_errors import find_label_errors
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -34,6 +36,7 @@ from screens import probe, represent
 
 PLANTED = ("sms", "davidson", "ag_news", "adult", "letter", "digits_table", "mnist", "cifar10")
 BINS = 10
+SIDE, MARGIN = 380, 48  # of the plot, in pixels
 COLUMNS = ("set", "wrong", "method", "AUROC", "AP", "flagged", "precision", "recall", "Brier", "ECE", "estimated wrong")
 HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
@@ -73,6 +76,36 @@ def calibration(name: str, chance: np.ndarray, bad: np.ndarray, points: list[lis
             points.append([name, b, int(inside.sum()), round(said, 5), round(seen, 5)])
             total += inside.mean() * abs(said - seen)
     return total
+
+
+def drawn(points: list[list[object]]) -> str:
+    """Of all cells together: the share that was wrong, by the chance that was said; a dot a bin, its area by its rows."""
+
+    def place(said: float, seen: float) -> tuple[float, float]:
+        return MARGIN + (SIDE - 2 * MARGIN) * said, SIDE - MARGIN - (SIDE - 2 * MARGIN) * seen
+
+    (x0, y0), (x1, y1) = place(0, 0), place(1, 1)
+    body = [f'<path class="axis line" d="M{x0} {y1}V{y0}H{x1}"/><path class="axis line" d="M{x0} {y0}L{x1} {y1}" stroke-dasharray="4 4"/>']
+    for number, method in enumerate(("assay", "cleanlab")):
+        mine = [(int(b), int(n), float(said), float(seen)) for name, b, n, said, seen in points if str(name).endswith(f", {method}")]
+        at = []
+        for b in range(BINS):
+            inside = [(n, said, seen) for which, n, said, seen in mine if which == b]
+            rows = sum(n for n, _, _ in inside)
+            if rows:
+                said, seen = (sum(p[0] * p[i] for p in inside) / rows for i in (1, 2))
+                x, y = place(said, seen)
+                at.append(f"{x:.1f} {y:.1f}")
+                size = 2 + 7 * (rows / sum(n for _, n, _, _ in mine)) ** 0.5
+                note = f"{method}: {rows:,} rows said to be wrong with {said:.0%}; {seen:.1%} were"
+                body.append(f'<circle class="f{number}" cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}"><title>{note}</title></circle>')
+        body.append(f'<path class="line s{number}" stroke-width="2" d="M{"L".join(at)}"/>')
+    body += [words_at(*place(v, -0.06), f"{v:.0%}", "middle") + words_at(*place(-0.02, v), f"{v:.0%}", "end") for v in (0.0, 0.5, 1.0)]
+    body.append(words_at(*place(0.5, -0.13), "chance that the label is wrong, as said", "middle"))
+    svg = framed(SIDE, SIDE, "Reliability of the chance that a label is wrong", "".join(body), "reliability")
+    caption = "Share of labels that were wrong, by the chance that was said; the dashed line is a chance that means what it says."
+    legend = (("f0", "assay"), ("f1", "cleanlab (one minus self-confidence)"))
+    return standalone(Plot("reliability", "Of labels said to be wrong, how many were", caption, svg, legend=legend))
 
 
 def real(points: list[list[object]]) -> None:
@@ -129,6 +162,7 @@ def main() -> int:
         writer = csv.writer(file)
         writer.writerow(["set and method", "bin", "rows", "said", "seen"])
         writer.writerows(points)
+    (asked.out / "reliability.svg").write_text(drawn(points), "utf-8")
     return 0
 
 
