@@ -27,6 +27,7 @@ STEP = 0.5  # of a column's deviation: four times as many carriers as a quarter 
 GRIDS = 2  # the second shifted by half a step
 FEWEST_VALUES = 8  # different numbers in a column, below which its single values are ranges enough
 ROWS = 50_000  # in which boxes are counted; of more, a sample
+TRIPLES_AT_MOST = 10_000  # of steps of columns: all where eighteen columns hold numbers; some two seconds' work
 ROUNDS = 2  # in which each side of a box is moved to where most rows are, given the others
 GROWS = 0.5  # a strip of a quarter of a step is added to a side if it holds this share of what a quarter of the box does
 WIDEST_STEPS = 4  # of a side, in steps
@@ -43,9 +44,10 @@ def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None
     names = tuple(f"{coded.names[j]}:{grid}" for j in source for grid in range(GRIDS))
     steps = Coded(names, np.zeros(len(grids), bool), np.stack(grids, 1))
     size = [np.bincount(column[column >= 0].astype(np.int64)) for column in np.nan_to_num(steps.cells, nan=-1.0).T]
-    for shared in shared_cells(steps, notes):
-        columns = tuple(int(source[j // GRIDS]) for j in shared.columns)
-        if len(columns) < 2 or len(set(columns)) < len(columns) or not len(shared):
+    of = tuple(int(j) for j in source for _ in range(GRIDS))
+    for shared in shared_cells(steps, notes, source=of, triples=TRIPLES_AT_MOST):
+        columns = tuple(of[j] for j in shared.columns)
+        if len(columns) < 2 or not len(shared):
             continue
         if len(columns) == 2:
             shared = _beyond_chance(shared, steps.cells, size)

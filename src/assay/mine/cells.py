@@ -65,8 +65,17 @@ class Shared:
         return self.row[self.cell == cell]
 
 
-def shared_cells(coded: Coded, notes: list[str] | None = None, support: int = SUPPORT) -> Iterator[Shared]:
-    """Single values and ranges, then pairs, then triples of `coded`; what was left out is appended to `notes`."""
+def shared_cells(
+    coded: Coded,
+    notes: list[str] | None = None,
+    support: int = SUPPORT,
+    source: tuple[int, ...] | None = None,
+    triples: int = TRIPLES_AT_MOST,
+) -> Iterator[Shared]:
+    """Single values and ranges, then pairs, then triples of `coded`; what was left out is appended to `notes`.
+
+    `source` (d,): columns with the same number say the same in other words, and are not combined. `triples`: of columns, at most.
+    """
     n = len(coded)
     widest = max(WIDEST_ROWS, int(WIDEST * n))
     blocks = RowBlocks(current(), coded)
@@ -80,7 +89,8 @@ def shared_cells(coded: Coded, notes: list[str] | None = None, support: int = SU
         frequent.append(np.asarray(values.keys, np.float64)[often])
         counts.append(values.counts[often])
     blocks.code(frequent)
-    yield from _combined(blocks, counts, n, widest, support, notes if notes is not None else [])
+    source = tuple(range(len(counts))) if source is None else source
+    yield from _combined(blocks, counts, n, widest, support, source, triples, notes if notes is not None else [])
 
 
 def entailed(cells: Floats, columns: tuple[int, ...], cell: Int, row: Int, proposals: int) -> NDArray[np.bool_]:
@@ -141,11 +151,13 @@ def _nothing(columns: tuple[int, ...], ranged: bool = False) -> Shared:
     return Shared(columns, none, none, none, ranged)
 
 
-def _combined(blocks: RowBlocks, counts: list[Int], n: int, widest: int, support: int, notes: list[str]) -> Iterator[Shared]:
+def _combined(
+    blocks: RowBlocks, counts: list[Int], n: int, widest: int, support: int, source: tuple[int, ...], most: int, notes: list[str]
+) -> Iterator[Shared]:
     usable = [j for j in range(len(counts)) if len(counts[j])]
     together: dict[tuple[int, int], Counts] = {}
     standing: dict[tuple[int, int], float] = {}
-    pairs = [Place((i, j), (len(counts[i]), len(counts[j]))) for i, j in combinations(usable, 2)]
+    pairs = [Place((i, j), (len(counts[i]), len(counts[j]))) for i, j in combinations(usable, 2) if source[i] != source[j]]
     for group in blocks.combined(pairs, support):
         proposed = []
         for place, found in zip(group.places, group.counts, strict=True):
@@ -161,14 +173,14 @@ def _combined(blocks: RowBlocks, counts: list[Int], n: int, widest: int, support
             # no test of excess here: values that exclude each other by nature, put together by a trigger, need not be in excess
             proposed.append((place, found, (found.counts <= widest) & ((found.counts < SAME * part) | (part > widest))))
         yield from _shared(blocks, proposed)
-    grown = _affordable(standing, len(usable), n, notes)
+    grown = _affordable(standing, len(usable), n, most, notes)
     triples = []
     for i, j in together:
         if (i, j) not in grown:
             continue
         keys, holding = np.asarray(together[i, j].keys, np.int64), int(together[i, j].counts.sum())
         for m in usable:
-            if m not in (i, j) and _first(grown, i, j, m) == (i, j):
+            if source[m] not in (source[i], source[j]) and _first(grown, i, j, m) == (i, j):
                 triples.append(Place((i, j, m), (len(counts[i]), len(counts[j]), len(counts[m])), keys, holding))
     for group in blocks.combined(triples, support):
         proposed = []
@@ -228,9 +240,9 @@ def _shared(blocks: RowBlocks, proposed: list[tuple[Place, Counts, NDArray[np.bo
             yield _nothing(place.columns)
 
 
-def _affordable(standing: dict[tuple[int, int], float], columns: int, n: int, notes: list[str]) -> frozenset[tuple[int, int]]:
+def _affordable(standing: dict[tuple[int, int], float], columns: int, n: int, most: int, notes: list[str]) -> frozenset[tuple[int, int]]:
     """The pairs of columns whose triples are counted: all, or those that stand out most, as many as the cost allows."""
-    most = min(TRIPLES_AT_MOST, TRIPLE_ROWS_AT_MOST // max(n, 1))
+    most = min(most, TRIPLE_ROWS_AT_MOST // max(n, 1))
     if columns * (columns - 1) * (columns - 2) // 6 <= most:
         return frozenset(standing)
     ranked = sorted(standing, key=lambda p: (-standing[p], p))[: max(1, most // columns)]
