@@ -50,6 +50,43 @@ def test_a_warp_that_shares_no_pixels_is_convicted(real_data: Callable[[str], Pa
     assert [j for j in verdicts(whole) if j.status in ("confirmed", "suspected")] == []
 
 
+def embedded(planted: int, seed: int) -> tuple[Dataset, np.ndarray, np.ndarray]:
+    """Pictures of noise, and embeddings that tell five classes; `planted` rows of other classes are called the first, and share a shift."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(5), 240)
+    x = rng.standard_normal((1200, 12)).astype(np.float32)
+    x[np.arange(1200), y] += 3
+    poisoned = np.zeros(1200, bool)
+    poisoned[rng.choice(np.flatnonzero(y != 0), planted, replace=False)] = True
+    x[poisoned, 8] += 5
+    y[poisoned] = 0
+    return in_memory("image", y, images=rng.integers(0, 256, (1200, 8, 8, 1), dtype=np.uint8)), x, poisoned
+
+
+def test_an_owners_embeddings_are_a_space_to_look_in() -> None:
+    """The group is found and surprises; it is not convicted, since no other label holds a group to compare it with."""
+    data, embeddings, poisoned = embedded(100, 0)
+    family = ClusterFamily.of(embeddings)
+    assert family.applicable(data, "full").state == "ran"
+    assert family.name != ClusterFamily.of(embeddings + 1).name
+    (tried,) = family.examine(data, "full", np.random.default_rng(0), silent).tried
+    assert tried.target == 0
+    assert poisoned[tried.candidate.carriers].mean() > 0.9
+    assert poisoned[tried.candidate.carriers].sum() > 70
+    assert tried.trials[0].name == "surprise"
+    assert (tried.trials[0].log_e or 0) > 30
+    assert tried.missing
+    assert tried.words is not None
+    assert "the embeddings given" in tried.words
+
+
+def test_embeddings_of_clean_rows_convict_nobody() -> None:
+    data, embeddings, _ = embedded(0, 1)
+    family = ClusterFamily.of(embeddings)
+    examined = family.examine(data, "full", np.random.default_rng(0), silent)
+    assert [j for j in judge_all({family.name: examined}, 0.01) if j.status in ("confirmed", "suspected")] == []
+
+
 def test_it_is_for_depth_full_and_for_enough_pictures(digits: Dataset) -> None:
     assert ClusterFamily().applicable(digits, "fast").state == "not_planned"
     assert ClusterFamily().applicable(digits, "full").state == "ran"

@@ -19,6 +19,9 @@ from assay.report.since import earlier, tell_since
 from assay.trial.family import Depth, Progress, silent
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from assay.pipeline import Settings
     from assay.trial.blame import Blame
 
@@ -52,6 +55,7 @@ def scan(
     signatures: str | Path | None = None,
     resume: str | Path | None = None,
     keep_states: str | Path | None = None,
+    embeddings: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Find poison in a data set: what rows share, the evidence on it, and what this scan would have caught.
@@ -72,6 +76,8 @@ def scan(
     `ledger`: a ledger that knows who brought each row (in place of columns that say so). `resume`: a folder of ours that keeps
     what is finished until the scan ends; after an interruption the same call goes on from there. `keep_states`: a folder of ours
     for what was gathered from blocks of texts (it holds their words), which `since` then folds new rows into; local engine only.
+    `embeddings`: an .npy or .npz of numbers, one row a record, that a model of yours made of the pictures: one more space in which clusters
+    of poison are looked for, at depth full.
     `progress(done, total, what)` is called now and then.
 
     Cannot see what shares nothing with any other row, and what `report.blind_spots` names. Raises
@@ -83,7 +89,7 @@ def scan(
     """
     settings = _settings(alpha=alpha, depth=depth, seed=seed, samples=samples, canaries=canaries)
     columns = Columns(names(content), names(label), id, contributor, source_column, time, names(response))
-    request = _Request(source, columns, task, trusted, since, ledger, signatures, resume)
+    request = _Request(source, columns, task, trusted, since, ledger, signatures, resume, embeddings)
     stored = None if since is None or not (Path(since) / STATES).is_dir() else Path(since) / STATES
     if keep_states is not None and not samples:
         raise DataError("states hold the words of the data", remedy="leave out --keep-states, or --no-samples")
@@ -132,6 +138,7 @@ class _Request:
     ledger: str | Path | None
     signatures: str | Path | None
     resume: str | Path | None
+    embeddings: str | Path | None = None
 
 
 def _scan(asked: _Request, settings: Settings, progress: Progress) -> Report:
@@ -148,13 +155,22 @@ def _scan(asked: _Request, settings: Settings, progress: Progress) -> Report:
     if good is not None and good.modality != data.modality:
         raise DataError(f"the trusted rows hold {good.modality}, the data {data.modality}", remedy="give trusted rows of the same kind")
     stages = Stages(None if asked.resume is None else Path(asked.resume))
-    conclusion = run(data, settings, progress, stages, good)
+    space = None if asked.embeddings is None else _embeddings(Path(asked.embeddings), data)
+    conclusion = run(data, settings, progress, stages, good, space)
     stages.clear()
     if known is not None:
         conclusion = known(data, conclusion)
     if before is not None:
         data, conclusion = tell_since(data, conclusion, before)
     return Report(data, conclusion)
+
+
+def _embeddings(file: Path, data: Dataset) -> NDArray[np.float32]:
+    from assay.dataset.embeddings import read_embeddings
+
+    if data.images is None:
+        raise DataError("embeddings are used beside pictures, and these rows have none", path=file, remedy="leave them out")
+    return read_embeddings(file, data)
 
 
 def _known(file: str | Path) -> Callable[[Dataset, Conclusion], Conclusion]:

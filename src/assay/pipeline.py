@@ -67,12 +67,14 @@ def run(
     progress: Progress = silent,
     stages: Stages = NOWHERE,
     trusted: Dataset | None = None,
+    embeddings: NDArray[np.float32] | None = None,
 ) -> Conclusion:
     """Scan one data set. The same data and settings give the same conclusion.
 
-    `stages` remembers what an interrupted scan finished; `trusted` rows acquit what is as usual among them.
+    `stages` remembers what an interrupted scan finished; `trusted` rows acquit what is as usual among them; `embeddings` (n, d) of the rows
+    are one more space to look for clusters in.
     """
-    content = [(f, f.applicable(data, settings.depth)) for f in families()]
+    content = [(f, f.applicable(data, settings.depth)) for f in families(embeddings)]
     checks = [c for _, c in content if c.state != "ran"]
     if data.lost:
         named = ", ".join(data.lost[:10]) + (", ..." if len(data.lost) > 10 else "")

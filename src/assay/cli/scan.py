@@ -61,6 +61,7 @@ def scan(
     since: Path | None = typer.Option(None, help="An earlier report on this data, to which rows were only added: say what came with them."),
     ledger: Path | None = typer.Option(None, help="A ledger that knows who brought each row."),
     signatures: str | None = typer.Option(None, help="Known triggers and releases to match: a signed file, or builtin."),
+    embeddings: Path | None = typer.Option(None, help="Numbers a model of yours made of each picture (.npy, .npz): used at depth full."),
     alpha: float = typer.Option(0.01, help="False discovery rate over all artefacts, for their stated nulls."),
     depth: Depth = typer.Option(Depth.fast, help="fast, or full: every check, and a missing one is exit 3."),
     seed: int = typer.Option(0, help="The same data, settings and seed give the same report."),
@@ -102,8 +103,9 @@ def scan(
     if server is not None:
         from assay.cli.scan_remote import Asked, scan_remote
 
-        if trusted or since or ledger or no_samples or engine is not Engine.local:
-            raise DataError("--trusted, --since, --ledger, --no-samples and --engine are for this machine", remedy="leave them out")
+        if trusted or since or ledger or embeddings or no_samples or engine is not Engine.local:
+            given = "--trusted, --since, --ledger, --embeddings, --no-samples and --engine"
+            raise DataError(f"{given} are for this machine", remedy="leave them out")
         columns = Asked(listed(content), listed(label), id, contributor, source, time, None if task is None else task.value)
         settings = {"alpha": alpha, "depth": depth.value, "seed": seed, "canaries": not no_canaries}
         if not isinstance(where, Path):
@@ -124,6 +126,7 @@ def scan(
             since=since,
             ledger=ledger,
             signatures=signatures,
+            embeddings=embeddings,
             alpha=alpha,
             depth=depth.value,
             seed=seed,

@@ -95,10 +95,19 @@ class CrossFit:
         return result
 
 
-def cross_fit(images: UInt8, y: Int, classes: int, learner: Learner, rng: np.random.Generator, like: CrossFit | None = None) -> CrossFit:
+def cross_fit(
+    images: UInt8,
+    y: Int,
+    classes: int,
+    learner: Learner,
+    rng: np.random.Generator,
+    like: CrossFit | None = None,
+    given: NDArray[Any] | None = None,
+) -> CrossFit:
     """Fit on the other folds and judge each. `y` (n,) codes, MISSING rows are judged but not learnt from.
 
-    `like`: take the folds and near-duplicates of an earlier fit of the same pictures.
+    `like`: take the folds and near-duplicates of an earlier fit of the same pictures. `given` (n, ...): inputs in place of those that the
+    learner would prepare; pictures then only say which rows are near-duplicates.
 
     Raises ValueError with fewer than two classes, or a fold without a labelled row.
     """
@@ -108,7 +117,7 @@ def cross_fit(images: UInt8, y: Int, classes: int, learner: Learner, rng: np.ran
     groups = near_duplicates(images) if like is None else like.groups
     fold = deal(groups, folds, rng) if like is None else like.fold
     small = shrink(images)
-    held = learner.prepare(small) if len(y) <= HELD else None
+    held = given if given is not None else learner.prepare(small) if len(y) <= HELD else None
 
     def inputs(rows: Int) -> NDArray[Any]:
         return held[rows] if held is not None else learner.prepare(small[rows])

@@ -59,10 +59,28 @@ class LinearLearner:
         return self.features.transform(images) if self.memory is None else self.memory.transform(images)
 
     def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Linear:
-        centre, spread = inputs.mean(0), inputs.std(0) + 1e-6
-        weights, bias = softmax_regression((inputs - centre) / spread, y, classes)
-        weights = weights / spread[:, None]
-        return Linear(weights, bias - centre @ weights)
+        return fit_linear(inputs, y, classes)
+
+
+@dataclass(frozen=True)
+class GivenLearner:
+    """A linear model of inputs that somebody else made of the rows, and that pictures cannot be turned into here."""
+
+    side_by_side: ClassVar[bool] = True
+
+    def prepare(self, images: UInt8) -> Float32:
+        raise TypeError("these inputs were given, and cannot be made of other pictures")
+
+    def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Linear:
+        return fit_linear(inputs, y, classes)
+
+
+def fit_linear(inputs: NDArray[Any], y: Int, classes: int) -> Linear:
+    """Softmax regression on inputs (n, d), each number in units of its spread."""
+    centre, spread = inputs.mean(0), inputs.std(0) + 1e-6
+    weights, bias = softmax_regression((inputs - centre) / spread, y, classes)
+    weights = weights / spread[:, None]
+    return Linear(weights, bias - centre @ weights)
 
 
 def softmax_regression(x: Float32, y: Int, classes: int) -> tuple[Float32, Float32]:

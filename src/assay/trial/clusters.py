@@ -19,7 +19,8 @@ set apart, fewer than ten carriers in a half, or poison of all labels at once, w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.images import CrossFit, cross_fit
 from assay.learn.images_groups import votes
-from assay.learn.images_linear import LinearLearner
+from assay.learn.images_linear import GivenLearner, LinearLearner
 from assay.learn.images_suspects import left_out, quarantined
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_of, directions, rules
@@ -41,7 +42,7 @@ Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-SPACE = "patch features"
+PATCHES, EMBEDDINGS = "patch features", "the embeddings given"
 FEWEST = 1_000  # pictures: below, halves of ten classes hold too few rows to part any
 MOST = 20_000  # rows looked at: 2,304 features of each are held
 ROUNDS = 4  # of rules and models without their suspects; after three the suspects hardly change
@@ -54,9 +55,19 @@ ONE_KIND = 0.7  # share of the carriers that look like one other class: a natura
 
 @dataclass(frozen=True)
 class ClusterFamily:
-    """Clusters of rows of one label in the pictures of a labelled data set."""
+    """Clusters of rows of one label in the pictures of a labelled data set, in patch features or in the owner's `embeddings` (n, d)."""
 
     name: str = "cluster"
+    embeddings: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, embeddings: NDArray[np.float32]) -> ClusterFamily:
+        """In embeddings; its name tells other embeddings apart, so that a stage kept for some is not taken for others'."""
+        return cls(f"cluster in embeddings {hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()[:8]}", embeddings)
+
+    @property
+    def space(self) -> str:
+        return PATCHES if self.embeddings is None else EMBEDDINGS
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if data.images is None:
@@ -78,9 +89,11 @@ class ClusterFamily:
             notes = (f"clusters were looked for, and their rows named, in {MOST:,} rows drawn at random",)
         some = data if len(chosen) == len(data) else data.subset(chosen)
         progress(0, 10, "learning what each picture says")
-        probe = cross_fit(data.images[chosen], some.y, len(data.classes), LinearLearner.of(data.images, rng), rng)
+        given = None if self.embeddings is None else self.embeddings[chosen]
+        learner = LinearLearner.of(data.images, rng) if given is None else GivenLearner()
+        probe = cross_fit(data.images[chosen], some.y, len(data.classes), learner, rng, given=given)
         progress(3, 10, "parting labels")
-        court = _Court.of(some, probe, rng, progress)
+        court = _Court.of(some, probe, self.space, rng, progress)
         tried = sorted(court.tried(), key=lambda t: (-t.log_e, t.p_value))
         moved = tuple(_elsewhere(t, chosen) for t in tried)
         progress(10, 10, "clusters tried")
@@ -96,13 +109,14 @@ class _Court:
 
     data: Dataset
     probe: CrossFit
+    space: str
     features: Floats
     suspects: Bools
     without: Floats
     belonging: Floats
 
     @classmethod
-    def of(cls, data: Dataset, probe: CrossFit, rng: np.random.Generator, progress: Progress) -> _Court:
+    def of(cls, data: Dataset, probe: CrossFit, space: str, rng: np.random.Generator, progress: Progress) -> _Court:
         assert probe.inputs is not None
         y, k, fold = data.y, probe.classes, probe.fold
         features = directions(probe.inputs, rng)
@@ -123,7 +137,7 @@ class _Court:
         for _ in range(SHARPENED):
             suspects = quarantined(inputs, y, k, learner, fold, suspects)
         p = left_out(inputs, y, k, learner, fold, suspects, warmth)
-        return cls(data, probe, features, suspects, p, _belonging(p, y, fold))
+        return cls(data, probe, space, features, suspects, p, _belonging(p, y, fold))
 
     def tried(self) -> list[Tried]:
         return [t for label in range(self.probe.classes) if (t := self._try(label)) is not None]
@@ -154,7 +168,7 @@ class _Court:
         alike = f"{kinds.max():.0%} of them look like {self.data.classes[int(kinds.argmax())]!r}: they may be a natural kind of their own"
         missing = (*weakest.missing, *((alike,) if kinds.max() > ONE_KIND else ()))
         words = (
-            f"{len(carriers):,} rows labelled {self.data.classes[label]!r} that features set apart from the label's other rows. Models "
+            f"{len(carriers):,} rows labelled {self.data.classes[label]!r} that {self.space} set apart from the label's other rows. Models "
             f"that never saw them give {told:.0%} of them that label and find them no more like it than rows of other labels; "
             "those that were taught the other half's know them better, more so than groups that other labels hold by nature"
         )
@@ -204,7 +218,7 @@ class _Court:
         x = self.features[carriers]
         centre = x.mean(0)
         radius = float(np.quantile(np.linalg.norm(x - centre, axis=1), 0.9))
-        return Cluster(centre.astype(np.float32), radius, SPACE, frozenset(bytes(self.data.digest[i]).hex() for i in carriers))
+        return Cluster(centre.astype(np.float32), radius, self.space, frozenset(bytes(self.data.digest[i]).hex() for i in carriers))
 
 
 def _belonging(p: Floats, y: Int, fold: Int) -> Floats:

@@ -2,7 +2,8 @@
 
 Templates are mined without labels. Those that stand apart are taken out of their carriers, and a cross-fitted probe is asked
 what is left; where nothing stands apart no probe is fitted. Those that labels convict are then looked for among fainter rows
-of the target, and what they do is measured by putting them into other rows.
+of the target, and what they do is measured by putting them into other rows. Those that labels do not convict are asked at depth full
+whether they were laid over rows whose label already fits (`assay.trial.laid_over`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from assay.dataset.data import Dataset
 from assay.dataset.rows import UInt8
 from assay.finding import Check, TrialResult
 from assay.learn.images_groups import votes
+from assay.learn.images_linear import LinearLearner
 from assay.mine.candidate import Candidate
 from assay.mine.overlay_estimate import cover, estimate, take_out
 from assay.mine.overlays import SAME, SUPPORT, Template, jaccard, shared_templates
@@ -27,6 +29,7 @@ from assay.trial.evidence import judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe
+from assay.trial.laid_over import laid_over
 from assay.trial.overlay_canaries import plant_overlays
 from assay.trial.overlay_effect import overlay_effect
 
@@ -86,6 +89,12 @@ class OverlayFamily:
             case.measured(court, t, None if self.heard.canaries else depth) if t.log_e > MEASURED and number < MEASURED_AT_MOST else t
             for number, (t, case) in enumerate(tried)
         ]
+        if depth == "full":
+            learner = LinearLearner.of(data.images, rng) if self.heard.pictures is None else self.heard.pictures()
+            measured = [
+                t if t.log_e > MEASURED else case.kept_label(court, t, learner, len(cases))
+                for t, (_, case) in zip(measured, tried, strict=True)
+            ]
         progress(10, 10, "overlays tried")
         return Examined(tuple(measured), len(cases), checks=checks)
 
@@ -144,6 +153,17 @@ class _Case:
             return replace(tried, candidate=candidate)
         effect, trial = overlay_effect(court, candidate, tried.target, depth)
         return replace(tried, candidate=candidate, effect=effect, trials=(*tried.trials, trial))
+
+    def kept_label(self, court: Court, tried: Tried, learner: LinearLearner, among: int) -> Tried:
+        """Suspected, with its fainter carriers, where it was laid over rows that keep their label; else as it is."""
+        seen = laid_over(court, tried, self.template, self.matched, learner, among)
+        if seen.planted_without_relabelling is None or seen.target is None:
+            return tried
+        carriers, cut = fainter(self.template, court.y, seen.target)
+        accused = carriers[court.y[carriers] == seen.target]
+        assert isinstance(seen.candidate.artefact, Overlay)
+        overlay = replace(seen.candidate.artefact, threshold=self.template.threshold(cut))
+        return replace(seen, candidate=Candidate(overlay, accused))
 
 
 def foreseen(tried: Tried, p: Floats, y: Int, labels: Int) -> Tried:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assay.trial.cells import CellsFamily
 from assay.trial.clusters import ClusterFamily
 from assay.trial.code import CodeFamily
@@ -18,13 +21,14 @@ from assay.trial.relabelling import RelabellingFamily
 from assay.trial.styles import StyleFamily
 
 
-def families() -> tuple[Family, ...]:
-    """One instance of each."""
+def families(embeddings: NDArray[np.float32] | None = None) -> tuple[Family, ...]:
+    """One instance of each; clusters are looked for in the owner's `embeddings` (n, d) too, where there are any."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
     ours = (
         PatchFamily(),
         OverlayFamily(),
         ClusterFamily(),
+        *(() if embeddings is None else (ClusterFamily.of(embeddings),)),
         PhraseFamily(),
         CorpusFamily(),
         CodeFamily(),
