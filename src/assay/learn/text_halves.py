@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.learn.images_linear import Linear, softmax_regression
 from assay.learn.text import fit_words
 
 Int = NDArray[np.int64]
@@ -34,3 +35,13 @@ class WordFitter:
 
     def fit(self, inputs: Any, y: Int, classes: int) -> WordModel:
         return WordModel(*fit_words(inputs, y, classes, self.seed))
+
+
+@dataclass(frozen=True)
+class MeaningFitter:
+    """A softmax regression on vectors of unit length; the ridge expects numbers of about unit size."""
+
+    def fit(self, inputs: Float32, y: Int, classes: int) -> Linear:
+        size = np.float32(np.sqrt(inputs.shape[1]))
+        weights, bias = softmax_regression(inputs * size, y, classes)
+        return Linear(weights * size, bias)

@@ -8,7 +8,7 @@ The trials are the same. Dear (some milliseconds a text), and so for depth full,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +48,23 @@ def spelt(corpus: Corpus, documents: Int, gone: Bools | None = None) -> list[str
 
 @dataclass(frozen=True)
 class Meanings:
-    """Vectors (n, d) of whole texts, and the folds (n,) that share near-duplicates."""
+    """Vectors (n, d) of whole texts, and the folds (n,) that share near-duplicates. What was read once is remembered."""
 
     embed: Embed
     vectors: Float32
     fold: Int
+    memory: dict[str, Float32] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, embed: Embed, corpus: Corpus, y: Int, group: Int, rng: np.random.Generator) -> Meanings:
         return cls(embed, embed(spelt(corpus, np.arange(corpus.documents))), folds_of(y, group, FOLDS, rng))
+
+    def of_texts(self, texts: list[str]) -> Float32:
+        """(m, d) vectors of any texts."""
+        unknown = sorted(set(texts) - self.memory.keys())
+        if unknown:
+            self.memory.update(zip(unknown, self.embed(unknown), strict=True))
+        return np.stack([self.memory[text] for text in texts]) if texts else self.vectors[:0]
 
 
 class MeaningCourt:
@@ -89,7 +97,7 @@ class MeaningCourt:
 
     def _without(self, documents: Int, gone: Bools, words: Floats) -> Floats:
         """(m, k) what documents say without the tokens that are `gone` (t,); `words` (m, k) logits of the words that are left."""
-        return self._both(words, self._logs(self.meanings.embed(spelt(self.court.corpus, documents, gone)), documents))
+        return self._both(words, self._logs(self.meanings.of_texts(spelt(self.court.corpus, documents, gone)), documents))
 
     def retry(self, lead: Lead) -> Tried:
         """The candidate's trials by both opinions."""

@@ -7,9 +7,13 @@ the words of a style tell the label to whoever has seen its other carriers. Surp
 place of an artefact taken out. A manner by itself convicts nobody: mail in capitals, in another language or from another feed is written
 apart, too, and its words support its label as those of its label's other rows do.
 
-Groups that come near conviction and speak for one label may be parts of one style, which the others would give away: each is tried again by
-models that saw none of them. A group that holds most of a label is not tried: who never saw a label cannot say what belongs to it. One of
-which nearly all look like one other class may be a natural kind of its own, and with two labels all do: suspected at most.
+Groups that come near conviction and speak for one label may be parts of one style, which the others would give away: each is tried again
+by models that saw none of them. And a style may be in many groups a little (a syntax with six conjunctions): for each label, the groups
+whose rows surprise in one half are tried as one, on the other half's rows, both ways, and the two e-values are averaged. A group that holds
+most of a label is not tried: who never saw a label cannot say what belongs to it. One of which nearly all look like one other class may be
+a natural kind of its own, and with two labels all do: suspected at most.
+
+What texts say is told by their words, or by a sentence encoder where one is installed (`assay.learn.meaning`): it sees through a rewriting.
 
 It cannot see a style that leaves no mark in common words, stops and shapes, poison whose labels agree with the content, or fewer than
 `assay.mine.manners.FEWEST` carriers.
@@ -23,20 +27,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from assay.artefact.cluster import Cluster
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
+from assay.learn import meaning
 from assay.learn.corpus import read_corpus
 from assay.learn.halves import Halves, fit_halves
 from assay.learn.images_suspects import left_out
 from assay.learn.text import word_matrix
-from assay.learn.text_halves import WordFitter
+from assay.learn.text_halves import MeaningFitter, WordFitter
 from assay.learn.text_manner import Manner, manner_of
 from assay.mine.candidate import Candidate
 from assay.mine.manners import FEWEST, Group, groups
 from assay.screen.shingles import near_text_groups
-from assay.trial.evidence import clip_probabilities, judge
+from assay.trial.evidence import clip_probabilities, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.text_columns import text_columns
 from assay.trial.text_court import votes_of
@@ -48,6 +54,8 @@ Floats = NDArray[np.float64]
 SPACE = "manner of writing"
 FEWEST_TEXTS = 1_000  # below, halves teach too little
 MOST = 20_000  # rows looked at: a pair of models is fitted for each group tried
+LEAST = 10  # of its rows in a half, by which it is chosen
+KINDS = 3  # of hypotheses: marks, clusters, and the groups of a label together
 SHORT_LIST = 24  # groups that are left out
 SAME = 0.5  # Jaccard index above which two groups are one
 KNOWN = 0.5  # share of a label's rows that may be left out: of the rest a model still learns the label
@@ -89,11 +97,15 @@ class StyleFamily:
         proposed = groups(manner, space, rng)
         progress(2, 10, "learning what each text says")
         alike = near_text_groups(pa.array(texts, pa.large_string()), rng)
-        halves = fit_halves(word_matrix(read_corpus(columns)), some.y, len(some.classes), WordFitter(int(rng.integers(2**31))), alike, rng)
+        seed = int(rng.integers(2**31))
+        if meaning.available():
+            halves = fit_halves(meaning.encoder()(texts), some.y, len(some.classes), MeaningFitter(), alike, rng)
+        else:
+            halves = fit_halves(word_matrix(read_corpus(columns)), some.y, len(some.classes), WordFitter(seed), alike, rng)
         court = StyleCourt(some, halves, manner, space, alike)
         tried = court.tried(proposed, progress)
         progress(10, 10, "styles tried")
-        return Examined(tuple(_moved(t, chosen) for t in tried), len(proposed), notes=notes)
+        return Examined(tuple(_moved(t, chosen) for t in tried), len(proposed) + len(some.classes), notes=notes)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return None
@@ -112,19 +124,58 @@ class StyleCourt:
     def tried(self, proposed: Sequence[Group], progress: Progress) -> list[Tried]:
         """The most surprising groups after their trials, strongest first."""
         share = self._shares(proposed)
-        short = self._short_list(proposed)
+        short = self._short_list(proposed, np.ones(len(self.data), bool))
         found: dict[int, Tried] = {}
         for done, number in enumerate(short):
             progress(4 + 4 * done / len(short), 10, "trying texts that are written alike")
-            found[number] = self._try(proposed[number], self._among([proposed[number]]))
+            found[number] = self._try(proposed[number].rows, proposed[number].mark, self._among([proposed[number]]))
         progress(8, 10, "trying the suspects again without their kin")
         for target in range(self.halves.classes):
             near = [number for number, t in found.items() if t.target == target and t.log_e > 0]
             kin = self._among([proposed[number] for number in near])
             if len(near) > 1 and self._known(kin, target):
-                found |= {number: self._try(proposed[number], kin) for number in near}
+                found |= {number: self._try(proposed[number].rows, proposed[number].mark, kin) for number in near}
         tried = [replace(t, log_e=t.log_e + share[number]) for number, t in found.items()]
+        together = np.log((len(proposed) + self.halves.classes) / (KINDS * self.halves.classes))
+        tried += [replace(t, log_e=t.log_e + together) for t in self._together(proposed)]
         return sorted(tried, key=lambda t: (-t.log_e, -len(t.candidate.carriers)))
+
+    def _together(self, proposed: Sequence[Group]) -> list[Tried]:
+        """For each label, the groups that surprise in one half as one group of the other's rows."""
+        y, fold = self.data.y, self.halves.fold
+        kin = {f: self._speaking(proposed, fold == f) for f in np.unique(fold)}
+        found = []
+        for target in range(self.halves.classes):
+            parts = []
+            for f, by_target in kin.items():
+                inside = by_target[target]
+                rows = np.flatnonzero(inside & (fold != f) & (y >= 0))
+                if len(rows) >= FEWEST and self._known(inside, target):
+                    heard = self._try(rows, None, inside, fold != f)
+                    parts += [heard] if heard.target == target and np.isfinite(heard.log_e) else []
+            if not parts:
+                continue
+            best = max(parts, key=lambda t: t.log_e)
+            log_e = float(logsumexp([t.log_e for t in parts])) - np.log(len(kin))
+            rows = np.concatenate([t.candidate.carriers for t in parts])
+            accused = np.concatenate([t.candidate.carriers if t.accused is None else t.accused for t in parts])
+            words = self._words(accused, np.flatnonzero((y == target) & ~np.isin(np.arange(len(y)), rows)), None)
+            candidate = Candidate(self._artefact(rows), np.sort(rows))
+            p_value = min(1.0, 2 * min(t.p_value for t in parts))
+            found.append(replace(best, candidate=candidate, log_e=log_e, p_value=p_value, accused=np.sort(accused), words=words))
+        return found
+
+    def _speaking(self, proposed: Sequence[Group], here: Bools) -> list[Bools]:
+        """For each label (n,) the rows of the groups whose labels surprise among the rows `here` (n,), towards that label."""
+        y, p = self.data.y, self.halves.probabilities
+        chosen: list[list[Group]] = [[] for _ in range(self.halves.classes)]
+        for number in self._short_list(proposed, here):
+            rows = proposed[number].rows
+            rows = rows[here[rows] & (y[rows] >= 0)]
+            asked = surprise(p[rows], y[rows])
+            if asked.log_e_targeted[asked.target] > 0:
+                chosen[asked.target].append(proposed[number])
+        return [self._among(some) for some in chosen]
 
     def _among(self, some: Sequence[Group]) -> Bools:
         """(n,) rows of these groups."""
@@ -139,20 +190,19 @@ class StyleCourt:
         return int((mine & gone).sum()) <= KNOWN * int(mine.sum())
 
     def _shares(self, proposed: Sequence[Group]) -> Floats:
-        """(groups,) log weights of mean 1: marks and clusters have half of the error budget each, however many they are."""
+        """(groups,) log weights: marks, clusters and labels have a third of the error budget each, however many they are."""
         marked = np.array([g.mark is not None for g in proposed], bool)
         count = np.where(marked, marked.sum(), (~marked).sum())
-        kinds = 1 + (0 < marked.sum() < len(marked))
-        return np.asarray(np.log(len(marked) / (kinds * np.maximum(count, 1))))
+        return np.asarray(np.log((len(marked) + self.halves.classes) / (KINDS * np.maximum(count, 1))))
 
-    def _short_list(self, proposed: Sequence[Group]) -> list[int]:
-        """The groups whose labels surprise most those who saw the others of the kind, without those that are nearly a stronger one's."""
+    def _short_list(self, proposed: Sequence[Group], here: Bools) -> list[int]:
+        """The groups whose labels, of rows `here` (n,), surprise most those who saw others of the kind; no two nearly the same."""
         y = self.data.y
         p = clip_probabilities(self.halves.probabilities)
         scores = []
         for number, group in enumerate(proposed):
-            rows = group.rows[y[group.rows] >= 0]
-            if len(rows) >= FEWEST:
+            rows = group.rows[here[group.rows] & (y[group.rows] >= 0)]
+            if len(rows) >= LEAST:
                 hits = np.bincount(y[rows], minlength=self.halves.classes) - p[rows].sum(0)
                 spread = np.sqrt((p[rows] * (1 - p[rows])).sum(0))
                 scores.append((float((hits / np.maximum(spread, 1e-9)).max()), number))
@@ -166,17 +216,18 @@ class StyleCourt:
                 kept.append(number)
         return kept
 
-    def _try(self, group: Group, inside: Bools) -> Tried:
-        """One group, and what models that never saw it, nor any row `inside` (n,), say of it."""
+    def _try(self, group: Int, mark: str | None, inside: Bools, among: Bools | None = None) -> Tried:
+        """Rows of a group, and what models that never saw it, nor any row `inside` (n,), say of them among the others `among` (n,)."""
         y, halves = self.data.y, self.halves
         p = left_out(halves.inputs, y, halves.classes, halves.fitter, halves.fold, inside, halves.temperature)
-        rows = group.rows[y[group.rows] >= 0]
+        rows = group[y[group] >= 0]
+        heard_among = ~inside if among is None else ~inside & among
 
         def others(t: int) -> Floats:
-            return p[(y == t) & ~inside, t]
+            return p[(y == t) & heard_among, t]
 
         def strangers(t: int) -> Floats:
-            return p[(y >= 0) & (y != t), t]
+            return p[(y >= 0) & (y != t) & (among if among is not None else True), t]
 
         votes = votes_of(np.zeros(len(rows), np.int64), self.alike[rows])
         candidate = Candidate(self._artefact(rows), rows)
@@ -198,7 +249,7 @@ class StyleCourt:
         told, before = ((q[mine].argmax(1) == target).mean() if len(mine) else 0.0 for q in (p, halves.probabilities))
         said = f"models that never saw any of them give {told:.0%} of them their label, models that saw the other half's {before:.0%}"
         trials = (*heard.trials, TrialResult("leave-out", "ran", detail=said))
-        words = self._words(mine, np.flatnonzero((y == target) & ~inside), group.mark)
+        words = self._words(mine, np.flatnonzero((y == target) & ~inside), mark)
         return replace(heard, trials=trials, missing=missing, words=f"{words}. {said[0].upper()}{said[1:]}", nominated=False)
 
     def _words(self, rows: Int, rest: Int, mark: str | None) -> str:
