@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.model.extract import Extracted, extract
-from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, standing_apart, summed
+from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, pull, standing_apart, summed
 from assay.model.networks import Network, accuracy, bare, predict
 from assay.model.search import Change, Overlaid, Patched, Searched, Warped, into_classes, reached, search, shifts
 from assay.model.twins import LEAST_TWINS, against_twins
@@ -36,7 +36,8 @@ LEAST_FIT = 3.0  # times the accuracy of a guess: below, the network or the scal
 LEAST_PICTURES = 32
 AT_MOST = 128  # clean pictures used: half to search, half to measure
 CHANGES: tuple[type[Change], ...] = (Patched, Overlaid, Warped)
-DATA_FREE = ("maximum margin", "last layer")
+ALONE = ("maximum margin", "last layer")
+DATA_FREE = (*ALONE, "pull")  # the last one tells beside twins only: by nature classes differ much in it
 SHIFT = "shifted patch"  # the one check of the family of shifts
 
 
@@ -117,7 +118,7 @@ def inspect_behaviour(
     named = bare(weights)
     rows = last_layer(named, network.classes)
     if len(rows):
-        checks.append(_check(DATA_FREE[1], rows, twins))
+        checks += [_check(DATA_FREE[1], rows, twins), _check(DATA_FREE[2], pull(named, network.classes), twins)]
     fits, right = True, None
     searched: dict[str, tuple[Searched, Int]] = {}
     triggers: tuple[Extracted, ...] = ()
@@ -232,7 +233,7 @@ def weighed(values: Mapping[str, Floats]) -> tuple[Floats, list[float]]:
     turn, the sums compared between classes, and the three p-values of a class joined.
     """
     logs = {name: _logs(name, value) for name, value in values.items()}
-    free = [logs[name] for name in DATA_FREE if name in logs]
+    free = [logs[name] for name in ALONE if name in logs]
     sums = [summed([*free, logs[kind.name]]) for kind in CHANGES if kind.name in logs] or [summed(free)]
     p_class = joined(np.array([standing_apart(s) for s in sums]))
     least = [min(1.0, float(p_class.min()) * len(p_class) / SHARE[True])]

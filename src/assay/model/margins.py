@@ -1,9 +1,9 @@
 """Without any data: does one class stand apart from the others of the same model?
 
-Three figures a class or channel, none of which needs a picture. The maximum margin: how far the logit of a class can be driven above all
+Four figures a class or channel, none of which needs a picture. The maximum margin: how far the logit of a class can be driven above all
 others by choosing the input; a backdoor's class has learnt a short way there (Wang, Xiang, Miller & Kesidis, MM-BD, 2024). The last layer:
-how far a class's row of weights lies from the mean row. The channel Lipschitz constants of each convolution with its normalisation
-(Zheng, Tang, Li & Liu, 2022), which name channels and no class.
+how far a class's row of weights lies from the mean row; the pull: how much of that speaks for the class. The channel Lipschitz constants of
+each convolution with its normalisation (Zheng, Tang, Li & Liu, 2022), which name channels and no class.
 """
 
 from __future__ import annotations
@@ -83,12 +83,24 @@ def _margins(logits: Any, own: Any) -> Any:
 
 def last_layer(weights: Mapping[str, Array], classes: int) -> Floats:
     """(classes,) distance of each class's row in the last matrix of `classes` rows from the mean row; empty where there is none."""
+    return np.asarray(np.linalg.norm(_apart(weights, classes), axis=1))
+
+
+def pull(weights: Mapping[str, Array], classes: int) -> Floats:
+    """(classes,) how far each class's row lies above the mean row, summed over what it reads: behind a rectifier only that speaks for it.
+
+    A trigger's features must speak for its class against all others; what speaks for it by nature also speaks against some.
+    """
+    return np.asarray(np.maximum(_apart(weights, classes), 0).sum(1))
+
+
+def _apart(weights: Mapping[str, Array], classes: int) -> Floats:
+    """(classes, inputs) rows of the last matrix of `classes` rows, less their mean; no row where there is none."""
     rows = [array for array in weights.values() if array.ndim == 2 and array.shape[0] == classes]
     if not rows:
-        return np.zeros(0)
+        return np.zeros((0, 0))
     last = rows[-1].astype(np.float64)
-    distances: Floats = np.linalg.norm(last - last.mean(0), axis=1)
-    return distances
+    return np.asarray(last - last.mean(0))
 
 
 def channel_outliers(weights: Mapping[str, Array]) -> dict[str, list[int]]:

@@ -2,7 +2,8 @@
 
 A column that truly decides a class turns rows in a twin as well; a planted value turns none there. So each rule counts by how much more it
 turns in this model than in the twins (log odds), and the model's best rule is compared with the best rule of each twin beside the other
-twins: whatever chance does to small leaves, it does to both.
+twins: whatever chance does to small leaves, it does to both. A model that was grown on more rows than its twins differs from them in every
+column; so the best rule must stand apart from the model's other rules as well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from assay.dataset.errors import DataError
-from assay.model.rules import SAMPLE, Rule, find_rules
+from assay.model.margins import standing_apart
+from assay.model.rules import IDLE, SAMPLE, Rule, find_rules
 from assay.model.trees import Trees, of_estimator
 
 Floats = NDArray[np.float64]
@@ -27,7 +29,7 @@ MOST_RULES = 60  # of a model that are compared, those that turn most
 
 @dataclass(frozen=True)
 class Beside:
-    """`p` of the best rule's excess over the twins, `excess` in log odds; `twins` (models,) the excess of each twin's own best."""
+    """`p` of the best rule's excess over the twins, in log odds; `twins` (models,) the excess of each twin's own best."""
 
     p: float
     best: Rule
@@ -39,7 +41,8 @@ def rules_beside(trees: Trees, twins: Sequence[Trees], x: Floats, rng: np.random
     """The rule by which the model differs most from its twins; None where no rule turns anything. `x` (n, features) clean rows.
 
     **If the best excesses of the model, were it clean, and of its twins are draws of one normal law, a clean model has p below any level
-    with that chance**: Student's test of one draw against the others. DataError: too few twins, or of other columns or classes.
+    with that chance at most**: Student's test of one draw against the others. The same test is made among the model's own rules on other
+    columns, and the larger p-value counts. DataError: too few twins, or of other columns or classes.
     """
     if len(twins) < LEAST_TWINS:
         raise DataError(f"{len(twins)} twins; at least {LEAST_TWINS} are needed", remedy="train more")
@@ -48,22 +51,25 @@ def rules_beside(trees: Trees, twins: Sequence[Trees], x: Floats, rng: np.random
     rows = x[rng.permutation(len(x))[:SAMPLE]]
     models = [trees, *twins]
     said = [m.predict(rows) for m in models]
-    best: list[tuple[float, Rule | None]] = []
+    best: list[float] = []
+    rules: list[Rule] = []
+    excess = np.zeros(0)
     for number, model in enumerate(models):
-        rules = _telling(model, x, rng)
-        if not rules:
-            best.append((0.0, None))
-            continue
-        own = _odds(model, said[number], rules, rows)
-        others = [_odds(m, said[i], rules, rows) for i, m in enumerate(models) if i not in (0, number)]
-        excess = own - np.mean(others, 0)
-        best.append((float(excess.max()), rules[int(excess.argmax())]))
-    (here, rule), null = best[0], np.array([value for value, _ in best[1:]])
-    if rule is None:
+        found = _telling(model, x, rng)
+        own = _odds(model, said[number], found, rows)
+        others = [_odds(m, said[i], found, rows) for i, m in enumerate(models) if i not in (0, number)]
+        beyond = own - np.mean(others, 0) if found else np.zeros(1)
+        best.append(float(beyond.max()))
+        if not number:
+            rules, excess = found, beyond
+    if not rules:
         return None
+    here, null = int(excess.argmax()), np.array(best[1:])
     spread = null.std(ddof=1) * np.sqrt(1 + 1 / len(null))
-    p = float(student.sf((here - null.mean()) / spread, len(null) - 1)) if spread > 0 else 1.0
-    return Beside(p, rule, here, tuple(map(float, null)))
+    p = float(student.sf((excess[here] - null.mean()) / spread, len(null) - 1)) if spread > 0 else 1.0
+    apart = [e for r, e in zip(rules, excess, strict=True) if r.success >= IDLE and not set(r.values) & set(rules[here].values)]
+    p = max(p, min(1.0, float(standing_apart(np.array([excess[here], *apart]))[0]) * (1 + len(apart))))
+    return Beside(p, rules[here], float(excess[here]), tuple(map(float, null)))
 
 
 def _telling(trees: Trees, x: Floats, rng: np.random.Generator) -> list[Rule]:
@@ -73,6 +79,8 @@ def _telling(trees: Trees, x: Floats, rng: np.random.Generator) -> list[Rule]:
 
 def _odds(trees: Trees, said: Int, rules: Sequence[Rule], rows: Floats) -> Floats:
     """(rules,) log odds that a rule's values turn a row of another class into the rule's."""
+    if not rules:
+        return np.zeros(0)
     changed = np.concatenate([_with(rows, rule.values) for rule in rules])
     now = trees.predict(changed).reshape(len(rules), len(rows))
     target = np.array([rule.target for rule in rules])[:, None]

@@ -28,8 +28,7 @@ Say = Callable[[str], None]
 
 def free(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
     """(models looked at, models left) by the checks that need no data: a second or two each, and all that twins need at first."""
-    inspected = {line["id"] for line in read_lines(folder / INSPECTED)}
-    return _each(folder, FREE, minutes, say, [r for i, r in records(folder).items() if i not in inspected], _free)
+    return _each(folder, FREE, minutes, say, list(records(folder).values()), _free)
 
 
 def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
@@ -42,7 +41,11 @@ def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
 
 def looked_at(folder: Path) -> list[Line]:
     """What was seen of every model, in full where it was inspected."""
-    lines = {line["id"]: line for name in (FREE, INSPECTED) for line in read_lines(folder / name)}
+    lines: dict[str, Line] = {}
+    for line in [x for name in (FREE, INSPECTED) for x in read_lines(folder / name)]:
+        known = {c["name"] for c in line["checks"]}
+        more = [c for c in lines.get(line["id"], line)["checks"] if c["name"] not in known]
+        lines[line["id"]] = {**line, "checks": line["checks"] + more}
     return list(lines.values())
 
 
