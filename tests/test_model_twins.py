@@ -112,17 +112,18 @@ def free(weights):
     return inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0))
 
 
-def test_a_planted_class_stands_apart_from_itself_in_clean_twins_without_a_picture(clean, tmp_path, capsys) -> None:
-    weights = arrays(trained(True))
+def test_a_class_stands_apart_from_itself_in_clean_twins_without_a_picture(clean) -> None:
     own = [figures(free(w)) for w in clean]
-    seen = inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), twins=own)
-    assert (seen.twins, seen.verdict, seen.target) == (4, "backdoored", CLASS)
+    changed = {**clean[0], "classifier.weight": clean[0]["classifier.weight"].copy()}
+    changed["classifier.weight"][CLASS] *= 3  # as a trigger's features draw on one class
+    seen = inspect_behaviour(rebuild(changed), changed, np.random.default_rng(0), twins=own[1:])
+    assert (seen.twins, seen.verdict, seen.target) == (3, "backdoored", CLASS)
     spared = inspect_behaviour(rebuild(clean[0]), clean[0], np.random.default_rng(0), twins=own[1:])
     assert spared.verdict == "inconclusive"
     with pytest.raises(DataError, match="1 twins"):
-        inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), twins=own[:1])
+        inspect_behaviour(rebuild(changed), changed, np.random.default_rng(0), twins=own[:1])
     with pytest.raises(DataError, match="other classes"):
-        inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), twins=[{"maximum margin": np.ones(7)}] * 3)
+        inspect_behaviour(rebuild(changed), changed, np.random.default_rng(0), twins=[{"maximum margin": np.ones(7)}] * 3)
 
 
 def test_the_command_takes_models_and_inspections_as_twins(clean, tmp_path, capsys) -> None:

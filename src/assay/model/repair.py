@@ -2,7 +2,9 @@
 
 Three ways. *Unlearn*: tune on clean rows, half of each batch with the extracted or mined artefact put in, under their right labels (Wang
 et al., Neural Cleanse, 2019, section 7). An extracted trigger is one of many that do the same as the planted one, so that, where it is
-known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too. *Tune*: no artefact is
+known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too. What the network says of
+mixtures of clean rows, in which no trigger is, it must go on saying (Hinton, Vinyals & Dean, Distilling the knowledge, 2015; Zhang et al.,
+mixup, 2018): a few hundred rows alone would make it forget. *Tune*: no artefact is
 known; each step first searches the change, of bounded size, that harms the batch most, and learns the right labels under it, with
 sharpness-aware steps, which leave a backdoor's narrow minimum (Zeng, Chen, Park, Mao, Jin & Jia, I-BAU, 2022; Zhu, Wei, Zha, Zhang & Wu,
 FT-SAM, 2023; here simplified: one inner problem a batch, no implicit gradient). *Prune*: no data; channels with outlying Lipschitz
@@ -79,7 +81,16 @@ def unlearn(
         half = len(rows) // 2
         return torch.cat([turn[rows[:half]], x[rows[half:]]])
 
-    mended = _tuned(network, y, batch, rng)
+    def keep(count: int) -> tuple[Any, Any]:
+        import torch
+
+        one, other = (x[rng.integers(len(x), size=count)] for _ in range(2))
+        share = torch.from_numpy(rng.random((count, 1, 1, 1), np.float32))
+        mixed = share * one + (1 - share) * other
+        with torch.no_grad():
+            return mixed, network.module(mixed).softmax(1)
+
+    mended = _tuned(network, y, batch, rng, keep=keep)
     what = f"{STEPS} steps on {len(y)} clean rows, half of each batch with {len(artefacts)} artefacts put in"
     return Repaired(mended, "unlearn", what + (f", and further ones searched every {EVERY} steps" if goals else ""))
 
@@ -140,9 +151,17 @@ def _enough(y: Int) -> None:
 
 
 def _tuned(
-    network: Network, y: Int, batch: Any, rng: np.random.Generator, steps: int = STEPS, rate: float = RATE, sharp: float = SHARP
+    network: Network,
+    y: Int,
+    batch: Any,
+    rng: np.random.Generator,
+    steps: int = STEPS,
+    rate: float = RATE,
+    sharp: float = SHARP,
+    keep: Any = None,
 ) -> Network:
-    """A copy, trained on `batch(rows, module)`; its normalisation learns new statistics."""
+    """A copy, trained on `batch(rows, module)`; its normalisation learns new statistics. `keep(count)`: inputs and the answers to them that
+    are to stay."""
     import torch
     from torch.nn import functional as f
 
@@ -157,14 +176,17 @@ def _tuned(
     for _ in range(steps):
         rows = rng.choice(len(y), size, replace=False)
         module.eval()
-        inputs = batch(rows, module)
+        inputs, wanted = batch(rows, module), f.one_hot(label[rows], network.classes).float()
+        if keep is not None:
+            more, answers = keep(size)
+            inputs, wanted = torch.cat([inputs, more]), torch.cat([wanted, answers])
         module.train()
         optimizer.zero_grad()
-        f.cross_entropy(module(inputs), label[rows]).backward()
+        f.cross_entropy(module(inputs), wanted).backward()
         if sharp:
             moved = _ascend(weights, sharp)
             optimizer.zero_grad()
-            f.cross_entropy(module(inputs), label[rows]).backward()
+            f.cross_entropy(module(inputs), wanted).backward()
             with torch.no_grad():
                 for weight, step in zip(weights, moved, strict=True):
                     weight.sub_(step)
