@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -127,7 +128,10 @@ def test_wrong_usage_is_exit_2(arguments, capsys):
     assert run(*arguments, capsys=capsys)[0] == 2
 
 
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (RuntimeError, 3), (MemoryError, 3), (PermissionError, 2)])
+ENDS = [(KeyboardInterrupt, 130), (RuntimeError, 3), (MemoryError, 3), (PermissionError, 2), (sqlite3.OperationalError, 2)]
+
+
+@pytest.mark.parametrize(("error", "code"), ENDS)
 def test_interrupted_or_broken_scans_leave_nothing(tmp_path, capsys, monkeypatch, error, code):
     def fail(*a, **k):
         raise error("boom")

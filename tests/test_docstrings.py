@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import assay
@@ -12,6 +13,7 @@ ADAPTERS = ("cli", "serve")  # their words are what --help and the API's descrip
 LONGEST = 500  # lines of a file: from 400 on it asks to be two
 
 
+@cache
 def trees() -> list[tuple[str, ast.Module]]:
     return [(p.relative_to(ROOT).as_posix(), ast.parse(p.read_text(encoding="utf-8"))) for p in sorted(ROOT.rglob("*.py"))]
 

@@ -153,6 +153,8 @@ def _run(arguments: list[str], debug: bool) -> int:
 
 
 def _message(error: Exception) -> int:
+    import sqlite3
+
     from assay.dataset.errors import DataError, short_of_memory
 
     show = getattr(error, "show", None)
@@ -165,6 +167,9 @@ def _message(error: Exception) -> int:
     if short_of_memory(error) or any(sign in str(error) for sign in NO_ROOM):
         _say("out of memory. Remedy: scan a part of the rows, or use a machine with more memory")
         return INCOMPLETE
+    if isinstance(error, sqlite3.OperationalError):  # SQLite's own words for a full disk, a lost right, a lock that is not let go
+        _say(f"an index on this disk cannot be written or read ({error}). Remedy: see that the disk has room and may be written to")
+        return WRONG
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         _say(f"{place}{error.strerror or error}")
