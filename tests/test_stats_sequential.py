@@ -115,4 +115,5 @@ def test_blocks_grow_as_their_values_do(seed):
     x = np.where(rng.random((5, BLOCK, 3)) < 0.5, rng.integers(0, 2, (5, BLOCK, 3)), rng.random((5, BLOCK, 3)))
     x[rng.random(x.shape) < 0.2] = np.nan
     expected = np.stack([factors(part, m).prod(axis=0) for part in x])
-    np.testing.assert_allclose(grown(np.nan_to_num(x / m - 1, nan=0.0)), expected, rtol=1e-9)
+    got = np.moveaxis(grown(np.nan_to_num(x / m - 1, nan=0.0)), 0, -1)
+    np.testing.assert_allclose(got, expected, rtol=1e-9)

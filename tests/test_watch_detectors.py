@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, norm
 
 from assay.dataset.errors import DataError
@@ -12,6 +15,7 @@ from assay.stats.sequential import BLOCK, FRACTIONS, factors
 from assay.watch.baseline import Baseline, Unfit, learn
 from assay.watch.events import read_batch
 from assay.watch.fields import Fields
+from assay.watch.measures import Number
 from assay.watch.streams import lay_out
 from watch_examples import FIELDS, table, traffic
 
@@ -100,6 +104,21 @@ def test_each_change_is_found_and_named(change, said, within):
     assert first, [baseline.name(a.stream) for a in alarms]
     assert 2000 < first[0].clock <= 2000 + within
     assert min(a.clock for a in alarms) > 2000
+
+
+@given(
+    arrays(float, st.integers(1, 60), elements=st.floats(allow_nan=False, allow_infinity=False)),
+    arrays(float, 40, elements=st.floats(allow_infinity=False)),
+    st.booleans(),
+)
+def test_a_rank_is_that_of_a_search(knots, values, near):
+    """Oracle: numpy's own search, whatever the numbers."""
+    number = Number("x", np.sort(knots))
+    values = np.concatenate((values, knots)) if near else values
+    known = values[~np.isnan(values)]
+    np.testing.assert_array_equal(number._below(known), np.searchsorted(number.knots, known))
+    below, above = (np.searchsorted(number.knots, known, side) for side in ("left", "right"))
+    np.testing.assert_allclose(number.encode(values)[~np.isnan(values), 0], (below + above) / (2 * len(knots)))
 
 
 def test_one_event_at_a_time_and_in_batches_say_the_same():

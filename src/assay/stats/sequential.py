@@ -93,7 +93,7 @@ def _by_product(state: Floats, grown: Floats, ticks: Floats) -> Floats:
 
 
 def grown(over: Floats) -> Floats:
-    """(n, k, bets) what bets are multiplied by over blocks of BLOCK values; `over` (n, BLOCK, k) is x / m - 1, 0 where there is no value.
+    """(bets, n, k) what bets are multiplied by over blocks of BLOCK values; `over` (n, BLOCK, k) is x / m - 1, 0 where there is no value.
 
     The product of (1 + f o) over a block is a polynomial in the bet f, whose coefficients are the elementary symmetric polynomials of the
     o: they are found once, for all bets. A detector may be moved on by whole blocks, all its ticks given at the beginning of the
@@ -104,14 +104,18 @@ def grown(over: Floats) -> Floats:
     """
     a, b, c, d = over[:, 0], over[:, 1], over[:, 2], over[:, 3]
     first, second, left, right = a + b, c + d, a * b, c * d
-    terms = np.empty((*first.shape, BLOCK))
-    np.add(first, second, out=terms[..., 0])
-    np.add(left + right, first * second, out=terms[..., 1])
-    np.add(left * second, right * first, out=terms[..., 2])
-    np.multiply(left, right, out=terms[..., 3])
-    out = terms.reshape(-1, BLOCK) @ POWERS  # as one product: a stack of small ones is many times slower
+    terms = np.empty((BLOCK, *first.shape))
+    np.add(first, second, out=terms[0])
+    np.multiply(first, second, out=terms[1])
+    terms[1] += left
+    terms[1] += right
+    first *= right
+    second *= left
+    np.add(first, second, out=terms[2])
+    np.multiply(left, right, out=terms[3])
+    out = POWERS.T @ terms.reshape(BLOCK, -1)  # as one product, along the memory: a stack of small ones is many times slower
     out += 1
-    return out.reshape(*first.shape, len(FRACTIONS))
+    return np.asarray(out.reshape(len(FRACTIONS), *first.shape), np.float64)
 
 
 def which_alarm(value: Floats, weight: Floats, run_length: float) -> NDArray[np.bool_]:

@@ -142,30 +142,42 @@ class Detectors:
         edges = np.concatenate(([0], np.cumsum(live)))
         slot = (edges[rank // BLOCK] + place[number]) * BLOCK + rank % BLOCK
         n_blocks = int(edges[-1])
-        source = np.full(n_blocks * BLOCK, len(x))  # the event in each slot; where there is none, a row of nothing
-        source[slot] = position
         nothing = np.zeros((1, len(kind.measure)))
-        over = np.concatenate((values, nothing))[source][:, kind.of].reshape(n_blocks, BLOCK, shape[1])
-        which = order[np.concatenate([np.arange(n) for n in live.tolist()])] if kind.slices > 1 else np.zeros(n_blocks, np.int64)
-        over *= factor[which][:, None, :] if kind.slices > 1 else factor
-        over += shift[which][:, None, :] if kind.slices > 1 else shift
-        if not whole:
-            over *= np.concatenate((here, nothing > 0))[source][:, kind.of].reshape(over.shape)
-        elif len(slot) < len(source):
-            over *= (source < len(x)).reshape(n_blocks, BLOCK, 1)
+        if kind.slices == 1 and len(position) == len(x):
+            flat = np.zeros((n_blocks * BLOCK, shape[1]))
+            some = flat[: len(x)]
+            np.take(values, kind.of, axis=1, out=some)
+            some *= factor
+            some += shift
+            if not whole:
+                some *= here[:, kind.of]
+            over = flat.reshape(n_blocks, BLOCK, shape[1])
+        else:
+            source = np.full(n_blocks * BLOCK, len(x))  # the event in each slot; where there is none, a row of nothing
+            source[slot] = position
+            which = order[np.concatenate([np.arange(n) for n in live.tolist()])]
+            over = np.concatenate((values, nothing))[:, kind.of][source].reshape(n_blocks, BLOCK, shape[1])
+            over *= factor[which][:, None, :]
+            over += shift[which][:, None, :]
+            if whole:
+                over *= (source < len(x)).reshape(n_blocks, BLOCK, 1)
+            else:
+                over *= np.concatenate((here, nothing > 0))[:, kind.of][source].reshape(over.shape)
         until = np.empty(n_blocks, np.int64)
         until[slot // BLOCK] = clock[position]  # the last of a block is written last
         path = grown(over)
-        state, last = self.state[streams].reshape(*shape, -1)[order], self.last[kind.first + order]
-        for j, n in enumerate(live.tolist()):
-            now, at = state[:n], slice(int(edges[j]), int(edges[j + 1]))
-            now += (until[at] - last[:n])[:, None, None]
-            now *= path[at]
-            np.minimum(now, CEILING, out=now)
-            path[at], last[:n] = now, until[at]
-        self.state[streams] = state[place].reshape(-1, state.shape[2])
+        state = np.ascontiguousarray(np.moveaxis(self.state[streams].reshape(*shape, -1)[order], 2, 0))
+        last = self.last[kind.first + order]
+        with np.errstate(over="ignore"):  # what overflows is far above any threshold, and is cut below
+            for j, n in enumerate(live.tolist()):
+                now, at = state[:, :n], slice(int(edges[j]), int(edges[j + 1]))
+                now += (until[at] - last[:n])[:, None]
+                now *= path[:, at]
+                path[:, at], last[:n] = now, until[at]
+        np.minimum(state, CEILING, out=state)
+        self.state[streams] = np.moveaxis(state, 0, 2)[place].reshape(-1, len(state))
         self.last[kind.first + order] = last
-        value = (path.reshape(-1, path.shape[2]) @ EQUAL).reshape(n_blocks, shape[1])
+        value = np.minimum((EQUAL @ path.reshape(len(path), -1)).reshape(n_blocks, shape[1]), CEILING)
         self._cross(kind, value * self.streams.weight[streams][: shape[1]], until, edges, order, crossed)
 
     def _cross(self, kind: _Kind, path: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:

@@ -41,8 +41,7 @@ class Batch:
         """One column; a column of nulls where the batch has none of that name."""
         if name not in self.table.column_names:
             return pa.nulls(len(self))
-        column = self.table.column(name).combine_chunks()
-        return column if isinstance(column, pa.Array) else column.chunk(0)
+        return _one(self.table, name)
 
     def words(self, name: str) -> list[str | None]:
         """A column as text, the way a person would write the value."""
@@ -109,8 +108,11 @@ def table_of(events: Any) -> pa.Table:
 
 
 def _one(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name).combine_chunks()
-    return column if isinstance(column, pa.Array) else column.chunk(0)
+    column = table.column(name)
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.Array) else whole.chunk(0)
 
 
 def _times(table: pa.Table, name: str) -> Floats:
@@ -148,7 +150,9 @@ def _confidence(table: pa.Table, fields: Fields) -> Floats:
 def numbers(column: pa.Array, name: str) -> Floats:
     """(n,) a column as numbers, NaN where null or infinite. Raises DataError where it holds none."""
     try:
-        values = np.asarray(column.cast(pa.float64()).fill_null(np.nan), float)
+        known = column if pa.types.is_float64(column.type) else column.cast(pa.float64())
+        values = np.asarray(known.fill_null(np.nan) if known.null_count else known, float)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError("holds no numbers", column=name, remedy="the baseline saw numbers in this column") from error
-    return np.where(np.isfinite(values), values, np.nan)
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, np.nan)
