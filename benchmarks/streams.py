@@ -23,7 +23,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from assay.dataset.errors import DataError
-from assay.watch.baseline import learn
+from assay.watch.baseline import Unfit, learn
 from assay.watch.events import read_batch
 from assay.watch.fields import Fields
 
@@ -34,7 +34,10 @@ Columns = dict[str, np.ndarray]
 
 
 def ours(trusted: Columns, stream: Columns) -> list[int] | str:
-    """Rows of the stream at which an alarm was known; why not, where the trusted period is refused. Columns with times repeat."""
+    """Rows of the stream at which an alarm was known; why not, where the trusted period is refused. Columns with times repeat.
+
+    Rows of the trusted period that had to be watched in the end count from -1 backwards.
+    """
     names = tuple(n for n in trusted if n not in ("prediction", "label", "confidence", "time"))
     fields = Fields(cycles=names) if "time" in trusted else Fields(features=names)
     fill = {} if "prediction" in trusted else {"prediction": "x"}
@@ -43,10 +46,19 @@ def ours(trusted: Columns, stream: Columns) -> list[int] | str:
         n = len(next(iter(columns.values())))
         return {**columns, **{k: np.full(n, v) for k, v in fill.items()}}
 
-    try:
-        baseline = learn(events(trusted), fields, run_length=RUN_LENGTH, find=False)
-    except DataError as error:
-        return str(error)[:100]
+    dropped = 0
+    while True:
+        try:
+            baseline = learn(events(trusted), fields, run_length=RUN_LENGTH, find=False)
+            break
+        except Unfit as error:  # what its remedy says: trust the part in which nothing was seen to change, and watch the rest
+            kept = 2 * len(next(iter(trusted.values()))) // 3
+            print(f"refused: {str(error)[:150]}; the first {kept:,} values are trusted")
+            stream = {n: np.concatenate((v[kept:], stream[n])) for n, v in trusted.items()}
+            dropped += len(next(iter(trusted.values()))) - kept
+            trusted = {n: v[:kept] for n, v in trusted.items()}
+        except DataError as error:
+            return str(error)[:100]
     detectors, said = baseline.detectors(), []
     table = read_batch(events(stream), baseline.fields)
     x, codes = baseline.measures.encode(table), baseline.slices.codes(table)
@@ -54,7 +66,7 @@ def ours(trusted: Columns, stream: Columns) -> list[int] | str:
     for start in range(0, len(table), 100):
         part = slice(start, start + 100)
         said += [a.clock - 1 for a in detectors.update(x[part], codes[part], np.ones(len(x[part]), np.int64))]
-    return sorted(said)
+    return sorted(row - dropped for row in said)
 
 
 def numeric(columns: Columns) -> dict[str, np.ndarray]:
@@ -229,7 +241,7 @@ def nab() -> None:
             if isinstance(said, str):
                 print(f"{path.stem.split('__')[1]} | {who}: {said}")
                 continue
-            at = stamp[cut:][said]
+            at = stamp[np.array(said, int) + cut]
             inside = [bool(((at >= a) & (at <= b)).any()) for a, b in spans]
             outside = int(sum(not any(a <= t <= b for a, b in spans) for t in at))
             print(f"{path.stem.split('__')[1]} | {who} | windows {sum(inside)} of {len(inside)} | alarms outside {outside}", flush=True)
