@@ -16,7 +16,6 @@ import json
 import time
 
 import numpy as np
-from clean import VARIANTS
 
 from assay.attack.measure import success
 from assay.bench.case import Cell, make_case
@@ -25,6 +24,7 @@ from assay.learn import images_net
 from assay.trial.family import silent
 from assay.trial.overlays import OverlayFamily
 from assay.trial.verdicts import judge_all, members
+from clean import VARIANTS
 
 ALPHA, FAMILIES = 0.01, 7
 

@@ -86,9 +86,7 @@ def test_what_was_added_is_found_to_within_its_error_and_nothing_where_nothing_w
 
 
 @pytest.mark.full
-def test_a_sine_wave_over_rows_of_its_label_is_suspected(
-    real_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sine_wave_over_rows_of_its_label_is_suspected(real_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     real_data("cifar10/cifar10_jpeg.npz")
     monkeypatch.setattr(images_net, "installed", lambda: False)
     pictures, labels = cifar("train", 5_000)

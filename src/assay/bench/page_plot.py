@@ -24,8 +24,8 @@ def caught_and_wronged(lines: list[Line], suite: str) -> str | None:
         hit = [x for x in xs if x["success"] is not None and x["success"] >= IMPLANTED]
         clean = [x["fpr"] for x in xs if not x["attack"]]
         if hit:
-            shares = (np.mean([x["tpr"] for x in hit]), np.mean([x["fpr"] for x in hit]), np.mean(clean) if clean else None)
-            found.append((name, len(hit), tuple(None if s is None else float(s) for s in shares)))
+            means = (np.mean([x["tpr"] for x in hit]), np.mean([x["fpr"] for x in hit]), np.mean(clean) if clean else None)
+            found.append((name, len(hit), tuple(None if s is None else float(s) for s in means)))
     if not found:
         return None
     height = TOP + STEP * len(found) + FOOT
