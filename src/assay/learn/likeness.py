@@ -62,7 +62,8 @@ class Likeness:
         """
         m = len(rows)
         asked, others = (rng.permutation(m)[:LOOKED_AT], rng.permutation(m)[:LOOKED_AT]) if m > LOOKED_AT else (np.arange(m), np.arange(m))
-        total, kept = np.zeros((len(asked), len(others))), []
+        total = np.zeros((len(asked), len(others)))
+        kept: list[int] = []
         for j in range(len(on_trial)):
             cells = self.cells[rows, j]
             within = self._range(j, cells) if on_trial[j] else 1.0
