@@ -49,7 +49,7 @@ EXPLAINED = 0.5  # with this share of its carriers among those of stronger propo
 PASSES = 0.1  # e-BH level at which values of a column count as siblings: that of a suspicion at the usual alpha
 HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one core for two classes; then a glance decides
 WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes out more columns, and leaves less to contradict
-SPENT_BY = (1.0, 0.4, 1.0, 1.0)  # share of that after which only single values, pairs, triples, boxes worth it by a glance are heard
+SPENT_BY = (1.0, 0.4, 1.0, 0.0)  # share of that after which only single values, pairs, triples worth it by a glance are heard; boxes: ever
 BOXES = 3  # the place of boxes among these, whose other places are by the number of columns
 BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
 
