@@ -7,7 +7,7 @@ Events are Arrow tables with labels, as one process would hand them on; the trus
 traffic into as many slices as there may be (400). Wall seconds are what counts on a machine that does nothing else; where others
 work beside it (the load is printed), seconds of processor say what it would take alone on so many cores. `--parts` prints where the
 time goes. `--state` fills everything that a watch may hold, and counts it: 100,000 predictions that wait for their labels, 50 features,
-400 slices, pictures searched.
+400 slices, cells and pictures searched.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ import numpy as np
 import pyarrow as pa
 
 from assay.watch.baseline import Baseline, learn
+from assay.watch.events import read_batch
 from assay.watch.fields import Fields
+from assay.watch.items import Usual
 from assay.watch.pictures import UsualPictures
 from assay.watch.watch import PENDING, Watch
 
@@ -84,10 +86,11 @@ def speed(features: int, events: int, batch: int, parts: bool) -> None:
 def state() -> None:
     rng = np.random.default_rng(0)
     learnt = baseline(rng, 50)
+    some = read_batch(traffic(rng, 1000, 50), learnt.fields)
     usual = UsualPictures.of(rng.integers(0, 256, (2000, 32, 32, 3), dtype=np.uint8))
     with tempfile.TemporaryDirectory() as folder:
         tracemalloc.start()
-        with Watch.create(Path(folder) / "w", learnt, usual_pictures=usual) as watch:
+        with Watch.create(Path(folder) / "w", learnt, usual=Usual.of(some, learnt.fields), usual_pictures=usual) as watch:
             for first in range(0, PENDING, 2000):
                 watch.ingest(traffic(rng, 2000, 50, labelled=False, first=first))
             watch.ingest(traffic(rng, 256, 50, labelled=False, first=PENDING), rng.integers(0, 256, (256, 32, 32, 3), dtype=np.uint8))

@@ -125,7 +125,7 @@ def test_an_outage_is_heard():
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", CHANGES)
-def test_changes_beside_river(name):
+def test_changes_are_heard(name):
     share, delay = found_share(name, 16, 100_000)
     print(f"{name}: found in {share:.2f} of 16, median delay {delay:.0f} half hours")
 

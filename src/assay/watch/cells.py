@@ -4,7 +4,7 @@ An event of 50 features has 50 cells and 45 pairs; to count each by name costs m
 counted by hash, all at once. Those of a bucket on the rise are counted by name from then on, and nominated once FEWEST carriers more have
 come (`assay.watch.triggers`): what only shares a bucket with them costs a trial, and accuses nothing.
 
-What it cannot see: a cell that shares its bucket with a usual one (one in a thousand, where the traffic has a thousand usual cells and
+What it cannot see: a cell that shares its bucket with a usual one (one in 250, where the traffic has a thousand usual cells and
 pairs); pairs beyond the first ten features.
 """
 
@@ -19,15 +19,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import beta, binom
 
 from assay.watch.events import Batch, numbers
-from assay.watch.items import COLUMNS, Item, Usual
+from assay.watch.items import COLUMNS, MISS, Item, Usual
 from assay.watch.triggers import FEWEST, NOMINATE, WINDOW
 
 Codes = NDArray[np.uint64]
 
-BITS = 20  # of a bucket: 4 MiB of counts of 32 bits; cells that never repeat leave two to a bucket in a window of 20,000 events
+BITS = 18  # of a bucket: half a MiB of counts; cells that never repeat leave seven to a bucket in a window of 20,000 events, far below
+# what a rise has to reach
+BEYOND = 3.0  # deviations above the usual mean: a tail of a millionth lies further, and by far the most buckets do not
 HOT = 5000  # buckets counted by name at once; the oldest leave
 ODD = np.uint64(0x9E3779B97F4A7C15)  # bits well mixed (Knuth's golden ratio)
 MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # splitmix64's (Steele, Lea and Flood 2014)
@@ -40,11 +42,13 @@ class CellCounts:
 
     usual: Usual
     columns: tuple[str, ...]
-    counts: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(1 << BITS, np.uint32))
+    counts: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1 << BITS, np.uint16))
     seen: int = 0
     hot: dict[int, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        rows = self.usual.rows
+        self._least = float(beta.isf(MISS, 1, rows)) if rows else 1.0  # the bound of what the trusted period never had
         self._bound = np.full(1 << BITS, np.nan, np.float32)  # of the first item met in a bucket, once it is needed
 
     def held(self) -> dict[str, NDArray[Any]]:
@@ -96,7 +100,8 @@ class CellCounts:
         flat = buckets.ravel()
         flat = flat[flat != NONE]
         often = flat[self.counts[flat] >= FEWEST]
-        often = often[~(self.counts[often] <= self._bound[often] * self.seen)]  # not above the usual mean: by far the most
+        usual = np.maximum(np.nan_to_num(self._bound[often]), self._least) * self.seen
+        often = often[self.counts[often] > usual + BEYOND * np.sqrt(usual)]
         for bucket in np.unique(often).tolist():
             if bucket in self.hot:
                 continue

@@ -29,7 +29,8 @@ from assay.watch.triggers import ASKED, FEWEST, NOMINATE
 AskPictures = Callable[[UInt8], Sequence[Any]]  # the live model: what it says of these pictures
 Ints = NDArray[np.int64]
 
-BITS = 22  # of a window's bucket: 8 MiB of counts of 16 bits, and few windows of 20,000 pictures of 32 x 32 a bucket
+BITS = 21  # of a window's bucket in each of two tables, 8 MiB of counts of 16 bits together; see `counted`
+MASK = (1 << BITS) - 1
 SIDE = 3  # pixels of a window: the smallest trigger of the literature (Gu et al. 2017)
 COARSE = 4  # bits of a colour that are left out: 16 steps a channel
 PLACES = 32 * 32  # windows counted of a picture at most: larger pictures are cut at steps
@@ -45,7 +46,7 @@ PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, bits well mixed (Knuth's golden ra
 
 @dataclass(frozen=True)
 class UsualPictures:
-    """How often windows were held in `rows` trusted pictures. `counts` (2 ** BITS,)."""
+    """How often windows were held in `rows` trusted pictures. `counts` (2, 2 ** BITS), two tables as in `counted`."""
 
     counts: NDArray[np.uint16]
     rows: int
@@ -53,21 +54,21 @@ class UsualPictures:
     @classmethod
     def of(cls, images: UInt8) -> UsualPictures:
         """Count trusted pictures (n, h, w, c)."""
-        counts = np.zeros(1 << BITS, np.uint16)
+        counts = np.zeros((2, 1 << BITS), np.uint16)
         for start in range(0, len(images), 256):
             _count(counts, windows(images[start : start + 256])[0])
         return cls(counts, len(images))
 
-    def bound(self, bucket: Ints) -> NDArray[np.float64]:
+    def bound(self, code: Ints) -> NDArray[np.float64]:
         """(k,) above the rates of these windows in the trusted period."""
-        held = np.minimum(self.counts[bucket].astype(float), self.rows)
+        held = np.minimum(counted(self.counts, code).astype(float), self.rows)
         with np.errstate(invalid="ignore"):
             above = beta.isf(MISS, held + 1, self.rows - held)
         return np.where(held >= self.rows, 1.0, above)
 
 
 def windows(images: UInt8) -> tuple[Ints, Ints]:
-    """(n, p) the bucket of every window, and (p, 2) the places of their upper left corners."""
+    """(n, p) the code of every window, of 2 BITS bits, and (p, 2) the places of their upper left corners."""
     n, height, width, channels = images.shape
     step = max(1, int(np.ceil(np.sqrt(height * width / PLACES))))
     rows, columns = np.arange(0, height - SIDE + 1, step), np.arange(0, width - SIDE + 1, step)
@@ -84,12 +85,21 @@ def windows(images: UInt8) -> tuple[Ints, Ints]:
                     total += part.reshape(n, -1) * factor
         total ^= total >> np.uint64(29)
         total *= PRIME
-    return (total >> np.uint64(64 - BITS)).astype(np.int64), place
+    return (total >> np.uint64(64 - 2 * BITS)).astype(np.int64), place
 
 
-def _count(counts: NDArray[np.uint16], bucket: Ints) -> None:
-    which, times = np.unique(bucket, return_counts=True)
-    counts[which] = np.minimum(counts[which].astype(np.int64) + times, 65_535).astype(np.uint16)
+def _count(counts: NDArray[np.uint16], code: Ints) -> None:
+    for table, bucket in zip(counts, (code >> BITS, code & MASK), strict=True):
+        which, times = np.unique(bucket, return_counts=True)
+        table[which] = np.minimum(table[which].astype(np.int64) + times, 65_535).astype(np.uint16)
+
+
+def counted(counts: NDArray[np.uint16], code: Ints) -> NDArray[np.uint16]:
+    """At most how often each window was counted: the lesser of its counts in two tables (Cormode and Muthukrishnan 2005, "count-min").
+
+    A window that shares a bucket with a usual one is hidden by it in one table, and seldom in both.
+    """
+    return np.minimum(counts[0][code >> BITS], counts[1][code & MASK])
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ class Gallery:
     """Counts the windows of recent pictures, and keeps a few of those on the rise and of the others."""
 
     usual: UsualPictures
-    counts: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1 << BITS, np.uint16))
+    counts: NDArray[np.uint16] = field(default_factory=lambda: np.zeros((2, 1 << BITS), np.uint16))
     seen: int = 0
     pool: deque[tuple[NDArray[np.uint8], str, Ints]] = field(default_factory=lambda: deque(maxlen=POOL))
     recent: deque[tuple[NDArray[np.uint8], str]] = field(default_factory=lambda: deque(maxlen=RECENT))
@@ -138,12 +148,12 @@ class Gallery:
 
     def _rising(self, bucket: Ints) -> NDArray[np.bool_]:
         """(n, p) which windows have become far more frequent."""
-        count = self.counts[bucket]
+        count = counted(self.counts, bucket)
         often = count >= FEWEST
         which = np.unique(bucket[often])
         if not len(which):
             return often
-        rare = binom.sf(self.counts[which].astype(float) - 1, self.seen, self.usual.bound(which)) < NOMINATE
+        rare = binom.sf(counted(self.counts, which).astype(float) - 1, self.seen, self.usual.bound(which)) < NOMINATE
         return np.asarray(often & np.isin(bucket, which[rare]))
 
     def _nominate(self, place: Ints, width: int) -> Nominee | None:

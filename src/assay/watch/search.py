@@ -9,6 +9,7 @@ import numpy as np
 
 from assay.artefact.patch import Patch
 from assay.artefact.registry import from_json
+from assay.dataset.errors import DataError
 from assay.watch.baseline import Baseline
 from assay.watch.items import Item, Usual
 from assay.watch.pictures import Gallery, Nominee, UsualPictures
@@ -26,6 +27,8 @@ def triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | No
             miner = Miner(Usual(held["counts"], int(held["rows"])), baseline.fields)
     if (folder / PICTURES).exists():
         with np.load(folder / PICTURES, allow_pickle=False) as held:
+            if held["counts"].ndim != 2:
+                raise DataError("holds counts of an older version", path=folder / PICTURES, remedy="make the watch anew")
             gallery = Gallery(UsualPictures(held["counts"], int(held["rows"])))
         miner = miner or Miner(Usual(np.zeros(0, np.int32), 0), baseline.fields)
     return known, miner, gallery
