@@ -70,7 +70,7 @@ def test_delays_under_the_joint_budget(what, change):
     """The same budget of 5 % in 10,000 steps for 50 features x 20 slices together: what one stream has to wait for it."""
     names = [f"f{i}" for i in range(50)]
     fields, late = Fields(features=tuple(names), slices=("a", "b", "c", "d")), []
-    for seed in range(10):
+    for seed in range(5):
         rng = np.random.default_rng(200 + seed)
 
         def some(n, changed, rng=rng):
