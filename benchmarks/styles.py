@@ -51,9 +51,8 @@ def show(name: str, data: Dataset, truth: np.ndarray, seed: int) -> None:
     spent = time.process_time() - began
     judged = judge_all({"style": examined}, ALPHA / FAMILIES) if examined.enumerated else ()
     suspects = [j for j in judged if j.status in ("confirmed", "suspected")]
-    print(
-        f"{name}: {len(data):,} rows, {int(truth.sum())} poisoned, {examined.enumerated:,} groups, {len(suspects)} suspected, {spent:.0f} CPU s"
-    )
+    enough = f"{examined.enumerated:,} groups, {len(suspects)} suspects, {spent:.0f} CPU s"
+    print(f"{name}: {len(data):,} rows, {int(truth.sum())} poisoned, {enough}", flush=True)
     for j in suspects:
         rows, said = members(data, j.tried), (j.tried.words or "")[:200]
         print(f"  {j.status}: {int(truth[rows].sum())} of {len(rows)} rows poisoned, log e {j.tried.log_e:.1f}; {said}", flush=True)
