@@ -189,9 +189,8 @@ class Models:
         if step["do"] == "add":
             self.versions[step["name"]] = Version(step["name"], step["digest"], step["note"])
         elif step["do"] == "point":
-            self.moves.append(
-                Move(step["alias"], step["name"], step["time"], step["by"], step["reason"], step["back"], step.get("counts", {}))
-            )
+            name = self.versions[step["name"]].name  # a version that was never added is no step
+            self.moves.append(Move(step["alias"], name, step["time"], step["by"], step["reason"], step["back"], step.get("counts", {})))
         elif step["do"] == "told":
             self.told[step["place"], step["alias"]] = self.moved(step["alias"])
         else:
