@@ -10,20 +10,16 @@ import numpy as np
 from assay.bench.runner import read_lines
 from assay.bench.zoo import arrived, tables, texts
 from assay.bench.zoo.judge import ALPHA, IMPLANTED, PEERS, REPAIRED, Line, looked_at, twins_of
-from assay.bench.zoo.oracles import outlying
+from assay.bench.zoo.oracles import far_out, outlying
 from assay.bench.zoo.specs import DEVELOPMENT
+from assay.model.behaviour import ALONE as ALONE_CHECKS
 from assay.model.behaviour import CHANGES, DATA_FREE, figures, weighed, weighed_by_twins
 from assay.stats.interval import clopper_pearson
 
-ALONE, FREE, TWINS, SIZES, CLEANSE, MARGIN = (
-    "alone",
-    "twins, no data",
-    "with twins",
-    "its sizes by Neural Cleanse's rule",
-    "Neural Cleanse",
-    "MM-BD",
-)
-WAYS = (ALONE, FREE, TWINS, SIZES, CLEANSE, MARGIN)
+ALONE, FREE, TWINS = "alone", "twins, no data", "with twins"
+SIZES, MARGINS = "its sizes by Neural Cleanse's rule", "its margins by MM-BD's rule"
+CLEANSE, MARGIN = "Neural Cleanse", "MM-BD"
+WAYS = (ALONE, FREE, TWINS, SIZES, MARGINS, CLEANSE, MARGIN)
 GONE, LOST = 0.05, 0.02  # a repaired model's attack success and loss of accuracy at most
 
 
@@ -65,7 +61,8 @@ def _verdicts(line: Line, lines: list[Line], peers: dict[str, Line]) -> dict[str
         if whole or found[FREE][0]:  # what is accused without data is not searched any further
             found[TWINS] = _accused(*weighed_by_twins(own, twins))
     sizes = next((c.get("sizes") for c in line["checks"] if c["name"] == "patch"), None)
-    ways = {SIZES: None if not sizes else outlying(np.array(sizes)).target} if sizes else {}
+    ways: dict[str, int | None] = {SIZES: outlying(np.array(sizes)).target} if sizes else {}
+    ways[MARGINS] = far_out(own[ALONE_CHECKS[0]]).target
     if line["id"] in peers:
         ways |= {CLEANSE: peers[line["id"]]["cleanse"]["target"], MARGIN: peers[line["id"]]["margin"]["target"]}
     return found | {way: (target is not None, target) for way, target in ways.items()}
