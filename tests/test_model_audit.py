@@ -81,17 +81,18 @@ def test_the_command_writes_a_page_sarif_and_a_card(net, tmp_path, capsys) -> No
     np.savez(tmp_path / "rows.npz", x=images[:150], y=y[:150])
     torch.save(net.state_dict(), tmp_path / "<b>net.pt")
     out = tmp_path / "audit"
-    wanted = ["model", "audit", str(tmp_path / "<b>net.pt"), str(tmp_path / "rows.npz"), "--out", str(out), "--alpha", "0.05"]
-    assert run(wanted) == 1
-    assert "error: class 3 behaves as if it had a trigger" in capsys.readouterr().out
+    wanted = ["model", "audit", str(tmp_path / "<b>net.pt"), str(tmp_path / "rows.npz"), "--out", str(out)]
+    assert run([*wanted, "--fail-on", "never"]) == 0
+    assert "rows withstand changes" in capsys.readouterr().out
     document = json.loads((out / "model.json").read_text())
-    assert document["findings"][0]["rule"] == "backdoor"
     assert document["behaviour"]["overall"]["share"] > 0.9
     page = (out / "model.html").read_text()
     assert "&lt;b&gt;net.pt" in page
     assert "<b>net.pt" not in page
     assert "http" not in page.replace("http-equiv", "")
-    log = json.loads((out / "model.sarif").read_text())["runs"][0]
+    guilty = {**document, "inspection": {**document["inspection"], "verdict": "backdoored", "target": 3, "p": 0.001, "triggers": []}}
+    assert (findings(guilty)[0].rule, findings(guilty)[0].level) == ("backdoor", "error")
+    log = sarif(guilty)["runs"][0]
     assert log["results"][0]["ruleId"] == "model/backdoor"
     assert "MITRE ATLAS AML.T0018" in log["results"][0]["properties"]["taxonomy"]
     assert all(log["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in log["results"])
