@@ -230,12 +230,14 @@ def weighed(values: Mapping[str, Floats]) -> tuple[Floats, list[float]]:
     """(classes,) one p-value a class, and what the least of them comes to over all classes (and, second, over all shifts, if searched).
 
     `values`: each check's figure for every class, by its name. The figures without data are summed with those of each kind of change in
-    turn, the sums compared between classes, and the three p-values of a class joined.
+    turn, the sums compared between classes, and their p-values joined with those of each kind by itself: a change that is plain to see need
+    not wait for figures of other classes that stray by nature.
     """
     logs = {name: _logs(name, value) for name, value in values.items()}
     free = [logs[name] for name in ALONE if name in logs]
-    sums = [summed([*free, logs[kind.name]]) for kind in CHANGES if kind.name in logs] or [summed(free)]
-    p_class = joined(np.array([standing_apart(s) for s in sums]))
+    searched = [logs[kind.name] for kind in CHANGES if kind.name in logs]
+    told = [*(summed([*free, one]) for one in searched), *searched] or [summed(free)]
+    p_class = joined(np.array([standing_apart(one) for one in told]))
     least = [min(1.0, float(p_class.min()) * len(p_class) / SHARE[True])]
     if SHIFT in logs:
         p = standing_apart(logs[SHIFT])
