@@ -76,6 +76,35 @@ def test_a_torn_frame_is_cut_off_and_the_rest_stays(folder):
         assert watch.status().predictions == 60
 
 
+def test_a_full_disk_loses_nothing_acknowledged_and_nothing_is_taken_after_it(folder, monkeypatch):
+    rng = np.random.default_rng(4)
+    with Watch.open(folder) as watch:
+        watch.ingest(traffic(rng, 100))
+        before = watch._detectors.clock
+        write, half = watch._journal._append, b"AWJ1\x01"
+
+        def torn(kind, payload):
+            write(kind, payload)
+            watch._journal._file.truncate(os.path.getsize(watch._journal._file.name) - len(payload) - len(half))
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(watch._journal, "_append", torn)
+        with pytest.raises(OSError, match="No space"):
+            watch.ingest(traffic(rng, 100))
+        monkeypatch.undo()
+        assert watch.broken
+        with pytest.raises(DataError, match="could not be written before"):
+            watch.ingest(traffic(rng, 100))
+        with pytest.raises(DataError, match="could not be written before"):
+            watch.snapshot()
+    with Watch.open(folder) as watch:
+        assert (watch.broken, watch._detectors.clock) == (False, before)
+        watch.ingest(traffic(rng, 100))
+        after = watch._detectors.clock
+    with Watch.open(folder) as watch:
+        assert watch._detectors.clock == after > before
+
+
 def test_damage_before_the_end_is_said(folder):
     rng = np.random.default_rng(3)
     for _ in range(2):
