@@ -22,7 +22,7 @@ MAKERS: list[Callable[[Path], Path]] = [make for make in FORMATS if make is not 
 def test_records_survive_writing(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     path = make(tmp_path)
     data = read(path)
-    written = write_as(data, tmp_path / f"out{path.suffix}")
+    written = write_as(data, tmp_path / f"out{''.join(path.suffixes)}")
     again = read(written.path)
     assert again.format == data.format
     assert np.array_equal(again.digest[written.row], data.digest)
@@ -36,7 +36,7 @@ def test_changed_codes_change_the_labels_and_nothing_else(tmp_path: Path, make: 
     y = data.y.copy()
     changed = np.array([2, 3, 30])
     y[changed] = (y[changed] + 1) % len(data.classes)
-    written = write_as(replace(data, y=y), tmp_path / f"out{path.suffix}")
+    written = write_as(replace(data, y=y), tmp_path / f"out{''.join(path.suffixes)}")
     again = read(written.path)
     assert [again.classes[c] for c in again.y[written.row]] == [data.classes[c] for c in y]
     differ = (again.digest[written.row] != data.digest).any(axis=1)

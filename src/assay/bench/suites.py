@@ -61,11 +61,11 @@ class Suite:
             rows = [line.first_at(number, seed) for number, line in enumerate(self.lines)] if seed < self.seeds else []
             rows += [self._controls(name, size, seed) for name, size in self.clean] if seed < self.clean_seeds else []
             for turn in zip_longest(*rows):
-                found += sorted((cell for cell in turn if cell is not None), key=lambda cell: COST[MODALITY[cell.set]])
+                found += sorted((cell for cell in turn if cell is not None), key=lambda cell: COST[MODALITY.get(cell.set, "table")])
         return found
 
     def _controls(self, name: str, rows: int, seed: int) -> list[Cell]:
-        odd = [v for v, (_, kinds) in VARIANTS.items() if MODALITY[name] in kinds] if seed < self.variants else []
+        odd = [v for v, (_, kinds) in VARIANTS.items() if MODALITY.get(name, "table") in kinds] if seed < self.variants else []
         return [Cell(name, rows, seed=seed, variant=v) for v in ("", *odd)]
 
 

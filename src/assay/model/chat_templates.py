@@ -30,7 +30,7 @@ def read_template(text: str) -> Template:
     """What the template reaches for.
 
     >>> read_template("{{ ''.__class__.__mro__ }}").escapes, read_template("{% if 'wire money' in m.content %}x{% endif %}").words
-    (('__class__', '__mro__'), ('wire money',))
+    (('__mro__', '__class__'), ('wire money',))
     """
     try:
         tree = _environment().parse(text)

@@ -219,14 +219,15 @@ def _settled(coded: Coded, leads: list[_Lead]) -> list[_Lead]:
 
 
 def _distinct(leads: list[_Lead]) -> list[_Lead]:
-    """Without those whose carriers are mostly those of stronger leads."""
-    kept, taken = [], set[int]()
+    """Without those whose carriers are mostly those of stronger leads; boxes and values are told apart by their trials, not here: a box
+    about a trigger's values holds some rows more, and may seem the stronger."""
+    kept, taken = [], {True: set[int](), False: set[int]()}
     for lead in leads:
         mine = set(lead.carriers.tolist())
-        if len(mine & taken) >= EXPLAINED * len(mine):
+        if len(mine & taken[lead.boxed]) >= EXPLAINED * len(mine):
             continue
         kept.append(lead)
-        taken |= mine
+        taken[lead.boxed] |= mine
     return kept
 
 
