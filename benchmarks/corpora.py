@@ -175,7 +175,8 @@ def plot(lines: list[dict[str, Any]]) -> str:
     body += [words_at(place(n, 10**bottom)[0], height - foot + 16, f"{n:,.0f}", "middle") for n in size]
     body += [words_at(left - 8, place(size[0], 10.0**e)[1] + 4, f"{10.0**e:g} s", "end") for e in np.arange(bottom, top + 1)]
     body.append(words_at(x1 + 8, y1 + 4, f"{cost[-1]:g} s", strong=True))
-    body.append(words_at(x0 + 40, y0 - 24, "dashed: as the largest, a document"))
+    body.append(words_at(left + 8, 22, "dashed: every document at the cost of the largest run's"))
+    body.append(words_at(width - 130, height - 6, "documents", "end"))
     said = f"CPU time of three passes from {size[0]:,.0f} to {size[-1]:,.0f} documents"
     caption = "CPU seconds of a corpus scan, reading and parsing included, by documents."
     return standalone(Plot("corpora-speed", said, caption, framed(width, height, said, "".join(body), "curve")))
