@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 
 from assay.artefact.cells import Cells
 from assay.attack.planting import plant
-from assay.bench.runner import add_lines, read_lines
 from assay.bench.sets import SETS, in_memory
+from assay.bench.zoo.small import Spec, run
 from assay.dataset.data import Dataset
 from assay.learn.columns import code_columns
 from assay.model.rule_twins import grown_twins, rules_beside
@@ -34,56 +34,27 @@ SEEDS, CLEAN_SEEDS = 3, 5  # seed 0 is for setting constants
 RECORD = "tables.jsonl"
 
 
-@dataclass(frozen=True)
-class TableSpec:
-    """One model. `attack` "" is a clean one."""
-
-    set: str
-    model: str
-    attack: str
-    seed: int
-
-    @property
-    def id(self) -> str:
-        """A name for its line.
-
-        >>> TableSpec("elec2", "forest", "", 3).id
-        'elec2-forest-clean-3'
-        """
-        return f"{self.set}-{self.model}-{self.attack or 'clean'}-{self.seed}"
-
-
-def table_specs() -> list[TableSpec]:
+def table_specs() -> list[Spec]:
     """All table models: the held-out ones first, the quicker kind first."""
     found = [
-        TableSpec(s, m, a, seed)
-        for seed in range(CLEAN_SEEDS)
-        for a in ("", *(ATTACKS if seed < SEEDS else ()))
-        for m in MODELS
-        for s in TABLES
+        Spec(s, m, a, seed) for seed in range(CLEAN_SEEDS) for a in ("", *(ATTACKS if seed < SEEDS else ())) for m in MODELS for s in TABLES
     ]
     return sorted(found, key=lambda spec: (MODELS.index(spec.model), not spec.seed))
 
 
 def tables(folder: Path, minutes: float, say: Callable[[str], None]) -> tuple[int, int]:
     """(models there, models left) after so many minutes; a line each in tables.jsonl."""
-    folder.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 60 * minutes
-    done = {line["id"] for line in read_lines(folder / RECORD)}
-    left = [spec for spec in table_specs() if spec.id not in done]
-    for number, spec in enumerate(left):
-        if time.monotonic() > end:
-            return len(done) + number, len(left) - number
-        line = _one(spec)
-        add_lines(folder / RECORD, [line])
+
+    def told(line: dict[str, Any]) -> None:
         say(
-            f"{spec.id}: success {line['success']:.2f}; alone p {line['p']:.2g} {line['right']}; "
+            f"{line['id']}: success {line['success']:.2f}; alone p {line['p']:.2g} {line['right']}; "
             f"with twins p {line['p_twins']:.2g} {line['right_twins']}; {line['cpu']:.0f} s"
         )
-    return len(done) + len(left), 0
+
+    return run(folder / RECORD, table_specs(), minutes, _one, told)
 
 
-def _one(spec: TableSpec) -> dict[str, Any]:
+def _one(spec: Spec) -> dict[str, Any]:
     whole = _numeric(spec.set)
     order = np.random.default_rng([spec.seed, 5]).permutation(len(whole))
     ends = np.cumsum([TEST, CLEAN]) if len(order) > 2 * (TEST + CLEAN) else np.array([len(order) // 8, len(order) // 3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from assay.artefact.phrase import Phrase
 from assay.attack.planting import plant
-from assay.bench.runner import add_lines, read_lines
 from assay.bench.sets import SETS
+from assay.bench.zoo.small import Spec, run
 from assay.dataset.rows import Rows
 from assay.model.blackbox import inspect_texts
 
@@ -38,50 +38,25 @@ SEEDS, CLEAN_SEEDS = 3, 5  # seed 0 is for setting constants
 RECORD = "texts.jsonl"
 
 
-@dataclass(frozen=True)
-class TextSpec:
-    """One model. `attack` "" is a clean one."""
-
-    set: str
-    model: str
-    attack: str
-    seed: int
-
-    @property
-    def id(self) -> str:
-        """A name for its line.
-
-        >>> TextSpec("sms", "linear", "word", 0).id
-        'sms-linear-word-0'
-        """
-        return f"{self.set}-{self.model}-{self.attack or 'clean'}-{self.seed}"
-
-
-def text_specs() -> list[TextSpec]:
+def text_specs() -> list[Spec]:
     """All text models, seed by seed."""
     pairs = [(s, m) for m in MODELS for s in TEXTS]
-    return [TextSpec(s, m, a, seed) for seed in range(CLEAN_SEEDS) for a in ("", *(ATTACKS if seed < SEEDS else ())) for s, m in pairs]
+    return [Spec(s, m, a, seed) for seed in range(CLEAN_SEEDS) for a in ("", *(ATTACKS if seed < SEEDS else ())) for s, m in pairs]
 
 
 def texts(folder: Path, minutes: float, say: Callable[[str], None]) -> tuple[int, int]:
     """(models there, models left) after so many minutes; a line each in texts.jsonl."""
-    folder.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 60 * minutes
-    done = {line["id"] for line in read_lines(folder / RECORD)}
-    left = [spec for spec in text_specs() if spec.id not in done]
-    for number, spec in enumerate(left):
-        if time.monotonic() > end:
-            return len(done) + number, len(left) - number
-        line = _one(spec)
-        add_lines(folder / RECORD, [line])
-        told = (
+
+    def told(line: dict[str, Any]) -> None:
+        both = (
             f"{x['verdict']}, p {x['p']:.2g}, {x['found']} to {x['target']} ({x['success']:.2f})" for x in (line["alone"], line["twins"])
         )
-        say(f"{spec.id}: accuracy {line['accuracy']:.2f}, success {line['success']:.2f}; {'; with twins '.join(told)}")
-    return len(done) + len(left), 0
+        say(f"{line['id']}: accuracy {line['accuracy']:.2f}, success {line['success']:.2f}; {'; with twins '.join(both)}")
+
+    return run(folder / RECORD, text_specs(), minutes, _one, told)
 
 
-def _one(spec: TextSpec) -> dict[str, Any]:
+def _one(spec: Spec) -> dict[str, Any]:
     whole = next(s for s in SETS if s.name == spec.set).read()
     order = np.random.default_rng([spec.seed, 5]).permutation(len(whole))[: TEST + CLEAN + TRAIN]
     test, clean, train = (whole.subset(np.sort(part)) for part in np.split(order, [TEST, TEST + CLEAN]))
