@@ -56,17 +56,17 @@ def knots(coded: Coded, rng: np.random.Generator) -> tuple[list[Knot], int]:
         rows = np.concatenate([carriers[start[v] : start[v] + count[v]] for v in kept])
         slot = np.repeat(np.arange(len(kept)), count[kept])
         shares = entailed(coded.cells, (j,), slot, rows, len(kept))
-        wide = shares.sum(1)
+        wide, ends = shares.sum(1), np.cumsum(count[kept])
         for g in np.flatnonzero((wide >= COLUMNS) & (wide < coded.cells.shape[1])):
             columns = tuple(np.flatnonzero(shares[g]).tolist())
-            held = rows[slot == g]
+            held = rows[ends[g] - count[kept[g]] : ends[g]]
             model = coded.cells[held][:, list(columns)]
             usual = np.array([_mode(column) for column in model.T])
             agreeing = np.sort(held[(model == usual).all(1)])
             if len(agreeing) >= SUPPORT:
                 found.append(Knot(columns, agreeing))
     found.sort(key=lambda k: (-len(k.columns), -len(k.rows), k.columns))
-    return _apart(found)[:MOST], asked
+    return _apart(found), asked
 
 
 def _carriers(coded: Coded, j: int) -> tuple[NDArray[np.float64], Int, Int]:
@@ -86,6 +86,7 @@ def _mode(column: NDArray[np.float64]) -> float:
 
 
 def _apart(found: list[Knot]) -> list[Knot]:
+    """The first `MOST` that are not one with an earlier one."""
     kept: list[Knot] = []
     sets: list[set[int]] = []
     for knot in found:
@@ -93,4 +94,6 @@ def _apart(found: list[Knot]) -> list[Knot]:
         if not any(len(mine & other) > HELD_APART * len(mine | other) for other in sets):
             kept.append(knot)
             sets.append(mine)
+            if len(kept) == MOST:
+                break
     return kept
