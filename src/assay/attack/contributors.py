@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from assay.attack.base import Param
 from assay.attack.labels import class_code, labelled
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
+
+CONTRIBUTED = {
+    "contributors": Param(50, "how many there are, where the column is added", int, low=2, high=100_000),
+    "column": Param("contributor", "name of the column that is added where there is none"),
+}
+INSIDER = {"insider": Param(None, "the contributor (default: drawn)"), **CONTRIBUTED}
+
+
+def contributed(data: Dataset, params: Mapping[str, Any], rng: np.random.Generator) -> tuple[Dataset, str]:
+    """The data set, or a copy with a contributor column, and that column's name."""
+    if data.columns.contributor is None:
+        data = with_contributors(data, params["column"], params["contributors"], rng)
+    column = data.columns.contributor
+    assert column is not None
+    return data, column
 
 
 def with_contributors(data: Dataset, column: str, count: int, rng: np.random.Generator) -> Dataset:

@@ -75,6 +75,28 @@ def wanted(budget: Budget, share: float | None, allowed: Bools, rows: int, defau
     return max(1, round(share * int(allowed.sum())))
 
 
+def drawn(
+    data: Dataset,
+    allowed: Bools,
+    budget: Budget,
+    share: float | None,
+    default_rate: float,
+    rng: np.random.Generator,
+    *,
+    whose: str,
+    remedy: str | None = None,
+) -> Int:
+    """The positions that are relabelled: all that are allowed, unless a share, a rate or a number asks for fewer.
+
+    DataError where there are none, with this remedy, or fewer than are asked for; `whose` says of both messages which rows are meant.
+    """
+    if remedy is not None and not allowed.any():
+        raise DataError(f"there are no rows {whose}", path=data.path, remedy=remedy)
+    everything = share is None and budget.rate is None and budget.carriers is None
+    size = max(1, int(allowed.sum())) if everything else wanted(budget, share, allowed, len(data), default_rate)
+    return draw(data, np.flatnonzero(allowed), size, rng, whose)
+
+
 def flipped(data: Dataset, positions: Int, to: int | None, rng: np.random.Generator, shared: tuple[Artefact, ...], name: str) -> Planted:
     """The rows at these positions relabelled: to one class, or each to another drawn evenly."""
     y = data.y.copy()

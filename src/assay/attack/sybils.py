@@ -9,10 +9,9 @@ import numpy as np
 
 from assay.artefact.group import Group
 from assay.attack.base import Attack, Budget, Needs, Param, Planted
-from assay.attack.contributors import two_classes, with_contributors
-from assay.attack.flip import FLIP_PARAMS, flipped, wanted
+from assay.attack.contributors import CONTRIBUTED, contributed, two_classes
+from assay.attack.flip import FLIP_PARAMS, drawn, flipped
 from assay.attack.labels import labelled
-from assay.attack.triggered import draw
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 
@@ -31,14 +30,11 @@ class SybilsAttack(Attack):
     params: ClassVar[Mapping[str, Param]] = {
         **FLIP_PARAMS,
         "colluding": Param(0.2, "share of the contributors who collude", float, low=0.001, high=1),
-        "contributors": Param(50, "how many there are, where the column is added", int, low=2, high=100_000),
-        "column": Param("contributor", "name of the column that is added where there is none"),
+        **CONTRIBUTED,
     }
 
     def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
-        data = data if data.columns.contributor else with_contributors(data, params["column"], params["contributors"], rng)
-        column = data.columns.contributor
-        assert column is not None
+        data, column = contributed(data, params, rng)
         source, to = two_classes(data, params["from"], target, rng)
         hands = np.array(data.values(column), object)
         people = sorted({h for h in hands.tolist() if h is not None}, key=str)
@@ -47,7 +43,6 @@ class SybilsAttack(Attack):
         count = max(1, round(params["colluding"] * len(people)))
         sybils = [people[i] for i in np.sort(rng.choice(len(people), count, replace=False))]
         allowed = labelled(data) & (data.y == source) & np.array([h in set(sybils) for h in hands.tolist()], bool)
-        everything = params["share"] is None and budget.rate is None and budget.carriers is None
-        size = int(allowed.sum()) if everything else wanted(budget, params["share"], allowed, len(data), self.rate)
-        positions = draw(data, np.flatnonzero(allowed), max(1, size), rng, f"of class {data.classes[source]!r} by {count} contributors")
+        whose = f"of class {data.classes[source]!r} by {count} contributors"
+        positions = drawn(data, allowed, budget, params["share"], self.rate, rng, whose=whose)
         return flipped(data, positions, to, rng, (Group(column, tuple(sybils)),), self.kind)

@@ -11,13 +11,11 @@ import pyarrow as pa
 
 from assay.artefact.group import Group
 from assay.attack.base import Attack, Budget, Int, Needs, Param, Planted
-from assay.attack.contributors import one_of, with_contributors
-from assay.attack.flip import FLIP_PARAMS, flipped, wanted
+from assay.attack.contributors import INSIDER, contributed, one_of
+from assay.attack.flip import FLIP_PARAMS, drawn, flipped
 from assay.attack.labels import choose_targets, class_code, labelled
 from assay.attack.moments import TIMED, order_in_time, with_times
-from assay.attack.triggered import draw
 from assay.dataset.data import Dataset
-from assay.dataset.errors import DataError
 
 
 class WhitewashAttack(Attack):
@@ -36,16 +34,13 @@ class WhitewashAttack(Attack):
         **TIMED,
         "names": Param(5, "names that are worn out, one after another", int, low=2, high=1000),
         "honest": Param(0.5, "share of each name's rows that passes first", float, low=0, high=0.99),
-        "insider": Param(None, "the contributor (default: drawn)"),
-        "contributors": Param(50, "how many there are, where the column is added", int, low=2, high=100_000),
-        "column": Param("contributor", "name of the column that is added where there is none"),
+        **INSIDER,
     }
 
     def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
         data = with_times(data, params)
-        data = data if data.columns.contributor else with_contributors(data, params["column"], params["contributors"], rng)
-        column, place = data.columns.contributor, order_in_time(data)
-        assert column is not None
+        data, column = contributed(data, params, rng)
+        place = order_in_time(data)
         source = None if params["from"] is None else class_code(data, params["from"])
         (to,) = choose_targets(data, target, 1, rng)
         hands = np.array(data.values(column), object)
@@ -58,12 +53,9 @@ class WhitewashAttack(Attack):
         allowed = labelled(data) & (data.y != to) & late
         if source is not None:
             allowed &= data.y == source
-        everything = params["share"] is None and budget.rate is None and budget.carriers is None
-        size = int(allowed.sum()) if everything else wanted(budget, params["share"], allowed, len(data), self.rate)
         whose = f"late under a name of {column} {insider!r} that are not {data.classes[to]!r} yet"
-        if not allowed.any():
-            raise DataError(f"there are no rows {whose}", path=data.path, remedy="give fewer names or honest rows, or another insider")
-        positions = draw(data, np.flatnonzero(allowed), size, rng, whose)
+        remedy = "give fewer names or honest rows, or another insider"
+        positions = drawn(data, allowed, budget, params["share"], self.rate, rng, whose=whose, remedy=remedy)
         data, names = renamed(data, column, hands, stints)
         return flipped(data, positions, to, rng, (Group(column, names),), self.kind)
 
