@@ -193,7 +193,7 @@ def test_kill_9_loses_no_acknowledged_event(folder):
 def test_state_does_not_grow(folder, monkeypatch):
     rng = np.random.default_rng(4)
     monkeypatch.setattr(journal, "SEGMENT", 50_000)
-    monkeypatch.setattr("assay.watch.watch.PENDING", 500)
+    monkeypatch.setattr("assay.watch.waiting.PENDING", 500)
     sizes = []
     with Watch.open(folder) as watch:
         for i in range(30):

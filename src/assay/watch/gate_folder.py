@@ -25,14 +25,13 @@ import pyarrow.parquet as pq
 
 from assay.dataset.errors import DataError
 from assay.watch.events import table_of, words
+from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.gate import Decision, Gate, Learner, Settings
 from assay.watch.gate_rows import View, arrays_of, model_of
 from assay.watch.journal import COMMAND, EVENTS, Journal, replace_whole
 
 SCHEMA = "assay.watch.gate/1"
 FILE, ANCHOR, START, ADMITTED, DECISIONS = "gate.json", "anchor.parquet", "start.npz", "admitted", "decisions.jsonl"
-NAME = b"assay.batch"
-NAMES = 1000  # of batches that are remembered
 FEWEST = 400  # trusted rows: half of them teach the reference, half are the anchor set, whose floors need some hundred rows
 
 
@@ -64,7 +63,7 @@ class GateFolder:
             labelled=self._labelled,
         )
         self._rows: dict[int, pa.Table] = {}  # number of the first row of a piece -> the piece
-        self._names: dict[str, None] = {}
+        self._names = Names()
         self._submitted = 0
         self._journal = Journal(folder, read_only)
         if (state := self._journal.restore()) is not None:
@@ -129,7 +128,7 @@ class GateFolder:
         if (name is not None and name in self._names) or not table.num_rows:
             return []
         self._parts(table)  # what is wrong with a batch is found before it is acknowledged
-        self._journal.append(EVENTS, _arrow(table, name))
+        self._journal.append(EVENTS, to_frame(table, name))
         decided = self._submit(table, name)
         if self._journal.due:
             self.snapshot()
@@ -154,7 +153,7 @@ class GateFolder:
         needed = set(self.gate.held())
         pieces = {first: t for first, t in self._rows.items() if any(n in needed for n in range(first, first + t.num_rows))}
         self._rows = pieces
-        arrays |= {f"rows/{first}": np.frombuffer(_arrow(table, None), np.uint8) for first, table in pieces.items()}
+        arrays |= {f"rows/{first}": np.frombuffer(to_frame(table, None), np.uint8) for first, table in pieces.items()}
         self._journal.snapshot(arrays, {"gate": self.gate.to_json(), "names": list(self._names), "submitted": self._submitted})
 
     def close(self) -> None:
@@ -186,10 +185,7 @@ class GateFolder:
         return self._view.of_rows(table), found[0] if self._labelled else None, found[-1]
 
     def _submit(self, table: pa.Table, name: str | None) -> list[Decision]:
-        if name is not None:
-            self._names[name] = None
-            while len(self._names) > NAMES:
-                del self._names[next(iter(self._names))]
+        self._names.add(name)
         self._rows[self._submitted] = table
         self._submitted += table.num_rows
         return self._write(self.gate.submit(*self._parts(table)))
@@ -206,9 +202,7 @@ class GateFolder:
 
     def _take(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
-            table = pa.ipc.open_stream(payload).read_all()
-            name = (table.schema.metadata or {}).get(NAME)
-            self._submit(table, None if name is None else name.decode())
+            self._submit(*of_frame(payload))
         else:
             self._obey(json.loads(payload))
 
@@ -247,8 +241,8 @@ class GateFolder:
     def _restore(self, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         for name in arrays:
             if name.startswith("rows/"):
-                self._rows[int(name[5:])] = pa.ipc.open_stream(arrays[name].tobytes()).read_all()
-        self._names, self._submitted = dict.fromkeys(meta["names"]), int(meta["submitted"])
+                self._rows[int(name[5:])] = of_frame(arrays[name].tobytes())[0]
+        self._names, self._submitted = Names(dict.fromkeys(meta["names"])), int(meta["submitted"])
         count = len(meta["gate"]["past"]) + 1
         models = [
             model_of(self._view, {k: arrays[f"{i}/{k}"] for k in ("coef", "intercept", "t")}, self._said["classes"]) for i in range(count)
@@ -261,14 +255,6 @@ class GateFolder:
             return seen[first][number - first]
 
         self.gate.restore(meta["gate"], models, content)
-
-
-def _arrow(table: pa.Table, name: str | None) -> bytes:
-    table = table.replace_schema_metadata(None if name is None else {NAME: name.encode()})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue().to_pybytes()
 
 
 def _decision_json(decision: Decision) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from assay.dataset.errors import DataError
 from assay.watch.alerts import Alert
 from assay.watch.events import Batch, read_batch
 from assay.watch.models import Models
-from assay.watch.watch import MATCHES, Watch
+from assay.watch.search import MATCHES
+from assay.watch.watch import Watch
 
 NEAR = 5000  # predictions before and after the first firing within which other alerts and rows belong to the same record
 ROWS = 100  # rows that are listed: enough to look at by hand; all are counted

@@ -6,16 +6,20 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from assay.artefact.patch import Patch
 from assay.artefact.registry import from_json
 from assay.dataset.errors import DataError
+from assay.dataset.rows import UInt8
 from assay.watch.baseline import Baseline
 from assay.watch.items import Item, Usual
 from assay.watch.pictures import Gallery, Nominee, UsualPictures
 from assay.watch.triggers import Known, Miner
 
 USUAL, KNOWN, PICTURES = "usual.npz", "known.json", "pictures.npz"
+HOLDS = "assay.holds"  # column of a journalled event: the nominated patches that its picture holds
+MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
 
 
 def triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | None, Gallery | None]:
@@ -32,6 +36,19 @@ def triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | No
             gallery = Gallery(UsualPictures(held["counts"], int(held["rows"])))
         miner = miner or Miner(Usual(np.zeros(0, np.int32), 0), baseline.fields)
     return known, miner, gallery
+
+
+def matched(given: pa.Table, images: UInt8 | None, known: Known | None, miner: Miner | None) -> pa.Table:
+    """The events with the known artefacts that each holds, and the nominated patches of its picture: met before privacy puts the text
+    out of reach."""
+    columns = {} if known is None else {MATCHES: known.matches(given, images)}
+    nominated = {} if miner is None or images is None else patches(miner)
+    if nominated and images is not None:
+        there = {number: patch.present(images) for number, patch in nominated.items()}
+        columns[HOLDS] = [[n for n, rows in there.items() if rows[i]] for i in range(len(images))]
+    for name, found in columns.items():
+        given = given.append_column(name, pa.array(found, pa.list_(pa.int32())))
+    return given
 
 
 def patches(miner: Miner) -> dict[int, Patch]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,19 @@ from assay.watch.beside import MANY, beside
 from assay.watch.cells import CellCounts
 from assay.watch.cycles import Memory
 from assay.watch.events import Batch, Floats, read_batch, table_of
+from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.items import Usual, words_of
 from assay.watch.journal import COMMAND, EVENTS, Arrays, Journal, replace_whole
 from assay.watch.pictures import AskPictures, Gallery, UsualPictures
-from assay.watch.search import KNOWN, PICTURES, USUAL, item_of, patches, triggers
+from assay.watch.search import HOLDS, KNOWN, MATCHES, PICTURES, USUAL, item_of, matched, patches, triggers
 from assay.watch.sinks import Send
 from assay.watch.status import Status
 from assay.watch.telling import of_alarm, of_known, of_suspect
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
-from assay.watch.waiting import packed, unpacked
+from assay.watch.waiting import Waiting, unpacked
 
-PENDING = 100_000  # predictions that wait for their label; the oldest are given up, and counted
-NAMES = 1000  # of batches that are remembered
 RECENT = 400  # events that an unknown trigger may be put into
 FILE = "baseline.json"
-NAME = b"assay.batch"  # key of a journalled batch's metadata
-HOLDS = "assay.holds"  # column of a journalled event: the nominated patches that its picture holds
-MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
 
 
 class Watch:
@@ -71,8 +66,8 @@ class Watch:
         self._detectors = baseline.detectors()
         self._memories = baseline.measures.memories()
         self._alerts = Alerts()
-        self._pending: OrderedDict[str, tuple[str, bytes, tuple[int, ...]]] = OrderedDict()  # said, `packed`, nominees held
-        self._names: OrderedDict[str, None] = OrderedDict()
+        self._pending = Waiting()
+        self._names = Names()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._time: float | None = None
         self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
@@ -127,14 +122,14 @@ class Watch:
         table = table_of(events)
         if images is not None and len(images) != table.num_rows:
             raise DataError(f"{len(images)} pictures for {table.num_rows} events", remedy="give one picture an event")
-        batch = read_batch(self._matched(table, images), self.baseline.fields)
+        batch = read_batch(matched(table, images, self._known, self._miner), self.baseline.fields)
         if not len(batch):
             raise DataError("a batch without events", remedy="give each event its columns")
         x = self.baseline.measures.encode(batch)  # what is wrong with a batch is found before it is acknowledged
         fired: list[Alert] = []
 
         def write() -> None:
-            self._journal.append(EVENTS, _arrow(batch.table, name))
+            self._journal.append(EVENTS, to_frame(batch.table, name))
 
         # Detectors move while the disk writes. Where it cannot, nothing more is taken: see `broken`.
         beside(lambda: fired.extend(self._events(batch, x, name)), write, len(batch) >= MANY)
@@ -205,7 +200,7 @@ class Watch:
 
     def journalled(self) -> Iterator[pa.Table]:
         """The batches that the journal still holds, as they were kept: those since the last snapshot."""
-        return (pa.ipc.open_stream(payload).read_all() for kind, payload in self._journal.held() if kind == EVENTS)
+        return (of_frame(payload)[0] for kind, payload in self._journal.held() if kind == EVENTS)
 
     def status(self, most: int = 10) -> Status:
         """Where it stands, with the `most` strongest streams."""
@@ -228,11 +223,6 @@ class Watch:
         arrays |= {f"cycle{i}": memory.packed() for i, memory in enumerate(self._memories.values())}
         if self._cells is not None:
             arrays |= self._cells.held()
-        pending = [
-            [name, said, None if np.isnan(sure) else sure, codes.tolist(), list(held)]
-            for name, (said, small, held) in self._pending.items()
-            for sure, codes in [unpacked(small)]
-        ]
         meta = {
             "miner": None if self._miner is None else self._miner.to_json(),
             "baseline": self.baseline.digest,
@@ -241,7 +231,7 @@ class Watch:
             "counts": self._counts,
             "time": self._time,
             "alerts": self._alerts.to_json(),
-            "pending": pending,
+            "pending": self._pending.to_json(),
         }
         self._journal.snapshot(arrays, meta)
 
@@ -262,23 +252,20 @@ class Watch:
         d.clock, d.state, d.last, d.total, d.count = int(meta["clock"]), arrays["state"], arrays["last"], arrays["total"], arrays["count"]
         self._sure = arrays["sure"]
         self._memories = {name: Memory.of(arrays[f"cycle{i}"]) for i, name in enumerate(self._memories)}
-        self._names = OrderedDict.fromkeys(meta["names"])
+        self._names = Names(dict.fromkeys(meta["names"]))
         self._counts, self._time = dict(meta["counts"]), meta["time"]
         self._alerts = Alerts.from_json(meta["alerts"])
         if self._miner is not None and meta["miner"] is not None:
             self._miner.restore(meta["miner"])
         if self._cells is not None and "cells" in arrays:
             self._cells.restore(arrays)
-        for name, said, sure, codes, held in meta["pending"]:
-            small = packed(np.nan if sure is None else sure, np.array(codes, np.int64))
-            self._pending[name] = (said, small, tuple(held))
+        self._pending.restore(meta["pending"])
 
     def _apply(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
-            table = pa.ipc.open_stream(payload).read_all()
-            name = (table.schema.metadata or {}).get(NAME)
+            table, name = of_frame(payload)
             batch = read_batch(table, self.baseline.fields)
-            self._events(batch, self.baseline.measures.encode(batch), None if name is None else name.decode())
+            self._events(batch, self.baseline.measures.encode(batch), name)
         else:
             self._obey(json.loads(payload))
 
@@ -305,10 +292,7 @@ class Watch:
     def _events(self, batch: Batch, x: Floats, name: str | None) -> list[Alert]:
         measures, codes = self.baseline.measures, self.baseline.slices.codes(batch)
         measures.follow(x, batch, self._memories)
-        if name is not None:
-            self._names[name] = None
-            while len(self._names) > NAMES:
-                self._names.popitem(last=False)
+        self._names.add(name)
         ticks = np.array([p is not None for p in batch.prediction], np.int64)
         if measures.estimate is not None:
             self._sure = measures.estimate.fade(self._sure, batch.confidence[ticks > 0])
@@ -349,10 +333,7 @@ class Watch:
                     x[i, : outcome.shape[1]], codes[i] = outcome[0], of
                 fired += self._outcomes(before[2], before[0] != label)
             elif label is None and name is not None and said is not None:
-                self._pending[name] = (said, packed(float(batch.confidence[i]), codes[i]), held[i])
-                if len(self._pending) > PENDING:
-                    self._pending.popitem(last=False)
-                    self._counts["given_up"] += 1
+                self._counts["given_up"] += self._pending.wait(name, said, float(batch.confidence[i]), codes[i], held[i])
             elif label is not None:
                 fired += self._outcomes(held[i], said != label)
         return fired
@@ -363,19 +344,6 @@ class Watch:
             return []
         named = [self._miner.outcome(number, wrong) for number in held]
         return [alert for suspect in named if suspect is not None for alert in self._name(suspect)]
-
-    def _matched(self, given: pa.Table, images: UInt8 | None) -> pa.Table:
-        """The events with the known artefacts that each holds: met before the text is put out of reach by privacy."""
-        nominated = {} if self._miner is None or images is None else patches(self._miner)
-        columns = {}
-        if self._known is not None:
-            columns[MATCHES] = self._known.matches(given, images)
-        if nominated and images is not None:
-            there = {number: patch.present(images) for number, patch in nominated.items()}
-            columns[HOLDS] = [[n for n, rows in there.items() if rows[i]] for i in range(len(images))]
-        for name, found in columns.items():
-            given = given.append_column(name, pa.array(found, pa.list_(pa.int32())))
-        return given
 
     def _met(self, batch: Batch) -> list[Alert]:
         fired: list[Alert] = []
@@ -424,12 +392,3 @@ class Watch:
     def _alert(self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any], clock: int) -> list[Alert]:
         alert, send = self._alerts.fire(key, severity, title, evidence, clock, self._time)
         return [alert] if send else []
-
-
-def _arrow(table: pa.Table, name: str | None) -> bytes:
-    if name is not None:
-        table = table.replace_schema_metadata({NAME: name.encode()})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue().to_pybytes()
