@@ -87,6 +87,15 @@ def test_what_is_hot_is_what_rose_whatever_the_type():
     assert len(fields.features) <= COLUMNS
 
 
+def test_a_batch_however_large_does_not_wrap_a_count():
+    rng = np.random.default_rng(10)
+    fields = Fields(features=("i",))
+    usual = Usual.of(read_batch({"prediction": ["x"] * 2000, "i": rng.integers(0, 1000, 2000)}, fields), fields)
+    counts = CellCounts(usual, fields.features)
+    rose = read_batch({"prediction": ["x"] * 65_600, "i": [7] * 65_600}, fields)
+    assert all(("c", "i", "7") in row for row in counts.see(rose))
+
+
 def test_labels_that_come_late_are_not_counted():
     fields = Fields(features=("s",))
     usual = Usual.of(read_batch({"prediction": ["x"] * 300, "s": ["a", "b", "c"] * 100}, fields), fields)

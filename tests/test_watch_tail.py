@@ -90,6 +90,15 @@ def test_a_folder_of_parquet_is_followed(w, tmp_path):
         list(Tail(w, put).pieces())
 
 
+def test_two_files_of_one_round_are_both_remembered(w, tmp_path):
+    rng, put = np.random.default_rng(5), tmp_path / "put"
+    put.mkdir()
+    for name in ("a", "b", "c"):
+        pq.write_table(table(rng, 40), put / f"{name}.parquet")
+    assert len(list(Tail(w, put).pieces())) == 3
+    assert list(Tail(w, put).pieces()) == []
+
+
 def test_audits_run_when_due_and_what_they_find_is_an_alert(w, capsys):
     script = 'mkdir -p {out} && echo \'{"verdict": "poisoned"}\' > {out}/report.json && echo looked && exit 1'
     audits.add(w, Audit("data", 86400.0, ("sh", "-c", script)))

@@ -21,6 +21,7 @@ from scipy.stats import hypergeom
 from assay.dataset.errors import DataError
 from assay.model.networks import Network, as_input
 from assay.stats.interval import clopper_pearson
+from assay.stats.multiple import holm_adjusted
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -155,11 +156,8 @@ def slices(right: Bools, y: Int, images: UInt8) -> tuple[Slice, ...]:
         name: float(hypergeom.cdf(right[part].sum(), len(y), right.sum(), part.sum()))  # Fisher's exact test, one-sided
         for name, part in kept.items()
     }
-    found, so_far = [], 0.0
-    for rank, name in enumerate(sorted(p, key=lambda n: p[n])):
-        so_far = max(so_far, min(1.0, p[name] * (len(p) - rank)))
-        found.append(Slice(name, share_of(right[kept[name]]), so_far))
-    return tuple(found)
+    level = dict(zip(p, holm_adjusted(np.array(list(p.values()))).tolist(), strict=True))
+    return tuple(Slice(name, share_of(right[kept[name]]), level[name]) for name in sorted(p, key=lambda n: p[n]))
 
 
 def calibration(logits: Floats, y: Int, rng: np.random.Generator) -> Calibration:

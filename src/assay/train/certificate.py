@@ -86,7 +86,8 @@ def certify(folder: Path, data: Path, rows: Path | None = None, sentences: Path 
         judged = _read(rows, settings)
     if not len(judged):
         raise DataError("holds no row that the model did not learn from", path=rows or data, remedy="name others: --rows FILE")
-    said, scores = model.certify(judged.rows), model.scores(judged.rows)
+    scores = model.scores(judged.rows)
+    said = model.elected(scores)
     members = np.arange(len(model.members))[:, None] if model.feeds is None else model.feeds
     held = Certificate(
         len(model.classes),

@@ -134,6 +134,7 @@ def _said(folder: Path, now: Dataset, lost: int, touched: Int, members: int, mad
     }
     if len(others):
         y = codes_of(others, made.classes)
-        said["accuracy"] = accuracy_of(made.predict(others.rows), y)
-        said["certified"] = curve_of(made.certify(others.rows), y, told.get("by", "row") == "contributor")
+        found = made.certify(others.rows)
+        said["accuracy"] = accuracy_of(found.prediction, y)
+        said["certified"] = curve_of(found, y, told.get("by", "row") == "contributor")
     return said

@@ -72,6 +72,7 @@ def train(config: Config, checkpoint: Path | None = None, progress: Progress | N
     data, weights = _read(config, report)
     lesson = split(config, data, weights)
     model = fit_on(config, lesson.train, lesson.features, lesson.weights, checkpoint, progress)
+    found = model[0].certify(lesson.held_out.rows)
     record = {
         "schema": SCHEMA,
         "assay": __version__,
@@ -81,10 +82,10 @@ def train(config: Config, checkpoint: Path | None = None, progress: Progress | N
         "report": None if report is None else _told(config, report),
         "trained_on": int(len(lesson.train) if lesson.weights is None else (lesson.weights > 0).sum()),
         "held_out": len(lesson.held_out),
-        "accuracy": accuracy(model[0], lesson.held_out),
+        "accuracy": accuracy_of(found.prediction, lesson.held_out.y),
     }
     if config.defence == "partitioned":
-        record["certified"] = curve(model[0], lesson.held_out, config.by_contributor)
+        record["certified"] = curve_of(found, lesson.held_out.y, config.by_contributor)
     if config.defence == "trimmed":
         record["trimmed"] = {"share": model[1].share_, "rows": int((~model[1].kept_).sum())}
     if config.defence == "private":
@@ -172,13 +173,11 @@ def accuracy_of(said: Int, y: Int) -> dict[str, Any]:
     return {"share": right / len(y), "low": low, "high": high, "rows": len(y)}
 
 
-def curve(model: Model, data: Dataset, by_contributor: bool) -> dict[str, Any]:
-    """Certified accuracy: the share of rows that are told right and stay so whatever `poisons` units are added or removed."""
-    return curve_of(model.certify(data.rows), data.y, by_contributor)
-
-
 def curve_of(found: Certified, y: Int, by_contributor: bool) -> dict[str, Any]:
-    """The same of certified predictions of n rows and the truth (n,)."""
+    """Certified accuracy: the share of rows that are told right and stay so whatever `poisons` units are added or removed.
+
+    Of certified predictions of n rows and the truth (n,).
+    """
     right = found.prediction == y
     reach = int(found.radius.max())
     points = [{"poisons": r, "share": float((right & (found.radius >= r)).mean())} for r in RADII if r <= max(reach, 0)]

@@ -125,7 +125,10 @@ class Model:
 
     def certify(self, rows: Rows) -> Certified:
         """Predictions and the poisons that each withstands; the radius of a single model is 0."""
-        scores = self.scores(rows)
+        return self.elected(self.scores(rows))
+
+    def elected(self, scores: Floats) -> Certified:
+        """The same, of what the members say of each row (`scores`)."""
         votes = np.asarray(scores.argmax(2), np.int64)
         if self.election == "run-off":
             return run_off(votes, scores, len(self.classes))

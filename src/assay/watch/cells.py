@@ -27,6 +27,7 @@ from assay.watch.triggers import FEWEST, NOMINATE, WINDOW
 
 Codes = NDArray[np.uint64]
 
+MOST = 65_535  # of a count: one large batch may hold a value more often
 BITS = 18  # of a bucket: half a MiB of counts; cells that never repeat leave seven to a bucket in a window of 20,000 events, far below
 # what a rise has to reach
 BEYOND = 3.0  # deviations above the usual mean: a tail of a millionth lies further, and by far the most buckets do not
@@ -74,7 +75,8 @@ class CellCounts:
         buckets[:, ~here] = NONE
         known = buckets != NONE
         self.seen += int(here.sum())
-        np.add.at(self.counts, buckets[known], 1)
+        more = np.bincount(buckets[known], minlength=len(self.counts))
+        self.counts = np.minimum(self.counts + more, MOST).astype(np.uint16)
         words: dict[int, list[str | None]] = {}
 
         def item(which: int, row: int) -> Item:

@@ -34,6 +34,8 @@ SCHEMA = "assay.watch.gate/1"
 FILE, ANCHOR, START, ADMITTED, DECISIONS = "gate.json", "anchor.parquet", "start.npz", "admitted", "decisions.jsonl"
 FEWEST = 400  # trusted rows: half of them teach the reference, half are the anchor set, whose floors need some hundred rows
 
+Parts = tuple[Any, list[Any] | None, list[Any]]  # content, labels, contributors
+
 
 class GateFolder:
     """A gate whose model, quarantine and decisions are kept in a folder. One process at a time; use as a context manager."""
@@ -127,9 +129,9 @@ class GateFolder:
         table = table_of(rows)
         if (name is not None and name in self._names) or not table.num_rows:
             return []
-        self._parts(table)  # what is wrong with a batch is found before it is acknowledged
+        parts = self._parts(table)  # what is wrong with a batch is found before it is acknowledged
         self._journal.append(EVENTS, to_frame(table, name))
-        decided = self._submit(table, name)
+        decided = self._submit(table, name, parts)
         if self._journal.due:
             self.snapshot()
         return decided
@@ -166,7 +168,7 @@ class GateFolder:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _parts(self, table: pa.Table) -> tuple[Any, list[Any] | None, list[Any]]:
+    def _parts(self, table: pa.Table) -> Parts:
         """(content, labels, contributors). Raises DataError where a column is missing, or a row has no label or contributor."""
         found: list[list[Any]] = []
         for name in [self._said["label"]] * self._labelled + [self._said["contributor"]]:
@@ -184,11 +186,11 @@ class GateFolder:
             )
         return self._view.of_rows(table), found[0] if self._labelled else None, found[-1]
 
-    def _submit(self, table: pa.Table, name: str | None) -> list[Decision]:
+    def _submit(self, table: pa.Table, name: str | None, parts: Parts) -> list[Decision]:
         self._names.add(name)
         self._rows[self._submitted] = table
         self._submitted += table.num_rows
-        return self._write(self.gate.submit(*self._parts(table)))
+        return self._write(self.gate.submit(*parts))
 
     def _command(self, command: Mapping[str, Any]) -> list[Decision]:
         self._journal.append(COMMAND, json.dumps(command).encode())
@@ -202,13 +204,14 @@ class GateFolder:
 
     def _take(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
-            self._submit(*of_frame(payload))
+            table, name = of_frame(payload)
+            self._submit(table, name, self._parts(table))
         else:
             self._obey(json.loads(payload))
 
     def _write(self, decided: list[Decision]) -> list[Decision]:
         """Put decisions on disk that are not there yet: after a crash they are decided anew, and the same."""
-        if self._read_only:
+        if self._read_only or not decided:
             return decided
         path = self.folder / DECISIONS
         lines = path.read_bytes() if path.exists() else b""

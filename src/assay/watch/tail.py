@@ -120,7 +120,7 @@ class Tail:
                 raise
             for start in range(0, table.num_rows, self.batch):
                 yield Piece(f"tail/{key}/{path.name}/{size}/{start}", table.slice(start, self.batch))
-            done[path.name] = size
+            done = {**done, path.name: size}  # a new one: `_keep` compares it with what it holds
             self._keep(key, done)
 
     def _keep(self, key: str, at: dict[str, Any]) -> None:
