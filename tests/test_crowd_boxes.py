@@ -100,6 +100,17 @@ def test_the_command_names_who_draws_anywhere(tmp_path, capsys):
     assert (code, "goes with none of" in err) == (2, True)
 
 
+def test_who_looked_where_nobody_drew_takes_nobody_elses_name():
+    """Of three people the second has seen only a picture in which nobody drew: votes and boxes are still of who gave them."""
+    lines = [("p", "a", 0, 0, 9, 9, "x"), ("p", "c", 1, 1, 9, 9, "y"), ("q", "b", *[None] * 5), ("q", "a", *[None] * 5)]
+    names = ("row", "worker", "x1", "y1", "x2", "y2", "label")
+    boxes = read_boxes(pa.table({name: [line[i] for line in lines] for i, name in enumerate(names)}))
+    votes = boxes.votes
+    assert [votes.annotators[i] for i in boxes.annotator.tolist()] == ["a", "c"]
+    said = {(votes.annotators[a], votes.classes[y]) for a, y in zip(votes.annotator.tolist(), votes.label.tolist(), strict=True)}
+    assert said == {("a", "x"), ("c", "y")}
+
+
 def test_who_draws_nothing_is_heard():
     given = {"row": ["a", "a", "b", "b"], "worker": ["x", "y", "x", "y"], "x": [0, 1, 5, None], "y": [0, 0, 5, None]}
     given |= {"width": [10, 10, 3, None], "height": [10, 10, 3, None]}

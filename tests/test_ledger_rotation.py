@@ -98,6 +98,22 @@ def test_a_thief_of_the_old_key_is_seen(ledger: Ledger, tmp_path: Path, monkeypa
     assert "2 of the present approvers must agree to another key of the log; 0 have" in problem
 
 
+def test_a_thief_who_logs_nothing_is_seen_too(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers follow the note that he signs with both keys; no approver's consent is in the log."""
+    from assay.ledger import rotation
+
+    monkeypatch.setattr(rotation, "_event", lambda *_: 0)
+    rotate(ledger, NEW, memo_of(tmp_path / "new.key"), [])
+    reader = Ledger.open(tmp_path / "ledger", trust=KEY.key)
+    assert (reader.key, reader.index.violations()) == (NEW.key, [])
+    with pytest.raises(Tampered, match=r"the approvers' consent to it is not in the log"):
+        check_beside(reader)
+    pack.pack(reopened(tmp_path, "new"), "v1", tmp_path / "v1.zip")
+    with pytest.raises(Tampered, match=r"the approvers' consent to it is not in the log"):
+        pack.receive(tmp_path / "v1.zip", KEY.key)
+    assert run(["ledger", "verify", str(tmp_path / "ledger"), "--trust", str(KEY.key)]) == 1
+
+
 @pytest.mark.parametrize("after", range(4))
 def test_a_process_that_dies_is_finished(ledger: Ledger, tmp_path: Path, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from assay.ledger import rotation

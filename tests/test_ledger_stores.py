@@ -142,6 +142,22 @@ def test_a_busy_store_and_lost_answers(store: Store) -> None:
         bucket.put_new({"c": b"3"})
 
 
+def test_a_lease_whose_answer_was_lost_is_held(store: Store) -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    bucket = Bucket(store.url("x"), clock=lambda: now[0], sleep=sleep)
+    store.lossy = 1
+    with bucket.lock():
+        assert now[0] < LEASE / 4  # it is ours: nobody's end is waited for
+        now[0] += LEASE / 2
+        store.lossy = 1
+        bucket.put_new({"a": b"1"})
+    assert bucket.get("a") == b"1"
+
+
 def test_a_store_that_passes_conditions_over_is_refused(store: Store, tmp_path: Path) -> None:
     store.careless = True
     with pytest.raises(DataError, match=r"does not refuse a conditional PUT"):

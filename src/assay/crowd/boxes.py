@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from assay.crowd.aggregate import Aggregate
 from assay.crowd.read import ANNOTATOR_NAMES, LABEL_NAMES, ROW_NAMES, column_named, read_table
-from assay.crowd.votes import Floats, Int, Votes, check, from_arrays, summed
+from assay.crowd.votes import Floats, Int, Votes, check, summed
 from assay.dataset.errors import DataError
 from assay.dataset.labels import class_name
 
@@ -157,8 +157,10 @@ def _boxes(rows: Sequence[str], who: Sequence[str], said: Sequence[str], box: Fl
     for r in of:
         number_in[r] += 1
         titles.append(f"{r}#{number_in[r]}")
-    coded = from_arrays(np.array(vote_row), np.array(vote_who), np.array(vote_label))
-    votes = Votes(coded.row, coded.annotator, coded.label, tuple(titles), tuple(people), coded.classes, notes=(_told(titles, held, drawn),))
+    classes, label = np.unique(np.array(vote_label), return_inverse=True)
+    who_voted = np.array(vote_who, np.int64)  # codes of `people`: whoever looked at rows in which nobody drew has no vote, and keeps theirs
+    notes = (_told(titles, held, drawn),)
+    votes = Votes(np.array(vote_row), who_voted, label.astype(np.int64), tuple(titles), tuple(people), tuple(classes.tolist()), notes=notes)
     return Boxes(check(votes, path=path), np.array(thing), np.array([people[who[i]] for i in order]), box[order], tuple(of))
 
 

@@ -48,7 +48,7 @@ def damage(votes: Votes, units: Sequence[tuple[int, ...]]) -> list[Damage | None
     """
     accused = np.unique(np.array([who for unit in units for who in unit], np.int64))
     trusted = votes.without(accused)
-    if not len(trusted):
+    if not units or not len(trusted):
         return [None] * len(units)
     clean, counted = dawid_skene(trusted), majority(trusted)
     usual = _usual(trusted, clean)

@@ -1,14 +1,18 @@
-"""What lies beside the log: signed heads and lists of snapshots, and signed statements."""
+"""What lies beside the log: how its key was handed over, signed heads and lists of snapshots, and signed statements."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 
 from assay.ledger import snapshots, statement
 from assay.ledger.checkpoint import open_checkpoint
 from assay.ledger.errors import Tampered
+from assay.ledger.index import Index
 from assay.ledger.ledger import Ledger
+from assay.ledger.note import Key
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,20 @@ class Beside:
     statements: int
 
 
+def check_keys(index: Index, keys: Sequence[Key]) -> None:
+    """Raises Tampered where one of the log's keys, the oldest first, came after another without the approvers' consent in the log.
+
+    The notes by which readers follow need no approver: who has stolen the old key can sign one, and log nothing.
+    """
+    agreed = set(index.db.execute("select before, key from rotations"))
+    for before, key in pairwise(keys):
+        if (str(before), str(key)) not in agreed:
+            raise Tampered(f"the key {before} was handed over to {key}, and the approvers' consent to it is not in the log")
+
+
 def check_beside(ledger: Ledger) -> Beside:
-    """Raises Tampered where a head, a list of rows or a statement is not the one that was logged, or is not logged at all."""
+    """Raises Tampered where a key, a head, a list of rows or a statement is not the one that was logged, or is not logged at all."""
+    check_keys(ledger.index, (*ledger.former, ledger.key))
     bare = []
     names = snapshots.names(ledger)
     for name in names:

@@ -103,11 +103,15 @@ class Bucket:
             condition = {"if-match": there.etag}
         else:
             return None
-        answer = self._ask("PUT", path, new, condition)
+        return self._placed(path, new, condition)
+
+    def _placed(self, path: str, data: bytes, condition: Headers) -> str | None:
+        """The ETag of `data`, put there on a condition; None where the condition does not hold."""
+        answer = self._ask("PUT", path, data, condition)
         if answer.status not in (404, 412):
             return self._good(answer, path).etag
         now = self._ask("GET", path)  # an answer that the network lost, and the request was sent again
-        return now.etag if now.status == 200 and now.body == new else None
+        return now.etag if now.status == 200 and now.body == data else None
 
     def remove(self, paths: Iterable[str]) -> None:
         for path, answer in [(path, self._pool.submit(self._ask, "DELETE", path)) for path in paths]:
@@ -155,9 +159,9 @@ class Bucket:
                 if there.etag != seen:
                     seen, since = there.etag, self._clock()
             if there.status == 404 or not there.body or self._clock() - since > LEASE:
-                answer = self._ask("PUT", HELD, self._mark(), condition)
-                if answer.status == 200:
-                    self._lease, self._renewed = answer.etag, self._clock()
+                lease = self._placed(HELD, self._mark(), condition)
+                if lease is not None:
+                    self._lease, self._renewed = lease, self._clock()
                     return
             self._sleep(POLL)
 
@@ -167,10 +171,10 @@ class Bucket:
     def _renew(self) -> None:
         """Raises Refused where somebody else has taken the lease over."""
         if self._depth and self._clock() - self._renewed > LEASE / 4:
-            answer = self._ask("PUT", HELD, self._mark(), {"if-match": self._lease})
-            if answer.status != 200:
+            lease = self._placed(HELD, self._mark(), {"if-match": self._lease})
+            if lease is None:
                 raise Refused("another writer took over, since nothing was heard of this one", remedy="run the command again")
-            self._lease, self._renewed = answer.etag, self._clock()
+            self._lease, self._renewed = lease, self._clock()
 
     def _ask(self, method: str, path: str, body: bytes = b"", headers: Headers | None = None) -> Answer:
         return self._request(method, f"/{self._bucket}/{self._prefix}{path}", {}, body, headers)

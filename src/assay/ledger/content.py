@@ -28,6 +28,7 @@ from assay.dataset.read import read
 from assay.dataset.removal import copy_without, kept_in, sha256_of
 from assay.ledger import snapshots
 from assay.ledger.errors import Refused, Tampered
+from assay.ledger.export import same_snapshot
 from assay.ledger.ledger import Ledger
 
 SCHEMA = "assay.kept/1"
@@ -35,11 +36,7 @@ SCHEMA = "assay.kept/1"
 
 def keep(ledger: Ledger, data: Dataset, name: str) -> int:
     """Keep the files of the snapshot `name`, which `data` is; how many were not kept before. Raises Refused where it is another."""
-    _, _, root, _ = snapshots.logged(ledger, name)
-    if data.fingerprint != root:
-        raise Refused(
-            f"this is not the data of the snapshot {name!r}", path=data.path, remedy=f"assay ledger diff LEDGER {name} {data.path}"
-        )
+    root = str(same_snapshot(ledger, name, data)["root"])
     place = Path(data.path)
     files, new = [], 0
     for file in _files(place):

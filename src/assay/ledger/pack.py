@@ -29,6 +29,7 @@ from assay.dataset.merkle import tree_hash
 from assay.ledger import attest, export, snapshots, tlog_proof
 from assay.ledger.approval import standing
 from assay.ledger.attest import Attestation
+from assay.ledger.beside import check_keys
 from assay.ledger.checkpoint import open_checkpoint
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.events import Event, decode
@@ -84,7 +85,7 @@ def _about(number: int, event: Event, name: str, root: str, sources: set[str]) -
         return bool(event.body["fingerprint"] == root)
     if event.type == "snapshot":
         return bool(event.body["name"] == name)
-    return event.type in ("ledger.created", "approvers.changed")
+    return event.type in ("ledger.created", "approvers.changed", "key.rotated")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def receive(path: Path, key: Key, scanners: Sequence[Key] = ()) -> Receipt:
             members = {info.filename: archive.read(info) for info in archive.infolist()}
         manifest = json.loads(members[MANIFEST])
         handed = sorted((int(path.partition("/")[2]), data) for path, data in members.items() if path.startswith(f"{KEYS}/"))
-        key, _ = follow(key, [data.decode() for _, data in handed])
+        key, former = follow(key, [data.decode() for _, data in handed])
         numbers, name, sources = manifest["events"], manifest["snapshot"], manifest["sources"]
         if manifest["schema"] != SCHEMA:
             raise ValueError(f"the schema is {manifest['schema']!r}")
@@ -125,6 +126,7 @@ def receive(path: Path, key: Key, scanners: Sequence[Key] = ()) -> Receipt:
         raise DataError(f"not an evidence pack ({error})", path=path, remedy="ask for it again") from error
     index = Index(Path(":memory:"))
     fold_events([(n, event, entry) for n, event, entry in events], index)
+    check_keys(index, (*former, key))
     logged = index.db.execute("select event, size, root from snapshots where name = ?", (name,)).fetchone()
     if logged is None:
         raise Tampered(f"the event of the snapshot {name!r} is not in the pack", path=path)
