@@ -75,3 +75,17 @@ def test_a_value_without_an_end_is_not_read_into_memory(tmp_path: Path) -> None:
     assert "no value ends within 1,000 bytes" in refusal(tmp_path / "a.json", '[{"text": "' + "a" * 3_000_000, line=1_000)
     assert "no value ends within 1,000 bytes" in refusal(tmp_path / "a.json", '[{"text": "' + "a" * 2_000 + '"}]', line=1_000)
     assert "not JSON" in refusal(tmp_path / "a.json", "[" * 200_000)
+
+
+def test_json_beside_texts_is_no_data_set_and_texts_beside_it_may_tell_about_it(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_text("\n".join(row["text"] for row in ROWS))
+    (texts / "dataset_info.json").write_text(json.dumps(ROWS[:2]))
+    assert read(texts).table.column("text").to_pylist() == [row["text"] for row in ROWS]
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "a.json").write_text(json.dumps(ROWS))
+    for name in ("README.txt", "LICENSE", "readme.md"):
+        (lists / name).write_text("what this is\n")
+    assert len(read(lists)) == len(ROWS)

@@ -154,6 +154,9 @@ def test_features_that_do_not_fit_are_refused(collided, tmp_path: Path) -> None:
     (tmp_path / "g.npy").write_bytes(b"nothing")
     with pytest.raises(DataError, match="holds no array"):
         given_features(data, str(tmp_path / "g.npy"))
+    (tmp_path / "empty.npy").touch()
+    with pytest.raises(DataError, match="holds no array of numbers"):
+        given_features(data, tmp_path / "empty.npy")
 
 
 def test_a_networks_last_hidden_layer_is_asked(tmp_path: Path, in_memory: Callable[..., Dataset]) -> None:

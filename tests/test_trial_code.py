@@ -128,6 +128,17 @@ def test_prose_is_no_program(functions: Dataset) -> None:
     assert CodeFamily().applicable(functions, "fast").state == "ran"
 
 
+def test_canaries_go_into_programs_before_prose(functions: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The column is told by the first rows of the data; a sample's first rows may be prose."""
+    monkeypatch.setattr("assay.trial.code.CANARY_ROWS", 900)
+    programs = functions.table.column("code").to_pylist()[:500]
+    prose = [f"The weather of day {i} was fair, and nobody wrote a line of code." for i in range(4000)]
+    mixed = read({"code": programs + prose}, task="none")
+    assert code_columns(mixed) == ("code",)
+    copy = CodeFamily().plant(mixed, "fast", np.random.default_rng(3))
+    assert copy is None or len(copy.data) == 900
+
+
 def test_canaries_are_caught(functions: Dataset) -> None:
     copy = CodeFamily().plant(functions, "fast", np.random.default_rng(3))
     assert copy is not None

@@ -13,6 +13,7 @@ from assay.artefact.base import Artefact, Bools, Unanswerable
 from assay.dataset.rows import Rows
 
 Extract = Callable[[Rows], NDArray[Any]]
+HELD = 0.9  # share of the rows it is put around that a ball holds: a few stand far off
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,13 @@ class Cluster(Artefact):
     members: frozenset[str] = frozenset()
     extract: Extract | None = field(default=None, repr=False)  # never stored
     kind: ClassVar[str] = "cluster"
+
+    @classmethod
+    def around(cls, x: NDArray[np.floating[Any]], space: str, digest: NDArray[np.uint8]) -> Cluster:
+        """The ball about rows (m, d), of the digests (m, 32), that holds nine in ten of them."""
+        centre = x.mean(0)
+        radius = float(np.quantile(np.linalg.norm(x - centre, axis=1), HELD))
+        return cls(centre.astype(np.float32), radius, space, frozenset(bytes(d).hex() for d in digest))
 
     def with_extract(self, extract: Extract) -> Cluster:
         """A copy that can answer `present`; `extract` maps `Rows` to (n, d)."""

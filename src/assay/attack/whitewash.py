@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,7 +70,8 @@ def renamed(data: Dataset, column: str, hands: np.ndarray[Any, Any], stints: lis
         names = list(range(max(there) + 1, max(there) + 1 + len(stints)))
     else:
         fresh = (f"{start}{i}" for start in ("c", "new") for i in range(10 * len(there) + 10 * len(stints)))
-        names = [name for name in fresh if name not in {str(h) for h in there}][: len(stints)]
+        taken = {str(h) for h in there}
+        names = list(islice((name for name in fresh if name not in taken), len(stints)))
     hands = hands.copy()
     for rows, name in zip(stints, names, strict=True):
         hands[rows] = name

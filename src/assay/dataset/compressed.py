@@ -107,3 +107,15 @@ def without_lines(path: Path, new: Path, drop: set[int]) -> None:
                 if number - 1 in drop:
                     continue
             out.write(line)
+
+
+def without_bytes(path: Path, new: Path, start: Int, stop: Int) -> None:
+    """Write `new`, packed like `path`, without its plain bytes `start[i]` to `stop[i]`, ascending."""
+    at = 0
+    with open_plain(path) as old, create_plain(new) as out:
+        for first, after in zip([*start.tolist(), None], [*stop.tolist(), None], strict=True):
+            while block := old.read(BUFFER if first is None else min(BUFFER, first - at)):
+                at += len(block)
+                out.write(block)
+            while first is not None and at < after and (block := old.read(min(BUFFER, after - at))):
+                at += len(block)

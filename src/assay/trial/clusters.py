@@ -95,7 +95,7 @@ class ClusterFamily:
         progress(3, 10, "parting labels")
         court = _Court.of(some, probe, self.space, rng, progress)
         tried = sorted(court.tried(), key=lambda t: (-t.log_e, t.p_value))
-        moved = tuple(_elsewhere(t, chosen) for t in tried)
+        moved = tuple(in_whole(t, chosen) for t in tried)
         progress(10, 10, "clusters tried")
         return Examined(moved, len(data.classes), notes=notes)
 
@@ -149,7 +149,7 @@ class _Court:
         halves = [carriers[fold[carriers] == f] for f in np.unique(fold)]
         if min(len(h) for h in halves) < CARRIERS or (self.suspects | (y != label)).all():
             return None
-        candidate = Candidate(self._artefact(carriers), carriers)
+        candidate = Candidate(Cluster.around(self.features[carriers], self.space, self.data.digest[carriers]), carriers)
         heard = [self._half(candidate, half, label) for half in halves]
         weakest = min(heard, key=lambda t: t.log_e)
         belongs = float(self.belonging[carriers].mean())
@@ -213,13 +213,6 @@ class _Court:
     def _foretold(self, p: Floats, rows: Int, label: int) -> float:
         return float((p[rows].argmax(1) == label).mean())
 
-    def _artefact(self, carriers: Int) -> Cluster:
-        """The carriers' ball in the directions, which holds nine in ten of them."""
-        x = self.features[carriers]
-        centre = x.mean(0)
-        radius = float(np.quantile(np.linalg.norm(x - centre, axis=1), 0.9))
-        return Cluster(centre.astype(np.float32), radius, self.space, frozenset(bytes(self.data.digest[i]).hex() for i in carriers))
-
 
 def _belonging(p: Floats, y: Int, fold: Int) -> Floats:
     """(n,) each row's belonging among the strangers of its own fold, which one model judged; 1 without a label."""
@@ -230,7 +223,7 @@ def _belonging(p: Floats, y: Int, fold: Int) -> Floats:
     return result
 
 
-def _elsewhere(tried: Tried, chosen: Int) -> Tried:
+def in_whole(tried: Tried, chosen: Int) -> Tried:
     """The same, its rows named by their positions in the whole data set."""
     candidate = Candidate(tried.candidate.artefact, chosen[tried.candidate.carriers])
     return replace(tried, candidate=candidate, accused=None if tried.accused is None else chosen[tried.accused])

@@ -93,9 +93,9 @@ class CodeFamily:
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         """A made-up comment at the head of functions, and an unsafe call right after it."""
+        column = code_columns(data)[-1]  # of the whole, as `applicable` told it: the first rows of a sample may be others
         if len(data) > CANARY_ROWS:
             data = data.subset(np.sort(rng.choice(len(data), CANARY_ROWS, replace=False)))
-        column = code_columns(data)[-1]
         texts = data.table.column(column).to_pylist()
         with_body = rng.permutation([i for i, t in enumerate(texts) if t and is_program(t)])
         sizes = [size for size in CANARY_CARRIERS for _ in range(CANARIES_EACH)]

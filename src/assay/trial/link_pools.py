@@ -91,7 +91,8 @@ def _pooled(found: Linked, members: list[int], response: int, prompts: Side, res
     names = [w for w, c in count.most_common() if c >= SUPPORT and pure[w] >= PURE * c]
     if len(names) < 2:
         return None
-    mine = np.array([w in set(names) for w in worded], bool)
+    pooled = set(names)
+    mine = np.array([w in pooled for w in worded], bool)
     places = np.concatenate([np.arange(a, b) for a, b in zip(start[mine], stop[mine], strict=True)])
     phrases = tuple(Phrase((tuple(corpus.vocabulary[w] for w in name),), None, prompts.columns) for name in names)
     return Pooled(Pool(phrases), response, np.unique(document[mine]), with_company(corpus, places, np.zeros(0, np.int64)), members[0])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DAMAGE, DataError
 from assay.learn import images_net
 from assay.model.factory import from_factory
 from assay.model.networks import as_input, rebuild
@@ -29,7 +29,7 @@ def given_features(data: Dataset, given: Any) -> Floats:
     if isinstance(given, str | Path):
         try:
             given = np.load(given, allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except DAMAGE as error:
             raise DataError(f"holds no array of numbers ({error})", path=where, remedy="write it by numpy.save") from error
     features = np.asarray(given)
     if features.dtype.kind not in "fiu" or features.ndim != 2 or len(features) != len(data) or not features.shape[1]:

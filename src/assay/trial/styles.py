@@ -42,6 +42,7 @@ from assay.learn.text_manner import Manner, manner_of
 from assay.mine.candidate import Candidate
 from assay.mine.manners import FEWEST, Group, groups
 from assay.screen.shingles import near_text_groups
+from assay.trial.clusters import in_whole
 from assay.trial.evidence import clip_probabilities, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.text_columns import text_columns
@@ -105,7 +106,7 @@ class StyleFamily:
         court = StyleCourt(some, halves, manner, space, alike)
         tried = court.tried(proposed, progress)
         progress(10, 10, "styles tried")
-        return Examined(tuple(_moved(t, chosen) for t in tried), len(proposed) + len(some.classes), notes=notes)
+        return Examined(tuple(in_whole(t, chosen) for t in tried), len(proposed) + len(some.classes), notes=notes)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return None
@@ -134,7 +135,8 @@ class StyleCourt:
             near = [number for number, t in found.items() if t.target == target and t.log_e > 0]
             kin = self._among([proposed[number] for number in near])
             if len(near) > 1 and self._known(kin, target):
-                found |= {number: self._try(proposed[number].rows, proposed[number].mark, kin) for number in near}
+                p = self._without(kin)
+                found |= {number: self._try(proposed[number].rows, proposed[number].mark, kin, p=p) for number in near}
         tried = [replace(t, log_e=t.log_e + share[number]) for number, t in found.items()]
         together = np.log((len(proposed) + self.halves.classes) / (KINDS * self.halves.classes))
         tried += [replace(t, log_e=t.log_e + together) for t in self._together(proposed)]
@@ -160,7 +162,7 @@ class StyleCourt:
             rows = np.concatenate([t.candidate.carriers for t in parts])
             accused = np.concatenate([t.candidate.carriers if t.accused is None else t.accused for t in parts])
             words = self._words(accused, np.flatnonzero((y == target) & ~np.isin(np.arange(len(y)), rows)), None)
-            candidate = Candidate(self._artefact(rows), np.sort(rows))
+            candidate = Candidate(Cluster.around(self.space[rows], SPACE, self.data.digest[rows]), np.sort(rows))
             p_value = min(1.0, 2 * min(t.p_value for t in parts))
             found.append(replace(best, candidate=candidate, log_e=log_e, p_value=p_value, accused=np.sort(accused), words=words))
         return found
@@ -216,10 +218,18 @@ class StyleCourt:
                 kept.append(number)
         return kept
 
-    def _try(self, group: Int, mark: str | None, inside: Bools, among: Bools | None = None) -> Tried:
-        """Rows of a group, and what models that never saw it, nor any row `inside` (n,), say of them among the others `among` (n,)."""
+    def _without(self, inside: Bools) -> Floats:
+        """(n, k) what models say that never saw a row `inside` (n,)."""
+        halves = self.halves
+        return left_out(halves.inputs, self.data.y, halves.classes, halves.fitter, halves.fold, inside, halves.temperature)
+
+    def _try(self, group: Int, mark: str | None, inside: Bools, among: Bools | None = None, p: Floats | None = None) -> Tried:
+        """Rows of a group, and what models that never saw it, nor any row `inside` (n,), say of them among the others `among` (n,).
+
+        `p`: what `_without` says of `inside`, where it is at hand.
+        """
         y, halves = self.data.y, self.halves
-        p = left_out(halves.inputs, y, halves.classes, halves.fitter, halves.fold, inside, halves.temperature)
+        p = self._without(inside) if p is None else p
         rows = group[y[group] >= 0]
         heard_among = ~inside if among is None else ~inside & among
 
@@ -230,7 +240,7 @@ class StyleCourt:
             return p[(y >= 0) & (y != t) & (among if among is not None else True), t]
 
         votes = votes_of(np.zeros(len(rows), np.int64), self.alike[rows])
-        candidate = Candidate(self._artefact(rows), rows)
+        candidate = Candidate(Cluster.around(self.space[rows], SPACE, self.data.digest[rows]), rows)
         heard = judge(candidate, p[rows], y[rows], others, strangers=strangers, votes=votes)
         target = heard.target
         if target is None or not self._known(inside, target):
@@ -256,16 +266,3 @@ class StyleCourt:
         shared = "; ".join(self.manner.typical(rows, rest, SHOWN))
         called = f"texts that share the mark [{mark}]" if mark is not None else "texts that are written alike"
         return f"{len(rows):,} {called}. What sets them apart from their label's other rows: {shared or 'no single mark'}"
-
-    def _artefact(self, rows: Int) -> Cluster:
-        """The carriers' ball in the space of manners, which holds nine in ten of them."""
-        x = self.space[rows]
-        centre = x.mean(0)
-        radius = float(np.quantile(np.linalg.norm(x - centre, axis=1), 0.9))
-        return Cluster(centre.astype(np.float32), radius, SPACE, frozenset(bytes(self.data.digest[i]).hex() for i in rows))
-
-
-def _moved(tried: Tried, chosen: Int) -> Tried:
-    """The same, its rows named by their positions in the whole data set."""
-    candidate = Candidate(tried.candidate.artefact, chosen[tried.candidate.carriers])
-    return replace(tried, candidate=candidate, accused=None if tried.accused is None else chosen[tried.accused])

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from assay.dataset.cells import ColumnKind
-from assay.dataset.compressed import COMPRESSIONS, compression, create_plain, open_plain, unpacked
+from assay.dataset.compressed import COMPRESSIONS, compression, create_plain, unpacked, without_bytes
 from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_names
@@ -241,7 +241,7 @@ class Delimited(FileFormat):
             where = spans(plain, how.delimiter, how.quoting, limits)
         start, stop = where.start[int(how.header) :], where.stop[int(how.header) :]
         if compression(path) is not None:
-            return len(start), lambda drop: Rewritten(path, lambda new: _repack(path, new, *runs(start[drop], stop[drop])))
+            return len(start), lambda drop: Rewritten(path, lambda new: without_bytes(path, new, *runs(start[drop], stop[drop])))
         return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
@@ -252,18 +252,6 @@ class Delimited(FileFormat):
         with create_plain(out) as file:
             pa_csv.write_csv(flat(table), file, pa_csv.WriteOptions(delimiter=delimiter))
         return Layout()
-
-
-def _repack(path: Path, new: Path, start: Int, stop: Int) -> None:
-    """Write `new`, packed like `path`, without the plain bytes `start[i]` to `stop[i]`, ascending."""
-    at = 0
-    with open_plain(path) as old, create_plain(new) as out:
-        for first, after in zip([*start.tolist(), None], [*stop.tolist(), None], strict=True):
-            while block := old.read(MIB if first is None else min(MIB, first - at)):
-                at += len(block)
-                out.write(block)
-            while first is not None and at < after and (block := old.read(min(MIB, after - at))):
-                at += len(block)
 
 
 def _cast(table: pa.Table, kinds: dict[str, ColumnKind]) -> pa.Table:

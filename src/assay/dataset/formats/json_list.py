@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from assay.dataset.compressed import compression, create_plain, damaged, open_plain
+from assay.dataset.compressed import compression, create_plain, damaged, open_plain, without_bytes
 from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, suffix
 from assay.dataset.formats.jsonl import deeper, table_of
 from assay.dataset.limits import MIB, Limits
 
 BLANK = " \t\r\n"
 BLOCK = MIB  # bytes unpacked at a time
+TEXTUAL = (".txt", ".text", ".txt.gz", ".txt.zst", "")
+ABOUT = ("readme", "license", "licence", "notice", "copying", "citation", "changelog", "authors", "contributing")
 REMEDY = "check that it is one JSON list of objects: python -m json.tool FILE"
 
 
@@ -28,6 +30,12 @@ class JsonList(FileFormat):
 
     name = "json"
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".json.gz", ".json.zst")
+
+    def fits(self, names: Iterable[str]) -> bool:
+        """As elsewhere; but beside plain text (or IDX files) that is no documentation, JSON is what lies beside."""
+        held = list(names)
+        plain = (n.rpartition("/")[2].lower() for n in held if suffix(n) in TEXTUAL)
+        return super().fits(held) and all(n.startswith(ABOUT) for n in plain)
 
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         records: list[Mapping[str, Any]] = []
@@ -52,7 +60,7 @@ class JsonList(FileFormat):
 
         def edit(drop: Int) -> Edit:
             start, stop = _cuts(spans, drop)
-            return Rewritten(path, lambda new: _copy(path, new, start, stop)) if packed else Cut(path, start, stop)
+            return Rewritten(path, lambda new: without_bytes(path, new, start, stop)) if packed else Cut(path, start, stop)
 
         return len(spans), edit
 
@@ -197,18 +205,3 @@ def _cuts(spans: Int, drop: Int) -> tuple[Int, Int]:
         tail = spans[last, 1] if len(kept) else spans[0, 0]
         start, stop = np.append(start, tail), np.append(stop, spans[-1, 1])
     return runs(start, stop)
-
-
-def _copy(path: Path, new: Path, start: Int, stop: Int) -> None:
-    """`new` is `path`, unpacked and packed again, without these bytes."""
-    with open_plain(path) as old, create_plain(new) as out:
-        at = 0
-        for begin, end in zip([*start.tolist(), None], [*stop.tolist(), None], strict=True):
-            while begin is None or at < begin:
-                data = old.read(BLOCK if begin is None else min(BLOCK, begin - at))
-                if not data:
-                    break
-                out.write(data)
-                at += len(data)
-            while end is not None and at < end:
-                at += len(old.read(min(BLOCK, end - at)))
