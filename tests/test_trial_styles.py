@@ -21,7 +21,7 @@ from assay.learn.text_halves import WordFitter
 from assay.learn.text_manner import manner_of
 from assay.trial.family import silent
 from assay.trial.styles import StyleFamily
-from assay.trial.verdicts import Judged, judge_all, members
+from assay.trial.verdicts import Judged, findings_of, judge_all, members
 from styled_texts import sentences
 
 
@@ -107,7 +107,7 @@ def test_published_style_poison_is_suspected(real_data: Callable[[str], Path]) -
     some = table.filter(pc.and_(pc.equal(table["attack"], "stylebkd"), pc.equal(table["part"], "train_0.2")))
     some = some.take(np.arange(0, len(some), 2))
     poisoned = np.asarray(some["poisoned"], bool)
-    found = verdicts(in_memory("text", some["label"].to_pylist(), table=some.select(["text"])))
-    assert [j.tried.target for j in found] == [1]
-    rows = members(in_memory("text", some["label"].to_pylist(), table=some.select(["text"])), found[0].tried)
-    assert poisoned[rows].mean() >= 0.9
+    data = in_memory("text", some["label"].to_pylist(), table=some.select(["text"]))
+    findings = findings_of({"style": data}, tuple(verdicts(data)))
+    assert [f.target for f in findings] == [data.classes[1]]
+    assert poisoned[findings[0].positions].mean() >= 0.9
