@@ -88,13 +88,16 @@ def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tupl
     ordered = sorted((j for j in judged if j.status), key=lambda j: rank[str(j.status)])
     kept: list[tuple[Judged, Int]] = []
     sets: list[set[int]] = []
+    held: list[set[int]] = []  # each one's rows, and those of the findings that were merged into it
     shortcuts: dict[str, int] = {}
     for j in ordered:
         rows = members(seen[j.family], j.tried)
         mine = set(rows.tolist())
-        if any(len(mine & s) > SAME * len(mine | s) for s in sets):
+        same = next((number for number, s in enumerate(sets) if len(mine & s) > SAME * len(mine | s)), None)
+        if same is not None:
+            held[same] |= mine
             continue
-        alike = (s for (k, _), s in zip(kept, sets, strict=True) if k.family == j.family and k.tried.target == j.tried.target)
+        alike = (s for (k, _), s in zip(kept, held, strict=True) if k.family == j.family and k.tried.target == j.tried.target)
         if any(len(mine & s) >= INSIDE * len(mine) for s in alike):
             continue
         if j.status == "shortcut":
@@ -105,6 +108,7 @@ def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tupl
                 continue
         kept.append((j, rows))
         sets.append(mine)
+        held.append(set(mine))
     return tuple(_finding(seen[j.family], j, rows, number) for number, (j, rows) in enumerate(kept, 1))
 
 
