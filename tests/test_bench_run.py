@@ -45,6 +45,7 @@ def chosen():
 def test_a_suite_is_recorded_resumed_and_turned_into_a_page(shipped, tmp_path) -> None:
     out = tmp_path / "runs.jsonl"
     assert run_suite(TINY, out, chosen(), 0.0, 1, lambda *_: None) == (0, 2)
+    assert run_suite(TINY, out, chosen(), 5.0, 1, lambda *_: None, sets=["sms"]) == (0, 2)
     assert run_suite(TINY, out, chosen(), 5.0, 1, lambda *_: None) == (2, 0)
     assert run_suite(TINY, out, chosen(), 5.0, 1, lambda *_: None) == (0, 0)
     lines = read_lines(out)
@@ -111,6 +112,7 @@ def test_the_same_artefact_is_recognised() -> None:
 
 def test_an_unknown_defence_is_exit_2(capsys) -> None:
     assert command(["bench", "--only", "nobody"]) == 2
+    assert command(["bench", "--sets", "nothing"]) == 2
     assert "no defence 'nobody'" in capsys.readouterr().err
 
 

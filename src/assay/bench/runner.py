@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -53,11 +53,21 @@ def plans(suite: Suite, chosen: Iterable[Defence], done: set[tuple[str, str]]) -
 
 
 def run_suite(
-    suite: Suite, out: Path, chosen: list[Defence], minutes: float, jobs: int, progress: Callable[[float, float, str], None]
+    suite: Suite,
+    out: Path,
+    chosen: list[Defence],
+    minutes: float,
+    jobs: int,
+    progress: Callable[[float, float, str], None],
+    sets: Collection[str] = (),
 ) -> tuple[int, int]:
-    """(cells done, cells left). Results are appended to `out`, a line each; those that are there are not run again."""
+    """(cells done, cells left). Results are appended to `out`, a line each; those that are there are not run again.
+
+    `sets`: only the cells of these; the others count as left.
+    """
     done = {(x["cell"], x["defence"]) for x in read_lines(out)}
-    todo = plans(suite, chosen, done)
+    left = plans(suite, chosen, done)
+    todo = [plan for plan in left if not sets or plan.cell.set in sets]
     end = time.monotonic() + 60 * minutes
     finished = 0
     for plan, lines in _results(todo, jobs, end):
@@ -65,7 +75,7 @@ def run_suite(
             add_lines(out, [line])
         finished += 1
         progress(finished, len(todo), plan.cell.id)
-    return finished, len(todo) - finished
+    return finished, len(left) - finished
 
 
 def read_lines(path: Path) -> list[Line]:

@@ -51,6 +51,7 @@ def bench(
     minutes: float = typer.Option(150.0, help="Begin no further cell after so long."),
     jobs: int = typer.Option(1, min=1, help="Cells run at once, a process each."),
     only: str | None = typer.Option(None, help="Only these defences, comma-separated."),
+    sets: str | None = typer.Option(None, help="Only the cells of these data sets in this sitting, comma-separated."),
     after: Path | None = typer.Option(None, help="The Parquet beside the page of an earlier run: what it holds is not run again."),
     page: Path | None = typer.Option(None, help="Write the page (Markdown) here, and the records beside it as Parquet."),
 ) -> int:
@@ -73,12 +74,15 @@ def bench(
     if unknown:
         raise DataError(f"--only: no defence {unknown[0]!r}", remedy=f"choose among {', '.join(d.name for d in defences())}")
     chosen = [d for d in defences() if d.name in wanted] if wanted else chosen
+    here, asked = {cell.set for cell in SUITES[suite.value].cells()}, listed(sets)
+    if strange := [name for name in asked if name not in here]:
+        raise DataError(f"--sets: the suite has no set {strange[0]!r}", remedy=f"choose among {', '.join(sorted(here))}")
     record = out or Path(f"bench-{suite.value}.jsonl")
     if after is not None:
         known = {(x["cell"], x["defence"]) for x in read_lines(record)}
         add_lines(record, [x for x in as_lines(pq.read_table(after)) if (x["cell"], x["defence"]) not in known])
     with _watched() as progress:
-        done, left = run_suite(SUITES[suite.value], record, chosen, minutes, jobs, progress)
+        done, left = run_suite(SUITES[suite.value], record, chosen, minutes, jobs, progress, asked)
     typer.echo(f"{done} cells run, {left} left; results in {record}")
     lines = read_lines(record)
     if page is not None and lines:
