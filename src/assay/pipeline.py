@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import MISSING, Dataset
 from assay.desk import Desk, Errand, PlantedErrand
-from assay.engine.base import current
 from assay.finding import Action, Availability, Check, Conclusion, Finding, RowScore, Sensitivity, Verdict
 from assay.learn import images_net
 from assay.screen.combine import combine
@@ -74,6 +73,18 @@ def run(
     `stages` remembers what an interrupted scan finished; `trusted` rows acquit what is as usual among them; `embeddings` (n, d) of the rows
     are one more space to look for clusters in.
     """
+    with Desk.of(stages, data, settings.depth, reader_of(data, settings.seed)) as desk:
+        return _run(data, settings, progress, trusted, embeddings, desk)
+
+
+def _run(
+    data: Dataset,
+    settings: Settings,
+    progress: Progress,
+    trusted: Dataset | None,
+    embeddings: NDArray[np.float32] | None,
+    desk: Desk,
+) -> Conclusion:
     content = [(f, f.applicable(data, settings.depth)) for f in families(embeddings)]
     checks = [c for _, c in content if c.state != "ran"]
     if data.lost:
@@ -85,11 +96,14 @@ def run(
     if passed_over:
         named = ", ".join(passed_over[:10]) + (", ..." if len(passed_over) > 10 else "")
         checks.append(Check("labels", "not_planned", f"labels on too few rows, or beyond the most common ones: {named}"))
-    desk = Desk(current(), stages, reader_of(seen[0].data, settings.seed))
+    errands = _errands(active, seen, settings)
     planted = _planted(active, seen[0], settings) if settings.canaries else iter(())
-    if desk.engine.remote:
+    if desk.ahead:
+        for _, errand in errands:
+            if isinstance(errand.family, Leader) or not isinstance(errand.family, Listener):
+                desk.begin(errand)
         planted = iter([desk.begin_canaries(p) for p in planted])
-    examined, ran = _examine(active, seen, settings, _Stage(progress, 0.0, share), desk)
+    examined, ran = _examine(errands, _Stage(progress, 0.0, share), desk)
     checks += ran
     probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None and len(seen) == 1), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
@@ -136,29 +150,31 @@ def run(
     )
 
 
-def _examine(
-    active: list[Family], seen: tuple[View, ...], settings: Settings, progress: _Stage, desk: Desk
-) -> tuple[dict[str, Examined], list[Check]]:
-    """Every family's examination of every view. A family that fails is listed as failed and the others go on."""
-    examined: dict[str, Examined] = {}
-    checks: list[Check] = []
+def _errands(active: list[Family], seen: tuple[View, ...], settings: Settings) -> list[tuple[View, Errand]]:
+    """Every family's examination of every view, in the order in which results are asked for."""
     errands = []
     for number, (view, family) in enumerate(product(seen, active)):
         name = family.name + view.suffix
         key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
-        errands.append(Errand(key, name, family, view.data, settings.depth, np.random.default_rng([settings.seed, 1, number])))
-        if isinstance(family, Leader) or not isinstance(family, Listener):
-            desk.begin(errands[-1])
-    for number, (errand, (view, family)) in enumerate(zip(errands, product(seen, active), strict=True)):
+        rng = np.random.default_rng([settings.seed, 1, number])
+        errands.append((view, Errand(key, name, family, view.data, settings.depth, rng)))
+    return errands
+
+
+def _examine(errands: list[tuple[View, Errand]], progress: _Stage, desk: Desk) -> tuple[dict[str, Examined], list[Check]]:
+    """What every family found. A family that fails is listed as failed and the others go on."""
+    examined: dict[str, Examined] = {}
+    checks: list[Check] = []
+    for number, (view, errand) in enumerate(errands):
         stage = _Stage(progress, number / len(errands), 1 / len(errands))
-        if not isinstance(family, Leader):
+        if not isinstance(errand.family, Leader):
             known = (e.probabilities for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
             errand = replace(errand, heard=Heard(next(known, None)))
         result, check = desk.finish(errand, stage)
         checks.append(check)
         if result is not None:
             examined[errand.name] = result
-            checks.extend(result.checks)
+            checks.extend(c for c in result.checks if c not in checks)  # families that share a probe tell the same of it
     return examined, checks
 
 

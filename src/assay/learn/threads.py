@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -32,6 +33,13 @@ def workers() -> int:
     return max(1, min(cores, MOST, int(wanted) if wanted.isdigit() and int(wanted) > 0 else MOST))
 
 
+@contextmanager
+def one_each() -> Iterator[None]:
+    """Within the block, linear algebra and OpenMP keep to one thread: for whoever runs threads of his own beside each other."""
+    with _controller(len(sys.modules)).limit(limits=1):
+        yield
+
+
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """`work` of every item, in the order of the items.
 
@@ -40,7 +48,7 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """
     listed = list(items)
     count = min(workers(), len(listed))
-    with _controller(len(sys.modules)).limit(limits=1):
+    with one_each():
         if count <= 1:
             return [work(item) for item in listed]
         with ThreadPoolExecutor(count, initializer=threadpool_limits, initargs=(1,)) as pool:  # OpenMP's limit is each thread's own

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import RLock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,10 @@ from assay.trial.family import Depth
 
 NETWORK = "image network"
 Reader = Callable[[], LinearLearner] | None  # how a scan reads its pictures; None: each probe in its own way
+Probed = tuple[CrossFit, NDArray[np.float32] | None, tuple[Check, ...]]
 
 READER = 5  # its share of the seed
+REMEMBERED = 2  # probes: of several labels a row each has its own, and holds what it read of the pictures (90 MB of 10,000)
 FEWEST = 1_000  # pictures a network is fitted to: from some hundreds it learns less than the linear model does
 DIMENSIONS = 64  # random directions keep distances to a tenth or so (Johnson & Lindenstrauss 1984); components cost 10 s
 
@@ -43,28 +46,49 @@ class PictureReader:
 
     images: UInt8
     seed: int
+    _probes: dict[tuple[Depth, bytes], Probed] = field(default_factory=dict, repr=False, compare=False)
+    _lock: RLock = field(default_factory=RLock, repr=False, compare=False)  # families that are examined side by side wait for one probe
 
     def __call__(self) -> LinearLearner:
-        return self._learner
+        with self._lock:
+            return self._learner
 
     @cached_property
     def _learner(self) -> LinearLearner:
         return LinearLearner.of(self.images, np.random.default_rng([self.seed, READER]), remember=True)
 
+    def knows(self, images: UInt8 | None) -> bool:
+        """Whether these are the scan's own pictures, not a copy in which some were altered."""
+        return images is self.images or (images is not None and np.array_equal(images, self.images))
+
+    def probe(self, data: Dataset, depth: Depth) -> Probed:
+        """The probe of the scan's own pictures and these labels, fitted once for all families that ask, by the scan's seed."""
+        key = depth, data.y.tobytes()
+        with self._lock:
+            if key not in self._probes:
+                while len(self._probes) >= REMEMBERED:
+                    del self._probes[next(iter(self._probes))]
+                self._probes[key] = _probed(data, depth, np.random.default_rng([self.seed, READER, 1]), self._learner)
+            return self._probes[key]
+
     def __reduce__(self) -> tuple[type[PictureReader], tuple[UInt8, int]]:
         return PictureReader, (self.images, self.seed)
 
 
-def image_probe(
-    data: Dataset, depth: Depth, rng: np.random.Generator, reader: Reader = None
-) -> tuple[CrossFit, NDArray[np.float32] | None, tuple[Check, ...]]:
+def image_probe(data: Dataset, depth: Depth, rng: np.random.Generator, reader: Reader = None) -> Probed:
     """A cross-fitted probe of the pictures, label-free features of them (see `label_free`), and checks to list.
 
     Fast: a linear model, which reads pictures by `reader` where there is one. Full: a small network beside it, and whichever foresees the
-    labels better out of fold.
+    labels better out of fold. Of the pictures that a `PictureReader` knows, it is fitted once a scan.
     """
     assert data.images is not None
-    learner = LinearLearner.of(data.images, rng) if reader is None else reader()
+    if isinstance(reader, PictureReader) and reader.knows(data.images):
+        return reader.probe(data, depth)
+    return _probed(data, depth, rng, LinearLearner.of(data.images, rng) if reader is None else reader())
+
+
+def _probed(data: Dataset, depth: Depth, rng: np.random.Generator, learner: LinearLearner) -> Probed:
+    assert data.images is not None
     linear = cross_fit(data.images, data.y, len(data.classes), learner, rng)
     features = label_free(linear)
     if depth == "fast":

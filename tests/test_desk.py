@@ -1,0 +1,97 @@
+"""Errands of pictures run beside each other: the same conclusion as one after another, failures told, interruptions heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from assay import desk
+from assay.attack.planting import plant
+from assay.dataset.data import Dataset
+from assay.finding import Conclusion
+from assay.pipeline import Settings, run
+from assay.trial.overlays import OverlayFamily
+from assay.trial.patches import PatchFamily
+
+
+@pytest.fixture(scope="module")
+def digits(memory: Callable[..., Dataset]) -> Dataset:
+    """600 digits with a patch on 40 of them."""
+    data = load_digits()
+    images = np.rint(data.images * (255 / 16)).astype(np.uint8)[:600].repeat(2, 1).repeat(2, 2)
+    return plant(memory("image", images, data.target[:600]), "patch", carriers=40, seed=2).data
+
+
+def said(conclusion: Conclusion) -> dict[str, Any]:
+    """All but the seconds, and artefacts by what they say."""
+    checks = tuple(replace(c, seconds=0.0) for c in conclusion.checks)
+    found = [(f.artefact.to_json(), f.status, f.log_e, f.positions.tolist()) for f in conclusion.findings]
+    plain = asdict(replace(conclusion, checks=checks, findings=(), screens=(), availability=None, probabilities=None, features=None))
+    return {**plain, "findings": found, "score": conclusion.score.tolist()}
+
+
+def test_threads_conclude_what_one_thread_does(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "workers", lambda: 1)
+    alone = run(digits)
+    monkeypatch.setattr(desk, "workers", lambda: 3)
+    seen: list[float] = []
+    beside = run(digits, progress=lambda done, total, what: seen.append(done / total))
+    assert alone.verdict == "poisoned"
+    assert said(beside) == said(alone)
+    assert max(seen) == 1.0
+
+
+def test_the_probe_of_the_scans_own_pictures_is_fitted_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.trial import image_probe
+
+    fitted: list[int] = []
+    whole = image_probe.cross_fit
+    monkeypatch.setattr(image_probe, "cross_fit", lambda images, *rest, **more: fitted.append(len(images)) or whole(images, *rest, **more))
+    probe = image_probe.reader_of(digits, 0)
+    first = image_probe.image_probe(digits, "fast", np.random.default_rng(0), probe)
+    again = image_probe.image_probe(digits, "fast", np.random.default_rng(1), probe)
+    assert first is again
+    assert len(fitted) == 1
+    images = digits.images.copy()
+    images[0] = 255 - images[0]
+    image_probe.image_probe(digits.with_content(digits.rows.with_images(images), digits.y), "fast", np.random.default_rng(0), probe)
+    assert len(fitted) == 2
+
+
+def test_a_family_that_fails_beside_others_is_listed(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: OverlayFamily, *rest: object) -> None:
+        raise ValueError("no such overlay")
+
+    monkeypatch.setattr(desk, "workers", lambda: 2)
+    monkeypatch.setattr(OverlayFamily, "examine", broken)
+    found = run(digits, Settings(canaries=False))
+    assert [(c.state, c.reason) for c in found.checks if c.name == "overlay"] == [("failed", "ValueError: no such overlay")]
+    assert any(c.name == "patch" and c.state == "ran" for c in found.checks)
+
+
+def test_what_was_begun_stops_when_the_scan_is_left(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[float] = []
+
+    def left(done: float, total: float, what: str) -> None:
+        heard.append(done)
+        if len(heard) > 3:
+            raise KeyboardInterrupt
+
+    ended: list[str] = []
+    examine = PatchFamily.examine
+
+    def watched(self: PatchFamily, *rest: Any) -> Any:
+        result = examine(self, *rest)
+        ended.append("whole")
+        return result
+
+    monkeypatch.setattr(desk, "workers", lambda: 2)
+    monkeypatch.setattr(PatchFamily, "examine", watched)
+    with pytest.raises(KeyboardInterrupt):
+        run(digits, progress=left)
+    assert len(ended) < 2  # of the pictures and of the copy with canaries
