@@ -7,6 +7,8 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -19,6 +21,8 @@ import pyarrow.csv
 from assay.artefact.phrase import Phrase
 from assay.known.signatures import Signature, Signatures, sign_signatures
 from assay.ledger.note import Signer
+from assay.serve import traces
+from assay.serve.traces import Traces
 from serve_databases import database, postgres  # noqa: F401  # fixtures
 from serve_story import Team, poisoned, team, traffic
 
@@ -112,8 +116,7 @@ def _ledger(crew: Team, project: str, data: str, scan: str, finding: str) -> Non
     job = crew.admin.post(f"/api/v1/projects/{project}/ledger/ingest", json=ingest).json()["id"]
     crew.work()
     assert crew.admin.get(f"/api/v1/jobs/{job}").json()["state"] == "done"
-    trace = crew.admin.get(f"/api/v1/scans/{scan}/trace", params={"finding": finding}).json()
-    assert (trace["rows"], trace["contributors"][0]["name"], trace["snapshots"]) == (60, "w7", ["v1"])
+    _traced(crew, project, data, scan, finding)
     size = crew.admin.get(f"/api/v1/projects/{project}/ledger").json()["size"]
     checkpoint = crew.admin.get(f"/api/v1/projects/{project}/log/checkpoint")
     assert checkpoint.text.split("\n")[:2] == ["example.com/films", str(size)]
@@ -121,6 +124,33 @@ def _ledger(crew: Team, project: str, data: str, scan: str, finding: str) -> Non
     assert crew.admin.get(f"/api/v1/projects/{project}/log/private/index.sqlite").status_code == 404
     proof = crew.admin.get(f"/api/v1/projects/{project}/ledger/events/5/proof")
     assert proof.text.startswith("c2sp.org/tlog-proof@v1\nindex 5\n")
+
+
+def _traced(crew: Team, project: str, data: str, scan: str, finding: str) -> None:
+    """A trace is kept, and made anew as soon as the ledger has another event."""
+
+    def asked(**of: str) -> dict[str, Any]:
+        told: dict[str, Any] = crew.admin.get(f"/api/v1/scans/{scan}/trace", params=of or {"finding": finding}).json()
+        return told
+
+    with mock.patch("assay.serve.traces.trace", wraps=traces.trace) as made:
+        trace = asked()
+        assert (trace["rows"], trace["contributors"][0]["name"], trace["snapshots"]) == (60, "w7", ["v1"])
+        assert asked() == trace
+        assert "w7" in crew.admin.get(f"/scans/{scan}/findings/{finding}").text
+        assert made.call_count == 1
+        assert crew.admin.post(f"/api/v1/projects/{project}/ledger/ingest", json={"dataset_id": data, "snapshot": "v2"}).status_code == 202
+        crew.work()
+        assert asked() == {**trace, "snapshots": ["v1", "v2"]}
+        assert made.call_count == 2
+        crew.service.traces = Traces(crew.service.files, kept=1)
+        for name in (finding, finding, "no such", finding):
+            asked(finding=name)
+        assert made.call_count == 4, "what cannot be traced is not kept"
+        whole = crew.admin.get(f"/api/v1/scans/{scan}/trace").json()
+        assert (whole["finding"], asked()) == ("quarantined rows", {**trace, "snapshots": ["v1", "v2"]})
+        assert made.call_count == 6, "the one that was looked at last is kept, and no more"
+    assert crew.roles["viewer"].get("/api/v1/scans/" + "0" * 26 + "/trace").status_code == 404
 
 
 def _model(crew: Team, project: str) -> None:

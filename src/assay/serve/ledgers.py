@@ -24,8 +24,7 @@ from assay.ledger.keys import read_key, write_key
 from assay.ledger.ledger import Ledger, memo_of
 from assay.ledger.note import Key, Signer
 from assay.ledger.paths import CHECKPOINT, parse
-from assay.ledger.trace import Share, read_report, trace
-from assay.serve import audit, projects, queue, scans
+from assay.serve import audit, projects, queue
 from assay.serve.access import BLOCK, COST, LANES, SALT, Who, scrypt
 from assay.serve.errors import Conflict, Forbidden, NotFound, ServiceError
 from assay.serve.files import Files
@@ -44,14 +43,11 @@ from assay.serve.shapes import (
     NewSource,
     Revocation,
     ScopeIn,
-    ShareOf,
     Source,
-    TraceOut,
 )
 from assay.serve.shapes import Ledger as LedgerShape
 
 NONCE = 12  # bytes, AES-GCM (NIST SP 800-38D)
-SHOWN = 1000  # row numbers of a trace
 
 
 # approvers
@@ -332,30 +328,3 @@ def ask_ingest(db: Session, who: Who, files: Files, project: str, new: Ingest) -
     job = queue.put(db, who, "ingest", new.dataset_id, project, new.model_dump())
     audit.note(db, who, "ledger.ingest", new.dataset_id, project, source=new.source, snapshot=new.snapshot)
     return Job.model_validate(job)
-
-
-def trace_of(db: Session, who: Who, files: Files, scan: str, finding: str | None) -> TraceOut:
-    """Who brought the rows of a finding, and which snapshots and models hold them."""
-    held = scans.record(db, who, scan)
-    scans.report_file(db, who, files, scan, "json")
-    with opened(db, who, files, held.project_id) as ledger:
-        found = trace(ledger, read_report(files.report(held.project_id, scan)), finding)
-        return TraceOut(
-            finding=found.finding,
-            rows=len(found.rows),
-            scanned=found.scanned,
-            unknown=found.unknown,
-            first_rows=found.rows[:SHOWN].tolist(),
-            contributors=[_share(s) for s in found.contributors],
-            sources=[_share(s) for s in found.sources],
-            annotators=[_share(s) for s in found.annotators],
-            others=len(found.others),
-            snapshots=[name for name, _ in found.impact.snapshots],
-            models=sorted(model.name for model in found.impact.models),
-        )
-
-
-def _share(share: Share) -> ShareOf:
-    return ShareOf(
-        name=share.name, rows=share.rows, of=share.of, p_value=share.p_value, adjusted=share.adjusted, stands_out=share.stands_out
-    )

@@ -16,6 +16,7 @@ from assay.serve.metrics import Metrics
 from assay.serve.monitors import Deliverer, Watches
 from assay.serve.settings import Settings
 from assay.serve.supervisor import Supervisor
+from assay.serve.traces import Traces
 from assay.watch import sinks
 
 DRAIN = 0.5  # seconds between looks at what waits to be logged
@@ -43,6 +44,7 @@ class Service:
         self.recorder = Recorder(self.database, self.settings.files, self.settings.keys, "assay")
         self.supervisor = Supervisor(self.settings, self.database)
         self.watches = Watches(self.files)
+        self.traces = Traces(self.files)
         self._deliverer = Deliverer(self.database, self.watches, self.settings.webhooks)
         self._over = threading.Event()
         self._drain = threading.Thread(target=self._draining, daemon=True)

@@ -130,7 +130,7 @@ def ingest(service: ServiceHere, who: Write, project: Id, new: Ingest) -> Job:
 def trace(service: ServiceHere, who: Look, scan: Id, finding: Annotated[str | None, Query(max_length=100)] = None) -> TraceOut:
     """Who brought the rows of a finding, and what holds them."""
     with service.database.read() as db:
-        return ledgers.trace_of(db, who, service.files, scan, finding)
+        return service.traces.of(db, who, scan, finding)
 
 
 @router.get("/audit", tags=["service"])

@@ -20,7 +20,7 @@ from assay.dataset.rows import Rows
 from assay.report.passages import Piece, excerpt, spans_of
 from assay.report.pictures import Box, outlines, without
 from assay.report.words import TRIALS
-from assay.serve import datasets, ledgers, scans
+from assay.serve import datasets, scans
 from assay.serve.api.doors import Look, ServiceHere
 from assay.serve.api.paging import Offset
 from assay.serve.errors import NotFound
@@ -52,7 +52,7 @@ def finding_page(service: ServiceHere, who: Look, scan: Id, name: str, offset: O
         rows = datasets.suspicious(db, who, service.files, scan, finding=name, action=None, offset=offset, limit=ROWS)
         pictures = [datasets.picture(db, who, service.files, data.id, r.row) for r in rows.items if r.picture]
         try:
-            traced = ledgers.trace_of(db, who, service.files, scan, name)
+            traced = service.traces.of(db, who, scan, name)
         except (NotFound, DataError):  # no ledger, or one that does not know these rows
             traced = None
     artefact = artefact_of(found)

@@ -83,7 +83,7 @@ def _sources(service: Service, db: Session, who: Who, held: Incident) -> tuple[L
     if held.scan_id is None:
         return ledger, []
     try:
-        return ledger, ledgers.trace_of(db, who, service.files, held.scan_id, held.finding).sources
+        return ledger, service.traces.of(db, who, held.scan_id, held.finding).sources
     except (NotFound, DataError):
         return ledger, []
 
