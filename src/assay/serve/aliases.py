@@ -24,11 +24,6 @@ from assay.watch.models import Models
 MOVES = 100  # of the latest that are told
 
 
-def version_of(held: ModelRecord) -> str:
-    """What a model is called in the registry."""
-    return f"{held.name}@{held.version}"
-
-
 @contextmanager
 def opened(files: Files, project: str) -> Iterator[Models]:
     """The project's registry, and nobody else's of this service meanwhile."""
@@ -99,7 +94,7 @@ def roll_back(db: Session, who: Who, files: Files, project: str, alias: str, rea
 
 
 def _registered(registry: Models, held: ModelRecord, who: Who) -> str:
-    name = version_of(held)
+    name = models.version_of(held)
     if name not in registry.versions:
         registry.add(name, by=who.name, digest=held.sha256)
     return name
@@ -113,7 +108,7 @@ def _check(held: ModelRecord) -> None:
 
 
 def _shape(db: Session, project: str, registry: Models) -> Registry:
-    ids = {version_of(held): held.id for held in db.scalars(select(ModelRecord).where(ModelRecord.project_id == project))}
+    ids = {models.version_of(held): held.id for held in db.scalars(select(ModelRecord).where(ModelRecord.project_id == project))}
     names = dict.fromkeys(move.alias for move in registry.moves)
     meant = {alias: registry.current(alias) or "" for alias in names}
     return Registry(

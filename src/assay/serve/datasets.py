@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assay.serve import audit, projects, queue
@@ -13,7 +13,7 @@ from assay.serve.access import Who
 from assay.serve.errors import Conflict, NotFound
 from assay.serve.files import Files, Received
 from assay.serve.listing import page
-from assay.serve.records import DatasetRecord, JobRecord, new_id
+from assay.serve.records import DatasetRecord, JobRecord, new_id, next_version
 from assay.serve.rows import PICTURE, take_rows
 from assay.serve.shapes import ColumnNames, Dataset, Job, Page, RowMark, Rows
 from assay.serve.shapes import Row as RowShape
@@ -26,20 +26,26 @@ def reserve(db: Session, who: Who, project: str) -> str:
 
 
 def add(db: Session, who: Who, project: str, id: str, name: str, received: Received, asked: ColumnNames) -> Dataset:
-    """A file that was taken in becomes the next version of the data set `name`; a worker reads it."""
+    """`take_in` of what somebody has sent; it is noted."""
     projects.record(db, who, project, writing=True)
-    versions = select(func.max(DatasetRecord.version)).where(DatasetRecord.project_id == project, DatasetRecord.name == name)
+    made = take_in(db, who, project, id, name, received, asked.model_dump(exclude_defaults=True))
+    audit.note(db, who, "dataset.uploaded", made.id, project, name=name, version=made.version, size=received.size, sha256=received.sha256)
+    return _shape(db, made)
+
+
+def take_in(db: Session, who: Who, project: str, id: str, name: str, received: Received, asked: dict[str, Any]) -> DatasetRecord:
+    """A file that lies in its place becomes the next version of the data set `name`; a worker reads it. `asked`: which columns are what."""
     made = DatasetRecord(
         id=id,
         project_id=project,
         name=name,
-        version=(db.scalar(versions) or 0) + 1,
+        version=next_version(db, DatasetRecord, project, name),
         created_by=who.name,
         file=received.path.name,
         size=received.size,
         sha256=received.sha256,
         state="reading",
-        asked=asked.model_dump(exclude_defaults=True),
+        asked=asked,
         columns={},
         classes=[],
         notes=[],
@@ -47,8 +53,7 @@ def add(db: Session, who: Who, project: str, id: str, name: str, received: Recei
     db.add(made)
     db.flush()
     queue.put(db, who, "read", made.id, project, {})
-    audit.note(db, who, "dataset.uploaded", made.id, project, name=name, version=made.version, size=received.size, sha256=received.sha256)
-    return _shape(db, made)
+    return made
 
 
 def record(db: Session, who: Who, id: str) -> DatasetRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assay.ledger import snapshots
@@ -13,7 +13,7 @@ from assay.serve.access import Who
 from assay.serve.errors import Conflict, NotFound
 from assay.serve.files import Files, Received
 from assay.serve.listing import page
-from assay.serve.records import ModelRecord, new_id
+from assay.serve.records import ModelRecord, new_id, next_version
 from assay.serve.settings import Settings
 from assay.serve.shapes import Model, Page
 
@@ -25,14 +25,20 @@ def reserve(db: Session, who: Who, project: str) -> str:
 
 
 def add(db: Session, who: Who, project: str, id: str, name: str, received: Received) -> Model:
-    """A file that was taken in becomes the next version of the model `name`; a worker examines it."""
+    """`take_in` of what somebody has sent; it is noted."""
     projects.record(db, who, project, writing=True)
-    versions = select(func.max(ModelRecord.version)).where(ModelRecord.project_id == project, ModelRecord.name == name)
+    made = take_in(db, who, project, id, name, received)
+    audit.note(db, who, "model.uploaded", id, project, name=name, version=made.version, size=received.size, sha256=received.sha256)
+    return Model.model_validate(made)
+
+
+def take_in(db: Session, who: Who, project: str, id: str, name: str, received: Received) -> ModelRecord:
+    """A file that lies in its place becomes the next version of the model `name`; a worker examines it."""
     made = ModelRecord(
         id=id,
         project_id=project,
         name=name,
-        version=(db.scalar(versions) or 0) + 1,
+        version=next_version(db, ModelRecord, project, name),
         created_by=who.name,
         file=received.path.name,
         size=received.size,
@@ -43,8 +49,7 @@ def add(db: Session, who: Who, project: str, id: str, name: str, received: Recei
     db.add(made)
     db.flush()
     queue.put(db, who, "examine", id, project, {})
-    audit.note(db, who, "model.uploaded", id, project, name=name, version=made.version, size=received.size, sha256=received.sha256)
-    return Model.model_validate(made)
+    return made
 
 
 def record(db: Session, who: Who, id: str) -> ModelRecord:
@@ -64,6 +69,11 @@ def listing(db: Session, who: Who, project: str, after: str | None = None, limit
     return page(db, select(ModelRecord).where(ModelRecord.project_id == project), ModelRecord.id, Model, after, limit)
 
 
+def version_of(held: ModelRecord) -> str:
+    """What a model is called in the registry and in the ledger."""
+    return f"{held.name}@{held.version}"
+
+
 def file_of(files: Files, held: ModelRecord) -> Path:
     return files.model(held.project_id, held.id) / held.file
 
@@ -80,7 +90,6 @@ def trained_on(db: Session, who: Who, files: Files, settings: Settings, id: str,
         known = ledger.index.db.execute("select 1 from models where digest = ? and snapshot = ?", (held.sha256, snapshot)).fetchone()
         if known is not None:
             raise Conflict("that is logged already")
-        name = f"{held.name}@{held.version}"
-        ledger.record([("model.trained", {"model": name, "digest": held.sha256, "snapshot": snapshot})])
+        ledger.record([("model.trained", {"model": version_of(held), "digest": held.sha256, "snapshot": snapshot})])
     audit.note(db, who, "model.trained", id, held.project_id, snapshot=snapshot, sha256=held.sha256)
     return Model.model_validate(held)

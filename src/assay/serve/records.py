@@ -6,8 +6,8 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, UniqueConstraint, func, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32 (2019): no i, l, o, u to be misread
 STAMP, CHANCE = 10, 16  # characters of the time (to the year 10889) and of chance (80 bits)
@@ -216,6 +216,12 @@ class ModelRecord(_Made, Base):
     error: Mapped[str | None]
     risk: Mapped[str | None]
     examination: Mapped[dict[str, Any]]
+
+
+def next_version(db: Session, kind: type[DatasetRecord | ModelRecord], project: str, name: str) -> int:
+    """The version that a new data set or model of that name gets; the first is 1."""
+    latest = db.scalar(select(func.max(kind.version)).where(kind.project_id == project, kind.name == name))
+    return (latest or 0) + 1
 
 
 class MonitorRecord(_Made, Base):

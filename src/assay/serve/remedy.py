@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from assay.dataset.limits import Progress
@@ -22,11 +21,11 @@ from assay.flows.journal import read_journal
 from assay.flows.plan import TRAINED, Asked
 from assay.flows.steps import STEPS
 from assay.flows.undo import undo
-from assay.serve import audit, incidents, ledgers, queue
+from assay.serve import audit, datasets, incidents, ledgers, models
 from assay.serve.access import Who
 from assay.serve.bench import Bench, source
-from assay.serve.files import Files, pack
-from assay.serve.records import DatasetRecord, JobRecord, ModelRecord, RemediationRecord, ScanRecord, new_id
+from assay.serve.files import Files, Received, pack
+from assay.serve.records import DatasetRecord, JobRecord, RemediationRecord, ScanRecord, new_id
 from assay.serve.remediations import OUT, PLAIN
 
 NO_SOURCE = "no source is revoked. "  # says the flow, which is not told of sources before a key has signed
@@ -161,26 +160,7 @@ def _next_version(db: Session, files: Files, data: DatasetRecord, clean: Path, w
         pack(clean, target)
     else:
         shutil.copyfile(clean, target)
-    latest = select(func.max(DatasetRecord.version)).where(DatasetRecord.project_id == data.project_id, DatasetRecord.name == data.name)
-    made = DatasetRecord(
-        id=id,
-        project_id=data.project_id,
-        name=data.name,
-        version=(db.scalar(latest) or 0) + 1,
-        created_by=who.name,
-        file=name,
-        size=target.stat().st_size,
-        sha256=sha256_of(target),
-        state="reading",
-        asked=data.asked,
-        columns={},
-        classes=[],
-        notes=[],
-    )
-    db.add(made)
-    db.flush()
-    queue.put(db, who, "read", id, data.project_id, {})
-    return id
+    return datasets.take_in(db, who, data.project_id, id, data.name, _received(target), data.asked).id
 
 
 def _models(db: Session, files: Files, data: DatasetRecord, trained: Path, who: Who) -> list[str]:
@@ -191,22 +171,9 @@ def _models(db: Session, files: Files, data: DatasetRecord, trained: Path, who: 
         target = files.model(data.project_id, id) / path.name
         target.parent.mkdir(parents=True)
         shutil.copyfile(path, target)
-        latest = select(func.max(ModelRecord.version)).where(ModelRecord.project_id == data.project_id, ModelRecord.name == name)
-        db.add(
-            ModelRecord(
-                id=id,
-                project_id=data.project_id,
-                name=name,
-                version=(db.scalar(latest) or 0) + 1,
-                created_by=who.name,
-                file=path.name,
-                size=target.stat().st_size,
-                sha256=sha256_of(target),
-                state="reading",
-                examination={},
-            )
-        )
-        db.flush()
-        queue.put(db, who, "examine", id, data.project_id, {})
-        made.append(id)
+        made.append(models.take_in(db, who, data.project_id, id, name, _received(target)).id)
     return made
+
+
+def _received(path: Path) -> Received:
+    return Received(path, path.stat().st_size, sha256_of(path))
