@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -148,6 +149,17 @@ def test_formats_svg_and_png_write_a_folder_that_a_later_report_replaces(tmp_pat
     report.write(tmp_path / "out", ("json", "png"))
     assert (tmp_path / "out" / "plots" / "map.png").read_bytes().startswith(b"\x89PNG")
     assert Report.open(tmp_path / "out").conclusion.availability == COST
+
+
+def test_plots_are_drawn_once_for_page_files_and_whoever_asks(tmp_path: Path) -> None:
+    report = Report(*full(text_report()))
+    with mock.patch("assay.report.plots.registry.plots", wraps=plots) as made:
+        report.write(tmp_path / "out", ("html", "svg"))
+        assert [plot.name for plot in report.drawings] == [plot.name for plot in kept_plots(tmp_path / "out")]
+        report.write(tmp_path / "out", ("html",))
+        assert made.call_count == 1
+        with pytest.raises(DataError, match="was opened"):
+            Report.open(tmp_path / "out").drawings  # noqa: B018  # a property that raises
 
 
 def test_plots_are_made_of_a_report_without_its_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,9 @@ from assay.report import folder as place
 from assay.report import words
 from assay.report.json import SCHEMA, dumps, report_json
 from assay.report.rows import by_strength, rows_table
+
+if TYPE_CHECKING:
+    from assay.report.plots.svg import Plot
 
 FailOn = Literal["confirmed", "suspected", "never"]
 FORMATS = ("json", "html", "sarif")
@@ -134,6 +137,13 @@ class Report:
         """Record numbers that `assay clean` leaves out."""
         return np.flatnonzero(np.asarray(pc.equal(self.rows["action"], "quarantine"), dtype=bool))
 
+    @cached_property
+    def drawings(self) -> list[Plot]:
+        """Every plot, drawn once. DataError for a report that was opened: what is drawn is in its folder."""
+        from assay.report.plots.registry import plots
+
+        return plots(self._scanned(), self.conclusion)
+
     def exit_code(self, fail_on: FailOn = "suspected") -> int:
         """1 if a finding reaches `fail_on`, else 3 if a planned check did not complete, else 0."""
         reached = {"confirmed": ("confirmed",), "suspected": ("confirmed", "suspected"), "never": ()}[fail_on]
@@ -150,12 +160,9 @@ class Report:
         unknown = [f for f in formats if f not in (*FORMATS, *MORE)]
         if unknown:
             raise DataError(f"no format {unknown[0]!r}", remedy=f"choose among {', '.join((*FORMATS, *MORE))}")
-        data = self.data
-        if data is None:
-            raise DataError("a report that was opened has no data to be written from", remedy="scan again, or copy its folder")
-        from assay.report.plots.registry import check_png, keep_plots, plots, write_plots
+        data = self._scanned()
+        from assay.report.plots.registry import check_png, keep_plots, write_plots
 
-        drawings = cache(lambda: plots(data, self.conclusion))
         files: dict[str, place.Writer] = {
             place.JSON: lambda p: _text(p, dumps(self.document)),
             place.ROWS: lambda p: pq.write_table(self.rows, p, compression="zstd"),
@@ -167,8 +174,8 @@ class Report:
             from assay.report.steps import next_steps
 
             steps = next_steps(data, self.conclusion, Path(out))
-            files[place.HTML] = lambda p: _text(p, html(data, self.conclusion, steps, drawings()))
-            files[place.DRAWN] = lambda p: keep_plots(drawings(), p)
+            files[place.HTML] = lambda p: _text(p, html(data, self.conclusion, steps, self.drawings))
+            files[place.DRAWN] = lambda p: keep_plots(self.drawings, p)
         if "sarif" in formats:
             from assay.report.sarif import sarif
 
@@ -181,10 +188,15 @@ class Report:
         if drawn:
             if "png" in drawn:
                 check_png()
-            files[place.PLOTS] = lambda p: write_plots(drawings(), p, drawn)
+            files[place.PLOTS] = lambda p: write_plots(self.drawings, p, drawn)
         out = Path(out)
         place.write_folder(out, files)
         return out
+
+    def _scanned(self) -> Dataset:
+        if self.data is None:
+            raise DataError("a report that was opened has no data to be written from", remedy="scan again, or copy its folder")
+        return self.data
 
     def show(self) -> None:
         """Print it, as `assay scan` does."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from assay.report.plots.registry import plots
 from assay.report.plots.svg import Plot
 from assay.report.report import Report
 from assay.serve import scans
@@ -27,7 +26,7 @@ def keep(report: Report, folder: Path) -> None:
     """Draw what a finished scan allows, and keep it in its folder."""
     if report.data is None:
         return
-    drawn = [asdict(plot) for plot in plots(report.data, report.conclusion)]
+    drawn = [asdict(plot) for plot in report.drawings]
     part = folder / f".{FILE}"
     part.write_text(json.dumps(drawn), encoding="utf-8")
     part.rename(folder / FILE)
