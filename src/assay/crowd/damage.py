@@ -37,8 +37,10 @@ class Damage:
     spoiled_counting: float
 
 
-def damage(votes: Votes, units: Sequence[tuple[int, ...]]) -> list[Damage | None]:
+def damage(votes: Votes, units: Sequence[tuple[int, ...]], clean: Aggregate | None = None) -> list[Damage | None]:
     """For each unit of accused annotators, what it did; None for those beyond MOST_VOTES, and where nobody trusted is left.
+
+    `clean`: what Dawid and Skene make of the votes of those in no unit, where that is known already.
 
     >>> from assay.crowd.votes import from_arrays
     >>> votes = from_arrays([0, 0, 0, 1, 1, 1], list("abc") * 2, ["x", "x", "y", "x", "x", "y"])
@@ -50,7 +52,7 @@ def damage(votes: Votes, units: Sequence[tuple[int, ...]]) -> list[Damage | None
     trusted = votes.without(accused)
     if not units or not len(trusted):
         return [None] * len(units)
-    clean, counted = dawid_skene(trusted), majority(trusted)
+    clean, counted = clean or dawid_skene(trusted), majority(trusted)
     usual = _usual(trusted, clean)
     found: list[Damage | None] = []
     spent = 0

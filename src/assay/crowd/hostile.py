@@ -12,12 +12,14 @@ to leave out until somebody has asked.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
 
+from assay.crowd.aggregate import Aggregate
 from assay.crowd.collusion import MOST_VOTES, Collusion, collusion
 from assay.crowd.copies import MOST_ANNOTATORS, copies
 from assay.crowd.damage import Damage, damage
@@ -81,7 +83,8 @@ def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01, known: 
         checks.append(Check(name, "ran", said, time.perf_counter() - began))
 
     few = "" if (votes.votes_on >= 3).any() else "no row has three votes: nobody can be outvoted"
-    few = few or _refuted(votes, known)
+    everybody = cache(lambda: dawid_skene(votes))
+    few = few or _refuted(everybody, known)
     run("collusion", few, lambda: _colluders(votes, collusion(votes, rng, alpha)))
     if known is not None and not few and _group_is_right(votes, known, _mark(votes, made)):
         few = "an accused group is right on the known answers where it contradicts the others"
@@ -99,8 +102,11 @@ def hostile(votes: Votes, rng: np.random.Generator, alpha: float = 0.01, known: 
     if known is not None:
         run("known answers", "", lambda: _against_known(votes, known, alpha, ~_mark(votes, made)))
     made.sort(key=lambda accusation: accusation.p_value)
-    harm = tuple(found for found in damage(votes, _units(made)) if found is not None)
-    return Hostile(tuple(made), tuple(checks), _changed(votes, _mark(votes, made)), harm)
+    rest = votes.take(~_mark(votes, made)[votes.annotator])
+    clean = dawid_skene(rest) if made and len(rest) else None
+    harm = damage(votes, _units(made), clean)
+    changed = 0 if clean is None else _changed(everybody, clean, harm)
+    return Hostile(tuple(made), tuple(checks), changed, tuple(found for found in harm if found is not None))
 
 
 def _units(made: list[Accusation]) -> list[tuple[int, ...]]:
@@ -153,11 +159,11 @@ def _colluders(votes: Votes, found: Collusion) -> list[Accusation]:
     return made
 
 
-def _refuted(votes: Votes, known: Int | None) -> str:
+def _refuted(everybody: Callable[[], Aggregate], known: Int | None) -> str:
     """The reason why this crowd can accuse nobody: what it concludes is mostly wrong; empty where it is not."""
     if known is None:
         return ""
-    label = dawid_skene(votes).label
+    label = everybody().label
     rows = np.flatnonzero((known >= 0) & (label >= 0))
     right = int((label[rows] == known[rows]).sum())
     return f"the crowd is right on {right:,} of {len(rows):,} known answers only" if 2 * right < len(rows) else ""
@@ -241,11 +247,9 @@ def _copies(votes: Votes, told: Expected, alpha: float, eligible: Bools) -> list
     return made
 
 
-def _changed(votes: Votes, accused: Bools) -> int:
-    if not accused.any():
-        return 0
-    rest = votes.take(~accused[votes.annotator])
-    if not len(rest):
-        return 0
-    before, after = dawid_skene(votes).label, dawid_skene(rest).label
+def _changed(everybody: Callable[[], Aggregate], clean: Aggregate, harm: Sequence[Damage | None]) -> int:
+    """How many labels are others without the accused."""
+    if len(harm) == 1 and harm[0] is not None:
+        return harm[0].turned  # who is let back in alone makes the crowd whole
+    before, after = everybody().label, clean.label
     return int(((before != after) & (after >= 0)).sum())
