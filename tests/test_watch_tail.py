@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
 from assay.cli import run
 from assay.dataset.errors import DataError
-from assay.watch import audits
+from assay.watch import audits, frames, tail
 from assay.watch.audits import Audit, run_due
 from assay.watch.baseline import learn
 from assay.watch.tail import Tail
@@ -88,6 +90,29 @@ def test_a_folder_of_parquet_is_followed(w, tmp_path):
     pq.write_table(table(rng, 130), put / "a.parquet")
     with pytest.raises(DataError, match="another size"):
         list(Tail(w, put).pieces())
+
+
+@pytest.mark.parametrize("name", ["e.jsonl", "put/e.csv"])
+@pytest.mark.parametrize("again", [3, 5])
+def test_a_file_of_more_batches_than_are_remembered_counts_once(w, tmp_path, monkeypatch, name, again):
+    """Interrupted late in it, and gone on with in batches of the same size, or of another."""
+    monkeypatch.setattr(frames, "NAMES", 20)
+    monkeypatch.setattr(tail, "EVERY", 2)
+    path, events = tmp_path / name, table(np.random.default_rng(1), 100)
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".csv":
+        pa.csv.write_csv(events, path)
+    else:
+        path.write_text("\n".join(json.dumps(e) for e in events.to_pylist()) + "\n")
+    source = path if path.suffix == ".jsonl" else path.parent
+    for died in (30, 2, None):
+        with Watch.open(w) as watch:
+            for number, piece in enumerate(Tail(w, source, 3 if died == 30 else again).pieces(), 1):
+                watch.ingest(piece.events, name=piece.name)
+                if number == died:
+                    break
+    assert taken(w) == 100
+    assert list(Tail(w, source, again).pieces()) == []
 
 
 def test_two_files_of_one_round_are_both_remembered(w, tmp_path):
