@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from assay.cli import ledger_data, ledger_export, ledger_receive, ledger_sources
 from assay.cli.ledger_common import FOLDER, KEY, TRUST, key_file, line, trusted, until, writer
 from assay.cli.ledger_panels import LOG
+
+if TYPE_CHECKING:
+    from assay.ledger.log import Log
+    from assay.ledger.stamps import Stamp
 
 HELP = """Prove where every row came from.
 
@@ -143,6 +148,7 @@ def verify(
         typer.echo(f"Without their lists of rows, which are not here: {', '.join(beside.without_list)}.")
     for one in stamped:
         typer.echo(f"The first {one.size:,} events were there at {one.time}, by time stamp.")
+    _dated_ahead(ledger.log, stamped)
     if found.acknowledged:
         typer.echo(f"{found.acknowledged:,} more are acknowledged, and not yet in the tree: the next command with the key brings them in.")
     if trust is None:
@@ -151,6 +157,22 @@ def verify(
     for event, problem in broken:
         typer.echo(f"Event {event} breaks a rule: {problem.split('. Remedy: ')[0]}")
     return 1 if broken else 0
+
+
+def _dated_ahead(log: Log, stamped: list[Stamp]) -> None:
+    """Tell from which event on dates lie after the time at which the events were there already, by a stamp or by the clock here."""
+    from assay.ledger.dates import ahead
+    from assay.ledger.events import now
+
+    told: set[int] = set()
+    for known, size, by in [*((one.time, one.size, "time stamp") for one in stamped), (now(), None, "the clock here")]:
+        found = ahead(log, known, size)
+        if found is not None and found.first not in told:
+            told.add(found.first)
+            typer.echo(
+                f"Events {found.first:,} to {found.last:,} are dated ahead: event {found.first:,} says {found.time}, and was there at "
+                f"{known} by {by}. What follows is not dated before it."
+            )
 
 
 def witness(

@@ -22,10 +22,20 @@ def key_file(folder: Path, given: Path | None) -> Path:
 
 
 def writer(folder: Path, given: Path | None) -> Ledger:
-    """The ledger, open for writing."""
+    """The ledger, open for writing; a warning where its last event is dated ahead of the clock here."""
+    from assay.ledger.dates import is_ahead
+    from assay.ledger.events import now
     from assay.ledger.ledger import Ledger
 
-    return Ledger.open(folder, key_file=key_file(folder, given))
+    opened = Ledger.open(folder, key_file=key_file(folder, given))
+    last, here = opened.index.time(), now()
+    if last and is_ahead(last, here):
+        typer.echo(
+            f"assay: the last event of {folder} is dated {last}, and it is {here} here: until then new events get that date, and approvals "
+            "that end before it do not count. assay ledger verify names the first such event",
+            err=True,
+        )
+    return opened
 
 
 def trusted(text: str | None) -> Key | None:
