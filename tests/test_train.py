@@ -9,6 +9,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from assay import cli
 from assay.dataset.data import Columns
@@ -17,11 +20,9 @@ from assay.dataset.read import read
 from assay.train.config import EXAMPLE, read_config
 from assay.train.features import features_for
 from assay.train.run import fit_on, split, train
-from assay.train.saved import Model, model_of
+from assay.train.saved import Model, member, model_of
 from assay.train.twins import drill
-
-WORDS = {"good": ["warm", "funny", "great", "lovely", "witty"], "bad": ["dull", "awful", "boring", "weak", "stale"]}
-PLAIN = ["the", "film", "plot", "and", "a", "scene", "with", "actor", "in", "that", "story", "city"]
+from train_examples import write_reviews
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +30,7 @@ def folder(tmp_path_factory):
     """reviews.csv (700 rows of 35 contributors) and cells.csv (breast cancer, with a column of text)."""
     place = tmp_path_factory.mktemp("train")
     rng = np.random.default_rng(0)
-    label = np.where(rng.random(700) < 0.5, "good", "bad")
-    texts = [" ".join(rng.permutation([*rng.choice(WORDS[y], 3), *rng.choice(PLAIN, 8)])) for y in label]
-    user = [f"user{i % 35}" for i in range(700)]
-    pa.csv.write_csv(pa.table({"text": texts, "label": label, "user": user}), place / "reviews.csv")
+    write_reviews(place, 700, 35, rng)
     cancer = load_breast_cancer()
     cells = {str(name).replace(" ", "_"): cancer.data[:, i] for i, name in enumerate(cancer.feature_names[:8])}
     site = np.array(["left", "right"])[rng.integers(0, 2, len(cancer.target))]
@@ -185,6 +183,25 @@ def test_a_damaged_model_is_an_error(tmp_path) -> None:
     (tmp_path / "model.json").write_text('{"schema": "assay.model/1"}')
     with pytest.raises(DataError, match="holds no model"):
         Model.load(tmp_path)
+
+
+def test_trees_that_were_changed_to_run_in_circles_are_not_followed(folder, tmp_path) -> None:
+    outcome = train(read_config(configured(folder, "circle", "cells.csv", 'kind = "none"', "boosting")))
+    outcome.model.save(tmp_path)
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as held:
+        arrays = {name: held[name] for name in held.files}
+    inner = int(np.flatnonzero(arrays["0.left"] >= 0)[-1])
+    arrays["0.left"][inner] = arrays["0.root"][0]
+    np.savez_compressed(tmp_path / "model.npz", **arrays)
+    with pytest.raises(DataError, match="runs in circles"):
+        Model.load(tmp_path).predict(outcome.lesson.held_out.rows)
+
+
+def test_trees_that_split_by_category_are_not_saved_as_what_they_are_not() -> None:
+    x = np.random.default_rng(0).integers(0, 5, (300, 1)).astype(float)
+    model = make_pipeline(FunctionTransformer(), HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]))
+    with pytest.raises(DataError, match="by category"):
+        member(model.fit(x, (x[:, 0] % 2).astype(int)), np.arange(2))
 
 
 def test_features_of_a_row_depend_on_that_row_alone(memory) -> None:

@@ -28,6 +28,7 @@ from assay.harden.private import PrivateClassifier
 from assay.harden.private_network import PrivateNetworkClassifier
 from assay.harden.trimmed import TrimmedClassifier
 from assay.harden.votes import Certified, plurality, run_off
+from assay.model.trees import Trees, of_estimator
 from assay.train.features import Features
 from assay.train.learners import needed
 
@@ -36,7 +37,7 @@ Int = NDArray[np.int64]
 Arrays = dict[str, NDArray[Any]]
 
 SCHEMA = "assay.model/1"
-LEAF = -1
+WALKED = ("base", "root", "output", "feature", "threshold", "left", "right", "value")  # of `Trees`, what predicting needs
 WEIGHT = "weight."  # before the names of a network's tensors
 
 
@@ -89,24 +90,9 @@ class Member:
             return np.concatenate([net(part).numpy() for part in inputs.split(AT_ONCE)]).astype(np.float64)
 
     def _trees(self, x: Floats) -> Floats:
-        """(n, outputs): the base line and what each tree adds to it."""
-        a = self.arrays
-        x = x.astype(np.float32).astype(np.float64) if self.kind == "forest" else x  # a forest was fitted on single precision
-        said = np.tile(a["base"], (len(x), 1))
-        for root, output in zip(a["root"], a["output"], strict=True):
-            at = np.full(len(x), root)
-            while True:
-                inner = np.flatnonzero(a["left"][at] != LEAF)
-                if not len(inner):
-                    break
-                node = at[inner]
-                low = x[inner, a["feature"][node]] <= a["threshold"][node]
-                at[inner] = np.where(low, a["left"][node], a["right"][node])
-            if output < 0:
-                said += a["value"][at]
-            else:
-                said[:, output] += a["value"][at, 0]
-        return said
+        """(n, outputs). DataError where the file has been changed so that a walk would leave the trees, or not end."""
+        walked: dict[str, Any] = {name: self.arrays[name] for name in WALKED}
+        return Trees(**walked, cover=np.zeros(0), features=x.shape[1], signed=False, single=self.kind == "forest").scores(x)
 
 
 @dataclass(frozen=True)
@@ -218,9 +204,9 @@ def _member(model: Any, codes: Int | None) -> Member:
         return Member("network", tensors | about | {"classes": present})
     last = model[-1]
     if isinstance(last, HistGradientBoostingClassifier):
-        return Member("boosting", _boosting(last) | {"classes": present})
+        return Member("boosting", _walked(last) | {"classes": present})
     if isinstance(last, RandomForestClassifier):
-        return Member("forest", _forest(last) | {"classes": present})
+        return Member("forest", _walked(last) | {"classes": present})
     before, unit = model[0], isinstance(model[0], TfidfTransformer | Normalizer)
     scale = 1 / before.scale_ if not unit else np.ones(last.coef_.shape[1]) if isinstance(before, Normalizer) else np.asarray(before.idf_)
     shift = np.zeros(len(scale)) if unit else before.mean_ / before.scale_
@@ -228,40 +214,6 @@ def _member(model: Any, codes: Int | None) -> Member:
     return Member("linear", arrays | {"classes": present})
 
 
-def _boosting(model: Any) -> Arrays:
-    trees = [(tree.nodes, output) for step in model._predictors for output, tree in enumerate(step)]
-    sizes = np.array([len(nodes) for nodes, _ in trees])
-    root = np.r_[0, np.cumsum(sizes)[:-1]].astype(np.int64)
-    leaf = [nodes["is_leaf"].astype(bool) for nodes, _ in trees]
-    joined = np.concatenate([nodes for nodes, _ in trees])
-    own = np.repeat(root, sizes)
-    is_leaf = np.concatenate(leaf)
-    return {
-        "base": np.asarray(model._baseline_prediction, np.float64).reshape(1, -1)[0],
-        "root": root,
-        "output": np.array([output for _, output in trees], np.int64),
-        "feature": joined["feature_idx"].astype(np.int64),
-        "threshold": joined["num_threshold"].astype(np.float64),
-        "left": np.where(is_leaf, LEAF, joined["left"].astype(np.int64) + own),
-        "right": np.where(is_leaf, LEAF, joined["right"].astype(np.int64) + own),
-        "value": joined["value"].astype(np.float64)[:, None],
-    }
-
-
-def _forest(model: Any) -> Arrays:
-    trees = [tree.tree_ for tree in model.estimators_]
-    sizes = np.array([tree.node_count for tree in trees])
-    root = np.r_[0, np.cumsum(sizes)[:-1]].astype(np.int64)
-    own = np.repeat(root, sizes)
-    left, right = (np.concatenate([getattr(tree, side) for tree in trees]) for side in ("children_left", "children_right"))
-    value = np.concatenate([tree.value[:, 0, :] for tree in trees])
-    return {
-        "base": np.zeros(value.shape[1]),
-        "root": root,
-        "output": np.full(len(trees), -1),
-        "feature": np.concatenate([tree.feature for tree in trees]).astype(np.int64),
-        "threshold": np.concatenate([tree.threshold for tree in trees]),
-        "left": np.where(left < 0, LEAF, left + own),
-        "right": np.where(right < 0, LEAF, right + own),
-        "value": value / value.sum(1, keepdims=True) / len(trees),
-    }
+def _walked(model: Any) -> Arrays:
+    trees = of_estimator(model)
+    return {name: getattr(trees, name) for name in WALKED}
