@@ -13,30 +13,19 @@ from pyarrow import csv
 from assay import cli
 from assay.dataset.errors import DataError
 from assay.train.certificate import Claim, certify, check, open_claim, write
+from train_examples import configured, write_reviews
 
-WORDS = {"good": ["warm", "funny", "great", "lovely", "witty"], "bad": ["dull", "awful", "boring", "weak", "stale"]}
-PLAIN = ["the", "film", "plot", "and", "a", "scene", "with", "actor", "in", "that", "story", "city"]
 CASES = ["partitions = 9", "partitions = 7\nspread = 2", 'partitions = 9\nelection = "run-off"', 'partitions = 9\nby = "contributor"']
 
 
 @pytest.fixture
 def reviews(tmp_path: Path) -> pa.Table:
     """300 reviews by 30 people, in reviews.csv."""
-    rng = np.random.default_rng(0)
-    label = np.where(rng.random(300) < 0.5, "good", "bad")
-    texts = [" ".join(rng.permutation([*rng.choice(WORDS[y], 3), *rng.choice(PLAIN, 8)])) for y in label]
-    table = pa.table({"text": texts, "label": label, "user": [f"user{i % 30}" for i in range(300)]})
-    csv.write_csv(table, tmp_path / "reviews.csv")
-    return table
+    return write_reviews(tmp_path, 300, 30, np.random.default_rng(0))
 
 
 def trained(tmp_path: Path, defence: str) -> Path:
-    path = tmp_path / "train.toml"
-    path.write_text(
-        'schema = "assay.train/1"\n[data]\npath = "reviews.csv"\nlabel = "label"\ncontent = ["text"]\ncontributor = "user"\n'
-        f'[defence]\nkind = "partitioned"\n{defence}\n'
-    )
-    assert cli.run(["train", str(path), "--out", str(tmp_path / "model")]) == 0
+    assert cli.run(["train", str(configured(tmp_path, defence)), "--out", str(tmp_path / "model")]) == 0
     return tmp_path / "model"
 
 

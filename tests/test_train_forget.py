@@ -16,29 +16,13 @@ from assay.train.config import read_config
 from assay.train.forget import forget
 from assay.train.run import fit_on, train, write
 from assay.train.saved import Model
-
-WORDS = {"good": ["warm", "funny", "great", "lovely", "witty"], "bad": ["dull", "awful", "boring", "weak", "stale"]}
-PLAIN = ["the", "film", "plot", "and", "a", "scene", "with", "actor", "in", "that", "story", "city"]
+from train_examples import configured, write_reviews
 
 
 @pytest.fixture
 def reviews(tmp_path: Path) -> pa.Table:
     """400 reviews by 40 people, in reviews.csv."""
-    rng = np.random.default_rng(0)
-    label = np.where(rng.random(400) < 0.5, "good", "bad")
-    texts = [" ".join(rng.permutation([*rng.choice(WORDS[y], 3), *rng.choice(PLAIN, 8)])) for y in label]
-    table = pa.table({"text": texts, "label": label, "user": [f"user{i % 40}" for i in range(400)]})
-    csv.write_csv(table, tmp_path / "reviews.csv")
-    return table
-
-
-def trained(tmp_path: Path, defence: str) -> Path:
-    path = tmp_path / "train.toml"
-    path.write_text(
-        'schema = "assay.train/1"\n[data]\npath = "reviews.csv"\nlabel = "label"\ncontent = ["text"]\ncontributor = "user"\n'
-        f'[defence]\nkind = "partitioned"\n{defence}\n'
-    )
-    return path
+    return write_reviews(tmp_path, 400, 40, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +36,7 @@ def trained(tmp_path: Path, defence: str) -> Path:
 )
 def test_what_is_left_is_what_training_without_the_rows_gives(tmp_path: Path, reviews: pa.Table, defence: str, most: int) -> None:
     """Bit for bit, in another order of rows too; and only the members that the rows fed were trained again."""
-    config = read_config(trained(tmp_path, defence))
+    config = read_config(configured(tmp_path, defence))
     outcome = train(config)
     write(outcome, tmp_path / "model")
     gone = np.isin(np.arange(400) % 40, (3, 17) if "contributor" in defence else ()) | np.isin(np.arange(400), (1, 5, 99, 230, 231, 399))
@@ -74,7 +58,7 @@ def test_what_is_left_is_what_training_without_the_rows_gives(tmp_path: Path, re
 
 
 def test_the_command_writes_it_and_it_can_forget_again(tmp_path: Path, reviews: pa.Table, capsys) -> None:
-    assert cli.run(["train", str(trained(tmp_path, "partitions = 20")), "--out", str(tmp_path / "model")]) == 0
+    assert cli.run(["train", str(configured(tmp_path, "partitions = 20")), "--out", str(tmp_path / "model")]) == 0
     csv.write_csv(reviews.slice(4), tmp_path / "left.csv")
     assert cli.run(["unlearn", str(tmp_path / "model"), str(tmp_path / "left.csv"), "--out", str(tmp_path / "less")]) == 0
     assert "rows forgotten" in capsys.readouterr().out
@@ -89,7 +73,7 @@ def test_the_command_writes_it_and_it_can_forget_again(tmp_path: Path, reviews: 
 
 
 def test_a_model_without_partitions_cannot_forget(tmp_path: Path, reviews: pa.Table) -> None:
-    path = trained(tmp_path, "")
+    path = configured(tmp_path, "")
     path.write_text(path.read_text().replace('kind = "partitioned"', 'kind = "none"'))
     write(train(read_config(path)), tmp_path / "model")
     with pytest.raises(DataError, match="nothing can be forgotten exactly"):
@@ -98,7 +82,7 @@ def test_a_model_without_partitions_cannot_forget(tmp_path: Path, reviews: pa.Ta
 
 def test_ledger_purge_takes_the_rows_out_of_the_model_too(tmp_path: Path, reviews: pa.Table, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.run(["train", str(trained(tmp_path, 'partitions = 10\nby = "contributor"')), "--out", "model"]) == 0
+    assert cli.run(["train", str(configured(tmp_path, 'partitions = 10\nby = "contributor"')), "--out", "model"]) == 0
     for line in (
         "init data.ledger",
         "source add data.ledger crawl --licence CC0-1.0 --contact a@example.com --method crawl",

@@ -18,9 +18,8 @@ from assay.train.run import train
 from assay.train.saved import Model
 from assay.train.sentences import Encoder
 from assay.train.wordpiece import pieces_of, read_vocabulary
+from train_examples import PLAIN, WORDS
 
-WORDS = {"good": ["warm", "funny", "great", "lovely", "witty"], "bad": ["dull", "awful", "boring", "weak", "stale"]}
-PLAIN = ["the", "film", "plot", "and", "a", "scene", "with", "actor", "in", "that", "story", "city"]
 WIDTH, HEADS, INNER, LAYERS = 24, 3, 40, 2
 PARTS = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
 

@@ -16,17 +16,15 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.dataset.atomic import whole
-from assay.dataset.data import Columns, Dataset
+from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
-from assay.dataset.read import read
 from assay.harden.recheck import Certificate, recheck
 from assay.train.features import Features
-from assay.train.forget import codes_of, ensemble_of, places
-from assay.train.run import DEALT
+from assay.train.forget import codes_of, ensemble_of, partitioned, places
+from assay.train.run import read_as
 from assay.train.saved import Model
 
 Int = NDArray[np.int64]
@@ -68,22 +66,14 @@ def certify(folder: Path, data: Path, rows: Path | None = None, sentences: Path 
 
     DataError where the model was not trained in partitions, or the data does not go with it.
     """
-    try:
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        dealt = pq.read_table(folder / DEALT)
-        settings = record["settings"]
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        raise DataError(
-            "is no model that votes in partitions, so it certifies nothing",
-            path=folder,
-            remedy='train it with [defence] kind = "partitioned"',
-        ) from error
+    record, dealt = partitioned(folder, "so it certifies nothing")
+    settings = record["settings"]
     model, digests = Model.load(folder, sentences), dealt["digest"].to_pylist()
     if rows is None:
-        every = _read(data, settings)
+        every = read_as(data, settings["data"])
         judged = every.subset(np.flatnonzero(places(digests, every) < 0))
     else:
-        judged = _read(rows, settings)
+        judged = read_as(rows, settings["data"])
     if not len(judged):
         raise DataError("holds no row that the model did not learn from", path=rows or data, remedy="name others: --rows FILE")
     scores = model.scores(judged.rows)
@@ -155,9 +145,9 @@ def check(
     folder whose votes are to be those that are claimed. DataError where the rows that are claimed are not there.
     """
     held, settings = claim.certificate, claim.about["settings"]
-    every = _read(data, settings)
+    every = read_as(data, settings["data"])
     train = _named(every, claim.trained, "training rows", data)
-    judged = _named(every if rows is None else _read(rows, settings), claim.judged, "judged rows", rows or data)
+    judged = _named(every if rows is None else read_as(rows, settings["data"]), claim.judged, "judged rows", rows or data)
     features, classes = Features.from_json(claim.about["features"]).beside(sentences), tuple(claim.about["classes"])
     x, y, x_test = features.of(train.rows), codes_of(train, classes), features.of(judged.rows)
     groups = [str(v) for v in train.values(train.columns.contributor) or ()] if claim.unit == "contributor" else None
@@ -213,9 +203,3 @@ def _named(data: Dataset, digests: UInt8, what: str, path: Path) -> Dataset:
             f"{missing:,} of the {len(digests):,} {what} that the certificate names are not here", path=path, remedy="give the data"
         )
     return data.subset(there[np.argsort(place[there], kind="stable")])
-
-
-def _read(path: Path, settings: Mapping[str, Any]) -> Dataset:
-    asked = settings["data"]
-    columns = Columns(tuple(asked.get("content", ())), (asked["label"],), contributor=asked.get("contributor"))
-    return read(path, columns=columns, task="classification")

@@ -10,7 +10,6 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from assay.dataset.atomic import whole
-from assay.dataset.data import Columns, Dataset
+from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
-from assay.dataset.read import read
+from assay.dataset.removal import sha256_of
 from assay.harden.ensemble import PartitionedClassifier
 from assay.train.features import Features
 from assay.train.learners import learner, passes
-from assay.train.run import DEALT, accuracy_of, curve_of
+from assay.train.run import DEALT, accuracy_of, curve_of, read_as
 from assay.train.saved import Model, member
 
 Int = NDArray[np.int64]
@@ -50,20 +49,10 @@ def forget(folder: Path, data: Path) -> Forgotten:
     `data` is the data set without them, as `assay clean` or `assay ledger purge` leaves it. Rows that the model did not learn from are not
     added. DataError where the model was not trained in partitions, or the data does not go with it.
     """
-    try:
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        dealt = pq.read_table(folder / DEALT)
-        settings, seed, told = record["settings"], int(record["seed"]), record["settings"]["defence"]
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        raise DataError(
-            "is no model whose members have rows of their own, so nothing can be forgotten exactly",
-            path=folder,
-            remedy='train it with [defence] kind = "partitioned", or train it again without the rows',
-        ) from error
+    record, dealt = partitioned(folder, "so nothing can be forgotten exactly but by training again without the rows")
+    settings, seed, told = record["settings"], int(record["seed"]), record["settings"]["defence"]
     model = Model.load(folder)
-    asked = settings["data"]
-    columns = Columns(tuple(asked.get("content", ())), (asked["label"],), contributor=asked.get("contributor"))
-    now = read(data, columns=columns, task="classification")
+    now = read_as(data, settings["data"])
     place = places(dealt["digest"].to_pylist(), now)
     kept, partition = place[place >= 0], dealt["partition"].to_numpy()
     if not len(kept):
@@ -86,13 +75,28 @@ def forget(folder: Path, data: Path) -> Forgotten:
     return Forgotten(made, said, len(lost), tuple(touched.tolist()), len(members), dealt.take(np.sort(kept)))
 
 
+def partitioned(folder: Path, otherwise: str) -> tuple[dict[str, Any], pa.Table]:
+    """(the record, which training row feeds which partition) of a model that votes in partitions. DataError for others, `otherwise` so."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        if "seed" not in record or "defence" not in record["settings"]:
+            raise ValueError("no record of a training")
+        return record, pq.read_table(folder / DEALT)
+    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"is no model whose members have rows of their own, {otherwise}",
+            path=folder,
+            remedy='train it with [defence] kind = "partitioned"',
+        ) from error
+
+
 def write(forgotten: Forgotten, out: Path) -> None:
     """The model as `assay train` writes one, whole or not at all."""
     with whole(out) as (made,):
         made.mkdir()
         forgotten.model.save(made)
         pq.write_table(forgotten.dealt, made / DEALT)
-        files = {name: sha256((made / name).read_bytes()).hexdigest() for name in ("model.json", "model.npz", DEALT)}
+        files = {name: sha256_of(made / name) for name in ("model.json", "model.npz", DEALT)}
         text = json.dumps(forgotten.record | {"files": files}, indent=1, ensure_ascii=False) + "\n"
         (made / "record.json").write_text(text, encoding="utf-8")
 
@@ -130,7 +134,7 @@ def _said(folder: Path, now: Dataset, lost: int, touched: Int, members: int, mad
         "members_trained_again": len(touched),
         "members": members,
         "data": now.fingerprint,
-        "model_before": sha256((folder / "model.npz").read_bytes()).hexdigest(),
+        "model_before": sha256_of(folder / "model.npz"),
     }
     if len(others):
         y = codes_of(others, made.classes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from assay.dataset.atomic import whole
 from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.dataset.removal import sha256_of
 from assay.harden.private import PrivateClassifier
 from assay.harden.private_network import PrivateNetworkClassifier
 from assay.harden.votes import Certified
@@ -108,7 +108,7 @@ def write(outcome: Outcome, out: Path) -> None:
         if outcome.partition is not None:
             pq.write_table(dealt(outcome.lesson.train, outcome.partition), made / DEALT)
             names.append(DEALT)
-        files = {name: sha256((made / name).read_bytes()).hexdigest() for name in names}
+        files = {name: sha256_of(made / name) for name in names}
         text = json.dumps(outcome.record | {"files": files}, indent=1, ensure_ascii=False) + "\n"
         (made / "record.json").write_text(text, encoding="utf-8")
 
@@ -199,11 +199,16 @@ def _privacy(model: PrivateClassifier | PrivateNetworkClassifier, by_contributor
     }
 
 
+def read_as(path: Path, told: Mapping[str, Any]) -> Dataset:
+    """A data set by the columns that the settings' [data] names."""
+    columns = Columns(tuple(told.get("content", ())), (told["label"],), contributor=told.get("contributor"))
+    return read(path, columns=columns, task="classification")
+
+
 def _read(config: Config, report: Report | None) -> tuple[Dataset, Floats | None]:
     told: Mapping[str, Any] = config.sections["data"]
     if report is None:
-        columns = Columns(tuple(told.get("content", ())), (told["label"],), contributor=told.get("contributor"))
-        data = read(config.data, columns=columns, task="classification")
+        data = read_as(config.data, told)
     else:
         data = same(config.data, report, config.asked["report"])
         if data.columns.label != (told["label"],) or data.task != "classification":
@@ -224,5 +229,5 @@ def _read(config: Config, report: Report | None) -> tuple[Dataset, Floats | None
 
 
 def _told(config: Config, report: Report) -> dict[str, Any]:
-    told = (Path(config.asked["report"]) / "report.json").read_bytes()
-    return {"sha256": sha256(told).hexdigest(), "verdict": report.verdict, "quarantined": len(report.quarantined)}
+    told = sha256_of(Path(config.asked["report"]) / "report.json")
+    return {"sha256": told, "verdict": report.verdict, "quarantined": len(report.quarantined)}

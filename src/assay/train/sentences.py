@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 from assay.dataset.errors import DAMAGE, DataError
+from assay.dataset.removal import sha256_of
 from assay.model.weights import read_weights
 from assay.train.wordpiece import pieces_of, read_vocabulary
 
@@ -53,7 +54,7 @@ class Encoder:
             said = sha256()
             for name in FILES:
                 if name == WEIGHTS or (folder / name).exists():
-                    said.update(sha256((folder / name).read_bytes()).digest())
+                    said.update(bytes.fromhex(sha256_of(folder / name)))
             self.digest = said.hexdigest()
         except FileNotFoundError as error:
             raise DataError(f"holds no {Path(error.filename).name}", path=folder, remedy="give the whole folder of the model") from error
