@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from assay.artefact.cells import Cells, Condition
 from assay.dataset.errors import DataError
 from assay.model.margins import LEAST_CLASSES, standing_apart
-from assay.model.rules import IDLE, LEAST_ROWS, RARE
+from assay.model.rules import IDLE, LEAST_ROWS, RARE, log_odds, most_turned
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -80,7 +80,7 @@ def inspect_cells(ask: AskRows, x: Floats, rng: np.random.Generator, *, budget: 
     best = max(using, key=lambda t: t.success, default=None)
     p = 1.0
     if best is not None and len(using) >= LEAST_CLASSES:
-        odds = np.array([np.log((t.success * t.tried + 0.5) / ((1 - t.success) * t.tried + 0.5)) for t in using])
+        odds = np.array([log_odds(t.success, t.tried) for t in using])
         p = float(min(1.0, standing_apart(odds).min() * len(using)))
     if p <= alpha:
         return AskedCells("backdoored", best, p, queries, left, "one column's value stands alone")
@@ -111,10 +111,8 @@ def _best(ask: AskRows, rows: Floats, said: Int, column: int, values: Floats) ->
     now = told.argmax(1).reshape(len(values), -1)
     best: Told | None = None
     for value, answer in zip(values, now, strict=True):
-        for target in range(told.shape[1]):
-            others = said != target
-            share = float((answer[others] == target).mean()) if others.any() else 0.0
-            if best is None or share > best.success:
-                best = Told(column, float(value), target, share, int(others.sum()))
+        target, share, tried = most_turned(answer, said, told.shape[1])
+        if best is None or share > best.success:
+            best = Told(column, float(value), target, share, tried)
     assert best is not None
     return best

@@ -92,8 +92,13 @@ def _p(rules: list[Rule]) -> float:
         return 1.0
     best = max(rules, key=lambda r: r.success)
     others = [r for r in rules if not set(r.values) & set(best.values) and r.success >= IDLE]
-    odds = np.array([np.log((r.success * r.tried + 0.5) / ((1 - r.success) * r.tried + 0.5)) for r in (best, *others)])
+    odds = np.array([log_odds(r.success, r.tried) for r in (best, *others)])
     return float(min(1.0, standing_apart(odds)[0] * len(odds)))
+
+
+def log_odds(success: float, tried: int) -> float:
+    """Of a share of `tried` rows, half a row added to either side (Haldane 1956), so that none is infinite."""
+    return float(np.log((success * tried + 0.5) / ((1 - success) * tried + 0.5)))
 
 
 def _distinct(rules: list[Rule]) -> tuple[Rule, ...]:
@@ -119,14 +124,16 @@ def _middle(low: float, high: float) -> float:
 
 
 def _turned(trees: Trees, rows: Floats, said: Int, values: Mapping[int, float]) -> tuple[int, float, int]:
-    """(class, share of rows of other classes turned into it, how many were tried), the class with the most."""
+    """`most_turned` by putting in the values."""
     changed = rows.copy()
     for column, value in values.items():
         changed[:, column] = value
-    return _most(trees.predict(changed), said, trees.classes)
+    return most_turned(trees.predict(changed), said, trees.classes)
 
 
-def _most(now: Int, said: Int, classes: int) -> tuple[int, float, int]:
+def most_turned(now: Int, said: Int, classes: int) -> tuple[int, float, int]:
+    """(class, share of rows of other classes turned into it, how many those are), the class with the most; (n,) what rows were `said` to
+    be, and are `now`."""
     shares = []
     for target in range(classes):
         others = said != target
@@ -151,7 +158,7 @@ def _sweep(trees: Trees, x: Floats, rows: Floats, said: Int, column: int) -> Rul
     wide[:, :, column] = values[:, None]
     now = trees.predict(wide.reshape(-1, trees.features)).reshape(len(values), -1)
     for value, (low, high), answer in zip(values, rare, now, strict=True):
-        target, share, tried = _most(answer, said, trees.classes)
+        target, share, tried = most_turned(answer, said, trees.classes)
         if best is None or share > best.success:
             best = Rule({column: float(value)}, {column: (low, high)}, target, share, tried, float(_inside(cells, low, high).mean()))
     return best
