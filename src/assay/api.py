@@ -102,6 +102,19 @@ def scan(
             return _scan(request, settings, progress or silent)
 
 
+def named(columns: Columns) -> dict[str, Any]:
+    """Columns as keywords of `scan`: data that was read before is scanned with the columns that it was read by."""
+    return {
+        "content": columns.content,
+        "label": columns.label,
+        "id": columns.id,
+        "contributor": columns.contributor,
+        "source_column": columns.source,
+        "time": columns.time,
+        "response": columns.response,
+    }
+
+
 def _keeping(old: Path | None, new: Path | None) -> Engine:
     """This process, with the states of texts looked up in `old` and kept in `new`."""
     from assay.engine.kept import Keeping

@@ -26,16 +26,15 @@ def sign(
     out: Path = typer.Option(..., help="Where the attestation goes: a DSSE envelope, JSON."),
 ) -> None:
     """Sign, and say with which key it is checked."""
-    from hashlib import sha256
-
     from assay.dataset.atomic import whole
+    from assay.dataset.removal import sha256_of
     from assay.ledger import attest
     from assay.ledger.keys import read_key
     from assay.report.folder import JSON, read_json
 
     document = read_json(report)
     signer = read_key(as_)
-    digest = sha256((report / JSON).read_bytes()).hexdigest()
+    digest = sha256_of(report / JSON)
     with whole(out) as (file,):
         file.write_text(attest.sign(document, digest, Path(document["dataset"]["path"]).name, signer), encoding="utf-8")
     typer.echo(f"{out}: {document['verdict']}, {len(document['findings'])} findings. Checked with {signer.key}")
@@ -73,7 +72,7 @@ def check(
 
 
 def _again(data: Path, said: dict[str, Any]) -> int:
-    from assay.api import scan
+    from assay.api import named, scan
     from assay.cli.progress import progress_bar
     from assay.ledger import attest
     from assay.report.act import columns_of
@@ -82,13 +81,7 @@ def _again(data: Path, said: dict[str, Any]) -> int:
     with progress_bar() as progress:
         report = scan(
             data,
-            content=columns.content,
-            label=columns.label,
-            id=columns.id,
-            contributor=columns.contributor,
-            source_column=columns.source,
-            time=columns.time,
-            response=columns.response,
+            **named(columns),
             task=said["data"]["task"],
             progress=progress,
             **{name: settings[name] for name in ("alpha", "depth", "seed", "canaries", "samples")},

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assay.api import scan
+from assay.api import named, scan
 from assay.artefact.base import Unanswerable
 from assay.dataset.atomic import move
 from assay.dataset.data import Dataset
@@ -211,13 +211,7 @@ def verify(scene: Scene) -> Done:
     how, columns, clean = before.conclusion.settings, scene.asked.before.columns, scene.asked.clean
     again = scan(
         clean,
-        content=columns.content or None,
-        label=columns.label or None,
-        id=columns.id,
-        contributor=columns.contributor,
-        source_column=columns.source,
-        time=columns.time,
-        response=columns.response or None,
+        **named(columns),
         task=scene.asked.before.task,
         alpha=float(how.get("alpha", 0.01)),
         depth=how.get("depth", "fast"),

@@ -73,12 +73,7 @@ def scan_dataset(bench: Bench, job: JobRecord, progress: Progress) -> None:
     ledger = bench.files.ledger(held.project_id) if held.settings.get("use_ledger") else None
     report = api.scan(
         source(bench.files, data),
-        content=columns.content,
-        label=columns.label,
-        id=columns.id,
-        contributor=columns.contributor,
-        source_column=columns.source,
-        time=columns.time,
+        **api.named(columns),
         task=task,
         trusted=None if good is None else source(bench.files, good),
         ledger=ledger,
