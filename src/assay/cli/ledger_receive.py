@@ -29,16 +29,15 @@ def pin_remote(
     out: Path = typer.Option(..., help="Where the pins go: JSON lines."),
 ) -> None:
     """Fetch and write."""
-    from hashlib import sha256
-
     from assay.dataset.atomic import whole
+    from assay.dataset.removal import sha256_of
     from assay.ledger import remote
     from assay.ledger.events import now
 
     with whole(out) as (file,):
         seen = remote.pin([line.strip() for line in urls.read_text(encoding="utf-8").splitlines() if line.strip()], now())
         remote.write(file, seen)
-    typer.echo(f"{out}: {len(seen):,} URLs, SHA-256 of the list {sha256(out.read_bytes()).hexdigest()}")
+    typer.echo(f"{out}: {len(seen):,} URLs, SHA-256 of the list {sha256_of(out)}")
 
 
 def verify_remote(

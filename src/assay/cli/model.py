@@ -42,35 +42,23 @@ def tried(
     out: Path | None = typer.Option(None, help="Write the figures as JSON here."),
 ) -> int:
     """Attack, print, and return the exit code."""
-    import importlib.util
-
     import numpy as np
 
-    from assay.cli.inspect import network_of, pictures_of
+    from assay.cli.model_common import subject
     from assay.cli.progress import progress_bar
     from assay.dataset.atomic import refuse_existing
     from assay.dataset.errors import DataError
-    from assay.model.weights import read_weights
 
     if norm not in ("inf", "2"):
         raise DataError(f"--norm {norm}", remedy="use inf or 2")
-    if importlib.util.find_spec("torch") is None:
-        raise DataError("adversarial examples need PyTorch, and it is not installed", remedy="pip install 'assay[torch]'")
     if out is not None:
         refuse_existing(out)
+    _, network, images, y = subject(model, data, arch, "adversarial examples need")
     import torch
 
     from assay.harden.adversarial import robustness
     from assay.model.networks import as_input
 
-    images, y = pictures_of(data)
-    if y is None:
-        raise DataError("holds rows without a label", path=data, remedy="give labelled pictures")
-    network = network_of(read_weights(model), arch, images.shape)
-    if y.max() >= network.classes:
-        raise DataError(
-            f"has class {int(y.max())}, and the model {network.classes} outputs", path=data, remedy="name classes by their number"
-        )
     chosen = np.sort(np.random.default_rng(seed).permutation(len(y))[:rows])
     with progress_bar() as progress:
         found = robustness(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +32,19 @@ def audited(
     seed: int = typer.Option(0, help="Of every random draw."),
 ) -> int:
     """Audit, write, and return the exit code."""
-    import importlib.util
-
     import numpy as np
 
-    from assay.cli.inspect import network_of, pictures_of
     from assay.cli.inspect_twins import twins_of
+    from assay.cli.model_common import subject
     from assay.dataset.atomic import whole
     from assay.dataset.errors import DataError
+    from assay.dataset.removal import sha256_of
     from assay.model.static import examine
-    from assay.model.weights import read_weights
     from assay.report.audited import as_json, card, findings, html, sarif
 
     if fail_on not in ("error", "warning", "never"):
         raise DataError(f"--fail-on {fail_on}", remedy="use error, warning or never")
-    if importlib.util.find_spec("torch") is None:
-        raise DataError("an audit needs PyTorch, and it is not installed", remedy="pip install 'assay[torch]'")
+    weights, network, images, y = subject(model, data, arch, "an audit needs")
     import torch
 
     from assay.harden.adversarial import robustness
@@ -57,15 +53,6 @@ def audited(
     from assay.model.networks import as_input
 
     loading = examine(model)
-    images, y = pictures_of(data)
-    if y is None:
-        raise DataError("holds rows without a label", path=data, remedy="give labelled pictures")
-    weights = read_weights(model)
-    network = network_of(weights, arch, images.shape)
-    if y.max() >= network.classes:
-        raise DataError(
-            f"has class {int(y.max())}, and the model {network.classes} outputs", path=data, remedy="name classes by their number"
-        )
     with whole(out) as (folder,):
         behaviour = audit(network, images, y, np.random.default_rng(seed), typer.echo)
         typer.echo("backdoor")
@@ -80,7 +67,7 @@ def audited(
         document: dict[str, Any] = {
             "schema": "assay.model-audit/1",
             "file": model.name,
-            "sha256": sha256(model.read_bytes()).hexdigest(),
+            "sha256": sha256_of(model),
             "network": network.family,
             "loading": {"risk": loading.risk, "parts": [{"dangerous": p.dangerous, "unknown": p.unknown} for p in loading.parts]},
             "inspection": {**inspection, "alpha": alpha},

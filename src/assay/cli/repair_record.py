@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from assay.cli.ledger_common import writer
+from assay.dataset.removal import sha256_of
 
 
 def record(
     model: Path, out: Path, beside: Path, way: str, what: str, measured: dict[str, Any], seed: int, ledger: Path | None, key: Path | None
 ) -> None:
     """Write OUT.json; with a ledger, the event "model.repaired", which names both models by their digests."""
-    before, after = (sha256(path.read_bytes()).hexdigest() for path in (model, out))
+    before, after = (sha256_of(path) for path in (model, out))
     told = {
         "schema": "assay.repair/1",
         "model": {"name": model.name, "sha256": before},
@@ -29,7 +29,7 @@ def record(
         return
     opened = writer(ledger, key)
     try:
-        known = sha256(beside.read_bytes()).hexdigest()
-        opened.record([("model.repaired", {"model": out.stem, "digest": after, "before": before, "way": way, "record": known})])
+        told = {"model": out.stem, "digest": after, "before": before, "way": way, "record": sha256_of(beside)}
+        opened.record([("model.repaired", told)])
     finally:
         opened.close()

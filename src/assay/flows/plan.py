@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
+from assay.dataset.removal import sha256_of
 from assay.flows.rollback import Way, way_back
 from assay.ledger import approval, lineage
 from assay.ledger.errors import Refused
@@ -113,7 +113,7 @@ class Plan:
 def make_plan(asked: Asked) -> Plan:
     """What would be done; nothing is written but the ledger's own index. Raises DataError (Refused) where it cannot be done."""
     report = Report.open(asked.report)
-    digest = sha256((asked.report / "report.json").read_bytes()).hexdigest()
+    digest = sha256_of(asked.report / "report.json")
     drop = report.quarantined
     if not len(drop):
         raise DataError("nothing is quarantined in this report", path=asked.report, remedy="confirm or review its findings first")

@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import Any
 
 from assay.dataset.errors import DataError
+from assay.dataset.removal import sha256_of
 from assay.flows.journal import FILE, Journal, at_work, read_journal
 from assay.flows.plan import Asked, Plan, make_plan, sources_of
 from assay.flows.steps import STEPS, Done, Scene, write
@@ -116,7 +117,7 @@ def _plan(asked: Asked, journal: Journal) -> Plan:
             f"was begun with another {other[0]}: {before['request'][other[0]]}", path=asked.out, remedy="give the same, or a new --out"
         )
     plan = stored_plan(asked, journal)
-    if sha256((asked.report / "report.json").read_bytes()).hexdigest() != plan.report:
+    if sha256_of(asked.report / "report.json") != plan.report:
         raise DataError(
             "is another report than this remediation was begun with", path=asked.report, remedy="bring it back, or give a new --out"
         )

@@ -32,6 +32,7 @@ from assay.dataset.errors import DataError
 from assay.dataset.formats.base import FileFormat
 from assay.dataset.formats.registry import named
 from assay.dataset.read import read
+from assay.dataset.removal import sha256_of
 from assay.dataset.write import write_as
 
 SCHEMA, ANSWER = "assay.drill/1", "assay.drill-answer/1"
@@ -108,7 +109,7 @@ def make(
         os.chmod(new_truth, 0o600)
         made = (now or datetime.now(UTC)).isoformat(timespec="seconds")
         fingerprint = read(new / name, columns=_same(data)).fingerprint
-        drill = Drill(out, name, len(data), fingerprint, sha256(new_truth.read_bytes()).hexdigest(), made)
+        drill = Drill(out, name, len(data), fingerprint, sha256_of(new_truth), made)
         _write(new / "drill.json", {"schema": SCHEMA, **_public(drill), **_named(data)})
     return drill
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.dataset.removal import sha256_of
 from assay.govern.places import Places
 from assay.report import folder as reports
 from assay.report.report import Report
@@ -157,7 +157,7 @@ class Facts:
             return None
         file = folder / reports.JSON
         if self.places.ledger is not None and self.provenance is not None:
-            digest = sha256(file.read_bytes()).hexdigest()
+            digest = sha256_of(file)
             for logged, time in self.provenance.scanned:
                 if logged == digest:
                     return datetime.fromisoformat(time), "logged in the ledger"

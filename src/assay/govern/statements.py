@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from assay.dataset.errors import DataError
+from assay.dataset.removal import sha256_of
 
 VALID = 365  # days: people, code and models change; what nobody repeats within a year nobody stands by
 FIELDS = frozenset({"point", "by", "date", "text", "file", "sha256"})
@@ -70,7 +70,7 @@ def _problem(table: dict[str, Any], day: date, origin: Path, now: datetime) -> s
         return ""
     file = origin.parent / str(table["file"])
     try:
-        digest = sha256(file.read_bytes()).hexdigest()
+        digest = sha256_of(file)
     except OSError as error:
         return f"its file {file} cannot be read ({error.strerror})"
     if digest != table.get("sha256"):

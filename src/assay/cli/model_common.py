@@ -1,0 +1,34 @@
+"""What commands that try a model on labelled pictures begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assay.model.networks import Network
+
+
+def subject(model: Path, data: Path, arch: str | None, needing: str) -> tuple[dict[str, Any], Network, Any, Any]:
+    """(weights, the network of them, pictures (n, h, w, c), numbers of its outputs (n,)).
+
+    DataError without PyTorch, which `needing` says what for ("an audit needs"), for rows without a label, or of a class that has no output.
+    """
+    import importlib.util
+
+    from assay.cli.inspect import network_of, pictures_of
+    from assay.dataset.errors import DataError
+    from assay.model.weights import read_weights
+
+    if importlib.util.find_spec("torch") is None:
+        raise DataError(f"{needing} PyTorch, and it is not installed", remedy="pip install 'assay[torch]'")
+    images, y = pictures_of(data)
+    if y is None:
+        raise DataError("holds rows without a label", path=data, remedy="give labelled pictures")
+    weights = read_weights(model)
+    network = network_of(weights, arch, images.shape)
+    if y.max() >= network.classes:
+        raise DataError(
+            f"has class {int(y.max())}, and the model {network.classes} outputs", path=data, remedy="name classes by their number"
+        )
+    return weights, network, images, y
