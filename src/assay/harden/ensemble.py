@@ -9,11 +9,11 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from assay.harden.inner import fresh
 from assay.harden.partition import partition_of, row_keys, spread_feeds
 from assay.harden.votes import Certified, plurality, run_off
 
@@ -133,9 +133,7 @@ class PartitionedClassifier(ClassifierMixin, BaseEstimator):
             if len(present) < 2:
                 self.models_[number] = int(present[0]) if len(present) else 0
                 continue
-            model = LogisticRegression(max_iter=1000) if self.estimator is None else clone(self.estimator)
-            if "random_state" in model.get_params():
-                model.set_params(random_state=self.random_state)
+            model = fresh(self.estimator, self.random_state)
             if folder is not None:
                 model.set_params(checkpoint=folder / f"{number}.pt", keep_checkpoint=True)
             self.models_[number] = model.fit(self._x[rows], self._y[rows])

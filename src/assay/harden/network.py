@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from assay.harden.inner import class_codes
 
 Floats = NDArray[np.float64]
 
@@ -74,10 +75,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         if self.loss not in LOSSES:
             raise ValueError(f"no loss {self.loss!r}; there are {', '.join(LOSSES)}")
         X, y = validate_data(self, X, y, dtype=None if self.shape else np.float64)
-        check_classification_targets(y)
-        self.classes_, code = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("there is one class, and nothing to tell apart; give rows of two classes or more")
+        self.classes_, code = class_codes(y)
         inputs = as_inputs(X, self.shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state)
@@ -86,7 +84,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.weight_ = learn(
             net,
             inputs,
-            torch.from_numpy(code.astype(np.int64)),
+            torch.from_numpy(code),
             Recipe(epochs=self.epochs, batch=self.batch, least_steps=self.least_steps, loss=self.loss),
             self.random_state,
             classes=len(self.classes_),

@@ -13,9 +13,9 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import row_norms
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from assay.harden.inner import class_codes
 from assay.harden.privacy import epsilon_of, noise_for, raised, raised_gaussian
 
 Floats = NDArray[np.float64]
@@ -80,10 +80,7 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
                 f"delta {self.delta}, sample_rate {self.sample_rate}, steps {self.steps}: shares in (0, 1), and 1 step or more"
             )
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, code = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("there is one class, and nothing to tell apart; give rows of two classes or more")
+        self.classes_, code = class_codes(y)
         unit = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         if unit is not None and len(unit) != len(code):
             raise ValueError(f"groups has {len(unit)} entries for {len(code)} rows")
@@ -95,7 +92,7 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):
         self.noise_multiplier_ = noise_for(epsilon, delta, self.steps_, rate)
         self.epsilon_ = epsilon_of(self.noise_multiplier_, self.steps_, rate, delta)
         self.mu_ = float(np.sqrt(self.steps_) / self.noise_multiplier_) if rate == 1 else None
-        weights = self._descend(_unit_rows(X), np.asarray(code, np.int64), unit, np.random.default_rng(self.random_state))
+        weights = self._descend(_unit_rows(X), code, unit, np.random.default_rng(self.random_state))
         self.coef_, self.intercept_ = weights[:, :-1], weights[:, -1]
         return self
 

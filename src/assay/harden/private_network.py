@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from assay.harden.inner import class_codes
 from assay.harden.network import as_inputs
 from assay.harden.privacy import raised
 
@@ -72,14 +72,11 @@ class PrivateNetworkClassifier(ClassifierMixin, BaseEstimator):
         if not 0 < self.delta < 1 or self.clip <= 0:
             raise ValueError(f"delta is {self.delta} and clip {self.clip}; give a share in (0, 1) and a length above 0")
         X, y = validate_data(self, X, y, dtype=None if self.shape else np.float64)
-        check_classification_targets(y)
-        self.classes_, code = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("there is one class, and nothing to tell apart; give rows of two classes or more")
+        self.classes_, code = class_codes(y)
         unit = np.arange(len(code)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         if len(unit) != len(code):
             raise ValueError(f"groups has {len(unit)} entries for {len(code)} rows")
-        inputs, truth, where = as_inputs(X, self.shape), torch.from_numpy(code.astype(np.int64)), device()
+        inputs, truth, where = as_inputs(X, self.shape), torch.from_numpy(code), device()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.random_state or 0)
             shape = tuple(inputs.shape[1:])

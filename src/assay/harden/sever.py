@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, svds
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from assay.harden.inner import class_codes, fresh
 
 Floats = NDArray[np.float64]
 
@@ -45,10 +45,7 @@ class SeverClassifier(ClassifierMixin, BaseEstimator):
         if not 0 <= self.share < 1 or self.rounds < 1:
             raise ValueError(f"share is {self.share} and rounds {self.rounds}; give a share in [0, 1) and 1 round or more")
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, code = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("there is one class, and nothing to tell apart; give rows of two classes or more")
+        self.classes_, code = class_codes(y)
         kept = np.ones(len(y), bool)
         for number in range(1, self.rounds + 1):
             rows = np.flatnonzero(kept)
@@ -71,8 +68,7 @@ class SeverClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(self.estimator_.predict_proba(validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)))
 
     def _new(self) -> Any:
-        model = LogisticRegression(max_iter=1000) if self.estimator is None else clone(self.estimator)
-        return model.set_params(random_state=self.random_state) if "random_state" in model.get_params() else model
+        return fresh(self.estimator, self.random_state)
 
     def _pull(self, x: Any, code: NDArray[np.int64]) -> Floats:
         """(n,) the square of each row's gradient, less the mean, along the first singular direction of all of them."""

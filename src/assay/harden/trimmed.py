@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from assay.harden.inner import class_codes, fresh
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -56,10 +56,7 @@ class TrimmedClassifier(ClassifierMixin, BaseEstimator):
         if (given != CHOOSE and (isinstance(given, str) or not 0 <= given < 1)) or self.rounds < 1:
             raise ValueError(f'share is {given} and rounds {self.rounds}; give a share in [0, 1) or "choose", and 1 round or more')
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=None)
-        check_classification_targets(y)
-        self.classes_, code = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("there is one class, and nothing to tell apart; give rows of two classes or more")
+        self.classes_, code = class_codes(y)
         self.share_ = self._choose(X, code) if isinstance(given, str) else float(given)
         fold = np.random.default_rng(self.random_state).permutation(len(y)) % FOLDS
         kept = np.ones(len(y), bool)
@@ -105,8 +102,7 @@ class TrimmedClassifier(ClassifierMixin, BaseEstimator):
         return 0.0
 
     def _new(self) -> Any:
-        model = LogisticRegression(max_iter=1000) if self.estimator is None else clone(self.estimator)
-        return model.set_params(random_state=self.random_state) if "random_state" in model.get_params() else model
+        return fresh(self.estimator, self.random_state)
 
     def _losses(self, x: Any, code: NDArray[np.int64], kept: Bools, fold: NDArray[np.int64]) -> Floats:
         """(n,) each row's loss by a model of the kept rows of other folds; a class that it never saw has the largest there is."""
