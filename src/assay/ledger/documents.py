@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from assay.ledger.lineage import Impact
 from assay.ledger.purge import Cleaned
-from assay.ledger.trace import Share, Trace
+from assay.ledger.trace import Trace
 
 
 def trace_json(found: Trace) -> dict[str, Any]:
@@ -20,9 +21,9 @@ def trace_json(found: Trace) -> dict[str, Any]:
         "rows": found.rows.tolist(),
         "scanned": found.scanned,
         "unknown": found.unknown,
-        "contributors": [_share(share) for share in found.contributors],
-        "sources": [_share(share) for share in found.sources],
-        "annotators": [_share(share) for share in found.annotators],
+        "contributors": [asdict(share) for share in found.contributors],
+        "sources": [asdict(share) for share in found.sources],
+        "annotators": [asdict(share) for share in found.annotators],
         "others": found.others.tolist(),
         "impact": impact_json(found.impact),
     }
@@ -50,15 +51,4 @@ def impact_json(found: Impact) -> dict[str, Any]:
             {"name": model.name, "digest": model.digest, "snapshot": model.snapshot, "aliases": list(model.aliases)}
             for model in found.models
         ],
-    }
-
-
-def _share(share: Share) -> dict[str, Any]:
-    return {
-        "name": share.name,
-        "rows": share.rows,
-        "of": share.of,
-        "p_value": share.p_value,
-        "adjusted": share.adjusted,
-        "stands_out": share.stands_out,
     }

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
-from urllib.parse import quote
 
 from assay.dataset.printable import printable
 from assay.report.html import templates
-from assay.report.sarif import SCHEMA_URI
+from assay.report.sarif import location, one_run
 from assay.trial.verdicts import BACKDOOR
 from assay.version import __version__
 
@@ -97,36 +96,22 @@ def sarif(document: Document) -> dict[str, Any]:
     """A SARIF 2.1.0 log with one run, the model's file as location."""
     told = findings(document)
     rules = sorted({f.rule for f in told})
-    place = {
-        "physicalLocation": {"artifactLocation": {"uri": quote(document["file"]), "uriBaseId": "%SRCROOT%"}, "region": {"startLine": 1}}
-    }
-    return {
-        "$schema": SCHEMA_URI,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "Assay",
-                        "semanticVersion": __version__,
-                        "rules": [_rule(rule, next(f.level for f in told if f.rule == rule)) for rule in rules],
-                    }
-                },
-                "results": [
-                    {
-                        "ruleId": f"model/{f.rule}",
-                        "ruleIndex": rules.index(f.rule),
-                        "level": f.level,
-                        "message": {"text": f.text},
-                        "locations": [place],
-                        "properties": {"taxonomy": list(f.taxonomy)},
-                    }
-                    for f in told
-                ],
-                "properties": {"sha256": document["sha256"], "notRun": list(document["not_run"])},
-            }
-        ],
-    }
+    results = [
+        {
+            "ruleId": f"model/{f.rule}",
+            "ruleIndex": rules.index(f.rule),
+            "level": f.level,
+            "message": {"text": f.text},
+            "locations": [location(document["file"])],
+            "properties": {"taxonomy": list(f.taxonomy)},
+        }
+        for f in told
+    ]
+    return one_run(
+        [_rule(rule, next(f.level for f in told if f.rule == rule)) for rule in rules],
+        results=results,
+        properties={"sha256": document["sha256"], "notRun": list(document["not_run"])},
+    )
 
 
 def _rule(rule: str, level: Level) -> dict[str, Any]:

@@ -44,34 +44,25 @@ def sarif(data: Dataset, conclusion: Conclusion) -> dict[str, Any]:
     findings = by_strength(conclusion.findings)
     rules = sorted({f"{f.kind}/{f.status}" for f in findings})
     broken = words.incomplete(conclusion.checks, str(conclusion.settings.get("depth", "fast")))
-    return {
-        "$schema": SCHEMA_URI,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "Assay",
-                        "semanticVersion": __version__,
-                        "rules": [_rule(rule) for rule in rules],
-                    }
-                },
-                "invocations": [
-                    {
-                        "executionSuccessful": not broken,
-                        "toolExecutionNotifications": [_notification(c) for c in words.not_run(conclusion.checks)],
-                    }
-                ],
-                "results": [_result(f, data, samples, rules) for f in findings],
-                "properties": {
-                    "verdict": conclusion.verdict,
-                    "fingerprint": data.fingerprint,
-                    "sensitivity": [words.sensitivity_line(s) for s in conclusion.sensitivity],
-                    "blindSpots": list(conclusion.blind_spots),
-                },
-            }
-        ],
+    told = [_notification(c) for c in words.not_run(conclusion.checks)]
+    properties = {
+        "verdict": conclusion.verdict,
+        "fingerprint": data.fingerprint,
+        "sensitivity": [words.sensitivity_line(s) for s in conclusion.sensitivity],
+        "blindSpots": list(conclusion.blind_spots),
     }
+    return one_run(
+        [_rule(rule) for rule in rules],
+        invocations=[{"executionSuccessful": not broken, "toolExecutionNotifications": told}],
+        results=[_result(f, data, samples, rules) for f in findings],
+        properties=properties,
+    )
+
+
+def one_run(rules: list[dict[str, Any]], **said: Any) -> dict[str, Any]:
+    """A log with one run of ours: its rules, and what else it says."""
+    driver = {"name": "Assay", "semanticVersion": __version__, "rules": rules}
+    return {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, **said}]}
 
 
 def _rule(rule: str) -> dict[str, Any]:
@@ -96,7 +87,7 @@ def _result(finding: Finding, data: Dataset, samples: bool, rules: list[str]) ->
         "ruleIndex": rules.index(rule),
         "level": LEVELS[finding.status],
         "message": {"text": f"{words.count(len(finding.positions), 'row')} share {what}{drawn}. {finding.explanation}".strip()},
-        "locations": [_location(uri) for uri in _files(finding, data)],
+        "locations": [location(uri) for uri in _files(finding, data)],
         "partialFingerprints": {"artefact/v1": artefact_digest(finding)},
         "properties": jsonable(
             {
@@ -125,7 +116,8 @@ def _files(finding: Finding, data: Dataset) -> list[str]:
     return [root.as_posix()]
 
 
-def _location(path: str) -> dict[str, Any]:
+def location(path: str) -> dict[str, Any]:
+    """A file as a whole; relative paths are told as %SRCROOT%'s."""
     place: dict[str, Any] = {"uri": quote(path)} if path.startswith("/") else {"uri": quote(path), "uriBaseId": "%SRCROOT%"}
     return {"physicalLocation": {"artifactLocation": place, "region": {"startLine": 1}}}
 
