@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,11 @@ from assay.watch.fields import Fields
 DATA = Path(os.environ.get("ASSAY_DATA", "."))
 RUN_LENGTH = 100_000
 WINDOW = 1000  # rows of evidently's report: it compares windows, and its documentation's examples are of this order
+LAW = 3.0  # of tails: the "inverse cubic law" of many real series (Gopikrishnan et al. 1998), and not fitted to any of these
 Columns = dict[str, np.ndarray]
 
 
-def ours(trusted: Columns, stream: Columns) -> list[int] | str:
+def ours(trusted: Columns, stream: Columns, tail: float | None = None) -> list[int] | str:
     """Rows of the stream at which an alarm was known; why not, where the trusted period is refused. Columns with times repeat.
 
     Rows of the trusted period that had to be watched in the end count from -1 backwards.
@@ -49,7 +51,7 @@ def ours(trusted: Columns, stream: Columns) -> list[int] | str:
     dropped = 0
     while True:
         try:
-            baseline = learn(events(trusted), fields, run_length=RUN_LENGTH, find=False)
+            baseline = learn(events(trusted), fields, run_length=RUN_LENGTH, find=False, tail=tail)
             break
         except Unfit as error:  # what its remedy says: trust the part in which nothing was seen to change, and watch the rest
             kept = 2 * len(next(iter(trusted.values()))) // 3
@@ -138,8 +140,10 @@ def peers() -> Iterator[tuple[str, Callable[[Columns, Columns], list[int]]]]:
         print(f"evidently is not installed: {error}")
 
 
-def everybody() -> Iterator[tuple[str, Callable[..., Any]]]:
+def everybody(tail: bool = False) -> Iterator[tuple[str, Callable[..., Any]]]:
     yield "ours", ours
+    if tail:
+        yield f"ours, tails by the law of {LAW:g}", partial(ours, tail=LAW)
     yield from peers()
 
 
@@ -236,7 +240,7 @@ def nab() -> None:
         spans = [tuple(np.datetime64(t[:19]) for t in w) for w in windows[key]]
         cut, seconds = int(0.15 * len(value)), stamp.astype(float)
         columns = {"time": seconds, "value": value}
-        for who, run in everybody():
+        for who, run in everybody(tail=True):
             said = run({n: v[:cut] for n, v in columns.items()}, {n: v[cut:] for n, v in columns.items()})
             if isinstance(said, str):
                 print(f"{path.stem.split('__')[1]} | {who}: {said}")

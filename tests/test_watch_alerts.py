@@ -166,6 +166,29 @@ def test_alerts_are_delivered_at_least_once_across_restarts(tmp_path):
     assert [a.id for a in got] == 2 * [a.id for a in fired]
 
 
+@pytest.mark.parametrize("ahead", [5e8, 1e15, np.inf])
+def test_one_event_that_is_dated_ahead_harms_nothing(tmp_path, ahead):
+    """Neither the run length, which is a year at the rate of the trusted period, nor the times of alerts, nor what is written of them."""
+    rng = np.random.default_rng(0)
+
+    def dated(n, first, **more):
+        time = first + 60.0 * np.arange(n)
+        time[n // 2] += ahead
+        return table(rng, n, time=time, **more)
+
+    baseline = learn(dated(2000, 1.7e9), FIELDS)
+    assert baseline.run_length == pytest.approx(365.25 * 1440, rel=0.01)
+    with Watch.create(tmp_path / "w", baseline) as watch:
+        watch.ingest(dated(500, 1.71e9))
+        watch.snapshot()
+        fired = watch.ingest(dated(500, 1.72e9, wrong=0.4)[251:])
+        fired += watch.ingest(dated(500, 1.73e9, wrong=0.4)[:251])  # the one dated ahead comes last
+    assert {alert.time // 1e7 for alert in fired} == {172, 173}
+    with Watch.open(tmp_path / "w") as watch:
+        assert {alert.time // 1e7 for alert in watch.alerts} <= {171, 172, 173}
+        assert "2024-" in page(record(watch, watch.alerts[0].id))
+
+
 def test_metrics_rules_dashboard_and_incident_are_whole(tmp_path):
     rng = np.random.default_rng(1)
     with Watch.create(tmp_path / "w", learn(table(rng, 1500), FIELDS)) as watch:

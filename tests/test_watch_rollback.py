@@ -44,6 +44,13 @@ def test_what_called_for_a_rollback_must_fire_anew(models):
     assert "limit" in automatic(models, "production", [replace(CALLING, count=9)], rule, later + 20_000, "watch")[1]
 
 
+def test_a_move_that_is_dated_ahead_does_not_rest_for_ever(models):
+    rule, moved = Rule(), models.moves[-1].time
+    assert "rests" in rule.due(models, "production", [CALLING], moved + 60)[1]
+    assert "rests" in rule.due(models, "production", [CALLING], moved - 60)[1]
+    assert rule.due(models, "production", [CALLING], moved - 400 * 86_400)[0] == CALLING
+
+
 class Place:
     def __init__(self):
         self.now, self.asked, self.ill = None, 0, False

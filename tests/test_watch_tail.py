@@ -143,6 +143,8 @@ def test_audits_run_when_due_and_what_they_find_is_an_alert(w, capsys):
     now = last.started
     assert [r.audit for r in run_due(w, lambda: now + 13 * 3600)] == ["calm", "ill"]
     assert [r.audit for r in run_due(w, lambda: now + 25 * 3600)] == ["data", "calm", "ill"]
+    assert [r.audit for r in run_due(w, lambda: now - 400 * 86_400)] == ["data", "calm", "ill"]  # the clock was put right
+    assert run_due(w, lambda: now - 400 * 86_400) == []
     assert run(["watch", "audits", "list", str(w)]) == 0
     assert "verdict poisoned" in capsys.readouterr().out
     assert run(["watch", "audits", "remove", str(w), "ill"]) == 0

@@ -69,6 +69,9 @@ def init(
         None, min=1, help="The same in predictions to a false alarm. Default without times: 1,000,000."
     ),
     block: int = typer.Option(1, min=1, help="Take means of so many neighbours for one value, where neighbours are alike."),
+    tail: float | None = typer.Option(
+        None, min=1, help="Of cycles: take departures s times as far as the trusted period can tell to be s**TAIL times as rare."
+    ),
     pairs: bool = typer.Option(True, help="Watch pairs of values too."),
     find: bool = typer.Option(True, help="Let features divide the traffic too."),
     triggers: bool = typer.Option(True, help="Search for unknown triggers in text and features."),
@@ -89,7 +92,7 @@ def init(
     columns = {"features": list(listed(feature)), "slices": list(listed(slices)), "cycles": list(listed(cycle))}
     chosen = Fields.from_json({**columns, "private": private, **named})
     events = events_table(trusted)
-    baseline = learn(events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find)
+    baseline = learn(events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find, tail=tail)
     known = None
     if report is not None:
         path = report / "report.json" if report.is_dir() else report

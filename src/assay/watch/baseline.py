@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ VERSION = "assay.watch.baseline/1"
 SMALLEST_PERIOD = 300  # predictions: a third of them is what a period is checked with
 RUN_LENGTH = 1_000_000  # predictions to a false alarm, where no times say how many there are in a year
 MISS = 0.01  # probability that any bound of the baseline is wrong
+OUTERMOST = 100  # one time in so many, at either end, is left out of the rate of predictions
 REFUSE = 0.01  # probability that a period in which nothing changes is refused
 
 
@@ -51,8 +53,9 @@ class Baseline:
     miss: float
     block: int
     per_second: float | None  # predictions, where times are known
+    tail: float | None = None  # the law that departures of cycles are taken to follow; see `learn`
 
-    @property
+    @cached_property
     def streams(self) -> Streams:
         """Every stream, in the order of `bound`."""
         return lay_out(self.measures.all, self.slices)
@@ -77,6 +80,7 @@ class Baseline:
         return (
             f"{in_words(self.run_length, self.per_second)}; for {len(self.bound):,} streams together, "
             f"with probability {1 - self.miss:.0%} over the {self.rows:,} predictions of the trusted period"
+            + ("" if self.tail is None else f", and if departures s times as far as it can tell are s**{self.tail:g} times as rare")
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -94,9 +98,11 @@ class Baseline:
             "block": self.block,
             "per_second": self.per_second,
         }
+        if self.tail is not None:  # baselines that were made before keep their digest
+            data["tail"] = self.tail
         return {**data, "digest": _digest(data)}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of the rest: what a signature is put under."""
         return str(self.to_json()["digest"])
@@ -136,6 +142,7 @@ class Baseline:
             float(data["miss"]),
             int(data["block"]),
             data["per_second"],
+            data.get("tail"),
         )
 
 
@@ -157,13 +164,15 @@ def learn(
     block: int = 1,
     pairs: bool = True,
     find: bool = True,
+    tail: float | None = None,
 ) -> Baseline:
     """The baseline of a trusted period, labels included where they are known.
 
     `run_length` in predictions; where it is not given, it is that of `alarms_a_year` false alarms at the rate of the period, or
     RUN_LENGTH where the events have no times. Raises DataError where the period is too short or lacks a named column, and Unfit
     where it changes within itself: its last third is watched with the first two as baseline. With `find`, features too divide the
-    traffic (their values, or quarters of a number's range), and with `pairs` every usual pair of values is a slice.
+    traffic (their values, or quarters of a number's range), and with `pairs` every usual pair of values is a slice. With `tail`, the
+    promise rests on a law too: a departure of a cycle that is s times as far as any that the period can tell is s ** tail times as rare.
     """
     batch = read_batch(events, fields)
     predictions = np.flatnonzero([p is not None for p in batch.prediction])
@@ -174,7 +183,7 @@ def learn(
     if len(predictions) < len(batch):
         raise DataError("the trusted period holds late labels", remedy="give each prediction with its label on one record")
     third = len(batch) // 3
-    first = _learn(_part(batch, 0, 2 * third, fields), fields, 1.0, miss, block, pairs, find)
+    first = _learn(_part(batch, 0, 2 * third, fields), fields, 1.0, miss, block, pairs, find, tail)
     rest = _part(batch, 2 * third, len(batch), fields)
     checked = Detectors(first.streams, first.slices, first.bound, len(rest) / REFUSE)
     x = first.measures.encode(rest)
@@ -182,15 +191,21 @@ def learn(
     alarms = checked.update(x, first.slices.codes(rest), np.ones(len(rest), np.int64))
     if alarms:
         raise Unfit(_unfit(first, alarms, 2 * third), remedy="give a period in which nothing changed, or block= where neighbours are alike")
-    times = batch.time[~np.isnan(batch.time)]
-    span = float(times.max() - times.min()) if len(times) > 1 else 0.0
-    per_second = len(batch) / span if span > 0 else None
+    per_second = _rate(batch.time)
     length = run_length or (per_second * YEAR / alarms_a_year if per_second else RUN_LENGTH)
-    return _learn(batch, fields, length, miss, block, pairs, find, per_second)
+    return _learn(batch, fields, length, miss, block, pairs, find, tail, per_second)
 
 
 def _learn(
-    batch: Batch, fields: Fields, run_length: float, miss: float, block: int, pairs: bool, find: bool, per_second: float | None = None
+    batch: Batch,
+    fields: Fields,
+    run_length: float,
+    miss: float,
+    block: int,
+    pairs: bool,
+    find: bool,
+    tail: float | None,
+    per_second: float | None = None,
 ) -> Baseline:
     half = len(batch) // 2
     measures = fit(_part(batch, 0, half, fields), fields)
@@ -203,7 +218,7 @@ def _learn(
     streams = lay_out(names, slices)
     x, codes = measures.encode(batch), slices.codes(batch)
     fresh = measures.memories()  # of the first half's end
-    measures = measures.bounded(batch, {names[m].name: miss * float(w) for m, w in zip(streams.measure, streams.weight, strict=True)})
+    measures = measures.bounded(batch, {names[m].name: miss * float(w) for m, w in zip(streams.measure, streams.weight, strict=True)}, tail)
     names = measures.all
     measures.follow(x, batch, fresh)
     fitted = np.array([m.family == "inputs" for m in measures.all])
@@ -224,7 +239,20 @@ def _learn(
         values = _blocks(values if streams.up[k] else 1 - values, block)
         bound[k] = 1 - lower_bound(1 - values, miss * float(streams.weight[k]))
     total = miss if measures.estimate is None else 2 * miss
-    return Baseline(fields, measures, slices, bound, mean, len(batch), float(run_length), total, block, per_second)
+    return Baseline(fields, measures, slices, bound, mean, len(batch), float(run_length), total, block, per_second, tail)
+
+
+def _rate(time: Floats) -> float | None:
+    """Events a second, from the times but the outermost of them: one that is dated ahead does not make the rate; None where no time passes.
+
+    >>> _rate(np.array([*range(99), 1e9]))
+    1.0
+    """
+    known = np.sort(time[~np.isnan(time)])
+    beyond = -(-len(known) // OUTERMOST)
+    inner = known[beyond : len(known) - beyond]
+    span = float(inner[-1] - inner[0]) if len(inner) else 0.0
+    return (len(inner) - 1) / span * len(time) / len(known) if span > 0 else None
 
 
 def _blocks(values: Floats, block: int) -> Floats:

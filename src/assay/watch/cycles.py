@@ -13,16 +13,16 @@ widened by their error. A value counts in units of the bound of its own state.
 
 Assumption, on which the run length rests: while nothing changes, the chance of a departure, given all that came before, is at most
 the bound of the state (calm or not) that the series is in. Forecast and scale may be wrong: that makes departures frequent in the
-trusted period too, and the detector slow, and no false alarms.
+trusted period too, and the detector slow, and no false alarms. Who states a law of the tails assumes that too.
 
-What it cannot see: one value, however far out, since no period of a few hundred values can say how rare it is; a new level, once the
-forecast has come up with it; a series whose cycle is neither a day nor a week (it is then forecast from the values before alone).
+What it cannot see: one value, however far out, since no period of a few hundred values can say how rare it is, unless a law is stated; a
+new level, once the forecast has come up with it; a series whose cycle is neither a day nor a week (it is then forecast from the values
+before alone).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.stats.sequential import lower_bound
+from assay.watch.memory import Clock, Memory, Track, near_steps
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,13 +42,13 @@ PARTS = 8  # of a day: the wider of the two scales, three hours, within which a 
 CYCLES = 2  # days, or weeks, of the first half that a profile needs: with one, nothing says whether it repeats
 WITH_YESTERDAY = 3.0  # days of the first half from which on yesterday's value is among the regressors: two pairs to learn it from
 TAILS = (0.1, 0.01, 0.001)  # how rare a departure is to count more: ten times as much for each
+DEEPEST = 5  # tails where a law says how rare they are: beyond 0.00001 a score's bound would lie below `stats.sequential.SMALLEST`
 KNOWN = 5  # departures of the first half beyond a tail, or it is not used: with fewer nobody knows where it begins
 CALM = 3  # values without a departure make calm: clusters of a forecast from two values before are over by then
 SHRINK = 1.0  # cycles' worth of the plainer profile in the finer one: with two weeks, two thirds are theirs
 STEADY = 10.0  # values' worth of the common scale in an hour's
 FOLDS = 30  # groups of days that are left out in turn: what a longer period would add to this, it does not need
 REGULAR = 0.9  # of the values lie on a grid of equal steps, or this is no series
-LATEST = 1e12  # seconds since 1970 beyond which nothing is a time
 MOST_STEPS = 1440  # of a day: finer ones are to be brought together, for what is remembered is a day of them
 
 
@@ -66,7 +67,7 @@ class Scale:
     @property
     def worth(self) -> Floats:
         """(tails + 1,) score of a departure beyond so many tails, from 0 to 1."""
-        share = 1 / np.array(TAILS[: len(self.far)])
+        share = 10.0 ** np.arange(1, len(self.far) + 1)
         return np.concatenate(([0.0], np.cumsum(share) / share.sum()))
 
     def counted(self, tails: Ints, state: Ints) -> Floats:
@@ -74,60 +75,20 @@ class Scale:
         scaled = self.worth[tails] * (min(self.limit) / np.array(self.limit))[state]
         return np.where(tails < 0, np.nan, scaled)
 
-    def bounded(self, tails: Ints, state: Ints, miss: float) -> Scale:
-        """The same with limits from values that its forecast has not seen: each wrong with probability at most miss / 2."""
-        found = []
+    def bounded(self, tails: Ints, state: Ints, miss: float, law: float | None) -> Scale:
+        """The same with limits from values that its forecast has not seen: each wrong with probability at most miss / 2.
+
+        With a `law`, what lies further than the period can tell counts too: s times as far is taken to be s ** law times as rare.
+        """
+        seen = len(self.far)
+        further = () if law is None else tuple(self.far[-1] * 10 ** (i / law) for i in range(1, DEEPEST - seen + 1))
+        made, found = replace(self, far=(*self.far, *further)), []
         for which in (0, 1):
             judged = tails[(tails >= 0) & (state == which)]
-            gain = np.diff(self.worth)
-            rates = [1 - lower_bound((judged <= k) * 1.0, miss / 2 / len(gain)) for k in range(len(gain))]
-            found.append(float(gain @ rates))
-        return replace(self, limit=(found[0], found[1]))
-
-
-@dataclass
-class Track:
-    """Where the forecast of one scale stands: the last `means` as it took them, the stretch being filled, and how long it is calm."""
-
-    means: deque[float]  # a day of them, and two
-    at: int  # number of the stretch
-    total: float = 0.0
-    count: int = 0
-    calm: int = 0
-
-    def packed(self) -> list[float]:
-        """As numbers."""
-        return [float(self.at), self.total, float(self.count), float(self.calm), *self.means]
-
-    @classmethod
-    def of(cls, packed: Sequence[float]) -> Track:
-        """The inverse of `packed`."""
-        at, total, count, calm, *means = packed
-        return cls(deque(means, len(means)), int(at), total, int(count), int(calm))
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What is to be remembered: the last step, and a `Track.packed` for each scale."""
-
-    last: int
-    tracks: tuple[tuple[float, ...], ...]
-
-    def packed(self) -> Floats:
-        """As one array."""
-        parts = [[float(len(track)), *track] for track in self.tracks]
-        return np.array([float(self.last), *(v for part in parts for v in part)])
-
-    @classmethod
-    def of(cls, packed: Floats) -> Memory:
-        """The inverse of `packed`."""
-        last, *rest = packed.tolist()
-        tracks = []
-        while rest:
-            size = int(rest[0])
-            tracks.append(tuple(rest[1 : size + 1]))
-            rest = rest[size + 1 :]
-        return cls(int(last), tuple(tracks))
+            rates = [1 - lower_bound((judged <= k) * 1.0, miss / 2 / seen) for k in range(seen)]
+            rates += [rates[-1] * 0.1**i for i in range(1, len(further) + 1)]
+            found.append(float(np.diff(made.worth) @ rates))
+        return replace(made, limit=(found[0], found[1]))
 
 
 @dataclass(frozen=True)
@@ -161,8 +122,8 @@ class Cycle:
     def follow(self, time: Floats, value: Floats, memory: Memory) -> tuple[Floats, Memory]:
         """(n, scales) scores of n values in order of arrival, and what is to be remembered.
 
-        NaN for values that are not judged: those without a time, not later than one before, not the last of their stretch, or without
-        enough before them.
+        NaN for values that are not judged: those without a time, at a time that is not taken (`Clock`), not the last of their stretch, or
+        without enough before them.
         """
         tails, state, memory = self.judge(time, value, memory)
         return np.stack([s.counted(tails[:, k], state[:, k]) for k, s in enumerate(self.scales)], axis=1), memory
@@ -170,12 +131,13 @@ class Cycle:
     def judge(self, time: Floats, value: Floats, memory: Memory) -> tuple[Ints, Ints, Memory]:
         """(n, scales) how many tails each departure is beyond, -1 where none was judged; (n, scales) 0 after calm, 1 after a departure."""
         tails, state = (np.full((len(value), len(self.scales)), fill, np.int64) for fill in (-1, 0))
-        here = np.flatnonzero((np.abs(time) < LATEST) & np.isfinite(value))
+        here = np.flatnonzero(np.isfinite(time) & np.isfinite(value))
         step = np.round((time[here] - self.offset) / self.step).astype(np.int64)
-        later = step > np.maximum.accumulate(np.concatenate(([memory.last], step)))[:-1]
-        here, step = here[later], step[later]
-        if not len(here):
-            return tails, state, memory
+        taken = np.zeros(len(here), bool)
+        clock, near = memory.clock, near_steps(self.step)
+        for i, at in enumerate(step.tolist()):
+            taken[i], clock = clock.at(at, near, self.steps)
+        here, step = here[taken], step[taken]
         deviation = self.deviation(step, value[here])
         tracks = []
         for k, (scale, packed) in enumerate(zip(self.scales, memory.tracks, strict=True)):
@@ -186,7 +148,7 @@ class Cycle:
                     size, was = found
                     tails[row, k], state[row, k] = sum(size > far for far in scale.far), was
             tracks.append(tuple(track.packed()))
-        return tails, state, Memory(int(step[-1]), tuple(tracks))
+        return tails, state, Memory(clock, tuple(tracks))
 
     def to_json(self) -> dict[str, Any]:
         """JSON types only."""
@@ -215,7 +177,7 @@ class Cycle:
 def _advance(cycle: Cycle, scale: Scale, track: Track, step: int, left: float) -> tuple[float, int] | None:
     """Take one deviation; (size of the departure, 0 or 1 for the state before it) where it ends a stretch that was foretold."""
     at = step // scale.width
-    if at - track.at > len(track.means):  # nothing that is remembered is near
+    if not 0 <= at - track.at <= len(track.means):  # nothing that is remembered is near
         track.means.extend([np.nan] * len(track.means))
         track.at, track.total, track.count, track.calm = at, 0.0, 0, 0
     while track.at < at:
@@ -253,7 +215,7 @@ def fit(name: str, time: Floats, value: Floats) -> Cycle:
     Which profile (none, a day's, a week's) is decided by which foretells days that it has not seen best. Raises DataError where it is no
     series of equal steps.
     """
-    here = (np.abs(time) < LATEST) & np.isfinite(value)
+    here = np.isfinite(time) & np.isfinite(value)
     time, value = time[here], value[here]
     gaps = np.diff(time)
     if len(gaps) < 2 or not (gaps > 0).any():
@@ -268,6 +230,9 @@ def fit(name: str, time: Floats, value: Floats) -> Cycle:
     if _steps(step) > MOST_STEPS:
         raise DataError(f"a value every {step:g} seconds", column=name, remedy="give one a minute at most: its mean")
     at, once = np.unique(np.round((time - offset) / step).astype(np.int64), return_index=True)
+    apart = np.diff(at, prepend=at[0] - near_steps(step) - 1, append=at[-1] + near_steps(step) + 1) > near_steps(step)
+    alone = apart[1:] & apart[:-1]  # a clock that jumped, and no part of the series
+    at, once = at[~alone], once[~alone]
     time, value = np.asarray(at * step + offset, np.float64), value[once]
     days = (time[-1] - time[0] + step) / DAY
     bins = min(BINS, _steps(step))
@@ -279,7 +244,7 @@ def fit(name: str, time: Floats, value: Floats) -> Cycle:
     span, n = spans[best]
     steps = _steps(step)
     widths = sorted({1, max(w for w in range(1, max(1, steps // PARTS) + 1) if steps % w == 0)})
-    cycle = Cycle(name, step, offset, span, _profile(time, value, span, n), (), Memory(int(at[0]) - 1, ()))
+    cycle = Cycle(name, step, offset, span, _profile(time, value, span, n), (), Memory(Clock(int(at[0]) - 1), ()))
     scales = tuple(_scale(cycle, at, unseen[best], width, 3 if days >= WITH_YESTERDAY else 2) for width in widths)
     tracks = tuple(tuple(_track(cycle, width, int(at[0])).packed()) for width in widths)
     cycle = replace(cycle, scales=scales, memory=replace(cycle.memory, tracks=tracks))

@@ -10,6 +10,7 @@ all traffic and its parts beside each other, where a second core is free.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class Detectors:
         """
         shape = (kind.slices, len(kind.of))
         streams = slice(kind.stream, kind.stream + shape[0] * shape[1])
-        values = x[:, kind.measure]
+        values = x if len(kind.measure) == x.shape[1] else x[:, kind.measure]
         here = ~np.isnan(values)
         whole = bool(here.all())
         if not whole:
@@ -146,7 +147,7 @@ class Detectors:
         if kind.slices == 1 and len(position) == len(x):
             flat = np.zeros((n_blocks * BLOCK, shape[1]))
             some = flat[: len(x)]
-            np.take(values, kind.of, axis=1, out=some)
+            np.take(values, kind.of, axis=1, out=some, mode="clip")  # the mode that writes where it is told, without a copy
             some *= factor
             some += shift
             if not whole:
@@ -167,13 +168,18 @@ class Detectors:
         until[slot // BLOCK] = clock[position]  # the last of a block is written last
         path = grown(over)
         state = np.ascontiguousarray(np.moveaxis(self.state[streams].reshape(*shape, -1)[order], 2, 0))
-        last = self.last[kind.first + order]
+        last, seen = self.last[kind.first + order], int(live[0])
+        # Ticks since the block before of the same slice, which lies as many places back as there were slices in that round.
+        before = np.concatenate((last[:seen], until[np.arange(seen, n_blocks) - np.repeat(live[:-1], live[1:])]))
+        ticks = (until - before).astype(np.float64)[:, None]
+        now = state
         with np.errstate(over="ignore"):  # what overflows is far above any threshold, and is cut below
-            for j, n in enumerate(live.tolist()):
-                now, at = state[:, :n], slice(int(edges[j]), int(edges[j + 1]))
-                now += (until[at] - last[:n])[:, None]
-                now *= path[:, at]
-                path[:, at], last[:n] = now, until[at]
+            for start, stop in pairwise(edges.tolist()):
+                block = path[:, start:stop]
+                block *= now[:, : stop - start] + ticks[start:stop]
+                now = block
+        ends = edges[blocks[:seen] - 1] + np.arange(seen)
+        state[:, :seen], last[:seen] = path[:, ends], until[ends]
         np.minimum(state, CEILING, out=state)
         self.state[streams] = np.moveaxis(state, 0, 2)[place].reshape(-1, len(state))
         self.last[kind.first + order] = last

@@ -22,6 +22,10 @@ from assay.watch.fields import Fields
 
 Floats = NDArray[np.float64]
 
+# Seconds since 1970 of the first days of the years 1 and 10000: what is not between them is no time. A clock that only runs ahead is not
+# told by a bound: see `assay.watch.memory`.
+FIRST, LAST = -62_135_596_800.0, 253_402_300_800.0
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -39,9 +43,9 @@ class Batch:
 
     def column(self, name: str) -> pa.Array:
         """One column; a column of nulls where the batch has none of that name."""
-        if name not in self.table.column_names:
+        if self.table.schema.get_field_index(name) < 0 and name not in self.table.column_names:  # the first is quick, and knows no doubles
             return pa.nulls(len(self))
-        return _one(self.table, name)
+        return column_of(self.table, name)
 
     def words(self, name: str) -> list[str | None]:
         """A column as text, the way a person would write the value."""
@@ -55,12 +59,25 @@ def words(column: pa.Array) -> list[str | None]:
     ['1', '2.5', None, None, 'inf']
     """
     if pa.types.is_string(column.type):
-        return column.to_pylist()
+        return list(column.to_numpy(zero_copy_only=False).tolist())
     if pa.types.is_dictionary(column.type):
         return words(column.dictionary_decode())
-    coded = column.dictionary_encode()  # each value is written once
-    said = [None if v is None or v != v else f"{v:g}" if _whole(v) else str(v) for v in coded.dictionary.to_pylist()]
-    return [None if i is None else said[i] for i in coded.indices.to_pylist()]
+    each = column.dictionary_encode()  # each value is written once
+    said = [None if v is None or v != v else f"{v:g}" if _whole(v) else str(v) for v in each.dictionary.to_pylist()]
+    at = np.asarray(each.indices.fill_null(len(said)))
+    return list(np.array([*said, None], object)[at].tolist())
+
+
+def coded(column: pa.Array, values: Sequence[str], other: int) -> NDArray[np.int64]:
+    """(n,) the place of each value, as `words` writes it, among `values`; `other` where it is none of them, or missing.
+
+    >>> coded(pa.array(["de", None, "fr"]), ["fr", "de"], -1).tolist()
+    [1, -1, 0]
+    """
+    place = {value: i for i, value in enumerate(values)}
+    each = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    found = [other if w is None else place.get(w, other) for w in words(each.dictionary)]
+    return np.array([*found, other], np.int64)[np.asarray(each.indices.fill_null(len(found)), np.int64)]
 
 
 def _whole(value: Any) -> bool:
@@ -75,7 +92,7 @@ def read_batch(events: Any, fields: Fields) -> Batch:
     """
     table = table_of(events)
     if fields.private and fields.text in table.column_names:
-        texts = words(_one(table, fields.text))
+        texts = words(column_of(table, fields.text))
         digests = pa.array([None if t is None else sha256(t.encode()).hexdigest() for t in texts], pa.string())
         table = table.drop_columns([fields.text])
         if fields.digest not in table.column_names:
@@ -83,11 +100,11 @@ def read_batch(events: Any, fields: Fields) -> Batch:
     n = table.num_rows
 
     def text(name: str) -> list[str | None]:
-        return words(_one(table, name)) if name in table.column_names else [None] * n
+        return words(column_of(table, name)) if name in table.column_names else [None] * n
 
     names, predictions, labels = text(fields.id), text(fields.prediction), text(fields.label)
-    for row, (name, prediction, label) in enumerate(zip(names, predictions, labels, strict=True)):
-        if prediction is None and (name is None or label is None):
+    for row in [row for row, prediction in enumerate(predictions) if prediction is None]:
+        if names[row] is None or labels[row] is None:
             raise DataError(
                 "an event that is neither a prediction nor a label",
                 row=row,
@@ -107,8 +124,12 @@ def table_of(events: Any) -> pa.Table:
     return as_rows(events).table
 
 
-def _one(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name)
+def column_of(table: pa.Table, name: str) -> pa.Array:
+    """A column in one piece. Raises DataError where there is none of that name, or more than one."""
+    at = table.schema.get_field_index(name)
+    if at < 0:
+        raise DataError("there is no such column", column=name, remedy=f"there are: {', '.join(table.column_names)}")
+    column = table.column(at)
     if column.num_chunks == 1:
         return column.chunk(0)
     whole = column.combine_chunks()
@@ -116,28 +137,31 @@ def _one(table: pa.Table, name: str) -> pa.Array:
 
 
 def _times(table: pa.Table, name: str) -> Floats:
+    """(n,) seconds since 1970, NaN where there is no time."""
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
-    column = _one(table, name)
+    column = column_of(table, name)
     try:
         if pa.types.is_string(column.type):
             column = pc.cast(pc.replace_substring(column, "Z", ""), pa.timestamp("us"))
         if pa.types.is_timestamp(column.type):
             whole = column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64())
-            return np.asarray(whole.fill_null(np.nan), float) / 1e6
-        return np.asarray(column.cast(pa.float64()).fill_null(np.nan), float)
+            times = np.asarray(whole.fill_null(np.nan), float) / 1e6
+        else:
+            times = np.asarray(column.cast(pa.float64()).fill_null(np.nan), float)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"not a time: {error}", column=name, remedy="write 2026-01-31T12:00:00Z, or seconds since 1970") from error
+    return np.where((times >= FIRST) & (times < LAST), times, np.nan)
 
 
 def _confidence(table: pa.Table, fields: Fields) -> Floats:
     """The column of confidences, or the greatest score of each row."""
     n = table.num_rows
     if fields.confidence in table.column_names:
-        name, values = fields.confidence, numbers(_one(table, fields.confidence), fields.confidence)
+        name, values = fields.confidence, numbers(column_of(table, fields.confidence), fields.confidence)
     elif fields.scores in table.column_names:
         name = fields.scores
-        values = np.array([np.nan if not v else max(v) for v in _one(table, name).to_pylist()], float)
+        values = np.array([np.nan if not v else max(v) for v in column_of(table, name).to_pylist()], float)
     else:
         return np.full(n, np.nan)
     wrong = np.flatnonzero((values < 0) | (values > 1))

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.dataset.errors import DataError
-from assay.watch.events import table_of, words
+from assay.watch.events import column_of, table_of, words
 from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.gate import Decision, Gate, Learner, Settings
 from assay.watch.gate_rows import View, arrays_of, model_of
@@ -60,7 +60,7 @@ class GateFolder:
             model_of(self._view, {k: v.copy() for k, v in start.items()}, self._said["classes"]),
             Learner.partial_fit(self._said["classes"]),
             reference.predict,
-            {"anchor": (self._view.of_rows(anchor), words(anchor.column(self._said["label"]).combine_chunks()))},
+            {"anchor": (self._view.of_rows(anchor), words(column_of(anchor, self._said["label"])))},
             settings,
             labelled=self._labelled,
         )
@@ -97,7 +97,7 @@ class GateFolder:
                 column=label,
                 remedy=f"give {FEWEST} rows or more, with the label",
             )
-        labels = words(table.column(label).combine_chunks())
+        labels = words(column_of(table, label))
         if None in labels:
             raise DataError("a trusted row has no label", row=labels.index(None), column=label, remedy="label it, or leave it out")
         order = np.random.default_rng(seed).permutation(table.num_rows)
@@ -172,9 +172,7 @@ class GateFolder:
         """(content, labels, contributors). Raises DataError where a column is missing, or a row has no label or contributor."""
         found: list[list[Any]] = []
         for name in [self._said["label"]] * self._labelled + [self._said["contributor"]]:
-            if name not in table.column_names:
-                raise DataError("the rows have no such column", column=name, remedy=f"they have: {', '.join(table.column_names)}")
-            values = words(table.column(name).combine_chunks())
+            values = words(column_of(table, name))
             if None in values:
                 raise DataError("a row without a value", row=values.index(None), column=name, remedy="give one, or leave the row out")
             found.append(values)

@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 
 from assay.dataset.errors import DataError
-from assay.watch.events import numbers, words
+from assay.watch.events import column_of, numbers, words
 
 Floats = NDArray[np.float64]
 BITS = 15  # of hashed words: 32,768 weights a class are 256 kB, of which the gate keeps some twenty
@@ -44,7 +44,7 @@ class View:
                 raise DataError("there is no such column", column=name, remedy=f"there are: {', '.join(table.column_names)}")
         if text is not None:
             return cls(text)
-        x = np.stack([numbers(_one(table, name), name) for name in features], axis=1)
+        x = np.stack([numbers(column_of(table, name), name) for name in features], axis=1)
         with np.errstate(invalid="ignore"):
             middle, spread = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
         return cls(None, tuple(features), middle, np.where(spread > 0, spread, 1.0))
@@ -52,11 +52,11 @@ class View:
     def of_rows(self, table: pa.Table) -> Any:
         """(n, width) what the model sees, sparse for text; a missing number is taken for the middle."""
         if self.text is not None:
-            said = [t or "" for t in words(_one(table, self.text))]
+            said = [t or "" for t in words(column_of(table, self.text))]
             return HashingVectorizer(n_features=1 << BITS, alternate_sign=False).transform(said)
         assert self.middle is not None
         assert self.spread is not None
-        x = np.stack([numbers(_one(table, name), name) for name in self.features], axis=1)
+        x = np.stack([numbers(column_of(table, name), name) for name in self.features], axis=1)
         return np.nan_to_num((x - self.middle) / self.spread, nan=0.0)
 
     def to_json(self) -> dict[str, Any]:
@@ -88,10 +88,3 @@ def model_of(view: View, arrays: Mapping[str, NDArray[Any]], classes: Sequence[s
     model.coef_, model.intercept_, model.t_ = arrays["coef"], arrays["intercept"], float(arrays["t"])
     model.classes_, model.n_features_in_ = np.array(classes), arrays["coef"].shape[1]
     return model
-
-
-def _one(table: pa.Table, name: str) -> pa.Array:
-    if name not in table.column_names:
-        raise DataError("there is no such column", column=name, remedy=f"there are: {', '.join(table.column_names)}")
-    column = table.column(name).combine_chunks()
-    return column if isinstance(column, pa.Array) else column.chunk(0)

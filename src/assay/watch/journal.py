@@ -123,7 +123,9 @@ class Journal:
             self._file = path.open("ab")
             _sync_folder(path.parent)
         head = _HEAD.pack(MAGIC, kind, len(payload))
-        self._file.write(head + payload + sha256(head + payload).digest())
+        check = sha256(head)
+        check.update(payload)
+        self._file.write(b"".join((head, payload, check.digest())))
         _sync(self._file)
         self.next += 1
         self.size += len(payload)

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from assay.dataset.errors import DataError
 from assay.watch import cycles
 from assay.watch.beside import MANY, beside
-from assay.watch.cycles import Cycle, Memory
+from assay.watch.cycles import Cycle
 from assay.watch.estimate import Estimate
-from assay.watch.events import Batch, numbers, words
+from assay.watch.events import Batch, coded, numbers, words
 from assay.watch.fields import Fields
+from assay.watch.memory import Memory
 
 Floats = NDArray[np.float64]
 Family = Literal["performance", "confidence", "decisions", "inputs"]
@@ -72,20 +73,22 @@ class Number:
 
     def encode(self, values: Floats) -> Floats:
         """(n, 3) of (n,) values."""
-        out = np.empty((len(values), 3))
-        below = self._below(values)
+        out, missing = np.empty((len(values), 3)), np.isnan(values)
+        some = bool(missing.any())
+        known = np.where(missing, self.knots[0], values) if some else values
+        below = self._below(known)
         np.divide(below, len(self.knots), out=out[:, 0])
-        tied = np.flatnonzero(self.knots[np.minimum(below, len(self.knots) - 1)] == values)
+        tied = np.flatnonzero(self._padded.take(below) == known)
         if len(tied):
-            out[tied, 0] = (below[tied] + np.searchsorted(self.knots, values[tied], "right")) / (2 * len(self.knots))
-        missing = np.isnan(values)
-        out[missing, 0] = np.nan
+            out[tied, 0] = (below[tied] + np.searchsorted(self.knots, known[tied], "right")) / (2 * len(self.knots))
+        if some:
+            out[missing, 0] = np.nan
         np.abs(2 * out[:, 0] - 1, out=out[:, 1])
         out[:, 2] = missing
         return out
 
     def _below(self, values: Floats) -> NDArray[np.int64]:
-        """(n,) how many knots are below each value: `np.searchsorted`, several times quicker where knots are spread over their range.
+        """(n,) how many knots are below each known value: `np.searchsorted`, several times quicker where knots are spread over their range.
 
         A value's cell in an even grid says which knots are below it, but for those of its own cell, which are counted one by one.
         """
@@ -93,9 +96,11 @@ class Number:
         if depth > DEEP:
             return np.searchsorted(self.knots, values, "left")
         with np.errstate(over="ignore"):
-            below = cells[np.fmin(np.fmax((values - low) * scale, 0), CELLS - 1).astype(np.int64)]
+            at = (values - low) * scale
+        np.clip(at, 0, CELLS - 1, out=at)
+        below = cells.take(at.astype(np.int64))
         for _ in range(depth):
-            below += self._padded[below] < values
+            below += self._padded.take(below) < values
         return below
 
     @cached_property
@@ -125,11 +130,10 @@ class Kinds:
         named = [Measure(f"the rate of {self.name} = {value}", self.family) for value in self.values]
         return [*named, Measure(f"the rate of {OTHER} {self.name}", self.family, down=False)]
 
-    def encode(self, values: list[str | None]) -> Floats:
+    def encode(self, column: pa.Array) -> Floats:
         """(n, values + 1); a missing value is any other."""
-        codes = {value: i for i, value in enumerate(self.values)}
-        out = np.zeros((len(values), len(self.values) + 1))
-        out[np.arange(len(values)), [codes.get(v, len(self.values)) if v is not None else len(self.values) for v in values]] = 1.0
+        out = np.zeros((len(column), len(self.values) + 1))
+        out[np.arange(len(column)), coded(column, self.values, len(self.values))] = 1.0
         return out
 
 
@@ -200,7 +204,7 @@ class Measures:
             parts.append(batch.confidence[:, None])
         if self.estimate:
             parts.append(self.estimate.least(batch.confidence)[:, None])
-        decisions = self.classes.encode(batch.prediction)
+        decisions = self.classes.encode(pa.array(batch.prediction, pa.string()))
         parts.append(decisions[:, [0, 2]] if len(self.classes.values) == 2 else decisions)
         held: list[Floats] = [np.zeros((0, 0))] * len(self.features)
 
@@ -217,10 +221,10 @@ class Measures:
         """What features that repeat are to remember at the end of the trusted period."""
         return {f.name: f.cycle.memory for f in self.features if isinstance(f, Repeating)}
 
-    def bounded(self, batch: Batch, miss: Mapping[str, float]) -> Measures:
+    def bounded(self, batch: Batch, miss: Mapping[str, float], tail: float | None) -> Measures:
         """The same, features that repeat with limits and memories from the part of the trusted period that they were not fitted on.
 
-        `miss` measure name -> probability that its limit may be wrong.
+        `miss` measure name -> probability that its limit may be wrong; `tail` the law of `cycles.Scale.bounded`.
         """
         features: list[Feature] = []
         for feature in self.features:
@@ -228,7 +232,7 @@ class Measures:
                 cycle = feature.cycle
                 tails, state, memory = cycle.judge(batch.time, numbers(batch.column(cycle.name), cycle.name), cycle.memory)
                 shares = [miss[said] for said in cycle.said()]
-                scales = [s.bounded(tails[:, k], state[:, k], shares[k]) for k, s in enumerate(cycle.scales)]
+                scales = [s.bounded(tails[:, k], state[:, k], shares[k], tail) for k, s in enumerate(cycle.scales)]
                 feature = Repeating(replace(cycle, scales=tuple(scales), memory=memory))
             features.append(feature)
         return replace(self, features=tuple(features))
@@ -342,7 +346,7 @@ def _feature(feature: Feature, column: pa.Array) -> Floats:
     if isinstance(feature, Number):
         return feature.encode(numbers(column, feature.name))
     if isinstance(feature, Kinds):
-        return feature.encode(words(column))
+        return feature.encode(column)
     if isinstance(feature, Repeating):
         numbers(column, feature.name)  # what is no number is found before the batch is acknowledged
         return np.full((len(column), len(feature.measures())), np.nan)

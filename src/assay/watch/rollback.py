@@ -43,9 +43,10 @@ class Rule:
         ]
         if not calling:
             return None, "no alert calls for it"
-        if moves and now - moves[-1].time < self.rest:
+        # What is dated further ahead was moved by a clock that has been put right since: it must not keep the alias where it is for ever.
+        if moves and abs(now - moves[-1].time) < self.rest:
             return None, f"{alias} was moved {now - moves[-1].time:.0f} seconds ago, and rests for {self.rest:.0f}"
-        if sum(move.back and now - move.time < DAY for move in moves) >= self.limit:
+        if sum(move.back and abs(now - move.time) < DAY for move in moves) >= self.limit:
             return None, f"{self.limit} rollbacks in a day are the limit: a person has to look"
         return max(calling, key=lambda a: (LEVELS.index(a.severity), a.count)), ""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.watch.events import Batch, numbers
+from assay.watch.events import Batch, coded, numbers
 
 Ints = NDArray[np.int64]
 
@@ -47,31 +47,36 @@ class Slices:
                 value = numbers(batch.column(column), column)
                 out[:, c] = np.where(np.isnan(value), UNKNOWN, np.searchsorted(self.edges[c], value, "right"))
                 continue
-            codes = {value: i for i, value in enumerate(self.values[c])}
-            out[:, c] = [UNKNOWN if w is None else codes.get(w, UNKNOWN) for w in batch.words(column)]
+            out[:, c] = coded(batch.column(column), self.values[c], UNKNOWN)
         return out
 
     @cached_property
-    def _tables(self) -> list[tuple[tuple[int, ...], Ints]]:
-        """For each combination of columns in use, a table from its codes (with one place more for UNKNOWN) to slice numbers, or -1."""
-        tables: dict[tuple[int, ...], Ints] = {}
+    def _tables(self) -> list[tuple[tuple[int, ...], NDArray[np.int16]]]:
+        """For each combination of columns in use, a flat table from its codes (with one place more for UNKNOWN) to slice numbers, or -1."""
+        tables: dict[tuple[int, ...], NDArray[np.int16]] = {}
         for number, part in enumerate(self.parts):
             columns = tuple(c for c, _ in part)
             sizes = tuple(len(self.values[c]) + 1 for c in columns)
-            table = tables.setdefault(columns, np.full(sizes, -1, np.int64))
+            table = tables.setdefault(columns, np.full(sizes, UNKNOWN, np.int16))
             table[tuple(v for _, v in part)] = number
-        return list(tables.items())
+        return [(columns, table.ravel()) for columns, table in tables.items()]
 
     def sorted_members(self, codes: Ints) -> tuple[Ints, Ints]:
         """(m,), (m,) slice and position of every event in every slice that it belongs to: by slice, then in order."""
         n = len(codes)
-        number = np.full((len(self._tables), n), UNKNOWN, np.int16)  # of 16 bits, which are sorted by their digits: MOST is far below
+        sizes = [len(values) + 1 for values in self.values]
+        place = [np.where(codes[:, c] < 0, size - 1, codes[:, c]) for c, size in enumerate(sizes)]
+        number = np.zeros((len(self._tables), n), np.int16)  # of 16 bits, which are sorted by their digits: MOST is far below
         for at, (columns, table) in enumerate(self._tables):
-            number[at] = table[tuple(codes[:, c] for c in columns)] if columns else 0
-        flat = number.ravel()
+            if columns:
+                index = place[columns[0]]
+                for c in columns[1:]:
+                    index = index * sizes[c] + place[c]
+                table.take(index, out=number[at], mode="clip")
+        known = np.flatnonzero(number.ravel() != UNKNOWN)
+        flat = number.ravel()[known]
         order = np.argsort(flat, kind="stable")
-        order = order[int(np.searchsorted(flat[order], 0)) :]
-        return flat[order].astype(np.int64), order % n
+        return flat[order].astype(np.int64), known[order] % n
 
     def members(self, codes: Ints) -> list[tuple[int, Ints]]:
         """(slice, positions of its events in order) for each slice that these events touch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
 from assay.watch.beside import MANY, beside
 from assay.watch.cells import CellCounts
-from assay.watch.cycles import Memory
 from assay.watch.events import Batch, Floats, read_batch, table_of
 from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.items import Usual, words_of
 from assay.watch.journal import COMMAND, EVENTS, Arrays, Journal, replace_whole
+from assay.watch.memory import Memory
 from assay.watch.pictures import AskPictures, Gallery, UsualPictures
 from assay.watch.search import HOLDS, KNOWN, MATCHES, PICTURES, USUAL, item_of, matched, patches, triggers
 from assay.watch.sinks import Send
@@ -29,6 +30,7 @@ from assay.watch.telling import of_alarm, of_known, of_suspect
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
 from assay.watch.waiting import Waiting, unpacked
 
+TIMES = 5  # events whose middle time is that of an alert: one that is dated ahead by a clock that jumped does not date it
 RECENT = 400  # events that an unknown trigger may be put into
 FILE = "baseline.json"
 
@@ -69,7 +71,7 @@ class Watch:
         self._pending = Waiting()
         self._names = Names()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
-        self._time: float | None = None
+        self._times: deque[float] = deque(maxlen=TIMES)
         self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
         if (held := journal.restore()) is not None:
             self._restore(*held)
@@ -229,7 +231,7 @@ class Watch:
             "clock": d.clock,
             "names": list(self._names),
             "counts": self._counts,
-            "time": self._time,
+            "times": list(self._times),
             "alerts": self._alerts.to_json(),
             "pending": self._pending.to_json(),
         }
@@ -253,7 +255,8 @@ class Watch:
         self._sure = arrays["sure"]
         self._memories = {name: Memory.of(arrays[f"cycle{i}"]) for i, name in enumerate(self._memories)}
         self._names = Names(dict.fromkeys(meta["names"]))
-        self._counts, self._time = dict(meta["counts"]), meta["time"]
+        self._counts = dict(meta["counts"])
+        self._times.extend(meta["times"])
         self._alerts = Alerts.from_json(meta["alerts"])
         if self._miner is not None and meta["miner"] is not None:
             self._miner.restore(meta["miner"])
@@ -307,8 +310,7 @@ class Watch:
             self._miner.see(items, batch.prediction, self._detectors.clock + int(ticks.sum()))
             held = [before + self._miner.held(row) for before, row in zip(held, items, strict=True)]
         fired += self._join(batch, x, codes, held)
-        if not np.isnan(batch.time).all():
-            self._time = max(float(np.nanmax(batch.time)), self._time or 0.0)
+        self._times.extend(batch.time[~np.isnan(batch.time)][-TIMES:].tolist())
         return fired + [
             alert
             for alarm in self._detectors.update(x, codes, ticks)
@@ -390,5 +392,6 @@ class Watch:
         return self._alert(*of_suspect(suspect), self._detectors.clock)
 
     def _alert(self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any], clock: int) -> list[Alert]:
-        alert, send = self._alerts.fire(key, severity, title, evidence, clock, self._time)
+        time = sorted(self._times)[len(self._times) // 2] if self._times else None
+        alert, send = self._alerts.fire(key, severity, title, evidence, clock, time)
         return [alert] if send else []
