@@ -30,7 +30,8 @@ from assay.watch.events import read_batch
 from assay.watch.fields import Fields
 from assay.watch.items import Usual
 from assay.watch.pictures import UsualPictures
-from assay.watch.watch import PENDING, Watch
+from assay.watch.waiting import PENDING
+from assay.watch.watch import Watch
 
 TRUSTED = 20_000
 

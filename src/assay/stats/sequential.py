@@ -102,20 +102,39 @@ def grown(over: Floats) -> Floats:
     >>> grown(np.array([[[1.0], [-1.0], [0.0], [0.0]]]))[0, 0, 0].round(3)
     np.float64(0.19)
     """
+    terms = np.empty((BLOCK, len(over), over.shape[2]))
+    _symmetric(over, terms)
+    out = POWERS.T @ terms.reshape(BLOCK, -1)  # as one product, along the memory: a stack of small ones is slower for few streams
+    out += 1
+    return np.asarray(out.reshape(len(FRACTIONS), *terms.shape[1:]), np.float64)
+
+
+def grown_in_turn(over: Floats) -> Floats:
+    """(n, bets, k) the same, a block after the other: quicker to go through where k is hundreds.
+
+    >>> over = np.linspace(-1, 1, 24).reshape(2, 4, 3)
+    >>> np.allclose(grown_in_turn(over), np.moveaxis(grown(over), 0, 1))
+    True
+    """
+    terms = np.empty(over.shape)
+    _symmetric(over, np.moveaxis(terms, 1, 0))
+    out = POWERS.T @ terms
+    out += 1
+    return np.asarray(out, np.float64)
+
+
+def _symmetric(over: Floats, out: Floats) -> None:
+    """The elementary symmetric polynomials of each block's values into `out` (BLOCK, n, k)."""
     a, b, c, d = over[:, 0], over[:, 1], over[:, 2], over[:, 3]
     first, second, left, right = a + b, c + d, a * b, c * d
-    terms = np.empty((BLOCK, *first.shape))
-    np.add(first, second, out=terms[0])
-    np.multiply(first, second, out=terms[1])
-    terms[1] += left
-    terms[1] += right
+    np.add(first, second, out=out[0])
+    np.multiply(first, second, out=out[1])
+    out[1] += left
+    out[1] += right
     first *= right
     second *= left
-    np.add(first, second, out=terms[2])
-    np.multiply(left, right, out=terms[3])
-    out = POWERS.T @ terms.reshape(BLOCK, -1)  # as one product, along the memory: a stack of small ones is many times slower
-    out += 1
-    return np.asarray(out.reshape(len(FRACTIONS), *first.shape), np.float64)
+    np.add(first, second, out=out[2])
+    np.multiply(left, right, out=out[3])
 
 
 def which_alarm(value: Floats, weight: Floats, run_length: float) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.sequential import BLOCK, CEILING, EQUAL, FRACTIONS, SMALLEST, grown, which_alarm
+from assay.stats.sequential import BLOCK, CEILING, EQUAL, FRACTIONS, SMALLEST, grown, grown_in_turn, which_alarm
 from assay.watch.beside import MANY, beside
 from assay.watch.slices import Slices
 from assay.watch.streams import Streams
@@ -26,8 +26,10 @@ Ints = NDArray[np.int64]
 
 RECENT = 200  # values: the recent mean that is shown forgets half of what is this old
 
-PIECE = 1024  # events moved on together: what they need stays within a processor's cache
+PIECE = 1024  # events whose parts are moved on together: what they need stays within a processor's cache
+WHOLE = 256  # the same of all traffic, which has the most streams: 260 of them, eight bets and 64 blocks are a MiB
 FADES = 0.5 ** (np.arange(PIECE + 1) / RECENT)
+FADED = np.concatenate(([0.0], np.cumsum(FADES)))  # what so many values are together
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,21 @@ class Detectors:
         only convicted beside others (e-BH), the last event of the batch.
         """
         clock = self.clock + np.cumsum(ticks)
-        pieces = [slice(start, start + PIECE) for start in range(0, len(x), PIECE)]
         crossed: dict[int, tuple[int, float]] = {}
         elsewhere: dict[int, tuple[int, float]] = {}
 
         def whole() -> None:
-            for piece in pieces:
-                self._move(self._kinds[0], x[piece], clock[piece], None, np.arange(len(x[piece])), crossed)
+            for start in range(0, len(x), WHOLE):
+                self._whole(x[start : start + WHOLE], clock[start : start + WHOLE], crossed)
 
         def parts() -> None:
-            for piece in pieces if len(self._kinds) > 1 else ():
+            for start in range(0, len(x) if len(self._kinds) > 1 else 0, PIECE):
+                piece = slice(start, start + PIECE)
                 number, position = self.slices.sorted_members(codes[piece])
                 for kind in self._kinds[1:]:
                     part = slice(*np.searchsorted(number, (kind.first, kind.first + kind.slices)))
                     if part.start < part.stop:
-                        self._move(kind, x[piece], clock[piece], number[part] - kind.first, position[part], elsewhere)
+                        self._parts(kind, x[piece], clock[piece], number[part] - kind.first, position[part], elsewhere)
 
         beside(whole, parts, len(x) >= MANY)  # they touch no stream in common
         crossed |= elsewhere
@@ -109,31 +111,42 @@ class Detectors:
         self.state[list(crossed)] = 0.0
         return sorted(alarms, key=lambda a: (a.clock, -a.strength))
 
-    def _move(
-        self, kind: _Kind, x: Floats, clock: Ints, number: Ints | None, position: Ints, crossed: dict[int, tuple[int, float]]
-    ) -> None:
-        """Move on the streams of the slices of one kind.
+    def _whole(self, x: Floats, clock: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Move on the streams of all traffic, which every event belongs to."""
+        kind = self._kinds[0]
+        streams, blocks = slice(kind.stream, kind.stream + len(kind.of)), -(-len(x) // BLOCK)
+        values, here = _known(x, kind)
+        factor, shift = self._scaled(kind, streams)
+        flat = np.zeros((blocks * BLOCK, len(kind.of)))
+        over = flat[: len(x)]
+        np.take(values, kind.of, axis=1, out=over, mode="clip")  # the mode that writes where it is told, without a copy
+        over *= factor
+        over += shift
+        if here is not None:
+            over *= here[:, kind.of]
+        fade = FADES[len(x) - 1 :: -1]
+        known = np.full(len(kind.of), FADED[len(x)]) if here is None else (fade @ here)[kind.of]
+        self._remember(kind, streams, (fade @ values)[kind.of], known, FADES[len(x)])
+        until = clock[np.minimum(np.arange(BLOCK, BLOCK * blocks + 1, BLOCK), len(x)) - 1]
+        ticks = np.diff(until, prepend=self.last[kind.first]).astype(np.float64)
+        path = grown_in_turn(flat.reshape(blocks, BLOCK, -1))
+        state = np.ascontiguousarray(self.state[streams].T)
+        with np.errstate(over="ignore"):  # what overflows is far above any threshold, and is cut below
+            for block, tick in zip(path, ticks.tolist(), strict=True):
+                block *= state + tick
+                state = block
+        self.state[streams] = np.minimum(state, CEILING).T
+        self.last[kind.first] = until[-1]
+        self._cross(kind, EQUAL @ path, until, np.arange(blocks + 1), np.zeros(1, np.int64), crossed)
 
-        `number` (m,) of the slice among them, None where there is but one; `position` (m,) of its events.
-        """
+    def _parts(self, kind: _Kind, x: Floats, clock: Ints, number: Ints, position: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Move on the streams of the slices of one kind; `number` (m,) of the slice among them, `position` (m,) of its events."""
         shape = (kind.slices, len(kind.of))
         streams = slice(kind.stream, kind.stream + shape[0] * shape[1])
-        values = x if len(kind.measure) == x.shape[1] else x[:, kind.measure]
-        here = ~np.isnan(values)
-        whole = bool(here.all())
-        if not whole:
-            values = np.where(here, values, 0.0)
-        bound = np.maximum(self.bound[streams].reshape(shape), SMALLEST)
-        # x / m - 1, or (1 - x) / m - 1 for streams that look down: a multiplication and an addition either way
-        factor, shift = np.where(kind.down, -1.0, 1.0) / bound, np.where(kind.down, 1.0, 0.0) / bound - 1.0
-        if number is None:
-            count = np.array([len(x)])
-            rank = position
-            number = np.zeros(len(x), np.int64)
-        else:
-            count = np.bincount(number, minlength=kind.slices)
-            rank = np.arange(len(number)) - (np.cumsum(count) - count)[number]
-        self._remember(streams, kind, values, here, whole, count, number, position, rank)
+        values, here = _known(x, kind)
+        count = np.bincount(number, minlength=kind.slices)
+        rank = np.arange(len(number)) - np.repeat(np.cumsum(count) - count, count)
+        self._recall(kind, streams, values, here, count, position, rank)
         # The slices with the most events come first: those that have a j-th block are then the first of them, and lie together.
         order = np.argsort(-count, kind="stable")
         place = np.empty_like(order)
@@ -141,39 +154,26 @@ class Detectors:
         blocks = -(-count[order] // BLOCK)
         live = (blocks[None, :] > np.arange(blocks[0])[:, None]).sum(axis=1)  # slices that have a j-th block
         edges = np.concatenate(([0], np.cumsum(live)))
-        slot = (edges[rank // BLOCK] + place[number]) * BLOCK + rank % BLOCK
-        n_blocks = int(edges[-1])
-        nothing = np.zeros((1, len(kind.measure)))
-        if kind.slices == 1 and len(position) == len(x):
-            flat = np.zeros((n_blocks * BLOCK, shape[1]))
-            some = flat[: len(x)]
-            np.take(values, kind.of, axis=1, out=some, mode="clip")  # the mode that writes where it is told, without a copy
-            some *= factor
-            some += shift
-            if not whole:
-                some *= here[:, kind.of]
-            over = flat.reshape(n_blocks, BLOCK, shape[1])
-        else:
-            source = np.full(n_blocks * BLOCK, len(x))  # the event in each slot; where there is none, a row of nothing
-            source[slot] = position
-            which = order[np.concatenate([np.arange(n) for n in live.tolist()])]
-            over = np.concatenate((values, nothing))[:, kind.of][source].reshape(n_blocks, BLOCK, shape[1])
-            over *= factor[which][:, None, :]
-            over += shift[which][:, None, :]
-            if whole:
-                over *= (source < len(x)).reshape(n_blocks, BLOCK, 1)
-            else:
-                over *= np.concatenate((here, nothing > 0))[:, kind.of][source].reshape(over.shape)
+        turn, n_blocks = rank // BLOCK, int(edges[-1])
+        block_of = edges[turn] + np.repeat(place, count)
+        factor, shift = self._scaled(kind, streams)
+        given = np.take(values[:, kind.of], position, axis=0)
+        given *= np.repeat(factor, count, axis=0)
+        given += np.repeat(shift, count, axis=0)
+        if here is not None:
+            given *= np.take(here[:, kind.of], position, axis=0)
+        over = np.zeros((n_blocks * BLOCK, shape[1]))
+        over[block_of * BLOCK + (rank - turn * BLOCK)] = given
         until = np.empty(n_blocks, np.int64)
-        until[slot // BLOCK] = clock[position]  # the last of a block is written last
-        path = grown(over)
+        until[block_of] = clock[position]  # the last of a block is written last
+        path = grown(over.reshape(n_blocks, BLOCK, shape[1]))
         state = np.ascontiguousarray(np.moveaxis(self.state[streams].reshape(*shape, -1)[order], 2, 0))
         last, seen = self.last[kind.first + order], int(live[0])
         # Ticks since the block before of the same slice, which lies as many places back as there were slices in that round.
         before = np.concatenate((last[:seen], until[np.arange(seen, n_blocks) - np.repeat(live[:-1], live[1:])]))
         ticks = (until - before).astype(np.float64)[:, None]
         now = state
-        with np.errstate(over="ignore"):  # what overflows is far above any threshold, and is cut below
+        with np.errstate(over="ignore"):
             for start, stop in pairwise(edges.tolist()):
                 block = path[:, start:stop]
                 block *= now[:, : stop - start] + ticks[start:stop]
@@ -183,46 +183,50 @@ class Detectors:
         np.minimum(state, CEILING, out=state)
         self.state[streams] = np.moveaxis(state, 0, 2)[place].reshape(-1, len(state))
         self.last[kind.first + order] = last
-        value = np.minimum((EQUAL @ path.reshape(len(path), -1)).reshape(n_blocks, shape[1]), CEILING)
-        self._cross(kind, value * self.streams.weight[streams][: shape[1]], until, edges, order, crossed)
+        self._cross(kind, (EQUAL @ path.reshape(len(path), -1)).reshape(n_blocks, shape[1]), until, edges, order, crossed)
 
-    def _cross(self, kind: _Kind, path: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
-        """Note the first crossing of each stream; `path` (blocks, measures)."""
+    def _scaled(self, kind: _Kind, streams: slice) -> tuple[Floats, Floats]:
+        """(slices, streams of one) what makes of x its excess x / m - 1, or (1 - x) / m - 1 for streams that look down: a multiplication
+        and an addition either way."""
+        bound = np.maximum(self.bound[streams].reshape(kind.slices, -1), SMALLEST)
+        return np.where(kind.down, -1.0, 1.0) / bound, np.where(kind.down, 1.0, 0.0) / bound - 1.0
+
+    def _cross(self, kind: _Kind, value: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Note the first crossing of each stream; `value` (blocks, streams of a slice)."""
+        path = np.minimum(value, CEILING) * self.streams.weight[kind.stream : kind.stream + len(kind.of)]
         for b, m in np.argwhere(path >= self.run_length).tolist():  # in the order of blocks
             j = int(np.searchsorted(edges, b, "right")) - 1
             stream = kind.stream + int(order[b - edges[j]]) * len(kind.of) + m
             crossed.setdefault(stream, (int(until[b]), float(path[b, m])))
 
-    def _remember(
-        self,
-        streams: slice,
-        kind: _Kind,
-        values: Floats,
-        here: NDArray[np.bool_],
-        whole: bool,
-        count: Ints,
-        number: Ints,
-        position: Ints,
-        rank: Ints,
+    def _recall(
+        self, kind: _Kind, streams: slice, values: Floats, here: NDArray[np.bool_] | None, count: Ints, position: Ints, rank: Ints
     ) -> None:
-        """Recent means: sums that fade, of each measure, from which those of streams that look down follow."""
-        fade = FADES[count[number] - 1 - rank]
+        """Recent means of the slices of one kind."""
+        fade = FADES[np.repeat(count, count) - 1 - rank]
         seen = count > 0
         starts = (np.cumsum(count) - count)[seen]
 
         def summed(of: Any) -> Floats:
             sums = np.zeros((kind.slices, len(kind.measure)))
-            if kind.slices == 1:
-                sums[0] = fade @ (of if len(position) == len(of) else of[position])
-            else:
-                sums[seen] = np.add.reduceat(of[position] * fade[:, None], starts)
-            return sums
+            sums[seen] = np.add.reduceat(np.take(of, position, axis=0) * fade[:, None], starts)
+            return sums[:, kind.of].ravel()
 
-        total = summed(values)[:, kind.of]
-        known = np.repeat(np.bincount(number, fade, kind.slices)[:, None], len(kind.of), axis=1) if whole else summed(here)[:, kind.of]
-        old = np.repeat(FADES[count], len(kind.of))
-        for held, new in ((self.total, np.where(kind.down, known - total, total)), (self.count, known)):
-            held[streams] = held[streams] * old + new.ravel()
+        known = np.repeat(FADED[count], len(kind.of)) if here is None else summed(here)
+        self._remember(kind, streams, summed(values), known, np.repeat(FADES[count], len(kind.of)))
+
+    def _remember(self, kind: _Kind, streams: slice, total: Floats, known: Floats, old: Any) -> None:
+        """Recent means: sums that fade, of each measure, from which those of streams that look down follow."""
+        down = np.tile(kind.down, kind.slices)
+        self.total[streams] = self.total[streams] * old + np.where(down, known - total, total)
+        self.count[streams] = self.count[streams] * old + known
+
+
+def _known(x: Floats, kind: _Kind) -> tuple[Floats, NDArray[np.bool_] | None]:
+    """(n, measures) of this kind, 0 where there is no value; and where there is one, None where there is one everywhere."""
+    values = x if len(kind.measure) == x.shape[1] else x[:, kind.measure]
+    missing = np.isnan(values)
+    return (np.where(missing, 0.0, values), ~missing) if missing.any() else (values, None)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class Number:
 
     def encode(self, values: Floats) -> Floats:
         """(n, 3) of (n,) values."""
-        out, missing = np.empty((len(values), 3)), np.isnan(values)
+        out, missing = np.empty((3, len(values))).T, np.isnan(values)  # each column along the memory
         some = bool(missing.any())
         known = np.where(missing, self.knots[0], values) if some else values
         below = self._below(known)
@@ -206,16 +206,26 @@ class Measures:
             parts.append(self.estimate.least(batch.confidence)[:, None])
         decisions = self.classes.encode(pa.array(batch.prediction, pa.string()))
         parts.append(decisions[:, [0, 2]] if len(self.classes.values) == 2 else decisions)
-        held: list[Floats] = [np.zeros((0, 0))] * len(self.features)
+        rest = np.concatenate(parts, axis=1).T
+        edges = np.cumsum([len(rest), *self._widths])
+        out = np.empty(
+            (int(edges[-1]), len(batch))
+        )  # a measure along the memory, and turned once: several times quicker than event by event
+        out[: len(rest)] = rest
 
         def some(start: int) -> None:
             for i in range(start, len(self.features), 2):
-                held[i] = _feature(self.features[i], batch.column(self.features[i].name))
+                out[edges[i] : edges[i + 1]] = _feature(self.features[i], batch.column(self.features[i].name)).T
 
         beside(lambda: some(0), lambda: some(1), len(batch) >= MANY and len(self.features) > 1)
-        out = np.concatenate((*parts, *held), axis=1)
-        out[[p is None for p in batch.prediction]] = np.nan
-        return out
+        if None in batch.prediction:
+            out[:, [p is None for p in batch.prediction]] = np.nan
+        return np.ascontiguousarray(out.T)
+
+    @cached_property
+    def _widths(self) -> list[int]:
+        """Measures of each feature."""
+        return [len(f.measures()) for f in self.features]
 
     def memories(self) -> dict[str, Memory]:
         """What features that repeat are to remember at the end of the trusted period."""
@@ -242,9 +252,8 @@ class Measures:
         if not memories:
             return
         here = np.array([p is not None for p in batch.prediction], bool)
-        column = x.shape[1] - sum(len(f.measures()) for f in self.features)
-        for feature in self.features:
-            width = len(feature.measures())
+        column = x.shape[1] - sum(self._widths)
+        for feature, width in zip(self.features, self._widths, strict=True):
             if isinstance(feature, Repeating):
                 name = feature.name
                 value = np.where(here, numbers(batch.column(name), name), np.nan)
