@@ -36,6 +36,7 @@ CEILING = 1e50  # S is held below this between steps, far above any threshold, f
 BLOCK = 4  # values of a stream that `grown` takes together: an alarm is at most three values late, and cost is a third
 FEW = 12  # streams up to which cumulative products are quicker than a step a value (measured)
 POWERS = FRACTIONS ** np.arange(1, BLOCK + 1)[:, None]
+PRODUCT = 4096  # columns of one product of matrices: within a processor's cache, and too few for BLAS to begin threads beside ours
 EQUAL = np.full(len(FRACTIONS), 1 / len(FRACTIONS))
 SPREADS = (0.5, 0.25, 0.125, 0.0625)  # standard deviations that `lower_bound` prepares for: half is the most there is in [0, 1]
 HALVINGS = 30  # of [0, 1] by bisection: 1e-9
@@ -104,9 +105,12 @@ def grown(over: Floats) -> Floats:
     """
     terms = np.empty((BLOCK, len(over), over.shape[2]))
     _symmetric(over, terms)
-    out = POWERS.T @ terms.reshape(BLOCK, -1)  # as one product, along the memory: a stack of small ones is slower for few streams
-    out += 1
-    return np.asarray(out.reshape(len(FRACTIONS), *terms.shape[1:]), np.float64)
+    flat, out = terms.reshape(BLOCK, -1), np.empty((len(FRACTIONS), terms[0].size))
+    for start in range(0, out.shape[1], PRODUCT):  # along the memory: a stack of small products is slower for few streams
+        some = out[:, start : start + PRODUCT]
+        np.matmul(POWERS.T, flat[:, start : start + PRODUCT], out=some)
+        some += 1
+    return out.reshape(len(FRACTIONS), *terms.shape[1:])
 
 
 def grown_in_turn(over: Floats) -> Floats:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.sequential import BLOCK, CEILING, EQUAL, FRACTIONS, SMALLEST, grown, grown_in_turn, which_alarm
+from assay.stats.sequential import BLOCK, CEILING, FRACTIONS, SMALLEST, grown, grown_in_turn, which_alarm
 from assay.watch.beside import MANY, beside
 from assay.watch.slices import Slices
 from assay.watch.streams import Streams
@@ -124,9 +124,9 @@ class Detectors:
         over += shift
         if here is not None:
             over *= here[:, kind.of]
-        fade = FADES[len(x) - 1 :: -1]
-        known = np.full(len(kind.of), FADED[len(x)]) if here is None else (fade @ here)[kind.of]
-        self._remember(kind, streams, (fade @ values)[kind.of], known, FADES[len(x)])
+        fade = FADES[len(x) - 1 :: -1, None]
+        known = np.full(len(kind.of), FADED[len(x)]) if here is None else (here * fade).sum(axis=0)[kind.of]
+        self._remember(kind, streams, (values * fade).sum(axis=0)[kind.of], known, FADES[len(x)])
         until = clock[np.minimum(np.arange(BLOCK, BLOCK * blocks + 1, BLOCK), len(x)) - 1]
         ticks = np.diff(until, prepend=self.last[kind.first]).astype(np.float64)
         path = grown_in_turn(flat.reshape(blocks, BLOCK, -1))
@@ -137,7 +137,7 @@ class Detectors:
                 state = block
         self.state[streams] = np.minimum(state, CEILING).T
         self.last[kind.first] = until[-1]
-        self._cross(kind, EQUAL @ path, until, np.arange(blocks + 1), np.zeros(1, np.int64), crossed)
+        self._cross(kind, path.sum(axis=1), until, np.arange(blocks + 1), np.zeros(1, np.int64), crossed)
 
     def _parts(self, kind: _Kind, x: Floats, clock: Ints, number: Ints, position: Ints, crossed: dict[int, tuple[int, float]]) -> None:
         """Move on the streams of the slices of one kind; `number` (m,) of the slice among them, `position` (m,) of its events."""
@@ -183,7 +183,7 @@ class Detectors:
         np.minimum(state, CEILING, out=state)
         self.state[streams] = np.moveaxis(state, 0, 2)[place].reshape(-1, len(state))
         self.last[kind.first + order] = last
-        self._cross(kind, (EQUAL @ path.reshape(len(path), -1)).reshape(n_blocks, shape[1]), until, edges, order, crossed)
+        self._cross(kind, path.sum(axis=0), until, edges, order, crossed)
 
     def _scaled(self, kind: _Kind, streams: slice) -> tuple[Floats, Floats]:
         """(slices, streams of one) what makes of x its excess x / m - 1, or (1 - x) / m - 1 for streams that look down: a multiplication
@@ -191,9 +191,9 @@ class Detectors:
         bound = np.maximum(self.bound[streams].reshape(kind.slices, -1), SMALLEST)
         return np.where(kind.down, -1.0, 1.0) / bound, np.where(kind.down, 1.0, 0.0) / bound - 1.0
 
-    def _cross(self, kind: _Kind, value: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
-        """Note the first crossing of each stream; `value` (blocks, streams of a slice)."""
-        path = np.minimum(value, CEILING) * self.streams.weight[kind.stream : kind.stream + len(kind.of)]
+    def _cross(self, kind: _Kind, total: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Note the first crossing of each stream; `total` (blocks, streams of a slice) over all bets, of which S is the mean."""
+        path = np.minimum(total / len(FRACTIONS), CEILING) * self.streams.weight[kind.stream : kind.stream + len(kind.of)]
         for b, m in np.argwhere(path >= self.run_length).tolist():  # in the order of blocks
             j = int(np.searchsorted(edges, b, "right")) - 1
             stream = kind.stream + int(order[b - edges[j]]) * len(kind.of) + m
