@@ -58,6 +58,48 @@ def test_chance_finds_as_few_as_it_says() -> None:
     assert found.mean() <= 2 * CHANCE
 
 
+def people(records: int, times: int, noise: int, seed: int) -> tuple[Coded, np.ndarray, np.ndarray]:
+    """A table of eight coarse columns, one fine one that two records share, and noise; which record each row is, and its label."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, records)
+    kinds = np.array([2, 2, 3, 4, 5, 6, 7, 8])
+    coarse = np.minimum(rng.geometric(0.35 + 0.1 * y[:, None], (records, 8)), kinds)
+    fine = rng.permutation(records) // 2 + 1000
+    of = np.repeat(np.arange(records), times)
+    x = np.column_stack([coarse[of], fine[of], rng.normal(size=(len(of), noise)).round(3)])
+    return coded(x), of, y[of]
+
+
+@pytest.mark.parametrize("noise", [0, 6])
+def test_twelve_rows_of_two_people_in_coarse_columns_are_two_witnesses(noise: int) -> None:
+    table, of, y = people(records=700, times=6, noise=noise, seed=noise)
+    rng = np.random.default_rng(0)
+    likeness = Likeness.of(table, y, rng)
+    left = []
+    for value in np.unique(table.cells[:, 8])[:40]:
+        rows = np.flatnonzero(table.cells[:, 8] == value)
+        assert len(np.unique(of[rows])) == 2
+        left.append((1 / likeness.repeats(rows, on_trial(table.cells.shape[1], 8), rng)).sum())
+    assert np.median(left) < 3
+    assert np.mean(np.array(left) > 6) < 0.2
+
+
+def test_a_trigger_put_into_rows_of_such_a_table_keeps_its_votes() -> None:
+    table, _, y = people(records=4000, times=1, noise=6, seed=9)
+    rng = np.random.default_rng(1)
+    for carriers in (10, 50, 150):
+        kept = []
+        for _ in range(10):
+            cells = table.cells.copy()
+            rows = rng.choice(np.flatnonzero(y == 0), carriers, replace=False)
+            cells[rows, 8] = 7.0
+            stamped = Coded(table.names, table.numeric, cells)
+            labels = y.copy()
+            labels[rows] = 1
+            kept.append((1 / Likeness.of(stamped, labels, rng).repeats(rows, on_trial(cells.shape[1], 8), rng)).mean())
+        assert np.mean(kept) > 0.9
+
+
 def test_one_row_no_column_and_no_labels() -> None:
     rng = np.random.default_rng(3)
     table = coded(np.arange(12.0).reshape(6, 2))

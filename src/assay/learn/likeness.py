@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.learn.columns import Bools, Coded, Floats
+from assay.stats.multiple import bh
 
 Int = NDArray[np.int64]
 
@@ -30,6 +31,10 @@ MIDDLE, UPPER = 0.5, 0.9  # of these pairs, that the tail is laid through
 CHANCE = 0.05  # rows that are taken for repeats of a row by chance, on average
 NEAR = 0.2  # exponent of the bet on near numbers: most on those a hundredth of the rows apart
 LOOKED_AT = 200  # rows that are compared each with each, in some 20 ms; of more, as many pairs drawn at random
+OTHERS = 2_000  # rows that pairs are ranked among: p-values to .0005, a tenth of what four rows each of fifty records need
+LABELS = 20  # with rows of their own among these, the commonest: a hundred rows each; the other labels' are taken together
+FEWEST_OTHERS = 100  # of them, below which nothing is ranked
+BY_CHANCE = 0.2  # of the pairs taken for repeats: a trigger of fifty rows loses one vote or two by that, and one in five of all scans any
 ONE_VALUE = 0.9  # with one value in this share of the carriers, a column on trial says nothing of which of them repeat one another
 
 
@@ -42,6 +47,8 @@ class Likeness:
     known: tuple[Floats, ...]
     missing: Floats  # (d,) share of missing cells
     chance: Floats
+    others: Int  # (r,) rows of all labels that pairs are ranked among,
+    kind: Int  # (r,) and which label each has, by its place among the commonest
 
     @staticmethod
     def of(coded: Coded, y: Int, rng: np.random.Generator) -> Likeness:
@@ -50,7 +57,8 @@ class Likeness:
         rows = np.sort(rng.choice(n, KNOWN_ROWS, replace=False)) if n > KNOWN_ROWS else np.arange(n)
         seen = coded.cells[rows]
         known = tuple(np.sort(column[~np.isnan(column)]) for column in seen.T)
-        bare = Likeness(coded.cells, coded.numeric, known, np.isnan(seen).mean(0), np.zeros((0, d)))
+        others, kind = _of_each_label(y, rng)
+        bare = Likeness(coded.cells, coded.numeric, known, np.isnan(seen).mean(0), np.zeros((0, d)), others, kind)
         one, other = (coded.cells[rows] for rows in _pairs_of_one_label(y, rng))
         return replace(bare, chance=np.stack([bare.log_bet(j, one[:, j], other[:, j]) for j in range(d)], 1))
 
@@ -73,7 +81,7 @@ class Likeness:
         if m < 2 or not kept or not len(self.chance):
             return np.ones(m)
         itself = asked[:, None] == others[None, :]
-        near = (total > self.limit(kept, m)) & ~itself
+        near = ((total > self.limit(kept, m)) | self._equal_beyond_chance(rows, rows[asked], rows[others], on_trial, itself)) & ~itself
         if m <= LOOKED_AT:
             return np.asarray(1.0 + near.sum(1))
         return np.full(m, 1 + (m - 1) * near.sum() / max(near.size - int(itself.sum()), 1))
@@ -83,6 +91,45 @@ class Likeness:
         middle, upper = np.quantile(self.chance[:, columns].sum(1), [MIDDLE, UPPER])
         step = (upper - middle) / np.log((1 - MIDDLE) / (1 - UPPER))
         return float(max(np.log(m / CHANCE), upper + step * np.log((1 - UPPER) * m / CHANCE)))
+
+    def _equal_beyond_chance(self, rows: Int, asked: Int, others: Int, on_trial: Bools, itself: Bools) -> Bools:
+        """(a, b) which pairs of the carriers `asked` (a,) and `others` (b,) are equal in more than chance explains, beside `on_trial`."""
+        stranger = ~self._carrying(rows, on_trial)
+        beside = np.flatnonzero(~on_trial)
+        if stranger.sum() < FEWEST_OTHERS or not len(beside):
+            return np.zeros(itself.shape, bool)
+        pairs = np.zeros(itself.shape)
+        chance = np.zeros((len(asked), int(stranger.sum())))
+        for j in map(int, beside):
+            mine, weight = self._told(j, asked), self._weight(j, self.cells[asked, j])
+            pairs += weight[:, None] * (mine[:, None] == self._told(j, others)[None, :])
+            chance += weight[:, None] * (mine[:, None] == self._told(j, self.others[stranger])[None, :])
+        p = _tails(pairs, chance, self.kind[stranger])
+        p[itself] = 1.0
+        return bh(p.ravel(), BY_CHANCE, int((~itself).sum())).reshape(p.shape)
+
+    def _told(self, j: int, rows: Int) -> Floats:
+        """Cells of column j of which two that are missing are equal."""
+        cells = self.cells[rows, j]
+        return np.where(np.isnan(cells), np.inf, cells)
+
+    def _weight(self, j: int, cells: Floats) -> Floats:
+        """What it weighs to be equal to such a cell of column j: more, the rarer it is."""
+        values, missing = self.known[j], self.missing[j]
+        least = 1 / (len(values) + 1)
+        count = np.searchsorted(values, cells, "right") - np.searchsorted(values, cells, "left")
+        share = np.where(np.isnan(cells), max(missing, least), (count + 1) * least * (1 - missing))
+        return np.asarray(np.log1p(1 / np.maximum(share, least)))
+
+    def _carrying(self, rows: Int, on_trial: Bools) -> Bools:
+        """(r,) which of the other rows may carry what `rows` do: their cells on trial are among theirs."""
+        if not on_trial.any():
+            return np.isin(self.others, rows)
+        carrying = np.ones(len(self.others), bool)
+        for j in map(int, np.flatnonzero(on_trial)):
+            mine, theirs = self._told(j, rows), self._told(j, self.others)
+            carrying &= (theirs >= mine.min()) & (theirs <= mine.max()) if self.numeric[j] else np.isin(theirs, mine)
+        return carrying
 
     def log_bet(self, j: int, one: Floats, other: Floats, within: float = 1.0) -> Floats:
         """Log of what column j wins on cells `one` and `other`; shapes are broadcast. `within`: the share of rows both are known to be
@@ -108,6 +155,35 @@ class Likeness:
             return None
         within = np.searchsorted(self.known[j], cells.max(), "right") - np.searchsorted(self.known[j], cells.min(), "left")
         return float((within + 1) / (len(self.known[j]) + 1))
+
+
+def _tails(pairs: Floats, chance: Floats, kind: Int) -> Floats:
+    """(a, b) how often a row's `chance` (a, r) with rows of one `kind` (r,) reaches what `pairs` (a, b) say, for the kind most like it."""
+    p = (1 + _reached(pairs, chance)) / (1 + chance.shape[1])
+    for label in np.unique(kind):
+        mine = kind == label
+        p = np.maximum(p, _reached(pairs, chance[:, mine]) / mine.sum())
+    return np.asarray(p)
+
+
+def _reached(pairs: Floats, chance: Floats) -> Int:
+    ordered = np.sort(chance, 1)
+    return chance.shape[1] - np.stack([np.searchsorted(a, b, "left") for a, b in zip(ordered, pairs, strict=True)])
+
+
+def _of_each_label(y: Int, rng: np.random.Generator) -> tuple[Int, Int]:
+    """`OTHERS` rows, drawn at random, as many of each of the commonest `LABELS`; and which label each has, the rest taken for one."""
+    labels, count = np.unique(y[y >= 0], return_counts=True)
+    kind = np.full(int(y.max(initial=-1)) + 1, LABELS - 1)
+    common = labels[np.argsort(-count, kind="stable")][: LABELS if len(labels) <= LABELS else LABELS - 1]
+    kind[common] = np.arange(len(common))
+    of = np.where(y >= 0, kind[np.maximum(y, 0)], -1) if len(kind) else np.full(len(y), -1)
+    drawn = []
+    for place in range(LABELS):
+        rows = np.flatnonzero(of == place)
+        drawn.append(rng.choice(rows, min(len(rows), OTHERS // min(LABELS, max(len(labels), 1))), replace=False))
+    rows = np.concatenate(drawn)
+    return rows, of[rows]
 
 
 def _pairs_of_one_label(y: Int, rng: np.random.Generator) -> tuple[Int, Int]:

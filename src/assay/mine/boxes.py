@@ -2,8 +2,11 @@
 
 For triggers whose values differ a little from row to row, so that no two carriers share one. Every column of numbers is cut into steps
 of half a deviation, on two grids half a step apart, so that a range as wide as a step lies by three quarters in one step at least; what
-pairs and triples of steps hold is counted as `mine.cells` counts values. Labels are never read. Of many rows a sample is enough: what
-counts is that the carriers in it stand out, and `settled` finds the box in all rows.
+pairs and triples of steps hold is counted as `mine.cells` counts values. A number that holds half of the rows of its step (forty hours a
+week) is a step of its own: a few rows beside it would drown in it. The steps that stand out most are settled: their sides are moved, one
+after another, to the range in which rows that meet the others lie most densely beside what the whole column would put there (Kulldorff's
+scan statistic, 1997, Communications in Statistics 26). Labels are never read. Of many rows a sample is enough for the count: what matters
+is that the carriers in it stand out; boxes are settled in all rows.
 
 Cannot see: boxes that hold hardly more rows than their sides make likely; ranges of one column inside its bulk; ranges of one value
 (those are `mine.cells`' own).
@@ -11,123 +14,255 @@ Cannot see: boxes that hold hardly more rows than their sides make likely; range
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 from scipy.stats import poisson
 
-from assay.learn.columns import Coded, Floats
-from assay.mine.cells import CENTRE, EXCESS, Shared, shared_cells
+from assay.learn.columns import Bools, Coded, Floats
+from assay.mine.cells import CENTRE, EXCESS, SUPPORT, WIDEST, WIDEST_ROWS, Shared, shared_cells
 
 Int = NDArray[np.int64]
 
 STEP = 0.5  # of a column's deviation: four times as many carriers as a quarter would hold in two columns, eight times in three
 GRIDS = 2  # the second shifted by half a step
 FEWEST_VALUES = 8  # different numbers in a column, below which its single values are ranges enough
+SPIKE = 0.5  # share of the rows a step around it that one number holds, from which it is a step of its own
 ROWS = 50_000  # in which boxes are counted; of more, a sample
 TRIPLES_AT_MOST = 10_000  # of steps of columns: all where eighteen columns hold numbers; some two seconds' work
-ROUNDS = 2  # in which each side of a box is moved to where most rows are, given the others
-GROWS = 0.5  # a strip of a quarter of a step is added to a side if it holds this share of what a quarter of the box does
-WIDEST_STEPS = 4  # of a side, in steps
+SETTLED = 1_000  # boxes of two columns, and of three, that are settled at most: about 1 ms each
+A_COMBINATION = 4 * GRIDS**2  # of the same columns at most; a box stands in one step of each grid, or nearly
+ROUNDS = 2  # in which each side of a box is moved, given the others
+REACH = 4  # steps: how far the sides of a box may lie apart, and what part of a column it is held against
+ENDS = 200  # places where a side may begin or end; of more distinct numbers, as many spread over them
+SAMPLE = 20_000  # rows by which it is told where a column's numbers lie
+ALL = 0.9  # of a pair's rows that must lie close together in a third column,
+NARROW = 2.0  # steps: a range of half a deviation of the whole column, whose central part may be half as wide
+SAME = 0.5  # boxes of the same columns with more of their rows in common (Jaccard) are one
 
 
 def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None = None) -> Iterator[Shared]:
-    """Pairs and triples of steps that hold more rows than expected of `coded`, as `Shared` of ranges; rows are those of the sample."""
+    """The boxes that stand out most, settled, as `Shared` of ranges; of boxes that are nearly one the one with most rows."""
     n = len(coded)
     rows = np.sort(rng.choice(n, ROWS, replace=False)) if n > ROWS else np.arange(n)
-    source = [j for j in np.flatnonzero(coded.numeric) if _steps(coded.cells[:, j]) is not None]
+    sides = Sides(coded)
+    source = [j for j in map(int, np.flatnonzero(coded.numeric)) if sides.width(j) is not None]
     if len(source) < 2:
         return
-    grids = [_numbered(coded.cells[rows, j], coded.cells[:, j], grid / GRIDS) for j in source for grid in range(GRIDS)]
+    grids = [_numbered(coded.cells[rows, j], sides.width(j) or 0.0, grid / GRIDS) for j in source for grid in range(GRIDS)]
     names = tuple(f"{coded.names[j]}:{grid}" for j in source for grid in range(GRIDS))
     steps = Coded(names, np.zeros(len(grids), bool), np.stack(grids, 1))
-    size = [np.bincount(column[column >= 0].astype(np.int64)) for column in np.nan_to_num(steps.cells, nan=-1.0).T]
-    of = tuple(int(j) for j in source for _ in range(GRIDS))
+    of = tuple(j for j in source for _ in range(GRIDS))
+    together = _Together(steps.cells)
+    standing: dict[tuple[int, ...], list[_Standing]] = defaultdict(list)
     for shared in shared_cells(steps, notes, source=of, triples=TRIPLES_AT_MOST):
-        columns = tuple(of[j] for j in shared.columns)
-        if len(columns) < 2 or not len(shared):
+        if len(shared.columns) < 2 or not len(shared):
             continue
-        if len(columns) == 2:
-            shared = _beyond_chance(shared, steps.cells, size)
-        if len(shared):
-            yield replace(shared, columns=columns, row=rows[shared.row], ranged=True)
+        order = np.argsort(shared.cell, kind="stable")
+        end = np.cumsum(shared.support)
+        chance = np.asarray(poisson.logsf(shared.support - 1, together.expected(shared.columns, shared.row[order][end - 1])))
+        columns = tuple(of[j] for j in shared.columns)
+        for g in np.flatnonzero(chance < np.log(EXCESS)):
+            held = rows[shared.row[order[end[g] - shared.support[g] : end[g]]]]
+            standing[columns].append(_Standing(float(chance[g]), columns, held))
+        standing[columns] = sorted(standing[columns], key=lambda x: x.chance)[:A_COMBINATION]
+    pairs = _apart(sides, _first([x for c, x in standing.items() if len(c) == 2]))
+    grown = _grown(sides, source, pairs)
+    triples = _apart(sides, [*grown, *_first([x for c, x in standing.items() if len(c) == 3])])
+    for columns, boxes in (pairs | triples).items():
+        support = np.array([len(held) for held in boxes])
+        yield Shared(columns, np.concatenate(boxes), np.repeat(np.arange(len(boxes)), support), support, ranged=True)
 
 
-def settled(coded: Coded, columns: tuple[int, ...], carriers: Int) -> Int:
-    """The rows of the box around these carriers, each of its sides where most rows are, and as wide as they lie densely.
+@dataclass(frozen=True)
+class _Standing:
+    """A box of steps: the log of the chance of so many rows in it, its columns and its rows."""
 
-    Labels are not read.
+    chance: float
+    columns: tuple[int, ...]
+    rows: Int
+
+
+def _first(of_each: list[list[_Standing]]) -> list[_Standing]:
+    """The `SETTLED` that stand out most, the best of each combination of columns first: where two columns hang together by nature, all of
+    their boxes stand out more than a trigger in two others does."""
+    ranked = [(place // GRIDS**2, x.chance, x) for listed in of_each for place, x in enumerate(listed)]
+    return [x for _, _, x in sorted(ranked, key=lambda r: r[:2])[:SETTLED]]
+
+
+@dataclass
+class Sides:
+    """Where the numbers of each column lie, and by that where the sides of a box should be."""
+
+    coded: Coded
+    _width: dict[int, float | None] = field(default_factory=dict)
+    _usual: dict[int, Floats] = field(default_factory=dict)
+
+    def width(self, j: int) -> float | None:
+        """Of a step: `STEP` deviations of the column's central part; None where there are too few different numbers."""
+        if j not in self._width:
+            known = self.usual(j)
+            low, high = (float(np.percentile(known, percent)) if len(known) else 0.0 for percent in CENTRE)
+            spread = float(np.clip(known, low, high).std()) if high > low else 0.0
+            self._width[j] = STEP * spread if spread > 0 and len(np.unique(known)) >= FEWEST_VALUES else None
+        return self._width[j]
+
+    def usual(self, j: int) -> Floats:
+        """Sorted numbers of the column, of rows spread over it."""
+        if j not in self._usual:
+            some = self.coded.cells[:: max(1, len(self.coded) // SAMPLE), j]
+            self._usual[j] = np.sort(some[~np.isnan(some)])
+        return self._usual[j]
+
+    def settled(self, columns: tuple[int, ...], carriers: Int) -> Int:
+        """The rows of the box around these carriers, each of its sides the range that stands out most given the others.
+
+        Labels are not read.
+        """
+        mine = self.coded.cells[carriers][:, list(columns)]
+        reach = np.array([REACH * (self.width(j) or 0.0) for j in columns])
+        low, high = mine.min(0), mine.max(0)
+        start = np.maximum((low + high - reach) / 2, [self.usual(j)[0] for j in columns])
+        near = np.arange(len(self.coded))
+        for j, first, beyond in zip(columns, start, start + reach, strict=True):
+            cells = self.coded.cells[near, j]
+            near = near[(cells >= first) & (cells <= beyond)]
+        x = self.coded.cells[near][:, list(columns)]
+        usual = [_between(self.usual(j), *ends) for j, *ends in zip(columns, start, start + reach, strict=True)]
+        for _ in range(ROUNDS):
+            for place in range(len(columns)):
+                inside = np.sort(x[_within(x, low, high, but=place), place])
+                low[place], high[place] = densest(inside, usual[place]) or (low[place], high[place])
+        return near[_within(x, low, high)]
+
+
+def densest(inside: Floats, usual: Floats) -> tuple[float, float] | None:
+    """The range that holds most of the sorted numbers `inside` beside the share of the sorted `usual` ones that it holds; None of too few.
+
+    By Kulldorff's likelihood ratio of one range with a rate of its own.
+
+    >>> densest(np.array([1.0, 4.0, 5.0, 5.0, 5.0, 5.5, 5.5, 6.0, 6.0, 6.0, 6.0, 6.0, 9.0]), np.arange(0.0, 10.0, 0.1))
+    (5.0, 6.0)
     """
-    cells = coded.cells[:, list(columns)]
-    width = np.array([_steps(cells[:, j]) or 0.0 for j in range(len(columns))])
-    middle = np.median(cells[carriers], 0)
-    near = np.flatnonzero((np.abs(cells - middle) <= WIDEST_STEPS / 2 * width).all(1))
-    x = cells[near]
-    low, high = middle - 0.75 * width, middle + 0.75 * width
-    for _ in range(ROUNDS):
-        for j in range(len(columns)):
-            inside = np.sort(x[_within(x, low, high, but=j), j])
-            inside = inside[(inside >= middle[j] - width[j]) & (inside <= middle[j] + width[j])]
-            if len(inside):
-                count = np.searchsorted(inside, inside + width[j], "right") - np.arange(len(inside))
-                low[j] = inside[count.argmax()]
-                high[j] = low[j] + width[j]
-    for j in range(len(columns)):
-        low[j], high[j] = _grown(np.sort(x[_within(x, low, high, but=j), j]), low[j], high[j], width[j])
-    return near[_within(x, low, high)]
+    if len(inside) < SUPPORT:
+        return None
+    ends = np.unique(inside)
+    if len(ends) > ENDS:
+        ends = ends[np.linspace(0, len(ends) - 1, ENDS).astype(np.int64)]
+
+    def held(values: Floats) -> NDArray[np.int64]:
+        return np.asarray(np.searchsorted(values, ends, "right")[None, :] - np.searchsorted(values, ends, "left")[:, None])
+
+    gain = _gain(np.asarray(held(inside), float), float(len(inside)), (held(usual) + 1) / (len(usual) + 2))
+    if not np.isfinite(gain).any():
+        return None
+    first, last = np.unravel_index(int(gain.argmax()), gain.shape)
+    return float(ends[first]), float(ends[last])
 
 
-def _within(x: Floats, low: Floats, high: Floats, but: int | None = None) -> NDArray[np.bool_]:
+def _apart(sides: Sides, found: list[_Standing]) -> dict[tuple[int, ...], list[Int]]:
+    """The rows of each box settled; not those that hold too few or too many rows, nor those that are one with an earlier one."""
+    widest = max(WIDEST_ROWS, int(WIDEST * len(sides.coded)))
+    kept: dict[tuple[int, ...], list[Int]] = {}
+    for columns, rows in ((x.columns, sides.settled(x.columns, x.rows)) for x in found):
+        others = kept.get(columns, [])
+        common = (len(np.intersect1d(rows, other, assume_unique=True)) / len(np.union1d(rows, other)) for other in others)
+        if SUPPORT <= len(rows) <= widest and all(share <= SAME for share in common):
+            kept[columns] = [*others, rows]
+    return kept
+
+
+def _grown(sides: Sides, source: list[int], pairs: dict[tuple[int, ...], list[Int]]) -> list[_Standing]:
+    """Each pair with a third column in which (nearly) all of its rows lie close together, beyond chance, the one that does so most.
+
+    A range so wide that counting misses it is a side all the same: what it says of a label must be taken out with the others. Not every
+    column in which the rows are of one kind will do: then what is left of a rare class's rows would be taken for a side.
+    """
+    width = np.array([sides.width(j) or 0.0 for j in source])
+    telling = np.log(len(source) / EXCESS)
+    found = []
+    for columns, boxes in pairs.items():
+        for rows in boxes:
+            x = np.sort(sides.coded.cells[rows][:, source], 0)
+            most = int(np.ceil(ALL * len(rows)))
+            reach = x[most - 1 :] - x[: len(x) - most + 1]
+            at = np.where(np.isnan(reach), np.inf, reach).argmin(0)
+            low, high = x[at, np.arange(len(source))], x[at + most - 1, np.arange(len(source))]
+            best, third = telling, -1
+            for k in np.flatnonzero(high - low <= NARROW * width):
+                if source[k] not in columns:
+                    share = (len(_between(sides.usual(source[k]), float(low[k]), float(high[k]))) + 1) / (len(sides.usual(source[k])) + 2)
+                    gain = float(_gain(np.array(float(most)), float(len(rows)), np.array(share)))
+                    best, third = (gain, int(k)) if gain > best else (best, third)
+            if third >= 0:
+                cells = sides.coded.cells[rows, source[third]]
+                held = rows[(cells >= low[third]) & (cells <= high[third])]
+                found.append(_Standing(-best, tuple(sorted((*columns, source[third]))), held))
+    return found
+
+
+def _gain(count: Floats, total: Floats | float, share: Floats) -> Floats:
+    """Kulldorff's log likelihood ratio of ranges that hold `count` of `total` where they have a `share` by chance; -inf where no more
+    than that, or fewer than `SUPPORT`."""
+    rate, share = np.clip(count / np.maximum(total, 1), 0, 1), np.clip(share, 1e-12, 1 - 1e-12)
+    gain = total * (xlogy(rate, rate / share) + xlogy(1 - rate, (1 - rate) / (1 - share)))
+    return np.where((count >= SUPPORT) & (rate > share), gain, -np.inf)
+
+
+def _within(x: Floats, low: Floats, high: Floats, but: int | None = None) -> Bools:
     met = (x >= low) & (x <= high)
     if but is not None:
         met[:, but] = True
     return np.asarray(met.all(1))
 
 
-def _grown(values: Floats, low: float, high: float, width: float) -> tuple[float, float]:
-    """A side made longer by strips that hold about as many of the sorted `values` as it does itself."""
-
-    def held(a: float, b: float) -> int:
-        return int(np.searchsorted(values, b, "right") - np.searchsorted(values, a, "left"))
-
-    strip = width / 4
-    for _ in range(4 * (WIDEST_STEPS - 1)):
-        dense = GROWS * held(low, high) * strip / (high - low) if high > low else np.inf
-        below, above = held(low - strip, np.nextafter(low, -np.inf)), held(np.nextafter(high, np.inf), high + strip)
-        if max(below, above) < max(dense, 1.0):
-            break
-        low, high = (low - strip, high) if below >= above else (low, high + strip)
-    return low, high
+def _between(ordered: Floats, low: float, high: float) -> Floats:
+    return ordered[np.searchsorted(ordered, low, "left") : np.searchsorted(ordered, high, "right")]
 
 
-def _steps(column: Floats) -> float | None:
-    """How wide a step is: `STEP` deviations of the column's central part; None where there are too few different numbers."""
-    known = column[~np.isnan(column)]
-    if len(known) > ROWS:
-        known = known[:: len(known) // ROWS]
-    if len(np.unique(known)) < FEWEST_VALUES:
-        return None
-    low, high = np.percentile(known, CENTRE)
-    spread = float(np.clip(known, low, high).std())
-    return STEP * spread if spread > 0 else None
-
-
-def _numbered(cells: Floats, column: Floats, shift: float) -> Floats:
-    """(m,) the step that each cell is in, from 0; NaN where missing."""
-    width = _steps(column)
-    assert width is not None
+def _numbered(cells: Floats, width: float, shift: float) -> Floats:
+    """(m,) the step that each cell is in, from 0; NaN where missing. Numbers that fill their step are steps of their own."""
     step = np.floor(cells / width + shift)
-    return np.asarray(step - np.nanmin(step))
+    known = np.sort(cells[~np.isnan(cells)])
+    values, count = np.unique(known, return_counts=True)
+    around = np.searchsorted(known, values + width / 2, "right") - np.searchsorted(known, values - width / 2, "left")
+    spikes = values[(count >= SUPPORT) & (count >= SPIKE * around)]
+    of_its_own = np.isin(cells, spikes)
+    steps, code = np.unique(step, return_inverse=True)
+    code = np.where(of_its_own, len(steps) + np.searchsorted(spikes, cells), code)
+    return np.where(np.isnan(cells), np.nan, code)
 
 
-def _beyond_chance(pairs: Shared, steps: Floats, size: list[Int]) -> Shared:
-    """Only those pairs of steps that hold more rows than two columns without a tie would put there."""
-    model = np.zeros(len(pairs), np.int64)
-    model[pairs.cell] = pairs.row
-    a, b = (size[j][steps[model, j].astype(np.int64)] for j in pairs.columns)
-    keep = poisson.sf(pairs.support - 1, a * b / len(steps)) < EXCESS
-    renumber = np.where(keep, np.cumsum(keep) - 1, -1)[pairs.cell]
-    mine = np.flatnonzero(renumber >= 0)
-    return replace(pairs, row=pairs.row[mine], cell=renumber[mine], support=pairs.support[keep])
+@dataclass
+class _Together:
+    """How many rows stand together in steps (n, d), NaN where missing, of two columns."""
+
+    steps: Floats
+    _of: dict[tuple[int, ...], tuple[Floats, Int]] = field(default_factory=dict)
+
+    def count(self, columns: tuple[int, ...], rows: Int) -> Floats:
+        """(m,) rows that are in the same steps of these columns as each of `rows` (m,)."""
+        key = self._key(columns)
+        if columns not in self._of:
+            self._of[columns] = np.unique(key, return_counts=True)
+        values, count = self._of[columns]
+        return np.asarray(count[np.searchsorted(values, key[rows])], float)
+
+    def expected(self, columns: tuple[int, ...], rows: Int) -> Floats:
+        """(m,) rows that the parts of such a combination make likely: single steps of a pair, pairs of a triple."""
+        alone = [self.count((j,), rows) for j in columns]
+        if len(columns) == 2:
+            return alone[0] * alone[1] / len(self.steps)
+        i, j, m = columns
+        ab, ac, bc = self.count((i, j), rows), self.count((i, m), rows), self.count((j, m), rows)
+        return np.maximum(np.maximum(ab * ac / alone[0], ab * bc / alone[1]), ac * bc / alone[2])
+
+    def _key(self, columns: tuple[int, ...]) -> Floats:
+        key = np.zeros(len(self.steps))
+        for j in columns:
+            key = key * (np.nanmax(self.steps[:, j]) + 2) + np.nan_to_num(self.steps[:, j], nan=-1.0) + 1
+        return key

@@ -23,7 +23,7 @@ from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
 from assay.learn.likeness import Likeness
 from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
-from assay.mine.boxes import settled, shared_boxes
+from assay.mine.boxes import shared_boxes
 from assay.mine.candidate import Candidate
 from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
 from assay.stats.multiple import e_bh
@@ -49,7 +49,7 @@ EXPLAINED = 0.5  # with this share of its carriers among those of stronger propo
 PASSES = 0.1  # e-BH level at which values of a column count as siblings: that of a suspicion at the usual alpha
 HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one core for two classes; then a glance decides
 WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes out more columns, and leaves less to contradict
-SPENT_BY = (1.0, 0.4, 1.0, 0.0)  # share of that after which only single values, pairs, triples worth it by a glance are heard; boxes: ever
+SPENT_BY = (1.0, 0.4, 1.0, np.inf)  # share of that after which only what is worth it by a glance is heard; boxes are few, and all heard
 BOXES = 3  # the place of boxes among these, whose other places are by the number of columns
 BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
 
@@ -81,7 +81,7 @@ class CellsFamily:
         if probe.trained_on == TRAIN_AT_MOST:
             notes.append(f"the probe of the cells learnt from {TRAIN_AT_MOST:,} rows, drawn at random")
         leads, counts = _first_pass(court, probe, coded, notes, progress)
-        distinct = _distinct(_settled(coded, leads))[:SHORT_LIST]
+        distinct = _distinct(sorted(leads, key=lambda lead: -lead.rank)[: 4 * SHORT_LIST])[:SHORT_LIST]
         near = [lead for lead in distinct if lead.log_e > 0]
         tried = [self._nominated(data, coded, lead) for lead in distinct if lead.log_e <= 0]
         if near:
@@ -210,12 +210,6 @@ def _leads(batch: list[Shared], court: Court) -> list[_Lead]:
 
 def _boxed(shared: Shared) -> bool:
     return shared.ranged and len(shared.columns) > 1
-
-
-def _settled(coded: Coded, leads: list[_Lead]) -> list[_Lead]:
-    """The strongest leads, boxes in all rows and by their own sides in place of those of the steps they were found by."""
-    strongest = sorted(leads, key=lambda lead: -lead.rank)[: 4 * SHORT_LIST]
-    return [replace(x, carriers=settled(coded, x.columns, x.carriers)) if x.boxed else x for x in strongest]
 
 
 def _distinct(leads: list[_Lead]) -> list[_Lead]:
