@@ -21,6 +21,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from assay.engine.base import current
 from assay.learn.corpus import BREAK, Corpus
+from assay.learn.threads import spread
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -118,7 +119,7 @@ def fit_text_probe(
             cuts.append((fold, number, train, int(rng.integers(2**31))))
     engine = current()
     seen = engine.put(_Seen(features, letters, corpus.word, corpus.document, one, two, scale / repeats, y, k))
-    said = engine.map(_judged, ((seen, fold, number, train, seed) for fold, number, train, seed in cuts))
+    said = spread(_judged, ((seen, fold, number, train, seed) for fold, number, train, seed in cuts))
     for (fold, number, _, _), (here, one_by_one, in_pairs, bias) in zip(cuts, said, strict=True):
         single[here] += one_by_one
         double[here] += in_pairs

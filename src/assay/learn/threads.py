@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from threadpoolctl import ThreadpoolController, threadpool_limits  # type: ignore[import-untyped]
 
 from assay.engine.base import current
+from assay.engine.local import LOCAL
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,7 +57,7 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 
 def spread(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[R]:
-    """`work(*call)` of each, in order: by the workers of the engine in use, or, where that is this process, by its threads.
+    """`work(*call)` of each, in order: by the engine in use, or, where that is this process and nothing is kept, by its threads.
 
     As with any engine, `work` stands at the top of a module, and arguments may be handles of what was placed.
 
@@ -64,7 +65,7 @@ def spread(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[R]:
     [8, 9]
     """
     engine = current()
-    if engine.remote:
+    if engine is not LOCAL:
         return list(engine.map(work, calls))
     return in_parallel(lambda call: engine.result(engine.submit(work, *call)), calls)
 

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.engine.base import current, spans
+from assay.engine.local import LOCAL
+from assay.learn.threads import spread
 from assay.screen.copies import join_pairs
 
 Int = NDArray[np.int64]
@@ -67,8 +69,11 @@ def rng_multipliers(rng: np.random.Generator) -> UInt64:
 
 def _in_blocks(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
     """`min_hashes`, block by block; each text is hashed for itself, so that blocks change nothing."""
-    calls = ((pa.concat_arrays([texts.slice(start, stop - start)]), hashes, multipliers) for start, stop in spans(len(texts), BLOCK))
-    parts = list(current().map(min_hashes, calls))
+    cut = (texts.slice(start, stop - start) for start, stop in spans(len(texts), BLOCK))
+    if current() is not LOCAL:
+        cut = (pa.concat_arrays([part]) for part in cut)  # a slice that travels takes the whole along
+    calls = ((part, hashes, multipliers) for part in cut)
+    parts = spread(min_hashes, calls)
     if not parts:
         return min_hashes(texts, hashes, multipliers)
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

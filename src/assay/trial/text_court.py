@@ -17,6 +17,7 @@ from assay.trial.family import Tried
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 SHORT_LIST = 60  # candidates that are tried again with a probe refitted without their carriers
 WORTH_TRYING = np.log(20.0)  # log e-value of the first pass, of surprise, from which a candidate may be short-listed
@@ -136,14 +137,10 @@ class Court:
         wrong = y != p.argmax(1)
         ratio = np.log(np.where(wrong, PURITY / (1 - p.max(1)) + 1 - PURITY, 1 - PURITY))
         untargeted = np.bincount(gram, vote * ratio, minlength=size)
-        bets = vote[:, None] * log_bets(self._ranks(shared, y, p))
-        both = np.full((size, k), -np.inf)
-        for t in range(k):
-            mine = y == t
-            lean = log_mixture(np.stack([np.bincount(gram[mine], b, minlength=size) for b in bets[mine].T], 1))
-            both[:, t] = np.where(targeted[:, t] > 0, np.minimum(targeted[:, t], lean), -np.inf)
-        lean = log_mixture(np.stack([np.bincount(gram, b, minlength=size) for b in bets.T], 1))
-        any_wrong = np.where(untargeted > 0, np.minimum(untargeted, lean), -np.inf)
+        worth = (targeted > 0).any(1) | (untargeted > 0)  # of the others contradiction changes nothing: they convict nobody
+        both, any_wrong = self._contradicted(shared, gram, vote, y, p, worth)
+        both = np.where(targeted > 0, np.minimum(targeted, both), -np.inf)
+        any_wrong = np.where(untargeted > 0, np.minimum(untargeted, any_wrong), -np.inf)
         speaks = np.maximum(targeted.max(1), untargeted)
         convicts = np.maximum(both.max(1), any_wrong)
         pick = np.flatnonzero(convicts > 0)
@@ -159,6 +156,23 @@ class Court:
                 Lead(shared, int(g), document[gram == g], target if aimed else None, log_e, float(speaks[g]), float(log_weight[g]))
             )
         return leads
+
+    def _contradicted(self, shared: Shared, gram: Int, vote: Floats, y: Int, p: Floats, worth: Bools) -> tuple[Floats, Floats]:
+        """(phrases, k) by carriers of each label, and (phrases,) by all: log e of contradiction where it is `worth` it, else -inf."""
+        some = worth[gram]
+        gram, vote, y, p = gram[some], vote[some], y[some], p[some]
+        place = np.cumsum(worth) - 1
+        bets, count = vote[:, None] * log_bets(self._ranks(shared, y, p)), int(worth.sum())
+
+        def summed(rows: Int | slice) -> Floats:
+            return log_mixture(np.stack([np.bincount(place[gram[rows]], b, minlength=count) for b in bets[rows].T], 1))
+
+        both, whole = np.full((len(worth), self.probe.k), -np.inf), np.full(len(worth), -np.inf)
+        if count:
+            for t in range(self.probe.k):
+                both[worth, t] = summed(np.flatnonzero(y == t))
+            whole[worth] = summed(slice(None))
+        return both, whole
 
     def _ranks(self, shared: Shared, y: Int, p: Floats) -> Floats:
         """(m,) where each carrier's support for its own label stands among the rows of that label, in (0, 1]."""
