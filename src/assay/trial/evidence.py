@@ -31,6 +31,7 @@ Int = NDArray[np.int64]
 PURITY = 0.95  # the share of carriers that an attacker's target takes, in the alternative of surprise
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
 STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
+MISTAKEN = 0.1  # of other labels' rows that may be this label's, wrongly labelled: 5 % wrong labels, of two the one twice the other
 ALIKE = 0.5  # share of carriers above that quantile from which they are no strangers: poison taken from other labels has about 0.1
 ACQUIT = 3.0  # a carrier is left alone if it is this many times likelier a natural one than a planted one
 BINS = 10  # of support, in which the likelihoods of natural and planted carriers are counted
@@ -139,14 +140,23 @@ def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats], other
 
     Where a probe is very sure, a natural artefact's carriers may stand low among their label's rows and still plainly belong to it.
     `strangers(t)` (c,) is the support for t of the rows that are not labelled t, as they are; `others` as in `judge`. Below the base rate
-    the content speaks against the label, wherever a very sure probe puts the rows of other labels.
+    the content speaks against the label, wherever a very sure probe puts the rows of other labels. Those of them that support this label
+    more than half of its own rows do are taken for its own, wrongly labelled, up to `MISTAKEN` of them.
     """
     above = 0.0
     for label in np.unique(y):
-        mine, other = p[y == label, label], strangers(int(label))
-        base = len(others(int(label))) / max(len(others(int(label))) + len(other), 1)
-        above += float((mine > max(np.quantile(other, STRANGE), base)).sum()) if len(other) else 0.0
+        mine, other, alike = p[y == label, label], strangers(int(label)), others(int(label))
+        base = len(alike) / max(len(alike) + len(other), 1)
+        if len(other):
+            above += float((mine > max(_strange(np.sort(other), alike), base)).sum())
     return above / max(len(y), 1)
+
+
+def _strange(strangers: Floats, ordinary: Floats) -> float:
+    """The support that nine in ten `strangers` (c,), ascending, stay below, without those that may belong to the `ordinary` (b,)."""
+    count = len(strangers)
+    like = count - int(np.searchsorted(strangers, np.median(ordinary), side="right")) if len(ordinary) else 0
+    return float(np.quantile(strangers[: count - min(like, int(MISTAKEN * count))], STRANGE))
 
 
 def accused(p: Floats, y: Int, target: int, others: Floats, strangers: Floats) -> NDArray[np.bool_]:
