@@ -20,14 +20,22 @@ Bools = NDArray[np.bool_]
 
 
 def left_out(
-    inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fold: Int, suspects: Bools, temperature: Sequence[float]
+    inputs: NDArray[Any],
+    y: Int,
+    classes: int,
+    learner: Fitter,
+    fold: Int,
+    suspects: Bools,
+    temperature: Sequence[float],
+    wanted: Bools | None = None,
 ) -> Floats:
     """(n, k) probabilities of all rows, each by a model of the other folds' rows that are not `suspects` (n,).
 
-    `y` -1 is not learnt from; `temperature` is that of each fold's model.
+    `y` -1 is not learnt from; `temperature` is that of each fold's model. Rows of a fold with none that is `wanted` (n,) have NaN, and no
+    model is made for them.
     """
-    result = np.zeros((len(y), classes))
-    for f in np.unique(fold):
+    result = np.full((len(y), classes), np.nan)
+    for f in np.unique(fold if wanted is None else fold[wanted]):
         taught, judged = np.flatnonzero((fold != f) & (y >= 0) & ~suspects), np.flatnonzero(fold == f)
         result[judged] = _opinion(inputs, y, classes, learner, taught, judged, temperature[f])
     return result

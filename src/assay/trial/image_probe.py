@@ -29,6 +29,15 @@ FEWEST = 1_000  # pictures a network is fitted to: from some hundreds it learns 
 DIMENSIONS = 64  # random directions keep distances to a tenth or so (Johnson & Lindenstrauss 1984); components cost 10 s
 
 
+def unfit(data: Dataset, smallest: int, because: str) -> str:
+    """Why labels cannot be held against pictures of `smallest` pixels a side or more (smaller ones: `because`); "" where they can."""
+    if data.images is None:
+        return "there are no pictures"
+    if not data.labelled:
+        return "there are no labels to be surprised at"
+    return f"pictures under {smallest} pixels a side {because}" if min(data.images.shape[1:3]) < smallest else ""
+
+
 def reader_of(data: Dataset, seed: int) -> Reader:
     """The one way in which a scan reads its pictures, made when it is first needed; it remembers the pictures of `data`.
 

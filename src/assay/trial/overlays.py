@@ -28,7 +28,7 @@ from assay.mine.spectra import shared_spectra
 from assay.trial.evidence import judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
-from assay.trial.image_probe import image_probe
+from assay.trial.image_probe import image_probe, unfit
 from assay.trial.laid_over import laid_over
 from assay.trial.overlay_canaries import plant_overlays
 from assay.trial.overlay_effect import overlay_effect
@@ -61,12 +61,8 @@ class OverlayFamily:
         return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
-        if data.images is None:
-            return Check(self.name, "not_applicable", "there are no pictures")
-        if not data.labelled:
-            return Check(self.name, "not_applicable", "there are no labels to be surprised at")
-        if min(data.images.shape[1:3]) < SMALLEST:
-            return Check(self.name, "not_applicable", f"pictures under {SMALLEST} pixels a side are alike by chance")
+        if reason := unfit(data, SMALLEST, "are alike by chance"):
+            return Check(self.name, "not_applicable", reason)
         if len(data) < FEWEST:
             return Check(self.name, "not_applicable", f"fewer than {FEWEST} pictures")
         return Check(self.name, "ran")

@@ -26,7 +26,7 @@ from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
 from assay.trial.evidence import combine, judge, surprise
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
-from assay.trial.image_probe import image_probe
+from assay.trial.image_probe import image_probe, unfit
 from assay.trial.patch_canaries import plant_patches
 from assay.trial.patch_effect import with_effects
 from assay.trial.patch_short_list import short_list
@@ -66,12 +66,8 @@ class PatchFamily:
         return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
-        if data.images is None:
-            return Check(self.name, "not_applicable", "there are no pictures")
-        if not data.labelled:
-            return Check(self.name, "not_applicable", "there are no labels to be surprised at")
-        if min(data.images.shape[1:3]) < SMALLEST:
-            return Check(self.name, "not_applicable", f"pictures under {SMALLEST} pixels a side hold no patch")
+        if reason := unfit(data, SMALLEST, "hold no patch"):
+            return Check(self.name, "not_applicable", reason)
         return Check(self.name, "ran")
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:

@@ -218,18 +218,19 @@ class StyleCourt:
                 kept.append(number)
         return kept
 
-    def _without(self, inside: Bools) -> Floats:
-        """(n, k) what models say that never saw a row `inside` (n,)."""
+    def _without(self, inside: Bools, among: Bools | None = None) -> Floats:
+        """(n, k) what models say that never saw a row `inside` (n,); NaN in a half with no row `among` (n,) those that are asked about."""
         halves = self.halves
-        return left_out(halves.inputs, self.data.y, halves.classes, halves.fitter, halves.fold, inside, halves.temperature)
+        return left_out(halves.inputs, self.data.y, halves.classes, halves.fitter, halves.fold, inside, halves.temperature, among)
 
     def _try(self, group: Int, mark: str | None, inside: Bools, among: Bools | None = None, p: Floats | None = None) -> Tried:
-        """Rows of a group, and what models that never saw it, nor any row `inside` (n,), say of them among the others `among` (n,).
+        """Rows of a group, all `among` (n,) those that are looked at, and what models that never saw it, nor any row `inside` (n,), say of
+        them among the others.
 
         `p`: what `_without` says of `inside`, where it is at hand.
         """
         y, halves = self.data.y, self.halves
-        p = self._without(inside) if p is None else p
+        p = self._without(inside, among) if p is None else p
         rows = group[y[group] >= 0]
         heard_among = ~inside if among is None else ~inside & among
 
