@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from assay.attack.base import Param
-from assay.attack.labels import class_code, labelled
+from assay.attack.base import Int, Param
+from assay.attack.labels import choose_targets, class_code, labelled
+from assay.attack.moments import order_in_time, with_times
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 
@@ -76,3 +78,28 @@ def one_of(data: Dataset, hands: np.ndarray[Any, Any], source: int | None, named
     if not able:
         raise DataError("nobody contributed rows" + ("" if source is None else f" of class {data.classes[source]!r}"), path=data.path)
     return able[int(rng.integers(len(able)))]
+
+
+@dataclass(frozen=True)
+class Insider:
+    """One contributor, `name` in the column, which holds the `hands` (n,) that brought each row."""
+
+    column: str
+    name: Any
+    hands: np.ndarray[Any, Any]
+
+
+def insider_in_time(
+    data: Dataset, target: str | None, params: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[Dataset, Insider, Int, int, NDArray[np.bool_]]:
+    """For attacks by one contributor over time: (the data with times and contributors, the one, (n,) the place of each row in order of
+    time, the target, (n,) which rows may be given it, whoever brought them)."""
+    data = with_times(data, params)
+    data, column = contributed(data, params, rng)
+    place = order_in_time(data)
+    source = None if params["from"] is None else class_code(data, params["from"])
+    (to,) = choose_targets(data, target, 1, rng)
+    hands = np.array(data.values(column), object)
+    who = Insider(column, one_of(data, hands, source, params["insider"], rng), hands)
+    allowed = labelled(data) & (data.y != to)
+    return data, who, place, to, allowed if source is None else allowed & (data.y == source)

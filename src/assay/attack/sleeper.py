@@ -9,10 +9,9 @@ import numpy as np
 
 from assay.artefact.group import Group
 from assay.attack.base import Attack, Budget, Needs, Param, Planted
-from assay.attack.contributors import INSIDER, contributed, one_of
+from assay.attack.contributors import INSIDER, insider_in_time
 from assay.attack.flip import FLIP_PARAMS, drawn, flipped
-from assay.attack.labels import choose_targets, class_code, labelled
-from assay.attack.moments import TIMED, order_in_time, with_times
+from assay.attack.moments import TIMED
 from assay.dataset.data import Dataset
 
 
@@ -34,17 +33,9 @@ class SleeperAttack(Attack):
     }
 
     def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
-        data = with_times(data, params)
-        data, column = contributed(data, params, rng)
-        place = order_in_time(data)
-        source = None if params["from"] is None else class_code(data, params["from"])
-        (to,) = choose_targets(data, target, 1, rng)
-        hands = np.array(data.values(column), object)
-        insider = one_of(data, hands, source, params["insider"], rng)
-        allowed = labelled(data) & (data.y != to) & (hands == insider) & (place >= int(params["wake"] * (place.max() + 1)))
-        if source is not None:
-            allowed &= data.y == source
-        whose = f"by {column} {insider!r} after waking that are not {data.classes[to]!r} yet"
+        data, who, place, to, allowed = insider_in_time(data, target, params, rng)
+        allowed &= (who.hands == who.name) & (place >= int(params["wake"] * (place.max() + 1)))
+        whose = f"by {who.column} {who.name!r} after waking that are not {data.classes[to]!r} yet"
         remedy = "let it wake earlier, or name another insider"
         positions = drawn(data, allowed, budget, params["share"], self.rate, rng, whose=whose, remedy=remedy)
-        return flipped(data, positions, to, rng, (Group(column, (insider,)),), self.kind)
+        return flipped(data, positions, to, rng, (Group(who.column, (who.name,)),), self.kind)

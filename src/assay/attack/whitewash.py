@@ -12,10 +12,9 @@ import pyarrow as pa
 
 from assay.artefact.group import Group
 from assay.attack.base import Attack, Budget, Int, Needs, Param, Planted
-from assay.attack.contributors import INSIDER, contributed, one_of
+from assay.attack.contributors import INSIDER, insider_in_time
 from assay.attack.flip import FLIP_PARAMS, drawn, flipped
-from assay.attack.labels import choose_targets, class_code, labelled
-from assay.attack.moments import TIMED, order_in_time, with_times
+from assay.attack.moments import TIMED
 from assay.dataset.data import Dataset
 
 
@@ -39,26 +38,17 @@ class WhitewashAttack(Attack):
     }
 
     def plant(self, data: Dataset, budget: Budget, target: str | None, rng: np.random.Generator, params: Mapping[str, Any]) -> Planted:
-        data = with_times(data, params)
-        data, column = contributed(data, params, rng)
-        place = order_in_time(data)
-        source = None if params["from"] is None else class_code(data, params["from"])
-        (to,) = choose_targets(data, target, 1, rng)
-        hands = np.array(data.values(column), object)
-        insider = one_of(data, hands, source, params["insider"], rng)
-        theirs = np.flatnonzero((hands == insider) & (place >= 0))
+        data, who, place, to, allowed = insider_in_time(data, target, params, rng)
+        theirs = np.flatnonzero((who.hands == who.name) & (place >= 0))
         stints = [part for part in np.array_split(theirs[np.argsort(place[theirs])], params["names"]) if len(part)]
         late = np.zeros(len(data), bool)
         for rows in stints:
             late[rows[int(np.ceil(params["honest"] * len(rows))) :]] = True
-        allowed = labelled(data) & (data.y != to) & late
-        if source is not None:
-            allowed &= data.y == source
-        whose = f"late under a name of {column} {insider!r} that are not {data.classes[to]!r} yet"
+        whose = f"late under a name of {who.column} {who.name!r} that are not {data.classes[to]!r} yet"
         remedy = "give fewer names or honest rows, or another insider"
-        positions = drawn(data, allowed, budget, params["share"], self.rate, rng, whose=whose, remedy=remedy)
-        data, names = renamed(data, column, hands, stints)
-        return flipped(data, positions, to, rng, (Group(column, names),), self.kind)
+        positions = drawn(data, allowed & late, budget, params["share"], self.rate, rng, whose=whose, remedy=remedy)
+        data, names = renamed(data, who.column, who.hands, stints)
+        return flipped(data, positions, to, rng, (Group(who.column, names),), self.kind)
 
 
 def renamed(data: Dataset, column: str, hands: np.ndarray[Any, Any], stints: list[Int]) -> tuple[Dataset, tuple[Any, ...]]:
