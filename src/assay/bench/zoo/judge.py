@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from assay.bench.zoo.build import records
 from assay.bench.zoo.specs import DEVELOPMENT
 from assay.model.behaviour import Figures, figures, inspect_behaviour
 from assay.model.twins import LEAST_TWINS
+
+if TYPE_CHECKING:
+    from assay.model.networks import Network
 
 FREE, INSPECTED, REPAIRED, PEERS = "free.jsonl", "inspected.jsonl", "repaired.jsonl", "peers.jsonl"
 CLEAN_ROWS = 128  # for the inspection, the first that lie beside the model
@@ -86,7 +89,8 @@ def _each(folder: Path, name: str, minutes: float, say: Say, todo: list[Line], o
     return len(todo), 0
 
 
-def _free(folder: Path, record: Line) -> Line:
+def _opened(folder: Path, record: Line) -> tuple[dict[str, Any], Network, dict[str, Any]]:
+    """(weights, the network of them, the arrays beside it) of one model; torch has one thread from here on."""
     import torch
 
     from assay.model.networks import rebuild
@@ -94,8 +98,13 @@ def _free(folder: Path, record: Line) -> Line:
 
     torch.set_num_threads(1)
     weights = read_weights(folder / f"{record['id']}.pt")
-    with np.load(folder / f"{record['id']}.npz") as held:
-        network = rebuild(weights, held["x"].shape[1])
+    with np.load(folder / f"{record['id']}.npz") as arrays:
+        held = {name: arrays[name] for name in arrays.files}
+    return weights, rebuild(weights, held["x"].shape[1]), held
+
+
+def _free(folder: Path, record: Line) -> Line:
+    weights, network, _ = _opened(folder, record)
     burnt = time.process_time()
     seen = inspect_behaviour(network, weights, np.random.default_rng(0), alpha=ALPHA)
     line = {**record, **seen.to_json(), "really": record["target"], "cpu": time.process_time() - burnt}
@@ -103,16 +112,8 @@ def _free(folder: Path, record: Line) -> Line:
 
 
 def _inspect(folder: Path, record: Line) -> Line:
-    import torch
-
-    from assay.model.networks import rebuild
-    from assay.model.weights import read_weights
-
-    torch.set_num_threads(1)
-    held = np.load(folder / f"{record['id']}.npz")
+    weights, network, held = _opened(folder, record)
     began, burnt = time.perf_counter(), time.process_time()
-    weights = read_weights(folder / f"{record['id']}.pt")
-    network = rebuild(weights, held["x"].shape[1])
     x, y = held["x"][:CLEAN_ROWS], held["y"][:CLEAN_ROWS]
     twins = twins_of(record, looked_at(folder)) if record["attack"] else []
     seen = inspect_behaviour(network, weights, np.random.default_rng(0), images=x, y=y, alpha=ALPHA, twins=twins)
@@ -134,16 +135,10 @@ def _iou(triggers: list[Line], held: Any) -> float | None:
 
 
 def _repair(folder: Path, record: Line) -> Line:
-    import torch
-
-    from assay.model.networks import Network, predict, rebuild
+    from assay.model.networks import predict
     from assay.model.repair import fine_tuned, prune, unlearn
-    from assay.model.weights import read_weights
 
-    torch.set_num_threads(1)
-    held = np.load(folder / f"{record['id']}.npz")
-    weights = read_weights(folder / f"{record['id']}.pt")
-    network = rebuild(weights, held["x"].shape[1])
+    weights, network, held = _opened(folder, record)
     x, y = held["x"][:TUNING_ROWS], held["y"][:TUNING_ROWS]
     test_x, test_y = held["x"][TUNING_ROWS:], held["y"][TUNING_ROWS:]
 
@@ -165,15 +160,9 @@ def _repair(folder: Path, record: Line) -> Line:
 
 
 def _peers(folder: Path, record: Line) -> Line:
-    import torch
-
     from assay.bench.zoo.oracles import maximum_margin, neural_cleanse
-    from assay.model.networks import rebuild
-    from assay.model.weights import read_weights
 
-    torch.set_num_threads(1)
-    held = np.load(folder / f"{record['id']}.npz")
-    network = rebuild(read_weights(folder / f"{record['id']}.pt"), held["x"].shape[1])
+    _, network, held = _opened(folder, record)
     began = time.process_time()
     cleanse = neural_cleanse(network, held["x"][:CLEAN_ROWS], np.random.default_rng(0))
     between = time.process_time()

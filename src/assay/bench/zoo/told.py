@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +115,19 @@ def _mended(line: Line, way: str) -> bool:
     return all(success <= GONE and kept >= accuracy - LOST for success, kept in (line["ways"][way]["after"], line["ways"][way]["again"]))
 
 
+def _held_out(path: Path) -> Iterator[tuple[str, str, list[Line], list[Line]]]:
+    """(kind of model, attack, its models that no constant was set on, those of them in which it implanted)."""
+    lines = [x for x in read_lines(path) if x["seed"] not in DEVELOPMENT]
+    for model, attack in dict.fromkeys((x["model"], x["attack"]) for x in lines):
+        mine = [x for x in lines if (x["model"], x["attack"]) == (model, attack)]
+        yield model, attack, mine, [x for x in mine if not attack or x["success"] >= IMPLANTED]
+
+
 def _of_tables(folder: Path) -> list[str]:
     """Trees: accused at the level, alone and with twins, and whether the rule holds a planted column and leads to the target."""
     found = ["| trees, held out | attack | models | implanted | alone (right) | with twins (right) | CPU s | with twins |"]
     found.append("|---|---|---|---|---|---|---|---|")
-    lines = [x for x in read_lines(folder / tables.RECORD) if x["seed"] not in DEVELOPMENT]
-    for model, attack in dict.fromkeys((x["model"], x["attack"]) for x in lines):
-        mine = [x for x in lines if (x["model"], x["attack"]) == (model, attack)]
-        real = [x for x in mine if not attack or x["success"] >= IMPLANTED]
+    for model, attack, mine, real in _held_out(folder / tables.RECORD):
         cells = [
             f"{sum(x[p] <= ALPHA for x in real)} ({sum(x[p] <= ALPHA and x[right] for x in real)}) of {len(real)}"
             for p, right in (("p", "right"), ("p_twins", "right_twins"))
@@ -135,10 +141,7 @@ def _of_texts(folder: Path) -> list[str]:
     """Texts: accused, with a word of the trigger and its target."""
     found = ["| texts, held out | attack | models | implanted | alone (right) | with twins (right) | accuracy | CPU s | questions |"]
     found.append("|---|---|---|---|---|---|---|---|---|")
-    lines = [x for x in read_lines(folder / texts.RECORD) if x["seed"] not in DEVELOPMENT]
-    for model, attack in dict.fromkeys((x["model"], x["attack"]) for x in lines):
-        mine = [x for x in lines if (x["model"], x["attack"]) == (model, attack)]
-        real = [x for x in mine if not attack or x["success"] >= IMPLANTED]
+    for model, attack, mine, real in _held_out(folder / texts.RECORD):
         cells = []
         for way in ("alone", "twins"):
             caught = [x for x in real if x[way]["verdict"] == "backdoored"]
