@@ -40,7 +40,7 @@ def cases(given: argparse.Namespace) -> Iterator[tuple[int, Case]]:
         yield seed, make_case(Cell(given.set, given.rows, attack, rate=given.rate, params=given.params, seed=seed), whole)
 
 
-def verdicts(family: str, examined: Examined) -> list[Judged]:
+def verdicts(family: str, examined: Examined) -> tuple[Judged, ...]:
     """What a scan in which seven families enumerate would say."""
     return judge_all({family: examined}, ALPHA / FAMILIES)
 
