@@ -140,9 +140,9 @@ def test_an_outage_is_heard():
 
 
 def test_with_a_law_of_tails_a_few_spikes_are_heard():
-    """Without it none are: 700 values cannot say how rare such a one is. Clusters, in which one brings the next, are not told from them."""
+    """Without it none are: 700 values cannot say how rare such a one is. Where one brings the next by nature, three are no evidence yet."""
     assert found_share("three spikes", 4, 100_000)[0] == 0
-    assert found_share("three spikes", 4, 100_000, tail=3.0)[0] >= 0.75
+    assert found_share("three spikes", 4, 100_000, tail=3.0)[0] >= 0.5
 
 
 @pytest.mark.full

@@ -172,7 +172,8 @@ def learn(
     RUN_LENGTH where the events have no times. Raises DataError where the period is too short or lacks a named column, and Unfit
     where it changes within itself: its last third is watched with the first two as baseline. With `find`, features too divide the
     traffic (their values, or quarters of a number's range), and with `pairs` every usual pair of values is a slice. With `tail`, the
-    promise rests on a law too: a departure of a cycle that is s times as far as any that the period can tell is s ** tail times as rare.
+    promise rests on a law too, and far departures of cycles are watched by themselves: one that is s times as far as any that the period
+    can tell is s ** tail times as rare.
     """
     batch = read_batch(events, fields)
     predictions = np.flatnonzero([p is not None for p in batch.prediction])
@@ -208,7 +209,7 @@ def _learn(
     per_second: float | None = None,
 ) -> Baseline:
     half = len(batch) // 2
-    measures = fit(_part(batch, 0, half, fields), fields)
+    measures = fit(_part(batch, 0, half, fields), fields, tail)
     if measures.labelled and measures.confident:
         wrong = measures.outcome(batch.prediction, batch.label, batch.confidence)[:, 0]
         measures = replace(measures, estimate=calibrate(batch.confidence, wrong, miss / 2))
@@ -218,7 +219,7 @@ def _learn(
     streams = lay_out(names, slices)
     x, codes = measures.encode(batch), slices.codes(batch)
     fresh = measures.memories()  # of the first half's end
-    measures = measures.bounded(batch, {names[m].name: miss * float(w) for m, w in zip(streams.measure, streams.weight, strict=True)}, tail)
+    measures = measures.bounded(batch, {names[m].name: miss * float(w) for m, w in zip(streams.measure, streams.weight, strict=True)})
     names = measures.all
     measures.follow(x, batch, fresh)
     fitted = np.array([m.family == "inputs" for m in measures.all])

@@ -56,18 +56,22 @@ MOST_STEPS = 1440  # of a day: finer ones are to be brought together, for what i
 class Scale:
     """Forecasts of means over `width` steps: `weights` of the mean before, the one before that, and (where there are three) yesterday's;
     `usual` (24,) size of a departure by the hour; `far` (tails,) in these units; `limit` (2,) above the mean score after calm, and after
-    a departure."""
+    a departure. With a `law` of the tails only the last tail that the period can tell counts, and those beyond (`further`)."""
 
     width: int
     weights: tuple[float, ...]
     usual: tuple[float, ...]
     far: tuple[float, ...]
     limit: tuple[float, float] = (1.0, 1.0)
+    law: float | None = None
+    further: int = 0
 
     @property
     def worth(self) -> Floats:
         """(tails + 1,) score of a departure beyond so many tails, from 0 to 1."""
         share = 10.0 ** np.arange(1, len(self.far) + 1)
+        if self.law is not None:
+            share[: len(self.far) - self.further - 1] = 0.0
         return np.concatenate(([0.0], np.cumsum(share) / share.sum()))
 
     def counted(self, tails: Ints, state: Ints) -> Floats:
@@ -75,14 +79,14 @@ class Scale:
         scaled = self.worth[tails] * (min(self.limit) / np.array(self.limit))[state]
         return np.where(tails < 0, np.nan, scaled)
 
-    def bounded(self, tails: Ints, state: Ints, miss: float, law: float | None) -> Scale:
+    def bounded(self, tails: Ints, state: Ints, miss: float) -> Scale:
         """The same with limits from values that its forecast has not seen: each wrong with probability at most miss / 2.
 
-        With a `law`, what lies further than the period can tell counts too: s times as far is taken to be s ** law times as rare.
+        With a law, s times as far as the last tail is taken to be s ** law times as rare.
         """
         seen = len(self.far)
-        further = () if law is None else tuple(self.far[-1] * 10 ** (i / law) for i in range(1, DEEPEST - seen + 1))
-        made, found = replace(self, far=(*self.far, *further)), []
+        further = () if self.law is None else tuple(self.far[-1] * 10 ** (i / self.law) for i in range(1, DEEPEST - seen + 1))
+        made, found = replace(self, far=(*self.far, *further), further=len(further)), []
         for which in (0, 1):
             judged = tails[(tails >= 0) & (state == which)]
             rates = [1 - lower_bound((judged <= k) * 1.0, miss / 2 / seen) for k in range(seen)]
@@ -110,9 +114,11 @@ class Cycle:
 
     def said(self) -> list[str]:
         """What each scale counts, in words."""
-        spans = [f"the mean of {self.name} over {_duration(scale.width * self.step)}" for scale in self.scales]
-        spans[0] = self.name
-        return [f"the rate of departures of {span} from its cycle" for span in spans]
+        found = []
+        for scale in self.scales:
+            what = self.name if scale.width == 1 else f"the mean of {self.name} over {_duration(scale.width * self.step)}"
+            found.append(f"the rate of {'departures' if scale.law is None else 'far departures'} of {what} from its cycle")
+        return found
 
     def deviation(self, step: Ints, value: Floats) -> Floats:
         """Values less the profile."""
@@ -158,7 +164,10 @@ class Cycle:
             "offset": self.offset,
             "span": self.span,
             "profile": self.profile.tolist(),
-            "scales": [[s.width, *map(list, (s.weights, s.usual, s.far, s.limit))] for s in self.scales],
+            "scales": [
+                [s.width, *map(list, (s.weights, s.usual, s.far, s.limit, *([] if s.law is None else [(s.law, s.further)])))]
+                for s in self.scales
+            ],
             "memory": [None if np.isnan(v) else v for v in self.memory.packed().tolist()],
         }
 
@@ -167,8 +176,9 @@ class Cycle:
         """The inverse of `to_json`."""
         scales = []
         for width, *rest in data["scales"]:
-            weights, usual, far, limit = (tuple(float(v) for v in part) for part in rest)
-            scales.append(Scale(int(width), weights, usual, far, (limit[0], limit[1])))
+            weights, usual, far, limit, *law = (tuple(float(v) for v in part) for part in rest)
+            plain = Scale(int(width), weights, usual, far, (limit[0], limit[1]))
+            scales.append(replace(plain, law=law[0][0], further=int(law[0][1])) if law else plain)
         memory = Memory.of(np.array([np.nan if v is None else v for v in data["memory"]], float))
         step, offset, span = (float(data[name]) for name in ("step", "offset", "span"))
         return cls(str(data["cycle"]), step, offset, span, np.array(data["profile"], float), tuple(scales), memory)
@@ -209,8 +219,9 @@ def _close(cycle: Cycle, scale: Scale, track: Track) -> tuple[float, int] | None
     return found
 
 
-def fit(name: str, time: Floats, value: Floats) -> Cycle:
-    """The cycle of a trusted series, learnt from all that is given; its limits come from what follows (`Scale.bounded`).
+def fit(name: str, time: Floats, value: Floats, law: float | None = None) -> Cycle:
+    """The cycle of a trusted series, learnt from all that is given; its limits come from what follows (`Scale.bounded`). With a `law` of
+    the tails each scale is there twice: all departures, and the far ones.
 
     Which profile (none, a day's, a week's) is decided by which foretells days that it has not seen best. Raises DataError where it is no
     series of equal steps.
@@ -246,7 +257,8 @@ def fit(name: str, time: Floats, value: Floats) -> Cycle:
     widths = sorted({1, max(w for w in range(1, max(1, steps // PARTS) + 1) if steps % w == 0)})
     cycle = Cycle(name, step, offset, span, _profile(time, value, span, n), (), Memory(Clock(int(at[0]) - 1), ()))
     scales = tuple(_scale(cycle, at, unseen[best], width, 3 if days >= WITH_YESTERDAY else 2) for width in widths)
-    tracks = tuple(tuple(_track(cycle, width, int(at[0])).packed()) for width in widths)
+    scales += () if law is None else tuple(replace(scale, law=law) for scale in scales)
+    tracks = tuple(tuple(_track(cycle, scale.width, int(at[0])).packed()) for scale in scales)
     cycle = replace(cycle, scales=scales, memory=replace(cycle.memory, tracks=tracks))
     return replace(cycle, memory=cycle.judge(time, value, cycle.memory)[2])
 

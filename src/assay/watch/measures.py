@@ -231,10 +231,10 @@ class Measures:
         """What features that repeat are to remember at the end of the trusted period."""
         return {f.name: f.cycle.memory for f in self.features if isinstance(f, Repeating)}
 
-    def bounded(self, batch: Batch, miss: Mapping[str, float], tail: float | None) -> Measures:
+    def bounded(self, batch: Batch, miss: Mapping[str, float]) -> Measures:
         """The same, features that repeat with limits and memories from the part of the trusted period that they were not fitted on.
 
-        `miss` measure name -> probability that its limit may be wrong; `tail` the law of `cycles.Scale.bounded`.
+        `miss` measure name -> probability that its limit may be wrong.
         """
         features: list[Feature] = []
         for feature in self.features:
@@ -242,7 +242,7 @@ class Measures:
                 cycle = feature.cycle
                 tails, state, memory = cycle.judge(batch.time, numbers(batch.column(cycle.name), cycle.name), cycle.memory)
                 shares = [miss[said] for said in cycle.said()]
-                scales = [s.bounded(tails[:, k], state[:, k], shares[k], tail) for k, s in enumerate(cycle.scales)]
+                scales = [s.bounded(tails[:, k], state[:, k], shares[k]) for k, s in enumerate(cycle.scales)]
                 feature = Repeating(replace(cycle, scales=tuple(scales), memory=memory))
             features.append(feature)
         return replace(self, features=tuple(features))
@@ -286,8 +286,11 @@ class Measures:
         return cls(bool(data["labelled"]), bool(data["confident"]), classes, features, estimate)
 
 
-def fit(batch: Batch, fields: Fields) -> Measures:
-    """The measures of a period. Raises DataError where a named feature is not there, or it holds no predictions."""
+def fit(batch: Batch, fields: Fields, tail: float | None = None) -> Measures:
+    """The measures of a period; `tail` is the law of those that repeat.
+
+    Raises DataError where a named feature is not there, or it holds no predictions.
+    """
     here = [p for p in batch.prediction if p is not None]
     if not here:
         raise DataError("the period holds no predictions", column=fields.prediction, remedy="give events that hold what the model said")
@@ -298,7 +301,7 @@ def fit(batch: Batch, fields: Fields) -> Measures:
     if missing:
         raise DataError("the period has no such feature", column=missing[0], remedy=f"it has: {', '.join(batch.table.column_names)}")
     features: tuple[Feature, ...] = tuple(_fit(name, batch.column(name)) for name in fields.features)
-    features += tuple(Repeating(cycles.fit(name, batch.time, numbers(batch.column(name), name))) for name in fields.cycles)
+    features += tuple(Repeating(cycles.fit(name, batch.time, numbers(batch.column(name), name), tail)) for name in fields.cycles)
     return Measures(labelled, not np.isnan(batch.confidence).all(), Kinds("class", tuple(common), "decisions"), features)
 
 
