@@ -219,9 +219,10 @@ def _learn(
     streams = lay_out(names, slices)
     x, codes = measures.encode(batch), slices.codes(batch)
     fresh = measures.memories()  # of the first half's end
-    measures = measures.bounded(batch, {names[m].name: miss * float(w) for m, w in zip(streams.measure, streams.weight, strict=True)})
+    unseen = _part(batch, half, len(batch), fields)
+    measures = measures.bounded(unseen, {names[m].name: miss * float(w) for m, w in zip(streams.measure, streams.weight, strict=True)})
     names = measures.all
-    measures.follow(x, batch, fresh)
+    measures.follow(x[half:], unseen, fresh)
     fitted = np.array([m.family == "inputs" for m in measures.all])
     x[:half, fitted] = np.nan  # what was fitted on the first half is measured on the second
     rows = dict(slices.members(codes))

@@ -171,11 +171,11 @@ class Detectors:
         last, seen = self.last[kind.first + order], int(live[0])
         # Ticks since the block before of the same slice, which lies as many places back as there were slices in that round.
         before = np.concatenate((last[:seen], until[np.arange(seen, n_blocks) - np.repeat(live[:-1], live[1:])]))
-        ticks = (until - before).astype(np.float64)[:, None]
-        now = state
+        ticks = np.repeat((until - before).astype(np.float64), shape[1])
+        flat, now = path.reshape(len(path), -1), state.reshape(len(state), -1)
         with np.errstate(over="ignore"):
-            for start, stop in pairwise(edges.tolist()):
-                block = path[:, start:stop]
+            for start, stop in pairwise((edges * shape[1]).tolist()):
+                block = flat[:, start:stop]
                 block *= now[:, : stop - start] + ticks[start:stop]
                 now = block
         ends = edges[blocks[:seen] - 1] + np.arange(seen)
