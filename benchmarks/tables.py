@@ -5,8 +5,8 @@
     python benchmarks/tables.py --out out/cells.jsonl --plantings 3 --rows 4000 --alone
     python benchmarks/tables.py --out out/cells.jsonl --table
 
-With --alone it is the family of cells by itself, held to the share of alpha that it has in a whole scan; that is several times as fast,
-and nothing else in a scan looks for rules. `clean` plants nothing: how often is a clean table accused?
+With --alone it is the family of cells by itself, held to the share of alpha that it has in a whole scan, without a victim; that is several
+times as fast, and nothing else in a scan looks for rules. `clean` plants nothing: how often is a clean table accused?
 
 Each cell is one data set, kind of rule and number (or rate) of carriers; each planting has its own rows, rule, target and seed. The scan
 is told nothing. One line a planting goes to --out; plantings that are there already are not run again. Clean-label rules (`rare`,
@@ -139,7 +139,7 @@ def one(name: str, whole: Dataset, kind: str, carriers: int, seed: int, rows: in
     truth = set(np.flatnonzero(planted.poisoned).tolist())
     named = {int(p) for f in listed if f.status == "suspected" for p in f.positions}
     hit = [i for i, f in enumerate(listed) if len(truth & set(f.positions.tolist())) > 0.5 * len(truth)]
-    success = attack_success_rate(victim, data, planted, held)
+    success = None if alone else attack_success_rate(victim, data, planted, held)
     return line | {
         "carriers": len(truth), "rule": planted.artefacts[0].describe(), "target": target,
         "rank": hit[0] + 1 if hit else None, "status": listed[hit[0]].status if hit else None,
@@ -148,7 +148,7 @@ def one(name: str, whole: Dataset, kind: str, carriers: int, seed: int, rows: in
         "fp": len(removed - truth), "fpr": len(removed - truth) / (len(data) - len(truth)),
         "suspected_tpr": len(truth & named) / len(truth), "suspected_fp": len(named - truth),
         "false_findings": sum(f.status != "shortcut" and not truth & set(f.positions.tolist()) for f in listed),
-        "verdict": verdict, "asr": success.rate, "asr_clean": success.clean_rate, "seconds": seconds,
+        "verdict": verdict, "asr": success and success.rate, "asr_clean": success and success.clean_rate, "seconds": seconds,
     }  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def table(lines: list[dict]) -> str:
         low, high = clopper_pearson(len(sure), n)
         first, exact = sum(x["rank"] == 1 for x in xs), sum(x["recovered"] for x in xs)
         tpr, fpr = np.mean([x["suspected_tpr" if kind in CLEAN_LABEL else "tpr"] for x in xs]), np.mean([x["fpr"] for x in xs])
-        asr = f"{np.mean([x['asr'] for x in xs]):.2f} ({np.mean([x['asr_clean'] for x in xs]):.2f})"
+        asr = "–" if xs[0]["alone"] else f"{np.mean([x['asr'] for x in xs]):.2f} ({np.mean([x['asr_clean'] for x in xs]):.2f})"
         sure_of = f"{len(sure)}/{n} ({low:.0%}–{high:.0%})"
         guess = sum(x["status"] == "suspected" for x in xs)
         cells_of = (name, f"{rows:,}", KINDS[kind][0], carriers, f"{first}/{n}", sure_of, f"{guess}/{n}", f"{exact}/{n}", f"{tpr:.3f}")

@@ -38,7 +38,7 @@ SETTLED = 1_000  # boxes of two columns, and of three, that are settled at most:
 A_COMBINATION = 4 * GRIDS**2  # of the same columns at most; a box stands in one step of each grid, or nearly
 ROUNDS = 2  # in which each side of a box is moved, given the others
 REACH = 4  # steps: how far the sides of a box may lie apart, and what part of a column it is held against
-ENDS = 200  # places where a side may begin or end; of more distinct numbers, as many spread over them
+ENDS = 80  # places where a side may begin or end; of more distinct numbers, as many spread over them: a fortieth of the rows is lost
 SAMPLE = 20_000  # rows by which it is told where a column's numbers lie
 ALL = 0.9  # of a pair's rows that must lie close together in a third column,
 NARROW = 2.0  # steps: a range of half a deviation of the whole column, whose central part may be half as wide
@@ -57,7 +57,7 @@ def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None
     names = tuple(f"{coded.names[j]}:{grid}" for j in source for grid in range(GRIDS))
     steps = Coded(names, np.zeros(len(grids), bool), np.stack(grids, 1))
     of = tuple(j for j in source for _ in range(GRIDS))
-    together = _Together(steps.cells)
+    together = _Together.of(steps.cells)
     standing: dict[tuple[int, ...], list[_Standing]] = defaultdict(list)
     for shared in shared_cells(steps, notes, source=of, triples=TRIPLES_AT_MOST):
         if len(shared.columns) < 2 or not len(shared):
@@ -239,30 +239,38 @@ def _numbered(cells: Floats, width: float, shift: float) -> Floats:
 
 @dataclass
 class _Together:
-    """How many rows stand together in steps (n, d), NaN where missing, of two columns."""
+    """How many rows stand together in steps of two columns; `steps` (n, d) whole numbers from 1, 0 where missing or in too few rows."""
 
-    steps: Floats
-    _of: dict[tuple[int, ...], tuple[Floats, Int]] = field(default_factory=dict)
+    steps: Int
+    _of: dict[tuple[int, ...], Int] = field(default_factory=dict)
 
-    def count(self, columns: tuple[int, ...], rows: Int) -> Floats:
-        """(m,) rows that are in the same steps of these columns as each of `rows` (m,)."""
-        key = self._key(columns)
-        if columns not in self._of:
-            self._of[columns] = np.unique(key, return_counts=True)
-        values, count = self._of[columns]
-        return np.asarray(count[np.searchsorted(values, key[rows])], float)
+    @staticmethod
+    def of(steps: Floats) -> _Together:
+        made = np.zeros(steps.shape, np.int64)
+        for j, column in enumerate(steps.T):
+            values, code, count = np.unique(column, return_inverse=True, return_counts=True)
+            often = (count >= SUPPORT) & ~np.isnan(values)
+            made[:, j] = np.where(often, np.cumsum(often), 0)[code]
+        return _Together(made)
 
     def expected(self, columns: tuple[int, ...], rows: Int) -> Floats:
-        """(m,) rows that the parts of such a combination make likely: single steps of a pair, pairs of a triple."""
-        alone = [self.count((j,), rows) for j in columns]
+        """(m,) rows that the parts of such a combination make likely, that of each of `rows` (m,): single steps of a pair, pairs of a
+        triple."""
+        alone = [self._count((j,), rows) for j in columns]
         if len(columns) == 2:
             return alone[0] * alone[1] / len(self.steps)
         i, j, m = columns
-        ab, ac, bc = self.count((i, j), rows), self.count((i, m), rows), self.count((j, m), rows)
+        ab, ac, bc = self._count((i, j), rows), self._count((i, m), rows), self._count((j, m), rows)
         return np.maximum(np.maximum(ab * ac / alone[0], ab * bc / alone[1]), ac * bc / alone[2])
 
-    def _key(self, columns: tuple[int, ...]) -> Floats:
-        key = np.zeros(len(self.steps))
-        for j in columns:
-            key = key * (np.nanmax(self.steps[:, j]) + 2) + np.nan_to_num(self.steps[:, j], nan=-1.0) + 1
-        return key
+    def _count(self, columns: tuple[int, ...], rows: Int) -> Floats:
+        """(m,) how many rows are in the same steps of these columns as each of `rows`."""
+        if columns not in self._of:
+            self._of[columns] = np.bincount(self._key(columns, np.arange(len(self.steps))))
+        return np.asarray(self._of[columns][self._key(columns, rows)], float)
+
+    def _key(self, columns: tuple[int, ...], rows: Int) -> Int:
+        key = self.steps[rows, columns[0]]
+        for j in columns[1:]:
+            key = key * (self.steps[:, j].max() + 1) + self.steps[rows, j]
+        return np.asarray(key)
