@@ -205,4 +205,5 @@ sys.exit(cli.run(["scan", "a.csv", "--out", "r"]))
         )
         assert done.returncode == expected, done.stderr
         assert "Traceback" not in done.stderr
+        assert ("nothing was left half-written" in done.stderr) == (name == "SIGINT")
         assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]

@@ -140,6 +140,8 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         code = app(args=arguments, standalone_mode=False, prog_name="assay")
+        if code == STOPPED:  # typer takes an interruption for an exit
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else OK
     except (KeyboardInterrupt, typer.Abort):
         _say("stopped; nothing was left half-written, and the same command goes on where a scan stopped")
