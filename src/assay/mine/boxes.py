@@ -40,9 +40,10 @@ ROUNDS = 2  # in which each side of a box is moved, given the others
 REACH = 4  # steps: how far the sides of a box may lie apart, and what part of a column it is held against
 ENDS = 80  # places where a side may begin or end; of more distinct numbers, as many spread over them: a fortieth of the rows is lost
 SAMPLE = 20_000  # rows by which it is told where a column's numbers lie
-ALL = 0.9  # of a pair's rows that must lie close together in a third column,
+PARTS = 16  # of a column, with as many rows each, in whose runs a third side is looked for
+NEARLY_ALL = 0.75  # of a pair's rows: the others may be there by nature
 NARROW = 2.0  # steps: a range of half a deviation of the whole column, whose central part may be half as wide
-SAME = 0.5  # boxes of the same columns with more of their rows in common (Jaccard) are one
+SAME = 0.8  # boxes of the same columns with more of their rows in common (Jaccard) are one
 
 
 def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None = None) -> Iterator[Shared]:
@@ -58,39 +59,47 @@ def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None
     steps = Coded(names, np.zeros(len(grids), bool), np.stack(grids, 1))
     of = tuple(j for j in source for _ in range(GRIDS))
     together = _Together.of(steps.cells)
-    standing: dict[tuple[int, ...], list[_Standing]] = defaultdict(list)
+    standing: dict[tuple[int, ...], list[_Box]] = defaultdict(list)
     for shared in shared_cells(steps, notes, source=of, triples=TRIPLES_AT_MOST):
         if len(shared.columns) < 2 or not len(shared):
             continue
         order = np.argsort(shared.cell, kind="stable")
         end = np.cumsum(shared.support)
         chance = np.asarray(poisson.logsf(shared.support - 1, together.expected(shared.columns, shared.row[order][end - 1])))
-        columns = tuple(of[j] for j in shared.columns)
+        columns = tuple(sorted(of[j] for j in shared.columns))
         for g in np.flatnonzero(chance < np.log(EXCESS)):
             held = rows[shared.row[order[end[g] - shared.support[g] : end[g]]]]
-            standing[columns].append(_Standing(float(chance[g]), columns, held))
+            standing[columns].append(_Box(float(chance[g]), columns, held))
         standing[columns] = sorted(standing[columns], key=lambda x: x.chance)[:A_COMBINATION]
-    pairs = _apart(sides, _first([x for c, x in standing.items() if len(c) == 2]))
-    grown = _grown(sides, source, pairs)
-    triples = _apart(sides, [*grown, *_first([x for c, x in standing.items() if len(c) == 3])])
-    for columns, boxes in (pairs | triples).items():
-        support = np.array([len(held) for held in boxes])
-        yield Shared(columns, np.concatenate(boxes), np.repeat(np.arange(len(boxes)), support), support, ranged=True)
+    pairs = _first(n, [x for c, listed in standing.items() if len(c) == 2 for x in listed])
+    triples = _first(n, [x for c, listed in standing.items() if len(c) == 3 for x in listed])
+    in_two = _apart(sides, [sides.settled(x) for x in pairs])
+    third = _third(sides, source, in_two)  # settled again, a box may shrink to that part of its third side where few others lie
+    in_three = _apart(sides, third + [sides.settled(x) for x in [*_third(sides, source, pairs), *triples]])
+    boxes: dict[tuple[int, ...], list[Int]] = defaultdict(list)
+    for x in in_two + in_three:
+        boxes[x.columns].append(x.rows)
+    for columns, each in boxes.items():
+        support = np.array([len(held) for held in each])
+        yield Shared(columns, np.concatenate(each), np.repeat(np.arange(len(each)), support), support, ranged=True)
 
 
 @dataclass(frozen=True)
-class _Standing:
-    """A box of steps: the log of the chance of so many rows in it, its columns and its rows."""
+class _Box:
+    """Its columns and its rows, and the log of the chance of so many in it, or less one of how far they are beyond it."""
 
     chance: float
     columns: tuple[int, ...]
     rows: Int
 
 
-def _first(of_each: list[list[_Standing]]) -> list[_Standing]:
-    """The `SETTLED` that stand out most, the best of each combination of columns first: where two columns hang together by nature, all of
-    their boxes stand out more than a trigger in two others does."""
-    ranked = [(place // GRIDS**2, x.chance, x) for listed in of_each for place, x in enumerate(listed)]
+def _first(n: int, found: list[_Box]) -> list[_Box]:
+    """The `SETTLED` that stand out most, those first in whose rows few others do: what hangs together by nature stands out more than a
+    trigger does, but in the same rows time and again."""
+    covered, ranked = np.zeros(n, np.int64), []
+    for x in sorted(found, key=lambda x: x.chance):
+        ranked.append((float(np.median(covered[x.rows])), x.chance, x))
+        covered[x.rows] += 1
     return [x for _, _, x in sorted(ranked, key=lambda r: r[:2])[:SETTLED]]
 
 
@@ -118,12 +127,10 @@ class Sides:
             self._usual[j] = np.sort(some[~np.isnan(some)])
         return self._usual[j]
 
-    def settled(self, columns: tuple[int, ...], carriers: Int) -> Int:
-        """The rows of the box around these carriers, each of its sides the range that stands out most given the others.
-
-        Labels are not read.
-        """
-        mine = self.coded.cells[carriers][:, list(columns)]
+    def settled(self, box: _Box) -> _Box:
+        """The box around these rows, each of its sides the range that stands out most given the others. Labels are not read."""
+        columns = box.columns
+        mine = self.coded.cells[box.rows][:, list(columns)]
         reach = np.array([REACH * (self.width(j) or 0.0) for j in columns])
         low, high = mine.min(0), mine.max(0)
         start = np.maximum((low + high - reach) / 2, [self.usual(j)[0] for j in columns])
@@ -137,7 +144,16 @@ class Sides:
             for place in range(len(columns)):
                 inside = np.sort(x[_within(x, low, high, but=place), place])
                 low[place], high[place] = densest(inside, usual[place]) or (low[place], high[place])
-        return near[_within(x, low, high)]
+        rows = near[_within(x, low, high)]
+        return _Box(-self._excess(columns, rows), columns, rows)
+
+    def _excess(self, columns: tuple[int, ...], rows: Int) -> float:
+        """Kulldorff's log likelihood ratio of so many rows in a box, were its columns to say nothing of one another."""
+        share = 1.0
+        for j in columns if len(rows) else ():
+            cells = self.coded.cells[rows, j]
+            share *= (len(_between(self.usual(j), float(cells.min()), float(cells.max()))) + 1) / (len(self.usual(j)) + 2)
+        return float(_gain(np.array(float(len(rows))), float(len(self.coded)), np.array(share)))
 
 
 def densest(inside: Floats, usual: Floats) -> tuple[float, float] | None:
@@ -164,45 +180,52 @@ def densest(inside: Floats, usual: Floats) -> tuple[float, float] | None:
     return float(ends[first]), float(ends[last])
 
 
-def _apart(sides: Sides, found: list[_Standing]) -> dict[tuple[int, ...], list[Int]]:
-    """The rows of each box settled; not those that hold too few or too many rows, nor those that are one with an earlier one."""
+def _apart(sides: Sides, found: list[_Box]) -> list[_Box]:
+    """Not those that hold too few or too many rows, nor those that are one with one that stands out more."""
     widest = max(WIDEST_ROWS, int(WIDEST * len(sides.coded)))
-    kept: dict[tuple[int, ...], list[Int]] = {}
-    for columns, rows in ((x.columns, sides.settled(x.columns, x.rows)) for x in found):
-        others = kept.get(columns, [])
-        common = (len(np.intersect1d(rows, other, assume_unique=True)) / len(np.union1d(rows, other)) for other in others)
-        if SUPPORT <= len(rows) <= widest and all(share <= SAME for share in common):
-            kept[columns] = [*others, rows]
-    return kept
+    kept: dict[tuple[int, ...], list[_Box]] = defaultdict(list)
+    for x in sorted((x for x in found if SUPPORT <= len(x.rows) <= widest), key=lambda x: x.chance):
+        common = (len(np.intersect1d(x.rows, y.rows, assume_unique=True)) / len(np.union1d(x.rows, y.rows)) for y in kept[x.columns])
+        if all(share <= SAME for share in common):
+            kept[x.columns].append(x)
+    return [x for listed in kept.values() for x in listed]
 
 
-def _grown(sides: Sides, source: list[int], pairs: dict[tuple[int, ...], list[Int]]) -> list[_Standing]:
-    """Each pair with a third column in which (nearly) all of its rows lie close together, beyond chance, the one that does so most.
-
-    A range so wide that counting misses it is a side all the same: what it says of a label must be taken out with the others. Not every
-    column in which the rows are of one kind will do: then what is left of a rare class's rows would be taken for a side.
+def _third(sides: Sides, source: list[int], pairs: list[_Box]) -> list[_Box]:
+    """Each pair with a third column in which its rows lie close together beyond chance: the one that tells most, and the one that tells
+    most of those in which nearly all of them do. The first may be what a rare class's rows have in common; the second is missed where
+    many other rows lie in the pair. A range so wide that counting misses it is a side all the same: what it says of a label must be
+    taken out with the others.
     """
+    number = len(source)
+    edges = [np.quantile(sides.usual(j), np.linspace(0, 1, PARTS + 1)) for j in source]
+    place = np.stack([np.searchsorted(e[1:-1], sides.coded.cells[:, j], "left") for e, j in zip(edges, source, strict=True)], 1)
+    place[np.isnan(sides.coded.cells[:, source])] = PARTS
+    usual = np.stack([np.bincount(column[:: max(1, len(column) // SAMPLE)], minlength=PARTS + 1)[:PARTS] for column in place.T]) + 1.0
+    share = _runs(usual / usual.sum(1, keepdims=True))
     width = np.array([sides.width(j) or 0.0 for j in source])
-    telling = np.log(len(source) / EXCESS)
+    long = np.stack([e[None, 1:] - e[:-1, None] for e in edges])
+    narrow = (long > 0) & (long <= NARROW * width[:, None, None])
+    telling = np.log(narrow.sum() / EXCESS)
     found = []
-    for columns, boxes in pairs.items():
-        for rows in boxes:
-            x = np.sort(sides.coded.cells[rows][:, source], 0)
-            most = int(np.ceil(ALL * len(rows)))
-            reach = x[most - 1 :] - x[: len(x) - most + 1]
-            at = np.where(np.isnan(reach), np.inf, reach).argmin(0)
-            low, high = x[at, np.arange(len(source))], x[at + most - 1, np.arange(len(source))]
-            best, third = telling, -1
-            for k in np.flatnonzero(high - low <= NARROW * width):
-                if source[k] not in columns:
-                    share = (len(_between(sides.usual(source[k]), float(low[k]), float(high[k]))) + 1) / (len(sides.usual(source[k])) + 2)
-                    gain = float(_gain(np.array(float(most)), float(len(rows)), np.array(share)))
-                    best, third = (gain, int(k)) if gain > best else (best, third)
-            if third >= 0:
-                cells = sides.coded.cells[rows, source[third]]
-                held = rows[(cells >= low[third]) & (cells <= high[third])]
-                found.append(_Standing(-best, tuple(sorted((*columns, source[third]))), held))
+    for box in pairs:
+        free, rows = narrow & ~np.isin(source, box.columns)[:, None, None], box.rows
+        code = place[rows] + (PARTS + 1) * np.arange(number)
+        count = np.bincount(code.ravel(), minlength=number * (PARTS + 1)).reshape(number, PARTS + 1)[:, :PARTS]
+        held = _runs(count.astype(float))
+        gain = np.where(free, _gain(held, float(len(rows)), share), -np.inf)
+        for able in {int(gain.argmax()), int(np.where(held >= NEARLY_ALL * len(rows), gain, -np.inf).argmax())}:
+            third, first, last = np.unravel_index(able, gain.shape)
+            if gain[third, first, last] >= telling:
+                inside = rows[(place[rows, third] >= first) & (place[rows, third] <= last)]
+                found.append(_Box(-float(gain[third, first, last]), tuple(sorted((*box.columns, source[third]))), inside))
     return found
+
+
+def _runs(parts: Floats) -> Floats:
+    """(d, p, p) sums of `parts` (d, p) from the first to the last, 0 or less where the last comes first."""
+    up_to = np.cumsum(parts, 1)
+    return np.asarray(up_to[:, None, :] - up_to[:, :, None] + parts[:, :, None])
 
 
 def _gain(count: Floats, total: Floats | float, share: Floats) -> Floats:
