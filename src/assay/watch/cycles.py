@@ -7,9 +7,10 @@ forecast learns from a departure is limited (Gelper, Fried and Croux 2010, "Robu
 smoothing"): an outage does not become what is expected at its second value.
 
 A departure counts by how far it is: beyond nine of ten departures of the period that the forecast was learnt from, beyond 99 of 100, and
-so on, as far as that period can tell. Large departures come in clusters, even where nothing is wrong; so these rates are bounded twice,
-for values after calm and for values after a departure, each from the part of the trusted period that the forecast has never seen, and
-widened by their error. A value counts in units of the bound of its own state.
+so on, as far as that period can tell. Large departures come in clusters, even where nothing is wrong; so what is usual grows with the
+departures of lately (by no more than the first tail), and these rates are bounded twice, for values after calm and for values after a
+departure, each from the part of the trusted period that the forecast has never seen, and widened by their error. A value counts in units of
+the bound of its own state.
 
 Assumption, on which the run length rests: while nothing changes, the chance of a departure, given all that came before, is at most
 the bound of the state (calm or not) that the series is in. Forecast and scale may be wrong: that makes departures frequent in the
@@ -44,6 +45,9 @@ WITH_YESTERDAY = 3.0  # days of the first half from which on yesterday's value i
 TAILS = (0.1, 0.01, 0.001)  # how rare a departure is to count more: ten times as much for each
 DEEPEST = 5  # tails where a law says how rare they are: beyond 0.00001 a score's bound would lie below `stats.sequential.SMALLEST`
 KNOWN = 5  # departures of the first half beyond a tail, or it is not used: with fewer nobody knows where it begins
+LATELY = (
+    0.1  # of a departure enters what is usual lately: ten values, for spells of larger noise are no shorter; quicker ones are the states'
+)
 CALM = 3  # values without a departure make calm: clusters of a forecast from two values before are over by then
 SHRINK = 1.0  # cycles' worth of the plainer profile in the finer one: with two weeks, two thirds are theirs
 STEADY = 10.0  # values' worth of the common scale in an hour's
@@ -181,7 +185,10 @@ class Cycle:
             scales.append(replace(plain, law=law[0][0], further=int(law[0][1])) if law else plain)
         memory = Memory.of(np.array([np.nan if v is None else v for v in data["memory"]], float))
         step, offset, span = (float(data[name]) for name in ("step", "offset", "span"))
-        return cls(str(data["cycle"]), step, offset, span, np.array(data["profile"], float), tuple(scales), memory)
+        made = cls(str(data["cycle"]), step, offset, span, np.array(data["profile"], float), tuple(scales), memory)
+        if [len(track) for track in memory.tracks] != [len(_track(made, scale.width, 0).packed()) for scale in scales]:
+            raise DataError("a cycle of an earlier version", column=made.name, remedy="make the baseline again with assay watch init")
+        return made
 
 
 def _advance(cycle: Cycle, scale: Scale, track: Track, step: int, left: float) -> tuple[float, int] | None:
@@ -189,7 +196,7 @@ def _advance(cycle: Cycle, scale: Scale, track: Track, step: int, left: float) -
     at = step // scale.width
     if not 0 <= at - track.at <= len(track.means):  # nothing that is remembered is near
         track.means.extend([np.nan] * len(track.means))
-        track.at, track.total, track.count, track.calm = at, 0.0, 0, 0
+        track.at, track.total, track.count, track.calm, track.lately = at, 0.0, 0, 0, 1.0
     while track.at < at:
         _close(cycle, scale, track)
     track.total += left
@@ -209,11 +216,12 @@ def _close(cycle: Cycle, scale: Scale, track: Track) -> tuple[float, int] | None
         means.append(foretold)
     else:
         hour = int((cycle.offset + ((track.at + 1) * scale.width - 1) * cycle.step) % DAY // HOUR)
-        unit = scale.usual[hour]
+        unit = scale.usual[hour] * max(1.0, track.lately)
         size = abs(mean - foretold) / unit
-        most = scale.far[0] * unit
+        most = scale.far[0] * scale.usual[hour]
         means.append(foretold + min(max(mean - foretold, -most), most))
         found = size, int(track.calm < CALM)
+        track.lately += LATELY * (min(abs(mean - foretold) / scale.usual[hour], scale.far[0]) - track.lately)
         track.calm = 0 if size > scale.far[0] else min(track.calm + 1, CALM)
     track.at, track.total, track.count = track.at + 1, 0.0, 0
     return found

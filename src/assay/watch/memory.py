@@ -23,23 +23,25 @@ AHEAD = 2  # values in a row that agree on a time further ahead, before it is be
 
 @dataclass
 class Track:
-    """Where the forecast of one scale stands: the last `means` as it took them, the stretch being filled, and how long it is calm."""
+    """Where the forecast of one scale stands: the last `means` as it took them, the stretch being filled, how long it is calm, and how
+    large departures were lately, in units of what is usual."""
 
     means: deque[float]  # a day of them, and two
     at: int  # number of the stretch
     total: float = 0.0
     count: int = 0
     calm: int = 0
+    lately: float = 1.0
 
     def packed(self) -> list[float]:
         """As numbers."""
-        return [float(self.at), self.total, float(self.count), float(self.calm), *self.means]
+        return [float(self.at), self.total, float(self.count), float(self.calm), self.lately, *self.means]
 
     @classmethod
     def of(cls, packed: Sequence[float]) -> Track:
         """The inverse of `packed`."""
-        at, total, count, calm, *means = packed
-        return cls(deque(means, len(means)), int(at), total, int(count), int(calm))
+        at, total, count, calm, lately, *means = packed
+        return cls(deque(means, len(means)), int(at), total, int(count), int(calm), lately)
 
 
 @dataclass(frozen=True)
