@@ -91,8 +91,7 @@ def test_quiet_while_the_cycle_stays_at_length(noise, tail):
     runs = 40
     false, refused = (len(found) for found in promise(1, runs, 28 * DAY, 10_000, 100_000, tail, [noise]))
     print(
-        f"{noise}, law {tail}: of {runs} runs of 10,000 steps {false} raised a false alarm, promised 0.11 at most; "
-        f"{refused} were refused"
+        f"{noise}, law {tail}: of {runs} runs of 10,000 steps {false} raised a false alarm, promised 0.11 at most; {refused} were refused"
     )
     assert false <= binom.ppf(0.999, runs, 0.11)
     assert refused <= binom.ppf(0.999, runs, 0.02)
