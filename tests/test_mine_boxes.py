@@ -14,7 +14,7 @@ from assay.attack import plant
 from assay.dataset.read import read
 from assay.learn.columns import Coded, code_columns
 from assay.mine import boxes
-from assay.mine.boxes import shared_boxes
+from assay.mine.boxes import densest, shared_boxes
 from assay.trial.cells import CellsFamily
 from assay.trial.family import silent
 from assay.trial.verdicts import judge_all, members
@@ -72,6 +72,39 @@ def test_columns_of_few_values_and_missing_cells_make_no_boxes() -> None:
     x[:, 0] = rng.normal(size=500)
     x[rng.random(500) < 0.3, 0] = np.nan
     assert not list(shared_boxes(coded(x), rng))
+
+
+def beside_a_spike(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hours of which half are forty, and fifty rows put into 33 to 39 of them, into a range of one in two rows, and of one in ten."""
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([np.where(rng.random(3000) < 0.5, 40, rng.integers(5, 80, 3000)), rng.normal(size=(3000, 4))]).astype(float)
+    chosen = np.sort(rng.choice(3000, 50, replace=False))
+    x[chosen, 0] = rng.integers(33, 40, 50)
+    x[chosen, 1] = rng.uniform(-0.6, 0.6, 50)
+    x[chosen, 2] = rng.uniform(1.2, 1.7, 50)
+    return x, chosen
+
+
+def test_a_box_beside_the_commonest_number_is_found_with_its_third_side() -> None:
+    for seed in range(3):
+        x, chosen = beside_a_spike(seed)
+        best = max(
+            (len(rows & set(chosen)) / len(rows | set(chosen)), s.columns, rows)
+            for s in shared_boxes(coded(x), np.random.default_rng(0))
+            for rows in (set(s.carriers(c).tolist()) for c in range(len(s)))
+        )
+        assert set(best[1]) >= {0, 2}
+        assert len(best[2] & set(chosen)) >= 40
+        assert len(best[2] - set(chosen)) <= 0.01 * 3000
+
+
+def test_a_range_is_told_from_what_its_column_holds_anyhow() -> None:
+    usual = np.sort(np.random.default_rng(0).normal(size=5000))
+    inside = np.sort(np.concatenate([usual[::100], np.linspace(1.0, 1.3, 30)]))
+    low, high = densest(inside, usual) or (0.0, 0.0)
+    assert 0.95 <= low <= 1.05
+    assert 1.25 <= high <= 1.35
+    assert densest(inside[:5], usual) is None
 
 
 @pytest.mark.full
