@@ -14,7 +14,7 @@ from assay.attack import plant
 from assay.dataset.read import read
 from assay.learn.columns import Coded, code_columns
 from assay.mine import boxes
-from assay.mine.boxes import densest, shared_boxes
+from assay.mine.boxes import densest, shared_boxes, within
 from assay.trial.cells import CellsFamily
 from assay.trial.family import silent
 from assay.trial.verdicts import judge_all, members
@@ -63,7 +63,7 @@ def test_a_sample_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     x, chosen = planted(9000, 3, 150, 7)
     table = coded(x)
     proposed = [s.carriers(c) for s in shared_boxes(table, np.random.default_rng(0)) if s.columns == (0, 1, 2) for c in range(len(s))]
-    assert max(len(set(rows) & set(chosen)) for rows in proposed) > 140
+    assert max(len(set(within(table, (0, 1, 2), rows)) & set(chosen)) for rows in proposed) > 140
 
 
 def test_columns_of_few_values_and_missing_cells_make_no_boxes() -> None:

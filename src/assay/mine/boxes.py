@@ -5,11 +5,11 @@ of half a deviation, on two grids half a step apart, so that a range as wide as 
 pairs and triples of steps hold is counted as `mine.cells` counts values. A number that holds half of the rows of its step (forty hours a
 week) is a step of its own: a few rows beside it would drown in it. The steps that stand out most are settled: their sides are moved, one
 after another, to the range in which rows that meet the others lie most densely beside what the whole column would put there (Kulldorff's
-scan statistic, 1997, Communications in Statistics 26). Labels are never read. Of many rows a sample is enough for the count: what matters
-is that the carriers in it stand out; boxes are settled in all rows.
+scan statistic, 1997, Communications in Statistics 26). Labels are never read. Of many rows a sample is enough: what matters is that the
+carriers in it stand out; `within` finds the others.
 
-Cannot see: boxes that hold hardly more rows than their sides make likely; ranges of one column inside its bulk; ranges of one value
-(those are `mine.cells`' own).
+Cannot see: of more than `ROWS` rows, boxes with hardly a carrier in a sample of so many; boxes that hold hardly more rows than their sides
+make likely; ranges of one column inside its bulk; ranges of one value (those are `mine.cells`' own).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STEP = 0.5  # of a column's deviation: four times as many carriers as a quarter 
 GRIDS = 2  # the second shifted by half a step
 FEWEST_VALUES = 8  # different numbers in a column, below which its single values are ranges enough
 SPIKE = 0.5  # share of the rows a step around it that one number holds, from which it is a step of its own
-ROWS = 50_000  # in which boxes are counted; of more, a sample
+ROWS = 25_000  # in which boxes are looked for; of more, a sample: some ten seconds at 30 columns
 TRIPLES_AT_MOST = 10_000  # of steps of columns: all where eighteen columns hold numbers; some two seconds' work
 SETTLED = 1_000  # boxes of two columns, and of three, that are settled at most: about 1 ms each
 A_COMBINATION = 4 * GRIDS**2  # of the same columns at most; a box stands in one step of each grid, or nearly
@@ -47,14 +47,14 @@ SAME = 0.8  # boxes of the same columns with more of their rows in common (Jacca
 
 
 def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None = None) -> Iterator[Shared]:
-    """The boxes that stand out most, settled, as `Shared` of ranges; of boxes that are nearly one the one with most rows."""
-    n = len(coded)
-    rows = np.sort(rng.choice(n, ROWS, replace=False)) if n > ROWS else np.arange(n)
-    sides = Sides(coded)
-    source = [j for j in map(int, np.flatnonzero(coded.numeric)) if sides.width(j) is not None]
+    """The boxes that stand out most, settled, as `Shared` of ranges; rows are those of the sample."""
+    rows = np.sort(rng.choice(len(coded), ROWS, replace=False)) if len(coded) > ROWS else np.arange(len(coded))
+    seen = Coded(coded.names, coded.numeric, coded.cells[rows])
+    sides = Sides(seen)
+    source = [j for j in map(int, np.flatnonzero(seen.numeric)) if sides.width(j) is not None]
     if len(source) < 2:
         return
-    grids = [_numbered(coded.cells[rows, j], sides.width(j) or 0.0, grid / GRIDS) for j in source for grid in range(GRIDS)]
+    grids = [_numbered(seen.cells[:, j], sides.width(j) or 0.0, grid / GRIDS) for j in source for grid in range(GRIDS)]
     names = tuple(f"{coded.names[j]}:{grid}" for j in source for grid in range(GRIDS))
     steps = Coded(names, np.zeros(len(grids), bool), np.stack(grids, 1))
     of = tuple(j for j in source for _ in range(GRIDS))
@@ -63,16 +63,19 @@ def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None
     for shared in shared_cells(steps, notes, source=of, triples=TRIPLES_AT_MOST):
         if len(shared.columns) < 2 or not len(shared):
             continue
-        order = np.argsort(shared.cell, kind="stable")
-        end = np.cumsum(shared.support)
-        chance = np.asarray(poisson.logsf(shared.support - 1, together.expected(shared.columns, shared.row[order][end - 1])))
+        model = np.zeros(len(shared), np.int64)
+        model[shared.cell] = shared.row
+        chance = np.asarray(poisson.logsf(shared.support - 1, together.expected(shared.columns, model)))
+        able = np.argsort(chance, kind="stable")[:A_COMBINATION]
+        able = able[chance[able] < np.log(EXCESS)]
+        if not len(able):
+            continue
         columns = tuple(sorted(of[j] for j in shared.columns))
-        for g in np.flatnonzero(chance < np.log(EXCESS)):
-            held = rows[shared.row[order[end[g] - shared.support[g] : end[g]]]]
-            standing[columns].append(_Box(float(chance[g]), columns, held))
+        order, end = np.argsort(shared.cell, kind="stable"), np.cumsum(shared.support)
+        standing[columns] += [_Box(float(chance[g]), columns, shared.row[order[end[g] - shared.support[g] : end[g]]]) for g in able]
         standing[columns] = sorted(standing[columns], key=lambda x: x.chance)[:A_COMBINATION]
-    pairs = _first(n, [x for c, listed in standing.items() if len(c) == 2 for x in listed])
-    triples = _first(n, [x for c, listed in standing.items() if len(c) == 3 for x in listed])
+    pairs = _first(len(rows), [x for c, listed in standing.items() if len(c) == 2 for x in listed])
+    triples = _first(len(rows), [x for c, listed in standing.items() if len(c) == 3 for x in listed])
     in_two = _apart(sides, [sides.settled(x) for x in pairs])
     third = _third(sides, source, in_two)  # settled again, a box may shrink to that part of its third side where few others lie
     in_three = _apart(sides, third + [sides.settled(x) for x in [*_third(sides, source, pairs), *triples]])
@@ -81,7 +84,23 @@ def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None
         boxes[x.columns].append(x.rows)
     for columns, each in boxes.items():
         support = np.array([len(held) for held in each])
-        yield Shared(columns, np.concatenate(each), np.repeat(np.arange(len(each)), support), support, ranged=True)
+        yield Shared(columns, rows[np.concatenate(each)], np.repeat(np.arange(len(each)), support), support, ranged=True)
+
+
+def within(coded: Coded, columns: tuple[int, ...], carriers: Int) -> Int:
+    """All rows of the box of which these carriers are those in a sample; the carriers themselves where every row was looked at.
+
+    A side reaches beyond them by as much as m evenly spread numbers leave of their range at either end: one part in m - 1.
+    """
+    if len(coded) <= ROWS:
+        return carriers
+    rows = np.arange(len(coded))
+    for j in columns:
+        low, high = coded.cells[carriers, j].min(), coded.cells[carriers, j].max()
+        beyond = (high - low) / max(len(carriers) - 1, 1)
+        cells = coded.cells[rows, j]
+        rows = rows[(cells >= low - beyond) & (cells <= high + beyond)]
+    return rows
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
 from assay.learn.likeness import Likeness
 from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
-from assay.mine.boxes import shared_boxes
+from assay.mine.boxes import shared_boxes, within
 from assay.mine.candidate import Candidate
 from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
 from assay.stats.multiple import e_bh
@@ -81,7 +81,8 @@ class CellsFamily:
         if probe.trained_on == TRAIN_AT_MOST:
             notes.append(f"the probe of the cells learnt from {TRAIN_AT_MOST:,} rows, drawn at random")
         leads, counts = _first_pass(court, probe, coded, notes, progress)
-        distinct = _distinct(sorted(leads, key=lambda lead: -lead.rank)[: 4 * SHORT_LIST])[:SHORT_LIST]
+        strongest = sorted(leads, key=lambda lead: -lead.rank)[: 4 * SHORT_LIST]
+        distinct = _distinct([replace(x, carriers=within(coded, x.columns, x.carriers)) if x.boxed else x for x in strongest])[:SHORT_LIST]
         near = [lead for lead in distinct if lead.log_e > 0]
         tried = [self._nominated(data, coded, lead) for lead in distinct if lead.log_e <= 0]
         if near:
