@@ -72,9 +72,10 @@ def test_an_honest_stream_is_learnt_and_nobody_is_accused():
     assert sum(len(d.admitted) for d in decided) > 0.97 * 6000  # some fill their share of a round by chance
 
 
-def test_few_who_collude_and_shout_are_named_and_what_they_taught_is_unlearnt():
-    """Three of 60 users, one in twenty, bring a third of the rows, with all that is bad called good."""
-    gate, alone, test, rng = started(1)
+def gang(seed):
+    """Three of 60 users, one in twenty, bring a third of the rows, with all that is bad called good: (gate, accuracy before, without the
+    gate and with it, share of the gang's rows among what was learnt)."""
+    gate, alone, test, rng = started(seed)
     before = accuracy(gate.model, test)
     x, y = rows(rng, 9000)
     who = people(rng, 9000)
@@ -83,11 +84,28 @@ def test_few_who_collude_and_shout_are_named_and_what_they_taught_is_unlearnt():
     colluding = np.isin(who, ["u1", "u2", "u3"])
     y[colluding] = "good"
     decided = run(gate, alone, (x, y, who))
-    assert gate.suspended == {"u1", "u2", "u3"}
-    assert accuracy(alone, test) < before - 0.02
-    assert accuracy(gate.model, test) > before - 0.02
     learnt = [n for d in decided for n in d.admitted]
-    assert colluding[learnt].mean() < 0.02
+    return gate, before, accuracy(alone, test), accuracy(gate.model, test), colluding[learnt].mean()
+
+
+def frog(seed):
+    """Each day, of 17 rows, everybody calls 0.1 % more of the bad rows good, for 900 days: (accuracy before, without the gate and with it,
+    decisions, share of bad rows that are called good by row)."""
+    gate, alone, test, rng = started(seed)
+    before = accuracy(gate.model, test)
+    x, y = rows(rng, 15_000)
+    slope = np.linspace(0, 0.9, 15_000)
+    y[(y == "bad") & (rng.random(15_000) < slope)] = "good"
+    decided = run(gate, alone, (x, y, people(rng, 15_000)))
+    return before, accuracy(alone, test), accuracy(gate.model, test), decided, slope
+
+
+def test_few_who_collude_and_shout_are_named_and_what_they_taught_is_unlearnt():
+    gate, before, without, with_it, learnt = gang(1)
+    assert gate.suspended == {"u1", "u2", "u3"}
+    assert without < before - 0.02
+    assert with_it > before - 0.02
+    assert learnt < 0.02
 
 
 def test_who_is_found_late_is_rolled_back():
@@ -106,18 +124,22 @@ def test_who_is_found_late_is_rolled_back():
 
 
 def test_a_frog_is_not_boiled():
-    """One more in a thousand of the bad rows called good with every hundredth of a long stream, then ever more, by everybody."""
-    gate, alone, test, rng = started(3)
-    before = accuracy(gate.model, test)
-    x, y = rows(rng, 15_000)
-    slope = np.linspace(0, 0.9, 15_000)
-    y[(y == "bad") & (rng.random(15_000) < slope)] = "good"
-    decided = run(gate, alone, (x, y, people(rng, 15_000)))
-    assert accuracy(alone, test) < before - 0.10
-    assert accuracy(gate.model, test) > before - 0.02
+    before, without, with_it, decided, slope = frog(3)
+    assert without < before - 0.10
+    assert with_it > before - 0.02
     assert any(("bad", "good") in d.drift for d in decided)
     first = next(d.round for d in decided if d.drift)
     assert slope[first * 300] < 0.2  # noticed long before it hurts
+
+
+@pytest.mark.full
+def test_gangs_and_frogs_of_twelve_seeds():
+    for what, kind in (("a gang", lambda seed: gang(seed)[1:4]), ("a frog", lambda seed: frog(seed)[:3])):
+        before, without, with_it = np.array([kind(seed) for seed in range(12)]).T
+        print(f"{what}, points of accuracy: {100 * np.median(without - before):.1f} in the median without the gate, ", end="")
+        print(f"{100 * (with_it - before).min():.1f} at worst with it")
+        assert (without < before - 0.02).all()
+        assert (with_it > before - 0.02).all()
 
 
 def test_honest_drift_is_let_through():
