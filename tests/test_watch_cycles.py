@@ -249,6 +249,8 @@ def test_what_it_learns():
     assert cycle.span == cycles.WEEK
     assert cycle.step == STEP
     assert [scale.width for scale in cycle.scales] == [1, 6]
+    assert not cycle.scales[0].spells
+    assert cycles.fit("load", *series(np.random.default_rng(5), 28 * DAY, "clusters")).scales[0].spells
     flat = cycles.fit("load", time, np.random.default_rng(6).normal(size=len(time)))
     assert flat.span == 0
     assert json.loads(json.dumps(cycle.to_json())) == Cycle.from_json(cycle.to_json()).to_json()

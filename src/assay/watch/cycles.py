@@ -7,10 +7,10 @@ forecast learns from a departure is limited (Gelper, Fried and Croux 2010, "Robu
 smoothing"): an outage does not become what is expected at its second value.
 
 A departure counts by how far it is: beyond nine of ten departures of the period that the forecast was learnt from, beyond 99 of 100, and
-so on, as far as that period can tell. Large departures come in clusters, even where nothing is wrong; so what is usual grows with the
-departures of lately (by no more than the first tail), and these rates are bounded twice, for values after calm and for values after a
-departure, each from the part of the trusted period that the forecast has never seen, and widened by their error. A value counts in units of
-the bound of its own state.
+so on, as far as that period can tell. Large departures come in clusters, even where nothing is wrong. So these rates are bounded twice, for
+values after calm and for values after a departure, and where spells of large noise outlast that, as the trusted period shows, what is usual
+grows with the departures of lately (by no more than the first tail). Each bound comes from the part of the trusted period that the forecast
+has never seen, and is widened by its error. A value counts in units of the bound of its own state.
 
 Assumption, on which the run length rests: while nothing changes, the chance of a departure, given all that came before, is at most
 the bound of the state (calm or not) that the series is in. Forecast and scale may be wrong: that makes departures frequent in the
@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from assay.dataset.errors import DataError
 from assay.stats.sequential import lower_bound
@@ -49,6 +50,8 @@ LATELY = (
     0.1  # of a departure enters what is usual lately: ten values, for spells of larger noise are no shorter; quicker ones are the states'
 )
 CALM = 3  # values without a departure make calm: clusters of a forecast from two values before are over by then
+SPELLS = 0.1  # probability that a series without spells of larger noise is taken for one with them: it is only slower then
+FEWEST = 30  # departures after calm from which spells can be told; with fewer there may be some
 SHRINK = 1.0  # cycles' worth of the plainer profile in the finer one: with two weeks, two thirds are theirs
 STEADY = 10.0  # values' worth of the common scale in an hour's
 FOLDS = 30  # groups of days that are left out in turn: what a longer period would add to this, it does not need
@@ -69,6 +72,7 @@ class Scale:
     limit: tuple[float, float] = (1.0, 1.0)
     law: float | None = None
     further: int = 0
+    spells: bool = False  # whether what is usual grows with the departures of lately
 
     @property
     def worth(self) -> Floats:
@@ -169,7 +173,7 @@ class Cycle:
             "span": self.span,
             "profile": self.profile.tolist(),
             "scales": [
-                [s.width, *map(list, (s.weights, s.usual, s.far, s.limit, *([] if s.law is None else [(s.law, s.further)])))]
+                [s.width, s.spells, *map(list, (s.weights, s.usual, s.far, s.limit, *([] if s.law is None else [(s.law, s.further)])))]
                 for s in self.scales
             ],
             "memory": [None if np.isnan(v) else v for v in self.memory.packed().tolist()],
@@ -179,16 +183,17 @@ class Cycle:
     def from_json(cls, data: Any) -> Cycle:
         """The inverse of `to_json`."""
         scales = []
-        for width, *rest in data["scales"]:
+        if any(len(scale) < 6 or not isinstance(scale[1], bool) for scale in data["scales"]):
+            raise DataError(
+                "a cycle of an earlier version", column=str(data["cycle"]), remedy="make the baseline again with assay watch init"
+            )
+        for width, spells, *rest in data["scales"]:
             weights, usual, far, limit, *law = (tuple(float(v) for v in part) for part in rest)
-            plain = Scale(int(width), weights, usual, far, (limit[0], limit[1]))
+            plain = Scale(int(width), weights, usual, far, (limit[0], limit[1]), spells=bool(spells))
             scales.append(replace(plain, law=law[0][0], further=int(law[0][1])) if law else plain)
         memory = Memory.of(np.array([np.nan if v is None else v for v in data["memory"]], float))
         step, offset, span = (float(data[name]) for name in ("step", "offset", "span"))
-        made = cls(str(data["cycle"]), step, offset, span, np.array(data["profile"], float), tuple(scales), memory)
-        if [len(track) for track in memory.tracks] != [len(_track(made, scale.width, 0).packed()) for scale in scales]:
-            raise DataError("a cycle of an earlier version", column=made.name, remedy="make the baseline again with assay watch init")
-        return made
+        return cls(str(data["cycle"]), step, offset, span, np.array(data["profile"], float), tuple(scales), memory)
 
 
 def _advance(cycle: Cycle, scale: Scale, track: Track, step: int, left: float) -> tuple[float, int] | None:
@@ -216,7 +221,7 @@ def _close(cycle: Cycle, scale: Scale, track: Track) -> tuple[float, int] | None
         means.append(foretold)
     else:
         hour = int((cycle.offset + ((track.at + 1) * scale.width - 1) * cycle.step) % DAY // HOUR)
-        unit = scale.usual[hour] * max(1.0, track.lately)
+        unit = scale.usual[hour] * (max(1.0, track.lately) if scale.spells else 1.0)
         size = abs(mean - foretold) / unit
         most = scale.far[0] * scale.usual[hour]
         means.append(foretold + min(max(mean - foretold, -most), most))
@@ -287,9 +292,26 @@ def _scale(cycle: Cycle, at: Ints, left: Floats, width: int, n: int) -> Scale:
     if here.sum() > 2 * n:
         weights = np.linalg.lstsq(before[here], means[here], rcond=None)[0]
     plain = Scale(width, tuple(weights.tolist()), (1.0,) * 24, (np.inf,))
+    scale = _settled(cycle, plain, at, left)
+    return _settled(cycle, replace(plain, spells=True), at, left) if _spells(cycle, scale, at, left) else scale
+
+
+def _settled(cycle: Cycle, plain: Scale, at: Ints, left: Floats) -> Scale:
+    """With what is usual and far, measured twice: what is learnt from a departure is limited then, which makes departures larger."""
     scale = _measured(plain, *_sizes(cycle, plain, at, left))
-    # Once more with what it learns from a departure limited, which makes departures larger.
     return _measured(scale, *_sizes(cycle, scale, at, left))
+
+
+def _spells(cycle: Cycle, scale: Scale, at: Ints, left: Floats) -> bool:
+    """Whether departures come in spells that outlast the states: whether those after calm are larger where they were larger lately."""
+    track, lately, sizes = _track(cycle, scale.width, int(at[0])), [], []
+    for step, one in zip(at.tolist(), left.tolist(), strict=True):
+        before = track.lately
+        found = _advance(cycle, scale, track, step, one)
+        if found is not None and found[1] == 0:
+            lately.append(before)
+            sizes.append(found[0])
+    return len(sizes) < FEWEST or bool(spearmanr(lately, sizes, alternative="greater").pvalue < SPELLS)
 
 
 def _sizes(cycle: Cycle, scale: Scale, at: Ints, left: Floats) -> tuple[Floats, Ints]:
