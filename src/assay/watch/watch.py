@@ -320,10 +320,12 @@ class Watch:
     def _join(self, batch: Batch, x: Any, codes: Any, held: list[tuple[int, ...]]) -> list[Alert]:
         """Late labels meet their predictions: their outcome and slices are filled in, in the order in which the labels came."""
         fired: list[Alert] = []
-        self._counts["labels"] += sum(label is not None for label in batch.label)
+        self._counts["labels"] += len(batch) - batch.label.count(None)
+        if None not in batch.label and None not in batch.prediction and not any(held):
+            return fired  # by far the most: predictions with their labels, and nothing suspicious in them
         for i, (name, said, label) in enumerate(zip(batch.id, batch.prediction, batch.label, strict=True)):
             if said is not None and label is not None and not held[i]:
-                continue  # by far the most: a prediction with its label, and nothing suspicious in it
+                continue
             if said is None and name is not None:
                 before = self._pending.pop(name, None)
                 if before is None:
