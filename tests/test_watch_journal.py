@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -55,6 +56,25 @@ def test_a_watch_goes_on_where_it_stopped(folder, snapshots):
         same(state(watch), before)
         assert watch.alerts[0].state == "acknowledged"
         assert watch._counts["orphans"] == 1
+
+
+def test_a_snapshot_of_the_version_before_opens(folder):
+    """It held the last event's time, where there now are the times of the last events."""
+    rng = np.random.default_rng(1)
+    with Watch.open(folder) as watch:
+        watch.ingest({**traffic(rng, 100, wrong=0.3), "id": [f"0-{j}" for j in range(100)]})
+        watch.snapshot()
+        before = state(watch)
+    with np.load(folder / journal.NAME, allow_pickle=False) as held:
+        arrays = dict(held)
+    data = json.loads(arrays["json"].tobytes())
+    del data["meta"]["times"]
+    for known in (None, 1.7e9):
+        data["meta"]["time"] = known
+        np.savez(folder / journal.NAME, **{**arrays, "json": np.frombuffer(json.dumps(data).encode(), np.uint8)})
+        with Watch.open(folder, read_only=True) as watch:
+            same(state(watch), before)
+            assert list(watch._times) == ([] if known is None else [known])
 
 
 def test_a_torn_frame_is_cut_off_and_the_rest_stays(folder):

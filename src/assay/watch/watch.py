@@ -256,7 +256,8 @@ class Watch:
         self._memories = {name: Memory.of(arrays[f"cycle{i}"]) for i, name in enumerate(self._memories)}
         self._names = Names(dict.fromkeys(meta["names"]))
         self._counts = dict(meta["counts"])
-        self._times.extend(meta["times"])
+        before = [] if meta.get("time") is None else [meta["time"]]  # of a snapshot by an earlier version: the last event's alone
+        self._times.extend(meta.get("times", before))
         self._alerts = Alerts.from_json(meta["alerts"])
         if self._miner is not None and meta["miner"] is not None:
             self._miner.restore(meta["miner"])
