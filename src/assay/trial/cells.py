@@ -51,6 +51,7 @@ HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one 
 WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes out more columns, and leaves less to contradict
 SPENT_BY = (1.0, 0.4, 1.0, np.inf)  # share of that after which only what is worth it by a glance is heard; boxes are few, and all heard
 BOXES = 3  # the place of boxes among these, whose other places are by the number of columns
+REGION = 0.5  # of all columns: a range of more is a part of the space that classes lie in, and the columns left can contradict nothing
 BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
 
 
@@ -162,6 +163,8 @@ def _first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str],
     batch: list[Shared] = []
     waiting = 0
     for shared in chain(shared_cells(coded, notes), shared_boxes(coded, court.rng)):
+        if _boxed(shared) and len(shared.columns) > REGION * coded.cells.shape[1]:
+            continue
         place = BOXES if _boxed(shared) else len(shared.columns) - 1
         counts[place] += len(shared)
         if heard + np.minimum(shared.support, HEARD).sum() > budget * SPENT_BY[place]:

@@ -52,10 +52,30 @@ def merge_siblings(tried: list[Tried], passes: Bools, data: Dataset, coded: Code
     for key, members in families.items():
         kin = [i for i, t in enumerate(tried) if t.family_key == key and isinstance(t.candidate.artefact, Cells)]
         members = [i for i in members if not _stands_apart(tried, i, kin, data, coded, court)]
-        if len(members) > 1 and passes[members].any():
+        if len(members) > 1 and passes[members].any() and not _one_range([tried[i] for i in members], coded):
             gone.update(members)
             shortcuts.append(_shortcut(key, [tried[i] for i in members], data))
     return [t for i, t in enumerate(tried) if i not in gone] + shortcuts
+
+
+def _one_range(members: list[Tried], coded: Coded) -> bool:
+    """Whether these are parts of one range of several columns with one target, each as near another as the wider of the two is wide: a
+    trigger's range across a common value, beside which other rows lie, is settled in parts."""
+    columns = [
+        coded.names.index(c.column) for t in members[:1] if isinstance(t.candidate.artefact, Cells) for c in t.candidate.artefact.conditions
+    ]
+    if len(columns) < 2 or len({t.target for t in members}) > 1 or not coded.numeric[columns].all():
+        return False
+    cells = [coded.cells[t.candidate.carriers][:, columns] for t in members]
+    low, high = np.array([x.min(0) for x in cells]), np.array([x.max(0) for x in cells])
+    if (low == high).all():
+        return False
+    reached, waiting = [0], list(range(1, len(members)))
+    for i in reached:
+        near = [m for m in waiting if (np.maximum(low[i], low[m]) - np.minimum(high[i], high[m]) <= (high - low)[[i, m]].max(0)).all()]
+        reached += near
+        waiting = [m for m in waiting if m not in near]
+    return not waiting
 
 
 def _values(coded: Coded, artefact: Cells) -> int:
