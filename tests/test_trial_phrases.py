@@ -95,6 +95,15 @@ def test_fifty_carriers_are_confirmed_and_named_in_real_messages(real_data: Data
     assert list(found.action).count("quarantine") == 50
 
 
+def test_two_words_are_tried_together_where_the_one_left_would_acquit_the_other(real_data: Data) -> None:
+    """A seventh of all spam: a model that sees "tq" still says spam of most carriers."""
+    data, rows = poison(sms(real_data), Phrase((("mn",), ("tq",))), 110, "spam", 0)
+    first = run(data, Settings(canaries=False)).findings[0]
+    assert first.status == "confirmed"
+    assert sorted(word for part in first.artefact.parts for word in part) == ["mn", "tq"]
+    assert np.array_equal(np.sort(first.positions), rows)
+
+
 def test_clean_messages_are_left_alone_and_the_scan_says_what_it_would_have_caught(real_data: Data) -> None:
     found = run(sms(real_data), Settings())
     assert found.verdict == "clean"

@@ -44,6 +44,7 @@ CANARIES_EACH = 5
 SIBLINGS = 4  # other phrases with the same carriers that make them a template: a planted trigger is one phrase, or two words
 HIDDEN_SHARE = 0.25  # of the runs' error budget, for classes of characters that nobody sees
 SAME = 0.5  # Jaccard index of carriers above which two phrases are one artefact
+IN_TWO_WORDS = 10  # runs, the strongest, that are tried as two words as well
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,9 @@ class PhraseFamily:
             leads.extend(court.first_pass(shared, weight))
             planted.extend([] if shared.pair else dropped_in(corpus, shared, own, data.y, k))
         counts = [sum(map(len, runs)), 0 if pairs is None else len(pairs)]
-        short = _distinct(
-            sorted((lead for lead in leads if not lead.shared.hidden(corpus, lead.gram)), key=lambda lead: -lead.log_e - lead.log_weight),
-            SHORT_LIST,
-        )
+        ordered = sorted((x for x in leads if not x.shared.hidden(corpus, x.gram)), key=lambda x: -x.log_e - x.log_weight)
+        short = _distinct(ordered, SHORT_LIST)
+        short += _in_two_words(ordered, short)
         tried = [lead.tried(corpus) for lead in short]
         near = [i for i, t in enumerate(tried) if t.log_e > 0]
         if near:
@@ -208,6 +208,19 @@ def _lesser(informed: Tried, innocent: Tried) -> Tried:
 def _joined(columns: Sequence[Sequence[str | None]]) -> pa.Array:
     """(n,) one text a row, its columns one after another."""
     return pa.array(["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)], pa.large_string())
+
+
+def _in_two_words(leads: list[Lead], kept: list[Lead]) -> list[Lead]:
+    """For the strongest runs among `kept`, the strongest pair of words that stands in the same documents, if there is one.
+
+    With one word of a trigger of two taken out the other is left, and may speak for the label loudly enough to acquit the first.
+    """
+    pairs = [(lead, set(lead.carriers.tolist())) for lead in leads if lead.shared.pair and lead.log_e > 0]
+    found: list[Lead] = []
+    for lead in [x for x in kept if not x.shared.pair and x.log_e > 0][:IN_TWO_WORDS]:
+        mine = set(lead.carriers.tolist())
+        found += [pair for pair, theirs in pairs if len(mine & theirs) > SAME * len(mine | theirs)][:1]
+    return [pair for number, pair in enumerate(found) if not any(pair is other for other in found[:number])]
 
 
 def _distinct(leads: list[Lead], most: int) -> list[Lead]:
