@@ -96,8 +96,9 @@ def test_fifty_carriers_are_confirmed_and_named_in_real_messages(real_data: Data
 
 
 def test_two_words_are_tried_together_where_the_one_left_would_acquit_the_other(real_data: Data) -> None:
-    """A seventh of all spam: a model that sees "tq" still says spam of most carriers."""
-    data, rows = poison(sms(real_data), Phrase((("mn",), ("tq",))), 110, "spam", 0)
+    """A fifth of all spam: a model that sees "tq" still says spam of most carriers."""
+    some = np.random.default_rng(0).permutation(len(sms(real_data)))[:4_500]
+    data, rows = poison(sms(real_data).subset(some), Phrase((("mn",), ("tq",))), 130, "spam", 0)
     first = run(data, Settings(canaries=False)).findings[0]
     assert first.status == "confirmed"
     assert sorted(word for part in first.artefact.parts for word in part) == ["mn", "tq"]
