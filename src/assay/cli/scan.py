@@ -98,7 +98,7 @@ def scan(
     where = path if is_remote(path) else Path(path)
     if isinstance(where, Path) and not where.exists():
         raise DataError("there is no such file or folder", path=path, remedy="check the path")
-    out = out or folder.default_folder(where, Path.cwd())
+    out = out or folder.default_folder(where, Path())
     folder.check_writable(out, where if isinstance(where, Path) else None)
     if server is not None:
         from assay.cli.scan_remote import Asked, scan_remote

@@ -41,9 +41,9 @@ def default_folder(source: Path | str, working: Path) -> Path:
     """
     if isinstance(source, str):
         return working / f"{Path(Place.of(source).name).stem}.assay"
-    source, working = source.resolve(), working.resolve()
+    source, here = source.resolve(), working.resolve()
     name = (source.name if source.is_dir() or not source.suffix else source.stem) or "data"
-    inside = source == working or source in working.parents
+    inside = source == here or source in here.parents
     return (source.parent if inside else working) / f"{name}.assay"
 
 
