@@ -3,11 +3,19 @@
 A set drawn with repetition, oversampled, or joined with a time stamp or a measurement of its own holds one record in many rows that
 differ in some columns. Their label is one decision taken once: a hard row that stands there twenty times is one witness, not twenty.
 
-Guarantee: were columns independent, at most `CHANCE` rows on average would be taken for repeats of a row, however many it is compared
-with. For two rows each column bets, at odds that are fair where one has nothing to do with the other, on equal cells (odds: one over the
-value's share) and on near numbers (`NEAR` p^(NEAR - 1), with p the share of pairs as near, by ranks: Vovk and Wang 2021, E-values, section
-2); the bets multiply, and Markov's inequality bounds the product. Columns are not independent, so the product must also be beyond what two
-rows of one label reach: an exponential tail laid through the middle of such pairs, not their end, where the repeats themselves are.
+Two questions are asked, and either makes two rows one witness. An error of theirs costs a vote, and convicts nobody.
+
+*Column by column.* Guarantee: were columns independent, at most `CHANCE` rows on average would be taken for repeats of a row, however
+many it is compared with. Each column bets, at odds that are fair where one row has nothing to do with the other, on equal cells (odds:
+one over the value's share) and on near numbers (`NEAR` p^(NEAR - 1), with p the share of pairs as near, by ranks: Vovk and Wang 2021,
+E-values, section 2); the bets multiply, and Markov's inequality bounds the product. Columns are not independent, so the product must
+also be beyond what two rows of one label reach: an exponential tail laid through the middle of such pairs, not their end, where the
+repeats themselves are.
+
+*All that is equal, together.* What two carriers are equal in beside the columns on trial is weighed, and ranked among the pairs that
+the same row makes with rows that do not carry what is on trial, label by label (a p-value where carriers are like those but for
+repeats). Of the pairs taken, at most `BY_CHANCE` on average are none, as Benjamini and Hochberg have it for p-values that do not hang
+together or do so positively: an assumption here, where pairs share rows.
 
 It cannot see repeats with most columns drawn anew, nor tell them from natural twins in a table of coarse columns: those count as one
 witness, which loses power and convicts nobody.

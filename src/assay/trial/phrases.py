@@ -216,11 +216,18 @@ def _in_two_words(leads: list[Lead], kept: list[Lead]) -> list[Lead]:
     With one word of a trigger of two taken out the other is left, and may speak for the label loudly enough to acquit the first.
     """
     pairs = [(lead, set(lead.carriers.tolist())) for lead in leads if lead.shared.pair and lead.log_e > 0]
-    found: list[Lead] = []
+    found: dict[int, Lead] = {}
     for lead in [x for x in kept if not x.shared.pair and x.log_e > 0][:IN_TWO_WORDS]:
         mine = set(lead.carriers.tolist())
-        found += [pair for pair, theirs in pairs if len(mine & theirs) > SAME * len(mine | theirs)][:1]
-    return [pair for number, pair in enumerate(found) if not any(pair is other for other in found[:number])]
+        pair = next((pair for pair, theirs in pairs if _alike(mine, theirs)), None)
+        if pair is not None:
+            found[id(pair)] = pair
+    return list(found.values())
+
+
+def _alike(mine: set[int], theirs: set[int]) -> bool:
+    """Whether two phrases with these carriers are one artefact."""
+    return len(mine & theirs) > SAME * len(mine | theirs)
 
 
 def _distinct(leads: list[Lead], most: int) -> list[Lead]:
@@ -229,7 +236,7 @@ def _distinct(leads: list[Lead], most: int) -> list[Lead]:
     sets: list[set[int]] = []
     for lead in leads:
         mine = set(lead.carriers.tolist())
-        if any(len(mine & s) > SAME * len(mine | s) for s in sets):
+        if any(_alike(mine, theirs) for theirs in sets):
             continue
         kept.append(lead)
         sets.append(mine)

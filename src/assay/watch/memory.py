@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-NEAR = (
-    10_800.0  # seconds between neighbours of one clock: an eighth of a day, as the wider scale (`cycles.PARTS`), of which one may be lost
-)
+NEAR = 10_800.0  # seconds between neighbours of one clock: an eighth of a day, as the wider scale (`cycles.PARTS`); one may be lost
 AHEAD = 2  # values in a row that agree on a time further ahead, before it is believed: one may be a clock that jumped
 
 
