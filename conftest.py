@@ -10,5 +10,9 @@ HERE = Path(__file__).parent
 collect_ignore = (
     []
     if find_spec("torch")
-    else [str(p.relative_to(HERE)) for p in (HERE / "src").rglob("*.py") if "\nimport torch" in p.read_text(encoding="utf-8")]
+    else [
+        str(p.relative_to(HERE))
+        for p in (HERE / "src").rglob("*.py")
+        if any(head in p.read_text(encoding="utf-8") for head in ("\nimport torch", "\nfrom torch"))
+    ]
 )
