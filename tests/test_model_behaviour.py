@@ -99,6 +99,16 @@ def test_unknown_and_broken_weights_are_refused() -> None:
         rebuild({name: value for name, value in weights.items() if not name.startswith("features.3")})
     with pytest.raises(DataError, match="pictures of 20"):
         rebuild(weights, 20)
+    with pytest.raises(DataError, match="no numbers"):
+        rebuild(weights | {"classifier.weight": np.full_like(weights["classifier.weight"], np.nan)})
+
+
+def test_a_net_that_overflows_accuses_nobody_and_brings_nothing_down() -> None:
+    weights = {name: np.where(name.endswith("weight"), np.float32(1e30) * v, v).astype(v.dtype) for name, v in arrays(chain()).items()}
+    images, y = pictures()
+    with np.errstate(all="ignore"):
+        seen = inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), images=images[:64], y=y[:64])
+    assert seen.verdict == "inconclusive"
 
 
 def test_a_clean_net_is_not_accused_and_not_called_clean(nets) -> None:

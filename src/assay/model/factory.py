@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.dataset.errors import DataError
-from assay.model.networks import DEFAULT_SIZE, Network, bare, frozen
+from assay.model.networks import DEFAULT_SIZE, Network, bare, finite, frozen
 from assay.model.weights import Array
 
 
@@ -22,6 +22,8 @@ def from_factory(name: str, weights: Mapping[str, Array], shape: tuple[int, ...]
     """
     import torch
 
+    named = bare(weights)
+    finite(named)
     place, _, attribute = name.partition(":")
     here = str(Path.cwd())
     sys.path.insert(0, here)
@@ -34,7 +36,7 @@ def from_factory(name: str, weights: Mapping[str, Array], shape: tuple[int, ...]
     module = factory()
     channels, size = (shape[3], shape[1]) if shape else (3, DEFAULT_SIZE)
     try:
-        module.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in bare(weights).items()}, strict=True)
+        module.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in named.items()}, strict=True)
         frozen(module)
         with torch.inference_mode():
             classes = module(torch.zeros(2, channels, size, size)).shape[1]

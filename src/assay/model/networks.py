@@ -52,9 +52,24 @@ def bare(weights: Mapping[str, Array]) -> dict[str, Array]:
         found = inner
 
 
+def finite(weights: Mapping[str, Array]) -> None:
+    """DataError where a weight is no number: whatever is asked of such a network says nothing.
+
+    >>> finite({"fc.weight": np.array([1.0, np.nan])})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    assay.dataset.errors.DataError: fc.weight: 1 of 2 weights are infinite or no numbers. Remedy: ask for the model again...
+    """
+    for name, array in weights.items():
+        bad = array.size - int(np.isfinite(array).sum()) if np.issubdtype(array.dtype, np.inexact) else 0
+        if bad:
+            remedy = "ask for the model again: it is damaged, or was made so on purpose"
+            raise DataError(f"{name}: {bad} of {array.size} weights are infinite or no numbers", remedy=remedy)
+
+
 def rebuild(weights: Mapping[str, Array], size: int | None = None) -> Network:
     """The network of these weights; `size`: height and width of its pictures, where known. DataError for a family that is not known."""
     named = bare(weights)
+    finite(named)
     try:
         if any(name.startswith("features.") for name in named) and "classifier.weight" in named:
             return _chain(named, size)

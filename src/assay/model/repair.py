@@ -2,10 +2,11 @@
 
 Three ways. *Unlearn*: tune on clean rows, half of each batch with the extracted or mined artefact put in, under their right labels (Wang
 et al., Neural Cleanse, 2019, section 7). An extracted trigger is one of many that do the same as the planted one, so that, where it is
-known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too. What the network says of
-mixtures of clean rows, in which no trigger is, it must go on saying (Hinton, Vinyals & Dean, Distilling the knowledge, 2015; Zhang et al.,
-mixup, 2018): a few hundred rows alone would make it forget. *Tune*: no artefact is
-known; each step first searches the change, of bounded size, that harms the batch most, and learns the right labels under it, with
+known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too, as long as they are no
+larger than what it takes to reach another class: beyond that every network can be turned, and what would be unlearnt is knowledge. What
+the network says of mixtures of clean rows, in which no trigger is, it must go on saying (Hinton, Vinyals & Dean, Distilling the knowledge,
+2015; Zhang et al., mixup, 2018): a few hundred rows alone would make it forget. *Tune*: no artefact is known; each step
+first searches the change, of bounded size, that harms the batch most, and learns the right labels under it, with
 sharpness-aware steps, which leave a backdoor's narrow minimum (Zeng, Chen, Park, Mao, Jin & Jia, I-BAU, 2022; Zhu, Wei, Zha, Zhang & Wu,
 FT-SAM, 2023; here simplified: one inner problem a batch, no implicit gradient). *Prune*: no data; channels with outlying Lipschitz
 constants are set to zero (Zheng, Tang, Li & Liu, CLP, 2022).
@@ -25,7 +26,7 @@ from assay.artefact.base import Artefact
 from assay.dataset.errors import DataError
 from assay.model.margins import channel_outliers
 from assay.model.networks import Network, as_input, bare, frozen
-from assay.model.search import Overlaid, Patched, Warped, search
+from assay.model.search import Change, Overlaid, Patched, Warped, into_classes, search, shifts
 from assay.model.weights import Array
 
 Int = NDArray[np.int64]
@@ -40,6 +41,9 @@ SHARP = 0.05  # how far a sharpness-aware step looks, in the norm of all weights
 REACH = 8 / 255  # largest change of a pixel by the inner search
 INNER = 3  # steps of it
 EVERY = 50  # steps of unlearning after which further triggers are searched
+KINDS: tuple[type[Change], ...] = (Patched, Overlaid, Warped)
+NATURAL = 5  # other goals at most, whose smallest changes say what is natural
+MIXTURES = 3  # for every row of a batch: what is to stay is more than what has to go
 AGAIN = 100  # steps of plain fine-tuning that must not bring a backdoor back
 AGAIN_RATE = 0.01
 
@@ -59,27 +63,27 @@ def unlearn(
     """Tune on clean pictures (n, h, w, c) of classes `y` (n,), with each artefact put into some of every batch. DataError: too few rows.
 
     `goals`: for each way that the triggers lead, the class (classes,) into which a row of each class goes; further triggers that lead there
-    are searched every 50 steps, of all kinds that `assay.model.search` knows.
+    are searched every 50 steps, of all kinds that `assay.model.search` knows, and those that are naturally small are kept to the end.
     """
     _enough(y)
     if not artefacts and not goals:
         raise DataError("there is no artefact to unlearn", remedy="tune without one")
-    stamped = [as_input(a.insert(images)) for a in artefacts]
-    further: list[Any] = []
+    pool = [as_input(a.insert(images)) for a in artefacts]
     x = as_input(images)
+    ends = np.stack(goals) if goals else None
+    natural = {} if ends is None else _natural(network, images, y, ends, rng)
     step = 0
 
     def batch(rows: Int, module: Any) -> Any:
         import torch
 
         nonlocal step
-        if goals and step % EVERY == 0:
-            further[:] = _further(replace(network, module=frozen(copy.deepcopy(module))), images, y, np.stack(goals), rng)
+        if ends is not None and step % EVERY == 0:
+            pool.extend(_further(replace(network, module=frozen(copy.deepcopy(module))), images, y, ends, natural, rng))
         step += 1
-        pool = stamped + further
-        turn = pool[int(rng.integers(len(pool)))]
-        half = len(rows) // 2
-        return torch.cat([turn[rows[:half]], x[rows[half:]]])
+        half = len(rows) // 2 if pool else 0
+        drawn = [pool[int(turn)][row] for turn, row in zip(rng.integers(max(1, len(pool)), size=half), rows, strict=False)]
+        return torch.stack([*drawn, *x[rows[half:]]])
 
     def keep(count: int) -> tuple[Any, Any]:
         import torch
@@ -95,16 +99,27 @@ def unlearn(
     return Repaired(mended, "unlearn", what + (f", and further ones searched every {EVERY} steps" if goals else ""))
 
 
-def _further(network: Network, images: UInt8, y: Int, goals: Int, rng: np.random.Generator) -> list[Any]:
-    """All pictures with the smallest change of each kind that now leads to each goal (goals, classes)."""
+def _natural(network: Network, images: UInt8, y: Int, goals: Int, rng: np.random.Generator) -> dict[type[Change], float]:
+    """How large the smallest change of each kind is that leads to other goals of the same family: the median of a few."""
+    family = into_classes(network.classes) if (goals == goals[:, :1]).all() else shifts(network.classes)
+    others = rng.permutation([goal for goal in family if not (goal == goals).all(1).any()])[:NATURAL]
+    return {kind: float(np.median(search(kind, network, images, y, others, rng).sizes)) if len(others) else np.inf for kind in KINDS}
+
+
+def _further(
+    network: Network, images: UInt8, y: Int, goals: Int, natural: Mapping[type[Change], float], rng: np.random.Generator
+) -> list[Any]:
+    """All pictures with the smallest change of each kind that now leads to each goal (goals, classes), where that is small by nature."""
     import torch
 
     found = []
     x = as_input(images)
-    for kind in (Patched, Overlaid, Warped):
-        change = search(kind, network, images, y, goals, rng).best
+    for kind in KINDS:
+        seen = search(kind, network, images, y, goals, rng)
+        small = np.flatnonzero(seen.turned & (seen.sizes <= natural[kind]))
         with torch.no_grad():
-            found += list(change.apply(x[None].expand(len(goals), *x.shape)).clone())
+            changed = seen.best.apply(x[None].expand(len(goals), *x.shape))
+        found += [changed[i].clone() for i in small]
     return found
 
 
@@ -178,7 +193,7 @@ def _tuned(
         module.eval()
         inputs, wanted = batch(rows, module), f.one_hot(label[rows], network.classes).float()
         if keep is not None:
-            more, answers = keep(size)
+            more, answers = keep(MIXTURES * size)
             inputs, wanted = torch.cat([inputs, more]), torch.cat([wanted, answers])
         module.train()
         optimizer.zero_grad()
@@ -192,6 +207,8 @@ def _tuned(
                     weight.sub_(step)
         optimizer.step()
         schedule.step()
+    if not all(torch.isfinite(weight).all() for weight in weights):
+        raise DataError("tuning ran away: the weights are numbers no longer", remedy="give more clean rows, or prune without")
     return replace(network, module=frozen(module))
 
 

@@ -129,7 +129,8 @@ class Warped(Change):
         from torch.nn import functional as f
 
         searches, batch = x.shape[:2]
-        grid = self.still + self.field() * 2 / (self.side - 1)
+        # What is no number leads a vectorised lookup out of memory: a network that overflows must not bring the process down.
+        grid = (self.still + self.field() * 2 / (self.side - 1)).nan_to_num()
         flat = x.reshape(searches, batch * x.shape[2], *x.shape[3:])
         moved = f.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=True)
         return moved.reshape(x.shape)
