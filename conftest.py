@@ -1,18 +1,16 @@
-"""Which modules' examples are collected: those that import PyTorch at their head only where it is installed, as their tests are."""
+"""Which modules' examples are collected: those of modules that import PyTorch only where it is installed, as their tests are."""
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
+IMPORTS = re.compile(r"^\s*(import|from) torch\b", re.MULTILINE)
 
 collect_ignore = (
     []
     if find_spec("torch")
-    else [
-        str(p.relative_to(HERE))
-        for p in (HERE / "src").rglob("*.py")
-        if any(head in p.read_text(encoding="utf-8") for head in ("\nimport torch", "\nfrom torch"))
-    ]
+    else [str(p.relative_to(HERE)) for p in (HERE / "src").rglob("*.py") if IMPORTS.search(p.read_text(encoding="utf-8"))]
 )

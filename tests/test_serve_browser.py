@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,9 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]
 
 
 @pytest.fixture
-def messages(real_data: Path, tmp_path: Path) -> dict[str, Path]:
+def messages(real_data: Callable[[str], Path], tmp_path: Path) -> dict[str, Path]:
     """Real messages, a word planted in some; and the same in the two parts that two sources brought, all of the planted in one."""
+    real_data("sms_spam/sms_spam.parquet")
     data = next(s for s in SETS if s.name == "sms").read().subset(range(ROWS))
     planted = plant(data, "phrase", carriers=CARRIERS, target="ham", seed=1, params={"text": WORD}).data
     column = planted.table.column_names[0]

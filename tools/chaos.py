@@ -44,6 +44,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import faulty
 from assay import cli
@@ -152,7 +153,8 @@ def _run(arguments: list[str], fault: str, seed: int) -> int:
             resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, FULL))
         elif fault in INJECTED:
             faulty.FAULTS[fault](np.random.default_rng(seed))
-        return cli.run(arguments)
+        with threadpool_limits(1):  # the threads of the process that forked are not here, and OpenMP would wait for them
+            return cli.run(arguments)
     except BaseException:  # noqa: BLE001  # whatever it is, the round is told of it
         traceback.print_exc()
         return 99
