@@ -11,12 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assay.dataset.read import read
 from assay.learn import corpus as corpora
 from assay.learn import n_grams as runs
+from assay.learn import text as text_module
 from assay.learn.corpus import Corpus, Readings, read_block, read_corpus
 from assay.learn.n_grams import blocks_of, n_grams
 from assay.mine import phrase_pairs
+from assay.mine import phrases as phrases_module
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
+from assay.trial import placement, text_court
+from assay.trial.family import silent
+from assay.trial.phrases import PhraseFamily
+from assay.trial.text_court import Court
 
 WORDS = st.sampled_from(["a", "b", "c", "d", "e", "f", "?", "long-word"])
 TEXTS = st.lists(st.one_of(st.none(), st.lists(WORDS, max_size=9).map(" ".join)), min_size=1, max_size=40)
@@ -94,3 +101,53 @@ def test_too_many_pairs_leave_out_the_commonest_words_alike_in_any_blocks(monkey
     texts = [" ".join([*rng.choice([f"w{i}" for i in range(60)], 12), *(["x", "gap", "y"] if i % 9 == 0 else [])]) for i in range(180)]
     corpus = read_corpus([texts])
     same(phrases(corpus, 100), phrases(corpus))
+
+
+def test_numbers_held_in_few_bits_are_never_multiplied_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every product of places, words or documents here passes 2^15: one that was not made in 64 bits would wrap in 16."""
+    rng = np.random.default_rng(3)
+    texts = [" ".join(rng.choice([f"w{i}" for i in range(400)], 14)) + (" a fixed run of words" if i % 7 == 0 else "") for i in range(600)]
+    y = np.where(np.arange(600) % 7 == 0, 1, rng.integers(0, 2, 600))
+
+    def examined() -> list[object]:
+        found = PhraseFamily().examine(read({"text": texts, "label": y}), "fast", np.random.default_rng(0), silent)
+        said = [(t.candidate.artefact.describe(), t.candidate.carriers.tolist(), t.target, t.log_e, t.effect) for t in found.tried]
+        return [found.enumerated, said, found.probabilities.tolist(), found.features.tolist()]
+
+    wide = examined()
+    for module in (corpora, runs, phrase_pairs, phrases_module, text_module):
+        monkeypatch.setattr(module, "PLACE", np.int16)
+    assert examined() == wide
+
+
+def test_what_models_read_is_the_same_made_at_once_or_by_each_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    corpus = read_corpus([[" ".join(rng.choice([f"w{i}" for i in range(90)], rng.integers(0, 12))) for _ in range(300)]])
+    y, group = rng.integers(0, 3, 300), np.arange(300)
+    whole = text_module.fit_text_probe(corpus, y, 3, group, np.random.default_rng(1))
+    monkeypatch.setattr(text_module, "HELD_WHOLE", 0)
+    monkeypatch.setattr(text_module, "JUDGED", 100)
+    parts = text_module.fit_text_probe(corpus, y, 3, group, np.random.default_rng(1))
+    for name in ("logits", "single", "double"):
+        assert np.array_equal(getattr(parts, name), getattr(whole, name)), name
+
+
+def test_phrases_are_tried_alike_together_or_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    texts = [" ".join(rng.choice([f"w{i}" for i in range(60)], 12)) for _ in range(200)]
+    corpus, y = read_corpus([texts]), rng.integers(0, 2, 200)
+    probe = text_module.fit_text_probe(corpus, y, 2, np.arange(200), np.random.default_rng(1))
+    shared = phrases(corpus)
+
+    def tried() -> list[object]:
+        court = Court(corpus, probe, y, np.arange(200))
+        company = placement.placements(corpus, shared)
+        leads = [lead for s in shared for lead in court.first_pass(s, np.zeros(len(s)))]
+        said = [(x.gram, x.carriers.tolist(), x.target, x.log_e, x.log_surprise) for x in leads]
+        return [said, [c.tolist() for c in company]]
+
+    whole = tried()
+    monkeypatch.setattr(text_court, "TOGETHER", 50)
+    monkeypatch.setattr(placement, "TOGETHER", 50)
+    assert tried() == whole
+    assert whole[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
 from assay.engine.base import Engine, Handle, LostWork, NoEngine, using
@@ -97,5 +98,11 @@ def _run(version: str, work: Callable[..., Any], *arguments: Any) -> Any:
         raise NoEngine(f"a node runs version {__version__} of this program, not {version}. Remedy: install the same version on every node")
     from assay.engine.cores import alone
 
-    with using(Cluster()):
+    with using(_within()):
         return alone(work, *arguments)
+
+
+@lru_cache(maxsize=1)
+def _within() -> Cluster:
+    """The cluster that this worker belongs to, asked about itself once: each piece of work would else wait for an answer of its head."""
+    return Cluster()

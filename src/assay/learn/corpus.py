@@ -12,15 +12,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.artefact.tokens import tokens
 from assay.engine.base import current, spans
 
 Int = NDArray[np.int64]
+Place = NDArray[np.signedinteger[Any]]
+Column: TypeAlias = Sequence[str | None] | pa.ChunkedArray
 
+PLACE: type[np.signedinteger[Any]] = np.int32  # of tokens, words, documents, phrases: half the memory, and 2^31 tokens are more than fit
+MARGIN = 64  # places past the last token that arithmetic may reach: a phrase is shorter
 BREAK = -1  # stands after each document (and between its columns), so that no n-gram crosses from one to the next
 MOST_TOKENS = 2_000  # of one document that are read: a novel in a cell must not drown the rest; said in the scan's notes
 BLOCK = 20_000  # documents read at once: some MB of text, a second's work
@@ -32,12 +38,20 @@ def distinct(values: Int) -> Int:
     return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
 
+def joint(high: Place, low: Place, size: int) -> Int:
+    """One number for two: `high * size + low`, in 64 bits whatever the two are held in."""
+    return high.astype(np.int64) * size + low
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """`word` (t,) vocabulary numbers with breaks; `document` (t,) which document each belongs to; `vocabulary` the words."""
+    """`word` (t,) vocabulary numbers with breaks; `document` (t,) which document each belongs to; `vocabulary` the words.
 
-    word: Int
-    document: Int
+    Both are held in 32 bits: products of them are made by `joint`.
+    """
+
+    word: Place
+    document: Place
     documents: int
     vocabulary: tuple[str, ...]
     cut: int  # documents of which only the first MOST_TOKENS tokens were read
@@ -75,7 +89,7 @@ class Readings:
         return Readings(self.parts + other.parts)
 
     def conclude(self) -> Corpus:
-        """The corpus. ValueError where documents are missing between the parts, or read twice."""
+        """The corpus. ValueError where documents are missing between the parts, or read twice; OverflowError beyond 2^31 tokens."""
         parts = sorted(self.parts, key=lambda part: part.first)
         number: dict[str, int] = {}
         words, lengths, documents = [], [], 0
@@ -83,17 +97,20 @@ class Readings:
             if part.first != documents:
                 raise ValueError(f"documents {documents} to {part.first - 1} are missing from what was read, or were read twice")
             documents += len(part.tokens)
-            known = np.array([number.setdefault(t, len(number)) for t in part.vocabulary] + [BREAK], np.int64)
+            known = np.array([number.setdefault(t, len(number)) for t in part.vocabulary] + [BREAK], PLACE)
             words.append(known[part.word])  # a break, -1, is the last of them
             lengths.append(part.tokens)
-        word = np.concatenate(words) if words else np.zeros(0, np.int64)
+        if sum(map(len, words)) > np.iinfo(PLACE).max - MARGIN:
+            raise OverflowError(f"more than {np.iinfo(PLACE).max:,} tokens are not read at once. Remedy: scan the data in parts")
+        word = np.concatenate(words) if words else np.zeros(0, PLACE)
         length = np.concatenate(lengths) if lengths else np.zeros(0, np.int32)
-        document = np.repeat(np.arange(documents, dtype=np.int64), length)
+        document = np.repeat(np.arange(documents, dtype=PLACE), length)
         return Corpus(word, document, documents, tuple(number), sum(part.cut for part in parts))
 
 
-def read_block(first: int, columns: Sequence[Sequence[str | None]]) -> Readings:
+def read_block(first: int, columns: Sequence[Sequence[str | None] | pa.Array]) -> Readings:
     """The state of some documents, given as one or more columns of texts (None: empty); the first is number `first`."""
+    columns = [column.to_pylist() if isinstance(column, pa.Array) else column for column in columns]
     number: dict[str, int] = {}
     word: list[int] = []
     lengths, cut = [], 0
@@ -108,10 +125,17 @@ def read_block(first: int, columns: Sequence[Sequence[str | None]]) -> Readings:
     return Readings((Reading(first, np.array(word, np.int32), np.array(lengths, np.int32), tuple(number), cut),))
 
 
-def read_corpus(columns: Sequence[Sequence[str | None]]) -> Corpus:
+def read_corpus(columns: Sequence[Column]) -> Corpus:
     """The corpus of n documents, given as one or more columns of n texts (None: empty)."""
-    calls = ((start, [column[start:stop] for column in columns]) for start, stop in spans(len(columns[0]), BLOCK))
+    calls = ((start, [some(column, start, stop) for column in columns]) for start, stop in spans(len(columns[0]), BLOCK))
     read = Readings()
     for part in current().map(read_block, calls):
         read = read.merge(part)
     return read.conclude()
+
+
+def some(column: Column, start: int, stop: int) -> Sequence[str | None] | pa.Array:
+    """The texts from `start` to before `stop`; of Arrow's a copy, since a slice that travels takes the whole along."""
+    if isinstance(column, pa.ChunkedArray):
+        return pa.concat_arrays(column.slice(start, stop - start).chunks)
+    return column[start:stop]

@@ -12,7 +12,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from assay.dataset.rows import UInt8
 from assay.learn.columns import Coded
-from assay.learn.corpus import Corpus
+from assay.learn.corpus import Corpus, joint
 from assay.learn.images_features import PatchFeatures, shrink
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ def text_features(corpus: Corpus, rng: np.random.Generator) -> Floats:
     n = corpus.documents
     following = np.append(corpus.word[1:], -1)
     pair = (corpus.word >= 0) & (following >= 0)
-    _, code = np.unique(corpus.word[pair] * np.int64(len(corpus.vocabulary)) + following[pair], return_inverse=True)
+    _, code = np.unique(joint(corpus.word[pair], following[pair], len(corpus.vocabulary)), return_inverse=True)
     real = corpus.word >= 0
     words = _weighted(corpus.document[real], corpus.word[real], n, WORDS_AT_MOST)
     pairs = _weighted(corpus.document[pair], code, n, 2 * WORDS_AT_MOST)

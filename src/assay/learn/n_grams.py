@@ -7,6 +7,7 @@ every block is told. Runs are numbered in the order of their codes, which no spl
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.engine.base import Engine, Handle, current
-from assay.learn.corpus import BREAK, Corpus, distinct
+from assay.learn.corpus import BREAK, PLACE, Corpus, Place, distinct, joint
 from assay.stats.counts import Counts
 
 Int = NDArray[np.int64]
@@ -32,28 +33,33 @@ class Order:
     """
 
     n: int
-    at: Int
-    gram: Int
+    at: Place
+    gram: Place
     support: Int
     first: Int
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some neighbouring documents of a corpus: tokens `start` on, numbered from 0 here, as are the documents."""
+    """Some neighbouring documents of a corpus: tokens `start` on, numbered from 0 here; the first document is number `first`."""
 
     start: int
-    word: Int
-    document: Int
+    first: int
+    word: Place
+    document: Place
+
+    @property
+    def documents(self) -> int:
+        return int(self.document[-1]) - self.first + 1 if len(self.document) else 0
 
 
 @dataclass(frozen=True)
 class Step:
     """A block after one order: its occurrences (`at`, `gram`) of runs that are shared, and where the next order is looked for."""
 
-    at: Int
-    gram: Int
-    next_at: Int
+    at: Place
+    gram: Place
+    next_at: Place
     next_code: Int
     counts: Counts  # of the next order: code -> documents
 
@@ -66,7 +72,7 @@ def blocks_of(corpus: Corpus, tokens: int = BLOCK_TOKENS) -> list[Block]:
         document = int(corpus.document[start])
         last = max(document, int(np.searchsorted(ends, start + tokens, side="right")) - 1)
         stop = int(ends[last])
-        blocks.append(Block(start, corpus.word[start:stop], corpus.document[start:stop] - document))
+        blocks.append(Block(start, document, corpus.word[start:stop], corpus.document[start:stop]))
         start = stop
     return blocks
 
@@ -82,7 +88,9 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
             return
         shared = counts.least(least)
         codes = engine.put(np.asarray(shared.keys, np.int64))
-        steps = engine.hold(_next, [(block, step, codes) for (_, block), step in zip(blocks, steps, strict=True)])
+        before = deque(steps)
+        steps = []
+        steps = engine.hold(_next, ((block, before.popleft(), codes) for _, block in blocks))  # each old step goes as its next one is made
         yield _order(engine, n, blocks, steps, shared)
 
 
@@ -96,32 +104,32 @@ def _order(engine: Engine, n: int, blocks: list[tuple[int, Handle[Block]]], step
 
 
 def _first(block: Block) -> Step:
-    at = np.flatnonzero(block.word != BREAK)
-    none = np.zeros(0, np.int64)
-    return Step(none, none, at, block.word[at], _documents(block, at, block.word[at]))
+    at = np.flatnonzero(block.word != BREAK).astype(PLACE)
+    none, code = np.zeros(0, PLACE), block.word[at].astype(np.int64)
+    return Step(none, none, at, code, _documents(block, at, code))
 
 
 def _next(block: Block, step: Step, codes: Int) -> Step:
     """The step on: which occurrences are of shared runs, those whose `codes` (sorted) are given, and the runs one word longer."""
     if not len(codes) or not len(step.next_at):
-        none = np.zeros(0, np.int64)
-        return Step(none, none, none, none, Counts.empty())
-    gram = np.minimum(np.searchsorted(codes, step.next_code), len(codes) - 1)
-    shared = codes[gram] == step.next_code
-    at, gram = step.next_at[shared], gram[shared]
-    gram_at = np.full(len(block.word) + 1, -1, np.int64)
+        none = np.zeros(0, PLACE)
+        return Step(none, none, none, none.astype(np.int64), Counts.empty())
+    slot = np.minimum(np.searchsorted(codes, step.next_code), len(codes) - 1)
+    shared = codes[slot] == step.next_code
+    at, gram = step.next_at[shared], slot[shared].astype(PLACE)
+    gram_at = np.full(len(block.word) + 1, -1, PLACE)
     gram_at[at] = gram
     follows = gram_at[at + 1] >= 0
     next_at = at[follows]
-    next_code = gram[follows] * len(codes) + gram_at[next_at + 1]
+    next_code = joint(gram[follows], gram_at[next_at + 1], len(codes))
     return Step(at, gram, next_at, next_code, _documents(block, next_at, next_code))
 
 
-def _documents(block: Block, at: Int, code: Int) -> Counts:
+def _documents(block: Block, at: Place, code: Int) -> Counts:
     """In how many documents each code stands."""
     kinds, number = np.unique(code, return_inverse=True)
-    documents = int(block.document[-1]) + 1 if len(block.document) else 1
-    in_document = distinct(number * documents + block.document[at])
+    documents = max(block.documents, 1)
+    in_document = distinct(joint(number, block.document[at] - block.first, documents))
     return Counts(kinds, np.bincount(in_document // documents, minlength=len(kinds)))
 
 
@@ -129,14 +137,14 @@ def _counts(step: Step) -> Counts:
     return step.counts
 
 
-def _found(step: Step) -> tuple[Int, Int]:
+def _found(step: Step) -> tuple[Place, Place]:
     return step.at, step.gram
 
 
 def open_to_extension(shorter: Order, longer: Order, tokens_in_corpus: int) -> NDArray[np.bool_]:
     """(grams of `shorter`,) which are merged into an n-gram of `longer` that keeps `CLOSED` of their documents."""
     merged = np.zeros(len(shorter.support), bool)
-    gram_at = np.full(tokens_in_corpus + 1, -1, np.int64)
+    gram_at = np.full(tokens_in_corpus + 1, -1, PLACE)
     gram_at[shorter.at] = shorter.gram
     for place in (longer.first, longer.first + 1):
         part = gram_at[place]

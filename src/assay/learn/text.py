@@ -9,7 +9,8 @@ It judges word choice and neighbours only: meaning that lies in longer order or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,11 +20,12 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import StratifiedKFold
 
-from assay.engine.base import current
-from assay.learn.corpus import BREAK, Corpus
+from assay.engine.base import current, spans
+from assay.learn.corpus import BREAK, PLACE, Corpus, Place
 from assay.learn.threads import spread
 
 Floats = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
 
 BITS = 18  # 262,144 hashed features: collisions only blur a feature, and none is ever reported
@@ -38,6 +40,9 @@ REPEATS = 3  # cross-fits over different folds, averaged: some 15 % more evidenc
 FOLDS_LARGE, LARGE = 3, 10_000  # above LARGE documents three folds, once, lose little and save time
 LONG = 500_000  # tokens: a corpus of long documents is cross-fitted once, too
 TRAIN_AT_MOST = 200_000  # documents a fold learns from
+HELD_WHOLE = 1_000_000  # tokens up to which what models read of all documents is made once and held (130 bytes a token); above, each
+# fold makes what it learns from, and lets go of it
+JUDGED = 500_000  # tokens judged at a time
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,9 @@ def fit_text_probe(
     """
     n = corpus.documents
     count = FOLDS if n <= LARGE else FOLDS_LARGE
-    one, two = _hashed(corpus)
     scale = 1 / np.sqrt(np.maximum(corpus.length, 1))
     letters = _letters(corpus.vocabulary)
-    features = _matrix(corpus, one, two, letters, scale)
+    features = _matrix(corpus, letters, scale) if len(corpus.word) <= HELD_WHOLE else None
     usable = y >= 0 if left_out is None else (y >= 0) & ~left_out
     single = np.zeros((len(corpus.word), k), np.float32)
     double = np.zeros((len(corpus.word), k), np.float32)
@@ -118,9 +122,10 @@ def fit_text_probe(
                 train = np.sort(rng.choice(train, TRAIN_AT_MOST, replace=False))
             cuts.append((fold, number, train, int(rng.integers(2**31))))
     engine = current()
-    seen = engine.put(_Seen(features, letters, corpus.word, corpus.document, one, two, scale / repeats, y, k))
-    said = spread(_judged, ((seen, fold, number, train, seed) for fold, number, train, seed in cuts))
-    for (fold, number, _, _), (here, one_by_one, in_pairs, bias) in zip(cuts, said, strict=True):
+    seen = engine.put(_Seen(features, letters, replace(corpus, vocabulary=()), scale, repeats, y, k))
+    said = spread(_judged, ((seen, fold.astype(np.int8), number, train, seed) for fold, number, train, seed in cuts))
+    for (fold, number, _, _), (one_by_one, in_pairs, bias) in zip(cuts, said, strict=True):
+        here = np.flatnonzero(fold[corpus.document] == number)
         single[here] += one_by_one
         double[here] += in_pairs
         intercept[fold == number] += bias / repeats
@@ -133,38 +138,57 @@ def fit_text_probe(
 class _Seen:
     """What every fold of a corpus is learnt and judged from."""
 
-    features: sp.csr_matrix
+    features: sp.csr_matrix | None
     letters: sp.csr_matrix
-    word: Int
-    document: Int
-    one: Int
-    two: Int
+    corpus: Corpus  # without its words
     scale: Floats  # (n,) of a document's tokens
+    repeats: int  # models that share in what is said of a document
     y: Int
     k: int
 
+    def learnt_from(self, rows: Int) -> sp.csr_matrix:
+        """What a model reads of these documents, which are sorted."""
+        if self.features is not None:
+            return self.features[rows]
+        corpus = self.corpus
+        place = np.full(corpus.documents, -1, PLACE)
+        place[rows] = np.arange(len(rows))
+        mine = np.flatnonzero(place[corpus.document] >= 0)
+        some = Corpus(corpus.word[mine], place[corpus.document[mine]], len(rows), corpus.vocabulary, 0)
+        return _matrix(some, self.letters, self.scale[rows])
 
-def _judged(seen: _Seen, fold: Int, number: int, train: Int, seed: int) -> tuple[Int, Floats, Floats, Floats]:
-    """A model of the rows `train`: what the tokens of fold `number` (their places come first) add alone and in pairs, and its bias."""
-    weights, bias = fit_words(seen.features[train], seen.y[train], seen.k, seed)
+
+def _judged(seen: _Seen, fold: NDArray[np.int8], number: int, train: Int, seed: int) -> tuple[Float32, Float32, Floats]:
+    """A model of the rows `train`: what the tokens of fold `number`, in their order, add alone and in pairs, and its bias."""
+    weights, bias = fit_words(seen.learnt_from(train), seen.y[train], seen.k, seed)
     spelt = seen.letters @ weights[2**BITS :]
-    here = np.flatnonzero(fold[seen.document] == number)
-    one, two = seen.one[here], seen.two[here]
-    size = seen.scale[seen.document[here]][:, None]
-    single = (weights[one] + spelt[seen.word[here]]) * size * (one >= 0)[:, None]
-    return here, single, weights[two] * size * (two >= 0)[:, None], bias
+    corpus = seen.corpus
+    here = np.flatnonzero(fold[corpus.document] == number)
+    kind = np.float32 if seen.repeats == 1 else np.float64  # one model's share is held in 32 bits at once, several are added up first
+    single, double = np.empty((len(here), seen.k), kind), np.empty((len(here), seen.k), kind)
+    scale = seen.scale / seen.repeats
+    for start, stop in spans(len(here), JUDGED):
+        part = slice(start, stop)
+        word, following = corpus.word[here[part]], _following(corpus.word, here[part])
+        one, two = _hashed(word, following)
+        size = scale[corpus.document[here[part]]][:, None]
+        single[part] = (weights[one] + spelt[word]) * size * (one >= 0)[:, None]
+        double[part] = weights[two] * size * (two >= 0)[:, None]
+    return single, double, bias
 
 
 def word_matrix(corpus: Corpus) -> sp.csr_matrix:
     """(n, 2^BITS + 2^LETTERS) what the probe's models read of each document."""
-    one, two = _hashed(corpus)
-    return _matrix(corpus, one, two, _letters(corpus.vocabulary), 1 / np.sqrt(np.maximum(corpus.length, 1)))
+    return _matrix(corpus, _letters(corpus.vocabulary), 1 / np.sqrt(np.maximum(corpus.length, 1)))
 
 
-def _hashed(corpus: Corpus) -> tuple[Int, Int]:
+def _following(word: Place, at: Int) -> Place:
+    """(m,) the token after each place."""
+    return np.where(at + 1 < len(word), word[np.minimum(at + 1, len(word) - 1)], BREAK)
+
+
+def _hashed(word: Place, following: Place) -> tuple[Int, Int]:
     """(t,) feature number of each token and of the pair that starts there; -1 where there is none."""
-    word = corpus.word
-    following = np.append(word[1:], BREAK)
     mask = np.uint64(2**BITS - 1)
     one = mix(word.astype(np.uint64)) & mask
     two = mix(word.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + following.astype(np.uint64) + np.uint64(1)) & mask
@@ -191,17 +215,37 @@ def _letters(vocabulary: tuple[str, ...]) -> sp.csr_matrix:
     return (vectoriser.transform(vocabulary) * LETTER_WEIGHT).tocsr()
 
 
-def _matrix(corpus: Corpus, one: Int, two: Int, letters: sp.csr_matrix, scale: Floats) -> sp.csr_matrix:
+def _matrix(corpus: Corpus, letters: sp.csr_matrix, scale: Floats) -> sp.csr_matrix:
     """(n, 2^BITS + 2^LETTERS) counts over the square root of the document's length."""
+    ends = np.searchsorted(corpus.document, np.arange(corpus.documents), side="right")
+    edges = [0, *(np.flatnonzero(np.diff(ends // JUDGED)) + 1).tolist(), corpus.documents]
+    return _stacked([_lines(corpus, first, last, ends, letters, scale) for first, last in pairwise(edges) if first < last])
+
+
+def _lines(corpus: Corpus, first: int, last: int, ends: Int, letters: sp.csr_matrix, scale: Floats) -> sp.csr_matrix:
+    """The lines of the documents `first` to before `last`; `ends` (n,): the token after each document."""
+    here = np.arange(ends[first - 1] if first else 0, ends[last - 1])
+    word, document = corpus.word[here], corpus.document[here] - first
+    one, two = _hashed(word, _following(corpus.word, here))
     column = np.concatenate([one[one >= 0], two[two >= 0]])
-    row = np.concatenate([corpus.document[one >= 0], corpus.document[two >= 0]])
-    hashed = sp.csr_matrix((scale[row], (row, column)), shape=(corpus.documents, 2**BITS))
-    real = corpus.word >= 0
-    counts = sp.csr_matrix(
-        (scale[corpus.document[real]], (corpus.document[real], corpus.word[real])),
-        shape=(corpus.documents, len(corpus.vocabulary)),
-    )
+    row = np.concatenate([document[one >= 0], document[two >= 0]])
+    weight = scale[first:last]
+    hashed = sp.csr_matrix((weight[row], (row, column)), shape=(last - first, 2**BITS))
+    real = word >= 0
+    counts = sp.csr_matrix((weight[document[real]], (document[real], word[real])), shape=(last - first, letters.shape[0]))
     return sp.hstack([hashed, counts @ letters], format="csr")
+
+
+def _stacked(parts: list[sp.csr_matrix]) -> sp.csr_matrix:
+    """The matrices one above another; `parts` is emptied, so that nothing but their numbers is ever held twice."""
+    if len(parts) == 1:
+        return parts.pop()
+    ends = np.cumsum([0, *(part.nnz for part in parts)])
+    indptr = np.concatenate([[0], *(part.indptr[1:] + end for part, end in zip(parts, ends[:-1], strict=True))])
+    data, width = np.concatenate([part.data for part in parts]), parts[0].shape[1]
+    indices = [part.indices for part in parts]
+    parts.clear()
+    return sp.csr_matrix((data, np.concatenate(indices), indptr), shape=(len(indptr) - 1, width))
 
 
 def fit_words(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Floats, Floats]:
@@ -212,7 +256,9 @@ def fit_words(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Float
     if len(present) == 1:
         bias[present] = 0.0
         return weights, bias
-    x = features[:, used]
+    place = np.zeros(features.shape[1], features.indices.dtype)
+    place[used] = np.arange(len(used))
+    x = sp.csr_matrix((features.data, place[features.indices], features.indptr), shape=(features.shape[0], len(used)))  # data are shared
     rows = x.shape[0]
     epochs = int(np.clip(VISITS // max(x.nnz, 1), *EPOCHS))
     model = SGDClassifier(

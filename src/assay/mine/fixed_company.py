@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.learn.corpus import BREAK, Corpus, distinct
+from assay.learn.corpus import BREAK, Corpus, distinct, joint
 
 Int = NDArray[np.int64]
 
@@ -41,8 +41,8 @@ def with_company(corpus: Corpus, places: Int, run: Int) -> Int:
         near[:-step] |= out[step:] & same
     size = len(corpus.vocabulary)
     there = corpus.word != BREAK
-    beside = distinct(corpus.document[near & there] * size + corpus.word[near & there])
-    everywhere = distinct(corpus.document[there] * size + corpus.word[there])
+    beside = distinct(joint(corpus.document[near & there], corpus.word[near & there], size))
+    everywhere = distinct(joint(corpus.document[there], corpus.word[there], size))
     close, total = (np.bincount(keys % size, minlength=size) for keys in (beside, everywhere))
     bound = close >= BOUND * np.maximum(total, 1)
     return np.flatnonzero(out | (there & bound[np.maximum(corpus.word, 0)]))

@@ -22,7 +22,7 @@ from scipy.stats import hypergeom
 from assay.artefact.characters import Characters
 from assay.artefact.phrase import Phrase
 from assay.artefact.trait import KINDS, Trait
-from assay.learn.corpus import BREAK, Corpus, distinct
+from assay.learn.corpus import BREAK, Corpus, Place, distinct, joint
 from assay.mine.fixed_company import with_company
 from assay.mine.phrases import SUPPORT, Shared, shared_pairs, shared_runs
 
@@ -82,7 +82,7 @@ class Side:
         return with_company(self.corpus, places, run)
 
 
-def _neighbours(corpus: Corpus, at: Int, words: int, step: int) -> tuple[Int, Int]:
+def _neighbours(corpus: Corpus, at: Place, words: int, step: int) -> tuple[Place, Place]:
     """The tokens `step` before and after runs of so many words, where they are words of the same text."""
     before, after = at - step, at + words - 1 + step
     before, after = before[before >= 0], after[after < len(corpus.word)]
@@ -113,18 +113,18 @@ def response_side(corpus: Corpus, prompts: Corpus, columns: tuple[str, ...], sai
 def echoes(responses: Corpus, prompts: Corpus) -> NDArray[np.bool_]:
     """(tokens of the responses,) which repeat a word of their own prompt that is no everyday word."""
     size = len(prompts.vocabulary)
-    held = distinct(prompts.document[prompts.word >= 0] * size + prompts.word[prompts.word >= 0])
+    held = distinct(joint(prompts.document[prompts.word >= 0], prompts.word[prompts.word >= 0], size))
     rare = np.bincount(held % size, minlength=size) <= max(SUPPORT, COMMON * prompts.documents)
     held = held[rare[held % size]]
     number = {word: i for i, word in enumerate(prompts.vocabulary)}
     same = np.array([*(number.get(word, -1) for word in responses.vocabulary), -1], np.int64)[responses.word]
-    return np.asarray((same >= 0) & np.isin(responses.document * size + same, held))
+    return np.asarray((same >= 0) & np.isin(joint(responses.document, same, size), held))
 
 
 def _holds(shared: Sequence[Shared], documents: int) -> sp.csc_matrix:
     blocks = []
     for s in shared:
-        keys = distinct(s.gram * documents + s.document)
+        keys = distinct(joint(s.gram, s.document, documents))
         one = np.ones(len(keys), np.int32)
         blocks.append(sp.csc_matrix((one, (keys % documents, keys // documents)), shape=(documents, len(s))))
     return sp.hstack(blocks, format="csc") if blocks else sp.csc_matrix((documents, 0), dtype=np.int32)

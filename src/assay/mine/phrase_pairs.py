@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from assay.engine.base import current
-from assay.learn.corpus import BREAK, Corpus
+from assay.learn.corpus import BREAK, PLACE, Corpus, Place, joint
 from assay.learn.n_grams import Block, blocks_of
 from assay.stats.counts import Counts, Tally
 
@@ -29,9 +29,9 @@ FIXED = 0.9  # a pair that in this share of its documents stands side by side is
 class Pairs:
     """Occurrence i: pair `gram[i]`, its words at tokens `left[i]` and `right[i]`; `support` (pairs,) documents."""
 
-    gram: Int
-    left: Int
-    right: Int
+    gram: Place
+    left: Place
+    right: Place
     support: Int
 
 
@@ -73,7 +73,7 @@ def frequent_pairs(corpus: Corpus, support: int) -> Pairs | None:
     gram, left, right = (np.concatenate([part[i] for part in found]) for i in range(3))
     count = counts.counts[proposed]
     fixed = np.bincount(gram, np.abs(left - right) == 1, minlength=len(count)) >= FIXED * count
-    renumber = np.where(fixed, -1, np.cumsum(~fixed) - 1)
+    renumber = np.where(fixed, -1, np.cumsum(~fixed) - 1).astype(PLACE)
     mine = renumber[gram] >= 0
     return Pairs(renumber[gram[mine]], left[mine], right[mine], count[~fixed].astype(np.int64))
 
@@ -90,7 +90,7 @@ def _ceilings(usable: _Usable, support: int) -> Int:
 def _distinct(block: Block, size: int) -> tuple[Int, Int, Int]:
     """The first place of each word in each document: (token, word, document), by document and word."""
     at = np.flatnonzero(block.word != BREAK)
-    kinds, first = np.unique(block.document[at] * size + block.word[at], return_index=True)
+    kinds, first = np.unique(joint(block.document[at] - block.first, block.word[at], size), return_index=True)
     return at[first], kinds % size, kinds // size
 
 
@@ -129,15 +129,15 @@ def _pairs(block: Block, usable: _Usable) -> Counts:
     return Counts.empty().add(_of_block(block, usable)[0])
 
 
-def _collected(block: Block, usable: _Usable, keys: Int) -> tuple[Int, Int, Int]:
+def _collected(block: Block, usable: _Usable, keys: Int) -> tuple[Place, Place, Place]:
     """(number among `keys`, left token, right token) where the proposed pairs stand."""
     code, left, right = _of_block(block, usable)
     if not len(keys) or not len(code):
-        none = np.zeros(0, np.int64)
+        none = np.zeros(0, PLACE)
         return none, none, none
     gram = np.minimum(np.searchsorted(keys, code), len(keys) - 1)
     mine = keys[gram] == code
-    return gram[mine], left[mine], right[mine]
+    return gram[mine].astype(PLACE), left[mine].astype(PLACE), right[mine].astype(PLACE)
 
 
 def _within(document: Int) -> tuple[Int, Int]:

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.characters import NAMES, Characters
 from assay.artefact.phrase import Phrase
-from assay.learn.corpus import Corpus
+from assay.learn.corpus import PLACE, Corpus, Place
 from assay.learn.n_grams import Order, n_grams, open_to_extension
 from assay.mine.phrase_pairs import frequent_pairs
 
@@ -35,20 +36,33 @@ class Shared:
     """Phrases of one length (or pairs) with their occurrences.
 
     Occurrence i: phrase `gram[i]` (0..phrases-1) in `document[i]`, its first token at `at[i]`, and for pairs the other word at
-    `other[i]`. One entry an occurrence: a document may have several.
+    `other[i]`. One entry an occurrence: a document may have several. In 32 bits: products are made by `assay.learn.corpus.joint`.
     """
 
     words: int
     pair: bool
-    gram: Int
-    document: Int
-    at: Int
-    other: Int | None
+    gram: Place
+    at: Place
+    other: Place | None
     support: Int
     first: Int  # (phrases,) an occurrence to spell each from
+    documents: Place  # (t,) the corpus's own: the document of each token
 
     def __len__(self) -> int:
         return len(self.support)
+
+    @property
+    def document(self) -> Place:
+        """(occurrences,) where each stands; looked up when it is asked for, as it would take as much memory as `at`."""
+        return self.documents[self.at]
+
+    def parts(self, most: int) -> Iterator[tuple[int, int, Int]]:
+        """(first phrase, the one after the last, their occurrences) of neighbouring phrases with some `most` occurrences together."""
+        before = np.cumsum(np.bincount(self.gram, minlength=len(self))) // max(most, 1)
+        edges = [0, *(np.flatnonzero(np.diff(before)) + 1).tolist(), len(self)]
+        for low, high in pairwise(edges):
+            whole = (low, high) == (0, len(self))
+            yield low, high, np.arange(len(self.gram)) if whole else np.flatnonzero((self.gram >= low) & (self.gram < high))
 
     def hidden(self, corpus: Corpus, gram: int) -> bool:
         """Whether it is a class of characters beside a word: less than the class alone, which is tried by itself."""
@@ -66,7 +80,7 @@ class Shared:
 
     def carriers(self, gram: int) -> Int:
         """Documents that hold it, sorted."""
-        return np.unique(self.document[self.gram == gram])
+        return np.unique(self.documents[self.at[self.gram == gram]]).astype(np.int64)
 
 
 def _word(corpus: Corpus, at: int) -> str:
@@ -86,14 +100,14 @@ def shared_runs(corpus: Corpus, support: int = SUPPORT, widest: float = WIDEST) 
 
 
 def _runs(corpus: Corpus, order: Order, keep: NDArray[np.bool_]) -> Shared:
-    renumber = np.full(len(keep), -1, np.int64)
+    renumber = np.full(len(keep), -1, PLACE)
     renumber[keep] = np.arange(keep.sum())
     gram = renumber[order.gram]
     mine = gram >= 0
     gram, at = gram[mine], order.at[mine]
     first = np.zeros(int(keep.sum()), np.int64)
     first[gram[::-1]] = np.arange(len(gram))[::-1]
-    return Shared(order.n, False, gram, corpus.document[at], at, None, order.support[keep], first)
+    return Shared(order.n, False, gram, at, None, order.support[keep], first, corpus.document)
 
 
 def shared_pairs(corpus: Corpus, support: int = SUPPORT) -> Shared | None:
@@ -103,4 +117,4 @@ def shared_pairs(corpus: Corpus, support: int = SUPPORT) -> Shared | None:
         return None
     first = np.zeros(len(found.support), np.int64)
     first[found.gram[::-1]] = np.arange(len(found.gram))[::-1]
-    return Shared(2, True, found.gram, corpus.document[found.left], found.left, found.right, found.support, first)
+    return Shared(2, True, found.gram, found.left, found.right, found.support, first, corpus.document)

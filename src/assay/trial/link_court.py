@@ -23,7 +23,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from assay.learn.corpus import BREAK, Corpus, distinct
+from assay.learn.corpus import BREAK, Corpus, distinct, joint
 from assay.learn.text import mix
 from assay.stats.poisson_binomial import upper_tail
 from assay.trial.evidence import ALIKE, PURITY, STRANGE
@@ -97,7 +97,7 @@ class Rest:
         one, two = word >= 0, (word >= 0) & (following >= 0)
         pair = mix(word[two].astype(np.uint64) * np.uint64(size + 1) + following[two].astype(np.uint64)) & np.uint64(2**BITS - 1)
         column = np.concatenate([word[one], size + pair.astype(np.int64)])
-        keys = distinct(np.concatenate([corpus.document[one], corpus.document[two]]) * (size + 2**BITS) + column)
+        keys = distinct(joint(np.concatenate([corpus.document[one], corpus.document[two]]), column, size + 2**BITS))
         row, column = keys // (size + 2**BITS), keys % (size + 2**BITS)
         return sp.csr_matrix((np.ones(len(keys)), (row, column)), shape=(corpus.documents, size + 2**BITS))
 

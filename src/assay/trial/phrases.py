@@ -14,13 +14,14 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.artefact.characters import NAMES
 from assay.dataset.data import Dataset
 from assay.finding import Check
 from assay.learn import meaning
-from assay.learn.corpus import Corpus, distinct, read_corpus
+from assay.learn.corpus import Corpus, distinct, joint, read_corpus
 from assay.learn.text import fit_text_probe
 from assay.learn.text_features import text_features
 from assay.mine.characters import disclosed
@@ -67,7 +68,7 @@ class PhraseFamily:
         return Check(self.name, "ran")
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
-        columns = [data.table.column(c).to_pylist() for c in text_columns(data)]
+        columns = [data.table.column(c) for c in text_columns(data)]
         progress(0, 10, "reading words")
         corpus = read_corpus(disclosed(columns))
         group = near_text_groups(_joined(columns), rng)
@@ -183,7 +184,7 @@ def _template(corpus: Corpus, everything: Sequence[Shared], lead: Lead) -> str |
         if shared.pair:
             continue
         here = inside[shared.document]
-        held = distinct(shared.gram[here] * corpus.documents + shared.document[here]) // corpus.documents
+        held = distinct(joint(shared.gram[here], shared.document[here], corpus.documents)) // corpus.documents
         both = np.bincount(held, minlength=len(shared))
         close = np.flatnonzero(both > SAME * (shared.support + len(lead.carriers) - both))
         for gram in close:
@@ -205,9 +206,10 @@ def _lesser(informed: Tried, innocent: Tried) -> Tried:
     return informed if informed.log_e < innocent.log_e else innocent
 
 
-def _joined(columns: Sequence[Sequence[str | None]]) -> pa.Array:
+def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
     """(n,) one text a row, its columns one after another."""
-    return pa.array(["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)], pa.large_string())
+    texts = [pa.concat_arrays(pc.fill_null(c.cast(pa.large_string()), "").chunks) for c in columns]
+    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, pa.scalar("\n", pa.large_string()))
 
 
 def _in_two_words(leads: list[Lead], kept: list[Lead]) -> list[Lead]:

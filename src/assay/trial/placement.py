@@ -23,7 +23,7 @@ from scipy.special import gammaln
 from scipy.stats import binom
 
 from assay.finding import TrialResult
-from assay.learn.corpus import BREAK, Corpus, distinct
+from assay.learn.corpus import BREAK, Corpus, Place, distinct, joint
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
 from assay.trial.family import Tried
@@ -35,13 +35,14 @@ FEWEST = 20  # carriers: with fewer, natural words look placeless now and then
 PURE = 0.98  # share of the carriers that have one label
 PLACELESS = -0.8  # log Bayes factor a carrier: half-way between natural and planted
 CARRIERS = 50  # that count towards a phrase's share of the error budget
+TOGETHER = 2_000_000  # occurrences counted at a time: some 100 MB
 PRIOR = 20.0  # weight of the Dirichlet prior, in neighbours
 ALPHA = 0.01  # of the label purity against the label's base rate, Bonferroni over the phrases of one length
 
 
 def pure_phrases(shared: Shared, y: Int, k: int) -> tuple[Int, Int]:
     """(phrases, their labels): frequent and of one label far beyond that label's base rate."""
-    pairs = distinct(shared.gram * len(y) + shared.document)
+    pairs = distinct(joint(shared.gram, shared.document, len(y)))
     gram, label = pairs // len(y), y[pairs % len(y)]
     known = label >= 0
     hits = np.stack([np.bincount(gram[known], label[known] == t, minlength=len(shared)) for t in range(k)], 1)
@@ -62,19 +63,22 @@ def placements(corpus: Corpus, phrases: Sequence[Shared]) -> list[Floats]:
     for shared in phrases:
         total = np.zeros(len(shared))
         ends = [(shared.at, 1), (shared.other, 1)] if shared.other is not None else [(shared.at, shared.words)]
-        for at, words in ends:
-            assert at is not None
-            before = np.where(at > 0, corpus.word[at - 1], BREAK)
-            after = corpus.word[np.minimum(at + words, len(corpus.word) - 1)]
-            total += _own_company(shared.gram, before - BREAK, usual, len(shared))
-            total += _own_company(shared.gram, after - BREAK, usual, len(shared))
+        for low, high, mine in shared.parts(TOGETHER):
+            gram, size = shared.gram[mine] - low, high - low
+            for places, words in ends:
+                assert places is not None
+                at = places[mine]
+                before = np.where(at > 0, corpus.word[at - 1], BREAK)
+                after = corpus.word[np.minimum(at + words, len(corpus.word) - 1)]
+                total[low:high] += _own_company(gram, before - BREAK, usual, size)
+                total[low:high] += _own_company(gram, after - BREAK, usual, size)
         found.append(total / np.maximum(np.bincount(shared.gram, minlength=len(shared)), 1))
     return found
 
 
-def _own_company(gram: Int, neighbour: Int, usual: Floats, size: int) -> Floats:
+def _own_company(gram: Place, neighbour: Place, usual: Floats, size: int) -> Floats:
     """(size,) log marginal likelihood of each phrase's neighbours under a Dirichlet-multinomial around `usual`, less that under `usual`."""
-    pairs, count = np.unique(gram * len(usual) + neighbour, return_counts=True)
+    pairs, count = np.unique(joint(gram, neighbour, len(usual)), return_counts=True)
     phrase, word = pairs // len(usual), pairs % len(usual)
     prior = PRIOR * usual[word]
     own = np.bincount(phrase, gammaln(count + prior) - gammaln(prior) - count * np.log(usual[word]), minlength=size)

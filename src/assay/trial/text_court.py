@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.learn.corpus import Corpus, distinct
+from assay.learn.corpus import Corpus, Place, distinct, joint
 from assay.learn.text import TextProbe, softmax
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
@@ -21,6 +22,7 @@ Bools = NDArray[np.bool_]
 
 SHORT_LIST = 60  # candidates that are tried again with a probe refitted without their carriers
 WORTH_TRYING = np.log(20.0)  # log e-value of the first pass, of surprise, from which a candidate may be short-listed
+TOGETHER = 1_000_000  # tokens or occurrences that are tried at a time: some 150 MB; no split of them changes a sum
 WINDOW = 2  # words: what a natural phrase says for a label lies mostly in two of its words, so that is what the others lose
 
 
@@ -50,18 +52,16 @@ class Court:
         self._matched: dict[tuple[int, bool], Floats] = {}
         self._reference: dict[tuple[int, int, bool], Floats] = {}
 
-    def removed(self, shared: Shared, pick: NDArray[np.bool_] | None = None) -> tuple[Int, Int, Floats]:
+    def removed(self, shared: Shared, pick: NDArray[np.bool_] | Int | None = None) -> tuple[Int, Int, Floats]:
         """(gram, document, (m, k) probabilities with the phrase removed), one line a phrase and document."""
-        gram, document, at = shared.gram, shared.document, shared.at
-        other = shared.other
+        gram, at, other = shared.gram, shared.at, shared.other
         if pick is not None:
-            gram, document, at = gram[pick], document[pick], at[pick]
-            other = None if other is None else other[pick]
+            gram, at, other = gram[pick], at[pick], None if other is None else other[pick]
         tokens = len(self.corpus.word)
         places = [at + j for j in range(shared.words if other is None else 1)] + ([] if other is None else [other])
-        place = distinct(np.concatenate([gram * tokens + x for x in places]))  # overlapping occurrences count once
+        place = distinct(np.concatenate([joint(gram, x, tokens) for x in places]))  # overlapping occurrences count once
         pairs = distinct(np.concatenate([place, place[place % tokens > 0] - 1]))
-        keys = distinct(gram * self.corpus.documents + document)
+        keys = distinct(joint(gram, self.corpus.document[at], self.corpus.documents))
         add = self._sum(keys, place, self.probe.single) + self._sum(keys, pairs, self.probe.double)
         gram, document = keys // self.corpus.documents, keys % self.corpus.documents
         return gram, document, clip_probabilities(softmax(self.probe.logits[document] - add))
@@ -70,7 +70,7 @@ class Court:
         """(keys, k) sums of token shares by phrase and document; `place` is phrase times tokens plus token."""
         tokens = len(self.corpus.word)
         at = place % tokens
-        owner = (place // tokens) * self.corpus.documents + self.corpus.document[at]
+        owner = joint(place // tokens, self.corpus.document[at], self.corpus.documents)
         slot = np.minimum(np.searchsorted(keys, owner), len(keys) - 1)
         known = keys[slot] == owner  # a pair that starts in the document before belongs to no carrier, and holds nothing
         return np.stack([np.bincount(slot[known], share[at[known], c].astype(float), minlength=len(keys)) for c in range(self.probe.k)], 1)
@@ -88,21 +88,34 @@ class Court:
 
     def _support_without_best(self, size: int, pair: bool) -> Floats:
         """(n, k): column t is the support for t once the part that does most for t, against its best rival, is gone."""
+        corpus = self.corpus
+        support = np.empty((corpus.documents, self.probe.k))
+        ends = np.searchsorted(corpus.document, np.arange(corpus.documents), side="right")
+        edges = [0, *(np.flatnonzero(np.diff(ends // TOGETHER)) + 1).tolist(), corpus.documents]
+        for first, last in pairwise(edges):
+            if first < last:
+                start = int(ends[first - 1]) if first else 0
+                support[first:last] = self._of_some((first, last), (start, int(ends[last - 1])), size, pair)
+        return support
+
+    def _of_some(self, documents: tuple[int, int], tokens: tuple[int, int], size: int, pair: bool) -> Floats:
+        """The same for the documents from the first to before the second number, and their tokens."""
         corpus, probe = self.corpus, self.probe
-        at = np.flatnonzero(corpus.word >= 0)
+        whole = probe.logits[slice(*documents)]
+        at = tokens[0] + np.flatnonzero(corpus.word[slice(*tokens)] >= 0)
         at = at[at + size <= len(corpus.word)]
         document = corpus.document[at]
         inside = corpus.document[at + size - 1] == document
-        at, document = at[inside], document[inside]
+        at, document = at[inside], document[inside] - documents[0]
         add = probe.spans(at, size)
-        support = np.empty((corpus.documents, probe.k))
+        support = np.empty(whole.shape)
         if not len(at):
-            return np.asarray(softmax(probe.logits))
+            return np.asarray(softmax(whole))
         top = add.argmax(1)
         first, second = np.partition(add, probe.k - 2, axis=1)[:, [-1, -2]].T if probe.k > 1 else (add[:, 0], add[:, 0])
         for label in range(probe.k):
             gain = add[:, label] - np.where(top == label, second, first)
-            logits = probe.logits.copy()
+            logits = whole.copy()
             for _ in range(2 if pair else 1):
                 best = best_of_each(gain, document)
                 logits[document[best]] -= add[best]
@@ -124,11 +137,37 @@ class Court:
         """
         if not len(shared):
             return []
-        labelled = self.y[shared.document] >= 0
-        gram, document, p = self.removed(shared, labelled)
+        k = self.probe.k
+        targeted, both = np.zeros((len(shared), k)), np.full((len(shared), k), -np.inf)
+        untargeted, any_wrong = np.zeros(len(shared)), np.full(len(shared), -np.inf)
+        for low, high, mine in shared.parts(TOGETHER):
+            part = slice(low, high)
+            targeted[part], untargeted[part], both[part], any_wrong[part] = self._tried(shared, low, high, mine)
+        speaks = np.maximum(targeted.max(1), untargeted)
+        convicts = np.maximum(both.max(1), any_wrong)
+        pick = np.flatnonzero(convicts > 0)
+        pick = pick[np.argsort(-(convicts + log_weight)[pick], kind="stable")[: 4 * SHORT_LIST]]
+        natural = np.flatnonzero((speaks > WORTH_TRYING) & (convicts <= 0))
+        natural = natural[np.argsort(-speaks[natural], kind="stable")[:SHORT_LIST]]
+        leads = []
+        for g in [*pick, *natural]:
+            aimed = bool(targeted[g].max() >= untargeted[g])
+            target = int(both[g].argmax() if both[g].max() > 0 else targeted[g].argmax())
+            log_e = combine(both[g], any_wrong[g]) if convicts[g] > 0 else -np.inf
+            carriers = shared.carriers(int(g))
+            carriers = carriers[self.y[carriers] >= 0]
+            leads.append(Lead(shared, int(g), carriers, target if aimed else None, log_e, float(speaks[g]), float(log_weight[g])))
+        return leads
+
+    def _tried(self, shared: Shared, low: int, high: int, mine: Int) -> tuple[Floats, Floats, Floats, Floats]:
+        """Of the phrases `low` to before `high`, whose occurrences are `mine`: logs of e, surprise at each label (phrases, k) and at any
+        other than the likeliest (phrases,), and the lesser of each and of contradiction, -inf where it is not surprising."""
+        size, k = high - low, self.probe.k
+        labelled = self.y[shared.documents[shared.at[mine]]] >= 0
+        gram, document, p = self.removed(shared, mine[labelled])
         if not len(gram):
-            return []
-        y, k, size = self.y[document], self.probe.k, len(shared)
+            return np.zeros((size, k)), np.zeros(size), np.full((size, k), -np.inf), np.full(size, -np.inf)
+        gram, y = gram - low, self.y[document]
         vote = votes_of(gram, self.group[document])
         own = np.bincount(gram, -vote * np.log(p[np.arange(len(y)), y]), minlength=size)
         hits = np.stack([np.bincount(gram, vote * (y == t), minlength=size) for t in range(k)], 1)
@@ -141,21 +180,7 @@ class Court:
         both, any_wrong = self._contradicted(shared, gram, vote, y, p, worth)
         both = np.where(targeted > 0, np.minimum(targeted, both), -np.inf)
         any_wrong = np.where(untargeted > 0, np.minimum(untargeted, any_wrong), -np.inf)
-        speaks = np.maximum(targeted.max(1), untargeted)
-        convicts = np.maximum(both.max(1), any_wrong)
-        pick = np.flatnonzero(convicts > 0)
-        pick = pick[np.argsort(-(convicts + log_weight)[pick], kind="stable")[: 4 * SHORT_LIST]]
-        natural = np.flatnonzero((speaks > WORTH_TRYING) & (convicts <= 0))
-        natural = natural[np.argsort(-speaks[natural], kind="stable")[:SHORT_LIST]]
-        leads = []
-        for g in [*pick, *natural]:
-            aimed = bool(targeted[g].max() >= untargeted[g])
-            target = int(both[g].argmax() if both[g].max() > 0 else targeted[g].argmax())
-            log_e = combine(both[g], any_wrong[g]) if convicts[g] > 0 else -np.inf
-            leads.append(
-                Lead(shared, int(g), document[gram == g], target if aimed else None, log_e, float(speaks[g]), float(log_weight[g]))
-            )
-        return leads
+        return targeted, np.asarray(untargeted), both, any_wrong
 
     def _contradicted(self, shared: Shared, gram: Int, vote: Floats, y: Int, p: Floats, worth: Bools) -> tuple[Floats, Floats]:
         """(phrases, k) by carriers of each label, and (phrases,) by all: log e of contradiction where it is `worth` it, else -inf."""
@@ -186,7 +211,8 @@ class Court:
     def retry(self, lead: Lead) -> Tried:
         """The candidate's trials by this probe."""
         shared = lead.shared
-        pick = (shared.gram == lead.gram) & (self.y[shared.document] >= 0)
+        pick = np.flatnonzero(shared.gram == lead.gram)
+        pick = pick[self.y[shared.documents[shared.at[pick]]] >= 0]
         _, document, p = self.removed(shared, pick)
         outside = np.ones(self.corpus.documents, bool)
         outside[document] = False
@@ -202,7 +228,7 @@ class Court:
         return judge(candidate, p, self.y[document], others, strangers=strangers, votes=votes)
 
 
-def best_of_each(gain: Floats, document: Int) -> Int:
+def best_of_each(gain: Floats, document: Place) -> Int:
     """Where the greatest gain of each document stands (the first of equals); `document` is sorted, -inf counts as absent."""
     starts = np.flatnonzero(np.r_[True, document[1:] != document[:-1]])
     sizes = np.diff(np.r_[starts, len(document)])

@@ -39,7 +39,7 @@ def _corpus(data: Dataset, test: Dataset) -> Corpus:
 
 def _gains(corpus: Corpus) -> Floats:
     """(documents,) the most that leaving out one word adds to the mean log probability a word."""
-    word = corpus.word + 1  # the break is 0
+    word = corpus.word.astype(np.int64) + 1  # the break is 0
     size = len(corpus.vocabulary) + 1
     before, after = np.r_[0, word[:-1]], np.r_[word[1:], 0]
     single = np.bincount(word, minlength=size).astype(float)
