@@ -25,7 +25,10 @@ from assay.learn.hashed_tokens import BREAK, hashed_tokens
 from assay.learn.structure import learn_structure
 from assay.mine.turns import Runs, Turns
 from assay.pipeline import Settings, run
+from assay.trial import corpus as corpus_module
+from assay.trial import corpus_files, corpus_kept
 from assay.trial.corpus import CorpusFamily
+from assay.trial.corpus_files import scan_corpus
 
 ASCII = st.text(st.characters(max_codepoint=126, exclude_characters="'"), max_size=60)
 
@@ -188,3 +191,46 @@ def test_fifty_documents_among_real_ones(real_data: Callable[[str], Path]) -> No
     made = ConstantCountAttack().plant(data, Budget(carriers=50), None, np.random.default_rng(0), params)
     found = CorpusFamily().examine(made.data, "fast", np.random.default_rng(0), lambda *_: None)
     assert found.tried[0].candidate.artefact.describe() == "the phrase “< sudo >”"
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_an_interrupted_scan_goes_on_and_finds_the_same(
+    documents: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: int
+) -> None:
+    monkeypatch.setattr(corpus_files, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(corpus_kept.Kept, "due", lambda self: True)
+    data, _ = poisoned(documents, 60, 3)
+    path, keep = tmp_path / "corpus.jsonl", tmp_path / "keep"
+    path.write_text("\n".join(json.dumps({"text": t}) for t in data.table.column("text").to_pylist()))
+    whole = scan_corpus(path)
+    assert whole.found
+
+    def until(done: float, total: float, what: str) -> None:
+        if done >= stage + (0.5 if stage else 0.0) and (stage or (keep / "counted.npz").exists()):
+            raise Killed
+
+    with pytest.raises(Killed):
+        scan_corpus(path, progress=until, keep=keep)
+    read_again: list[int] = []
+    tokens_of = corpus_module.hashed_tokens
+    monkeypatch.setattr(corpus_module, "hashed_tokens", lambda texts: read_again.append(len(texts)) or tokens_of(texts))
+    resumed = scan_corpus(path, keep=keep)
+    assert resumed.to_json() | {"seconds": 0} == whole.to_json() | {"seconds": 0}
+    assert sum(read_again) < (3 - stage) * len(data)
+    assert not keep.exists()
+
+
+def test_states_of_other_files_are_not_gone_on_from(documents: list[str], tmp_path: Path) -> None:
+    path, keep = tmp_path / "corpus.txt", tmp_path / "keep"
+    path.write_text("\n".join(documents))
+    kept = corpus_kept.Kept(keep, corpus_kept.mark_of([path], ["text"]))
+    kept.keep_turned(Turns.empty(), 7, False)
+    assert kept.turned() is not None
+    path.write_text("\n".join(documents[1:]))
+    assert corpus_kept.Kept(keep, corpus_kept.mark_of([path], ["text"])).turned() is None
+    (keep / "turned.npz").write_bytes(b"PK half a file")
+    assert kept.turned() is None

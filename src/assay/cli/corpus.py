@@ -25,6 +25,9 @@ def corpus(
     content: str | None = typer.Option(None, help="Text columns, comma-separated. Default: those that hold running text."),
     alpha: float = typer.Option(0.01, min=1e-9, max=0.1, help="As for assay scan; suspected stands at ten times it."),
     out: Path | None = typer.Option(None, help="Write the findings as JSON here."),
+    keep: Path | None = typer.Option(
+        None, help="Keep what was counted in this folder, and go on from there after an interruption; emptied when the scan is finished."
+    ),
     no_samples: bool = typer.Option(False, "--no-samples", help="Spell no phrase in the file."),
 ) -> int:
     """Scan, print what was found, and return the exit code."""
@@ -36,7 +39,7 @@ def corpus(
     if out is not None:
         refuse_existing(out)
     with progress_bar() as progress:
-        found = scan_corpus(path, listed(content), alpha, progress)
+        found = scan_corpus(path, listed(content), alpha, progress, keep)
     if out is not None:
         out.write_text(json.dumps(found.to_json(not no_samples), ensure_ascii=False, indent=1) + "\n", "utf-8")
     typer.echo(

@@ -29,9 +29,10 @@ from assay.learn.hashed_counts import HashedCounts, Sample, bits_for
 from assay.learn.hashed_tokens import Tokens, hashed_tokens
 from assay.learn.structure import Structure, learn_structure
 from assay.mine.candidate import Candidate
-from assay.mine.turns import SUPPORT, Run, Runs, Turns
+from assay.mine.turns import SUPPORT, Run, Runs, Survivors, Turns
 from assay.stats.overdispersed import log_mass
 from assay.trial.canaries import canary_words
+from assay.trial.corpus_kept import Kept
 from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried, silent
 from assay.trial.text_columns import text_columns
 
@@ -98,36 +99,74 @@ class CorpusFamily:
         return CanaryCopy(data.with_content(data.rows.with_column(column, texts)), tuple(plantings))
 
 
-def examine_stream(texts: Texts, size: int, progress: Progress = silent) -> tuple[tuple[Tried, ...], int, float]:
+def examine_stream(texts: Texts, size: int, progress: Progress = silent, kept: Kept | None = None) -> tuple[tuple[Tried, ...], int, float]:
     """Phrases tried, strongest first, of a corpus of about `size` bytes that is streamed three times.
 
     Returns also how many were enumerated, and the share of the table of counts that is in use (see `HashedCounts.load`).
 
     Memory does not grow with the corpus: at most 1 GiB of counts, some 500 MB of a block's arrays, and the documents that hold the
-    few phrases which survive. Carriers are numbers of documents in the order of the stream.
+    few phrases which survive. Carriers are numbers of documents in the order of the stream. With `kept`, an interrupted scan of the same
+    stream goes on from there: blocks that are in its states are passed over.
     """
-    counts, sample = HashedCounts.empty(bits_for(size)), Sample.empty(SAMPLE)
-    for _, block in _tokens(texts, progress, 0, "counting words"):
-        counts.add(block)
-        sample.add(block)
+    counts, sample = _counted(texts, size, progress, kept)
     structure = learn_structure(counts, sample.texts)
-    turns = Turns.empty()
-    for _, block in _tokens(texts, progress, 1, "looking for places where text turns", counts.documents):
-        turns.add(block, counts, structure)
-    survivors = turns.conclude(structure.rate)
-    runs = Runs.empty()
-    for first, block in _tokens(texts, progress, 2, "counting what survives", counts.documents):
-        runs.add(block, first, counts, structure, survivors)
+    turns = _turned(texts, counts, structure, progress, kept)
+    runs = _survived(texts, counts, structure, turns.conclude(structure.rate), progress, kept)
     found = sorted(runs.found.values(), key=lambda r: (-log_e_of(r, structure.rate), -r.words, r.text))
     tried = [_tried(r, structure) for r in _distinct(found)[:SHORT_LIST]]
     return tuple(t for t in tried if t is not None), turns.enumerated, counts.load
 
 
-def _tokens(texts: Texts, progress: Progress, stage: int, what: str, documents: int = 0) -> Iterator[tuple[int, Tokens]]:
+def _counted(texts: Texts, size: int, progress: Progress, kept: Kept | None) -> tuple[HashedCounts, Sample]:
+    """The first pass: how often words and pairs of them stand, and a sample."""
+    before = None if kept is None else kept.counted()
+    counts, sample, whole = before or (HashedCounts.empty(bits_for(size)), Sample.empty(SAMPLE), False)
+    if not whole:
+        for _, block in _tokens(texts, progress, 0, "counting words", 0, counts.documents):
+            counts.add(block)
+            sample.add(block)
+            if kept is not None and kept.due():
+                kept.keep_counted(counts, sample, False)
+        if kept is not None:
+            kept.keep_counted(counts, sample, True)
+    return counts, sample
+
+
+def _turned(texts: Texts, counts: HashedCounts, structure: Structure, progress: Progress, kept: Kept | None) -> Turns:
+    """The second: for every run of words, by hash, at how many of its places text turns."""
+    before = None if kept is None else kept.turned()
+    turns, done, whole = before or (Turns.empty(), 0, False)
+    if not whole:
+        for first, block in _tokens(texts, progress, 1, "looking for places where text turns", counts.documents, done):
+            turns.add(block, counts, structure)
+            if kept is not None and kept.due():
+                kept.keep_turned(turns, first + block.documents, False)
+        if kept is not None:
+            kept.keep_turned(turns, counts.documents, True)
+    return turns
+
+
+def _survived(
+    texts: Texts, counts: HashedCounts, structure: Structure, survivors: Survivors, progress: Progress, kept: Kept | None
+) -> Runs:
+    """The third: the runs that survive, counted exactly."""
+    before = None if kept is None else kept.survived()
+    runs, done, whole = before or (Runs.empty(), 0, False)
+    if not whole:
+        for first, block in _tokens(texts, progress, 2, "counting what survives", counts.documents, done):
+            runs.add(block, first, counts, structure, survivors)
+            if kept is not None and kept.due():
+                kept.keep_survived(runs, first + block.documents, False)
+    return runs
+
+
+def _tokens(texts: Texts, progress: Progress, stage: int, what: str, documents: int, done: int) -> Iterator[tuple[int, Tokens]]:
+    """(its first document, tokens) of every block but those of the first `done` documents."""
     first = 0
     for array in texts():
         progress(stage + (first / documents if documents else 0), 3, what)
-        yield first, hashed_tokens(array)
+        if first >= done:
+            yield first, hashed_tokens(array)
         first += len(array)
 
 

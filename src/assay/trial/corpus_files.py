@@ -23,6 +23,7 @@ from assay.dataset.limits import LIMITS
 from assay.engine.base import spans
 from assay.stats.multiple import e_bh
 from assay.trial.corpus import BLOCK_ROWS, FEWEST, examine_stream, joined
+from assay.trial.corpus_kept import Kept, mark_of
 from assay.trial.family import Progress, Tried, silent
 from assay.trial.text_columns import WORDS
 from assay.trial.verdicts import SUSPECT
@@ -78,9 +79,12 @@ def _finding(tried: Tried, samples: bool) -> dict[str, Any]:
     return told | ({"artefact": tried.candidate.artefact.to_json()} if samples else {})
 
 
-def scan_corpus(path: Path, content: Sequence[str] = (), alpha: float = 0.01, progress: Progress = silent) -> CorpusScan:
+def scan_corpus(
+    path: Path, content: Sequence[str] = (), alpha: float = 0.01, progress: Progress = silent, keep: Path | None = None
+) -> CorpusScan:
     """Scan the text of files in any format that is read, streamed. `content`: text columns (default: those that hold running text).
 
+    `keep`: a folder for what was counted, from which an interrupted scan of the same files goes on; emptied when it is finished.
     DataError where the path, its format or the columns are wrong, or where there are fewer than `FEWEST` documents.
     """
     began = time.perf_counter()
@@ -98,7 +102,10 @@ def scan_corpus(path: Path, content: Sequence[str] = (), alpha: float = 0.01, pr
                 documents += len(block)
                 yield block
 
-    tried, enumerated, load = examine_stream(texts, _size(path), progress)
+    kept = None if keep is None else Kept(keep, mark_of(_files(path), columns))
+    tried, enumerated, load = examine_stream(texts, _size(path), progress, kept)
+    if kept is not None:
+        kept.clear()
     if documents < FEWEST:
         raise DataError(f"{documents:,} documents are too few to show which words follow which", path=path, remedy="use assay scan")
     if load > 0.5:
@@ -141,5 +148,8 @@ def _blocks(batch: Batch, columns: tuple[str, ...], path: Path, first: int) -> I
 
 def _size(path: Path) -> int:
     """Bytes of text, roughly: more for files whose bytes are packed."""
-    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
-    return sum(f.stat().st_size * (1 if f.suffix.lower() in (".jsonl", ".txt", ".csv", ".tsv", ".md") else UNPACKED) for f in files)
+    return sum(f.stat().st_size * (1 if f.suffix.lower() in (".jsonl", ".txt", ".csv", ".tsv", ".md") else UNPACKED) for f in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
