@@ -93,6 +93,11 @@ class Engine(ABC):
 
     def fold(self, work: Callable[..., S], calls: Iterable[Sequence[Any]]) -> S | None:
         """The states that `work(*call)` makes, merged in the order of the calls, `FAN_IN` neighbours at a time; None of no call."""
+        whole = self.folded(work, calls)
+        return None if whole is None else self.result(whole)
+
+    def folded(self, work: Callable[..., S], calls: Iterable[Sequence[Any]]) -> Handle[S] | None:
+        """The same, left where it was made, for other work."""
         levels: list[list[Handle[S]]] = [[]]
         begun: deque[Handle[S]] = deque()
 
@@ -114,7 +119,7 @@ class Engine(ABC):
         rest = [handle for level in reversed(levels) for handle in level]  # the higher a level, the earlier its blocks
         if not rest:
             return None
-        return self.result(rest[0] if len(rest) == 1 else begin(merged, *rest))
+        return rest[0] if len(rest) == 1 else begin(merged, *rest)
 
     def __enter__(self) -> Self:
         return self

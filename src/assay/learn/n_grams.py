@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.engine.base import Engine, Handle, current
+from assay.engine.base import FAN_IN, Engine, Handle, current, merged, spans
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place, distinct, joint
 from assay.stats.counts import Counts
 
@@ -83,7 +83,7 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
     blocks = [(block.start, engine.put(block)) for block in blocks_of(corpus)]
     steps = engine.hold(_first, [(block,) for _, block in blocks])
     for n in range(1, longest + 1):
-        counts = engine.fold(_counts, [(step,) for step in steps])
+        counts = engine.fold(_counts, [steps[start:stop] for start, stop in spans(len(steps), FAN_IN)])
         if counts is None or not len(counts.keys):
             return
         shared = counts.least(least)
@@ -133,8 +133,8 @@ def _documents(block: Block, at: Place, code: Int) -> Counts:
     return Counts(kinds, np.bincount(in_document // documents, minlength=len(kinds)))
 
 
-def _counts(step: Step) -> Counts:
-    return step.counts
+def _counts(*steps: Step) -> Counts:
+    return merged(*(step.counts for step in steps))
 
 
 def _found(step: Step) -> tuple[Place, Place]:

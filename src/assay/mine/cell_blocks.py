@@ -103,15 +103,16 @@ class RowBlocks:
         for start, stop in spans(len(places), size):
             group = tuple(places[start:stop])
             placed = self.engine.put(group)
-            passing: tuple[Bools | None, ...] = (None,) * len(group)
             crowded = tuple(
                 place.most > DENSE and (self.rows if place.rows is None else place.rows) > SIEVED * (1 << bits) for place in group
             )
+            sieved: Handle[tuple[Bools | None, ...]]
             if any(crowded):
-                sieves = self.engine.fold(_sieves, [(block, placed, crowded, bits) for block in self._codes])
+                sieves = self.engine.folded(_sieves, [(block, placed, crowded, bits) for block in self._codes])
                 assert sieves is not None
-                passing = tuple(None if tally is None else tally.counts >= support for tally in sieves.each)
-            sieved = self.engine.put(passing)
+                sieved = self.engine.submit(_passing, sieves, support, stay=True)  # a megabyte a combination that need not come here
+            else:
+                sieved = self.engine.put((None,) * len(group))
             sums = self.engine.fold(_counts, [(block, placed, sieved) for block in self._codes])
             assert sums is not None
             yield Group(self, group, sums.each)
@@ -121,8 +122,8 @@ class RowBlocks:
         placed = self.engine.put(tuple(wanted))
         parts = list(self.engine.map(_told, [(block, placed) for block in self._codes]))
         for number in range(len(wanted)):
-            rows = [part[number][0] + start for part, start in zip(parts, self.starts, strict=True)]
-            yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts])
+            rows = [part[number][0].astype(np.int64) + start for part, start in zip(parts, self.starts, strict=True)]
+            yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,16 @@ def _pairs(codes: Codes, place: Place) -> tuple[Int, Int]:
 
 def _sieves(codes: Codes, places: tuple[Place, ...], crowded: tuple[bool, ...], bits: int) -> Sieves:
     keyed = _keyed(codes, [place for place, many in zip(places, crowded, strict=True) if many])
-    return Sieves(tuple(Tally(np.bincount(_hashed(next(keyed)[1], bits), minlength=1 << bits)) if many else None for many in crowded))
+    return Sieves(tuple(_cells(_hashed(next(keyed)[1], bits), bits) if many else None for many in crowded))
+
+
+def _cells(cell: Int, bits: int) -> Tally:
+    return Tally(np.bincount(cell, minlength=1 << bits).astype(np.int32))
+
+
+def _passing(sieves: Sieves, support: int) -> tuple[Bools | None, ...]:
+    """Which cells hold rows enough."""
+    return tuple(None if tally is None else tally.counts >= support for tally in sieves.each)
 
 
 def _counts(codes: Codes, places: tuple[Place, ...], passing: tuple[Bools | None, ...]) -> Several:
@@ -192,12 +202,13 @@ def _hashed(key: Int, bits: int) -> Int:
     return np.asarray(((key.astype(np.uint64) * SPREAD) >> np.uint64(64 - bits)).astype(np.int64))
 
 
-def _told(codes: Codes, wanted: tuple[tuple[Place, Int], ...]) -> list[tuple[Int, Int]]:
+def _told(codes: Codes, wanted: tuple[tuple[Place, Int], ...]) -> list[tuple[Codes, Codes]]:
+    """In 32 bits: most of what travels."""
     told = []
     for (place, keys), (row, key) in zip(wanted, _keyed(codes, (place for place, _ in wanted)), strict=True):
         slot = places_among(keys, key, place.most)
         mine = np.flatnonzero(slot >= 0)
-        told.append((row[mine], slot[mine].astype(np.int64)))
+        told.append((row[mine].astype(np.int32), slot[mine]))
     return told
 
 

@@ -23,6 +23,7 @@ from assay.mine.patches import SUPPORT, SharedWindows
 
 Int = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
+Small = NDArray[np.int32]
 
 CONTRAST = 50  # standard deviation of a texture: at 25, half of all windows qualify, and one in forty at 70 (a checker has 127)
 EVEN_BITS = 4  # 4,096 colours; with 3 a sticker shares its cell with every pale wall
@@ -79,7 +80,7 @@ def sightings(images: UInt8, support: int = SUPPORT) -> Sightings:
 class Seen:
     """Windows seen so far, a mergeable state: each part holds the key, row and place of every window of its rows."""
 
-    parts: tuple[tuple[UInt64, Int, Int], ...]
+    parts: tuple[tuple[UInt64, Small, Small], ...]
 
     @staticmethod
     def empty() -> Seen:
@@ -99,7 +100,7 @@ class Seen:
             return none.astype(np.uint64), none, none
         key, row, place = (np.concatenate([part[i] for part in self.parts]) for i in range(3))
         order = np.lexsort((row, key))
-        return key[order], row[order], place[order]
+        return key[order], row[order].astype(np.int64), place[order].astype(np.int64)
 
 
 def _moves(place: Int) -> bool:
@@ -125,7 +126,8 @@ def _seen(images: UInt8, first: int) -> Seen:
         np.concatenate([n, m]) + first,
         np.concatenate([r * width + c, a * width + b]),
     )
-    return Seen((found,))
+    key, row, place = found
+    return Seen(((key, row.astype(np.int32), place.astype(np.int32)),))
 
 
 def _middle(key: UInt64, row: Int, place: Int) -> tuple[UInt64, Int, Int]:

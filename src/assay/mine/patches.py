@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.rows import UInt8
-from assay.engine.base import Engine, current, spans
+from assay.engine.base import Engine, Handle, current, spans
 from assay.learn.threads import in_parallel, workers
 from assay.mine.patch_windows import Windows, windows
 
@@ -58,7 +58,11 @@ class WindowCounts:
     def count(self, found: Iterable[Windows]) -> None:
         for part in found:
             cell, count = np.unique(self.cell(part.key), return_counts=True)
-            self.table[cell] = np.minimum(self.table[cell] + count.astype(np.int64), 65535)
+            self.raise_by(cell, np.minimum(count, 65535).astype(np.uint16))
+
+    def raise_by(self, cell: NDArray[np.integer[Any]], count: NDArray[np.uint16]) -> None:
+        """Count windows that fall into distinct cells."""
+        self.table[cell] = np.minimum(self.table[cell] + count.astype(np.int64), 65535)
 
     def merge(self, other: Self) -> Self:
         if len(self.table) != len(other.table):
@@ -152,22 +156,47 @@ def shared_windows(images: UInt8, support: int = SUPPORT) -> SharedWindows:
 
 
 def _by_workers(engine: Engine, images: UInt8, support: int) -> SharedWindows:
-    """The same by the workers of an engine, each of which hashes its pictures twice."""
-    blocks = [(engine.put(images[start:stop]), start) for start, stop in spans(len(images), BLOCK)]
-    counts = engine.fold(_counted, [(block,) for block, _ in blocks]) or WindowCounts.empty()
+    """The same by the workers of an engine; here, too, small sets are hashed once, and their windows stay with the workers.
+
+    A block's counts travel as the cells that it fills, which are fewer than those of the table.
+    """
+    starts = [start for start, _ in spans(len(images), BLOCK)]
+    blocks: list[Handle[Any]] = [engine.put(images[start : start + BLOCK]) for start in starts]
+    if images[..., 0].size <= REMEMBER:
+        blocks = engine.hold(_remembered, [(block,) for block in blocks])
+    counts = WindowCounts.empty()
+    for cell, count in engine.map(_counted, [(block,) for block in blocks]):
+        counts.raise_by(cell, count)
     placed, rows = engine.put(counts), WindowRows.empty(counts, support)
-    for part in engine.map(_collected, [(placed, support, block, start) for block, start in blocks]):
-        rows = rows.merge(replace(part, counts=counts))
-    return rows.conclude()
+    calls = ((placed, support, block, start) for block, start in zip(blocks, starts, strict=True))
+    return rows._with(list(engine.map(_collected, calls))).conclude()
 
 
-def _counted(images: UInt8) -> WindowCounts:
-    return WindowCounts.empty().add(images)
+def _remembered(images: UInt8) -> list[list[Windows]]:
+    """What hashing gives, places in 32 bits."""
+    small = np.int32
+    return [[replace(w, row=w.row.astype(small), place=w.place.astype(small)) for w in chunk] for chunk in _hashed(images)]
 
 
-def _collected(counts: WindowCounts, support: int, images: UInt8, first_row: int) -> WindowRows:
-    """Its table stays behind: whoever asked has it."""
-    return replace(WindowRows.empty(counts, support).add(images, first_row), counts=WindowCounts.empty(0))
+def _counted(block: UInt8 | list[list[Windows]]) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+    """(cells that windows fall into, how many to each)."""
+    counts = WindowCounts.empty()
+    for chunk in _hashed(block) if isinstance(block, np.ndarray) else block:
+        counts.count(chunk)
+    cell = np.flatnonzero(counts.table)
+    return cell.astype(np.int32), counts.table[cell]
+
+
+def _collected(
+    counts: WindowCounts, support: int, block: UInt8 | list[list[Windows]], first_row: int
+) -> tuple[UInt64, Int, Int, NDArray[np.int8]]:
+    """Keys, rows, places and sides of a block's windows that may have support."""
+    rows = WindowRows.empty(counts, support)
+    if isinstance(block, np.ndarray):
+        rows = rows.add(block, first_row)
+    else:
+        rows = rows.collect(block, range(first_row, first_row + CHUNK * len(block), CHUNK))
+    return rows.key, rows.row, rows.place, rows.side
 
 
 def _hashed(images: UInt8) -> Iterator[list[Windows]]:

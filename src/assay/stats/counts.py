@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class Counts:
 class Tally:
     """Whole numbers, one a known thing, that add up over parts: a state as large as the list of things."""
 
-    counts: Int
+    counts: NDArray[np.signedinteger[Any]]
 
     def merge(self, other: Tally) -> Tally:
         return Tally(self.counts + other.counts)
