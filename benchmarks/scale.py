@@ -6,10 +6,13 @@
     python benchmarks/scale.py shards --rows 200000 --engine ray --workers 2
     python benchmarks/scale.py scan --rows 2000 --engine ray --workers 2
     python benchmarks/scale.py text --rows 100000 --bytes
+    python benchmarks/scale.py text --rows 100000 --copies 2
 
 `text`, `table`, `pictures`: the passes over blocks that mine them (reading and near-duplicates too for texts). `shards`: a folder of 16
 JSON-lines files is read, digested and fingerprinted. `scan`: everything, canaries too. Data are generated, so that they measure speed and
 nothing else. `--bytes` counts what would travel, by pickling every argument and result of every piece of work; it needs no cluster.
+`--copies 2` runs the same passes in two processes that share nothing, begun together, and then in one alone: what the machine itself
+gives for a second process, which no engine can pass.
 
 One run prints one line of JSON. `seconds` are wall time after workers have started and imported what they need; `cpu` and `worker_cpu` the
 CPU time of this process and of all workers, which does not depend on what else the machine does (Ray's own daemons are not in it).
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import pickle
 import resource
@@ -37,6 +41,7 @@ from assay.engine.local import Local
 
 WORDS = 50_000  # in the vocabulary, drawn by Zipf's law
 SHARDS = 16
+SOME = 5_000  # pictures made at a time
 
 
 def texts(rows: int) -> list[str]:
@@ -101,8 +106,11 @@ def pictures(rows: int) -> Callable[[], Any]:
     from assay.mine.patches import shared_windows
 
     rng = np.random.default_rng(0)
-    smooth = np.kron(rng.integers(0, 256, (rows, 8, 8, 3)), np.ones((1, 4, 4, 1)))
-    images = np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255).astype(np.uint8)
+    images = np.empty((rows, 32, 32, 3), np.uint8)
+    for start in range(0, rows, SOME):
+        part = images[start : start + SOME]
+        smooth = np.kron(rng.integers(0, 256, (len(part), 8, 8, 3)), np.ones((1, 4, 4, 1)))
+        part[:] = np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255)
     return lambda: {"windows": len(shared_windows(images)), "sightings": len(sightings(images).windows)}
 
 
@@ -182,6 +190,27 @@ def ready(seconds: float) -> tuple[int, float, float]:
     return used()
 
 
+def timed(part: str, rows: int, begin: Any, said: Any) -> None:
+    work = PARTS[part](rows)
+    begin.wait()
+    began = time.perf_counter()
+    work()
+    said.put(time.perf_counter() - began)
+
+
+def side_by_side(part: str, rows: int, copies: int) -> float:
+    """Seconds from the moment at which so many processes began the same passes until the last of them was done."""
+    spawn = multiprocessing.get_context("spawn")
+    begin, said = spawn.Barrier(copies), spawn.Queue()
+    processes = [spawn.Process(target=timed, args=(part, rows, begin, said)) for _ in range(copies)]
+    for process in processes:
+        process.start()
+    seconds = max(said.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return float(seconds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=list(PARTS))
@@ -189,7 +218,14 @@ def main() -> None:
     parser.add_argument("--engine", choices=["local", "ray"], default="local")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--bytes", action="store_true")
+    parser.add_argument("--copies", type=int)
     asked = parser.parse_args()
+    if asked.copies:
+        together, alone = side_by_side(asked.part, asked.rows, asked.copies), side_by_side(asked.part, asked.rows, 1)
+        ceiling = round(asked.copies * alone / together, 2)
+        print(json.dumps({"part": asked.part, "rows": asked.rows, "copies": asked.copies, "together": round(together, 2),
+                          "alone": round(alone, 2), "ceiling": ceiling}))  # fmt: skip
+        return
     work = PARTS[asked.part](asked.rows)
     engine: Engine = Weighing() if asked.bytes else choose(asked.engine, None, asked.workers)
     said: dict[str, Any] = {"part": asked.part, "rows": asked.rows, "engine": engine.name, "workers": engine.workers}
