@@ -4,11 +4,11 @@
     python benchmarks/near_duplicates.py assay --folder /tmp/near
     /path/to/a/venv/with/datatrove/bin/python benchmarks/near_duplicates.py datatrove --folder /tmp/near
 
-`make` draws real texts of 40 words and more ($ASSAY_DATA, those of benchmarks/corpora.py; fewer than asked are repeated with every fifth
+`make` draws real texts of 40 words and more ($ASSAY_DATA, those of benchmarks/corpora.py; beyond them, they come again with every fifth
 word drawn anew, which makes them no duplicates) and adds a near-duplicate of every twentieth: one word in thirty replaced. Each of the
-others reads the file, groups the texts and prints one line of JSON: wall and CPU seconds of everything after imports, peak memory, the share
-of planted pairs that share a group, and how many further texts were put with another. datatrove runs as it comes (5-grams of words, 14 bands
-of 8 hashes), its three stages with one task, in this process.
+others reads the file, groups the texts and prints one line of JSON: wall and CPU seconds of everything after imports, peak memory, the
+share of planted pairs that share a group, and how many further texts were put with another. datatrove runs as it comes (5-grams of words,
+14 bands of 8 hashes), its three stages with one task, in this process.
 """
 
 from __future__ import annotations

@@ -58,6 +58,11 @@ def texts(rows: int) -> list[str]:
     return made
 
 
+def column(made: list[str]) -> pa.ChunkedArray:
+    """As a data set holds them."""
+    return pa.chunked_array([pa.array(made[start : start + 20_000], pa.large_string()) for start in range(0, len(made), 20_000)])
+
+
 def table(rows: int) -> pa.Table:
     """Twenty columns: ten of numbers, ten of categories; 40 rows share three values."""
     rng = np.random.default_rng(0)
@@ -70,22 +75,27 @@ def table(rows: int) -> pa.Table:
 
 
 def text(rows: int) -> Callable[[], Any]:
+    from assay.engine.give_back import give_back
     from assay.learn.corpus import read_corpus
     from assay.mine.phrases import shared_pairs, shared_runs
     from assay.screen.shingles import near_text_groups
 
-    made = texts(rows)
+    made = column(texts(rows))
+    give_back()
 
     def work() -> dict[str, float]:
         seconds = {}
         began = time.perf_counter()
         corpus = read_corpus([made])
+        give_back()
         seconds["reading"] = time.perf_counter() - began
         runs = list(shared_runs(corpus))
+        give_back()
         seconds["runs"] = time.perf_counter() - began - sum(seconds.values())
         shared_pairs(corpus)
+        give_back()
         seconds["pairs"] = time.perf_counter() - began - sum(seconds.values())
-        near_text_groups(pa.array(made), np.random.default_rng(0))
+        near_text_groups(pa.concat_arrays(made.chunks), np.random.default_rng(0))
         seconds["near-duplicates"] = time.perf_counter() - began - sum(seconds.values())
         return seconds | {"phrases": float(sum(map(len, runs)))}
 

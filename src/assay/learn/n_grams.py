@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.engine.base import FAN_IN, Engine, Handle, current, merged, spans
+from assay.engine.base import Engine, Handle, current
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place, distinct, joint
 from assay.stats.counts import Counts
 
@@ -55,13 +55,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Step:
-    """A block after one order: its occurrences (`at`, `gram`) of runs that are shared, and where the next order is looked for."""
+    """A block after one order: its occurrences (`at`, `gram`) of runs that are shared, `grams` of them in the whole corpus; None before
+    the first order. Where the next order is looked for follows from it, and is worked out when it is asked for: it would take more memory.
+    """
 
     at: Place
     gram: Place
-    next_at: Place
-    next_code: Int
-    counts: Counts  # of the next order: code -> documents
+    grams: int | None
 
 
 def blocks_of(corpus: Corpus, tokens: int = BLOCK_TOKENS) -> list[Block]:
@@ -81,12 +81,14 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
     """Every n-gram shared by at least `least` documents, order by order, until none is left."""
     engine = current()
     blocks = [(block.start, engine.put(block)) for block in blocks_of(corpus)]
-    steps = engine.hold(_first, [(block,) for _, block in blocks])
+    begin = Step(np.zeros(0, PLACE), np.zeros(0, PLACE), None)
+    steps = [engine.put(begin) for _ in blocks]
     for n in range(1, longest + 1):
-        counts = engine.fold(_counts, [steps[start:stop] for start, stop in spans(len(steps), FAN_IN)])
+        counts = engine.fold(_counts, [(block, step) for (_, block), step in zip(blocks, steps, strict=True)])
         if counts is None or not len(counts.keys):
             return
         shared = counts.least(least)
+        del counts
         codes = engine.put(np.asarray(shared.keys, np.int64))
         before = deque(steps)
         steps = []
@@ -103,26 +105,32 @@ def _order(engine: Engine, n: int, blocks: list[tuple[int, Handle[Block]]], step
     return Order(n, at, gram, shared.counts, first)
 
 
-def _first(block: Block) -> Step:
-    at = np.flatnonzero(block.word != BREAK).astype(PLACE)
-    none, code = np.zeros(0, PLACE), block.word[at].astype(np.int64)
-    return Step(none, none, at, code, _documents(block, at, code))
+def _looked_for(block: Block, step: Step) -> tuple[Place, Int]:
+    """(m,) where the runs of the next order start, and their codes."""
+    if step.grams is None:
+        at = np.flatnonzero(block.word != BREAK).astype(PLACE)
+        return at, block.word[at].astype(np.int64)
+    gram_at = np.full(len(block.word) + 1, -1, PLACE)
+    gram_at[step.at] = step.gram
+    follows = gram_at[step.at + 1] >= 0
+    at = step.at[follows]
+    return at, joint(step.gram[follows], gram_at[at + 1], step.grams)
+
+
+def _counts(block: Block, step: Step) -> Counts:
+    """Of the next order: code -> documents."""
+    at, code = _looked_for(block, step)
+    return _documents(block, at, code) if len(at) else Counts.empty()
 
 
 def _next(block: Block, step: Step, codes: Int) -> Step:
-    """The step on: which occurrences are of shared runs, those whose `codes` (sorted) are given, and the runs one word longer."""
-    if not len(codes) or not len(step.next_at):
-        none = np.zeros(0, PLACE)
-        return Step(none, none, none, none.astype(np.int64), Counts.empty())
-    slot = np.minimum(np.searchsorted(codes, step.next_code), len(codes) - 1)
-    shared = codes[slot] == step.next_code
-    at, gram = step.next_at[shared], slot[shared].astype(PLACE)
-    gram_at = np.full(len(block.word) + 1, -1, PLACE)
-    gram_at[at] = gram
-    follows = gram_at[at + 1] >= 0
-    next_at = at[follows]
-    next_code = joint(gram[follows], gram_at[next_at + 1], len(codes))
-    return Step(at, gram, next_at, next_code, _documents(block, next_at, next_code))
+    """The step on: which occurrences are of shared runs, those whose `codes` (sorted) are given."""
+    at, code = _looked_for(block, step)
+    if not len(codes) or not len(at):
+        return Step(np.zeros(0, PLACE), np.zeros(0, PLACE), len(codes))
+    slot = np.minimum(np.searchsorted(codes, code), len(codes) - 1)
+    shared = codes[slot] == code
+    return Step(at[shared], slot[shared].astype(PLACE), len(codes))
 
 
 def _documents(block: Block, at: Place, code: Int) -> Counts:
@@ -131,10 +139,6 @@ def _documents(block: Block, at: Place, code: Int) -> Counts:
     documents = max(block.documents, 1)
     in_document = distinct(joint(number, block.document[at] - block.first, documents))
     return Counts(kinds, np.bincount(in_document // documents, minlength=len(kinds)))
-
-
-def _counts(*steps: Step) -> Counts:
-    return merged(*(step.counts for step in steps))
 
 
 def _found(step: Step) -> tuple[Place, Place]:

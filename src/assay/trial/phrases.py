@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from assay.artefact.characters import NAMES
 from assay.dataset.data import Dataset
+from assay.engine.give_back import give_back
 from assay.finding import Check
 from assay.learn import meaning
 from assay.learn.corpus import Corpus, distinct, joint, read_corpus
@@ -73,11 +74,14 @@ class PhraseFamily:
         corpus = read_corpus(disclosed(columns))
         group = near_text_groups(_joined(columns), rng)
         k = len(data.classes)
+        give_back()
         progress(1, 10, "learning what each text says")
         probe = fit_text_probe(corpus, data.y, k, group, rng)
+        give_back()
         court = Court(corpus, probe, data.y, group)
         progress(4, 10, "trying shared phrases")
         runs, pairs = list(shared_runs(corpus)), shared_pairs(corpus)
+        give_back()
         everything = [*runs, *([pairs] if pairs is not None else [])]
         company = placements(corpus, everything)
         support = [s.support for s in everything]
@@ -97,6 +101,7 @@ class PhraseFamily:
         near = [i for i, t in enumerate(tried) if t.log_e > 0]
         if near:
             progress(7, 10, "trying the suspects again without their carriers")
+            give_back()
             without = np.zeros(corpus.documents, bool)
             for i in near:
                 if len(tried[i].candidate.carriers) <= 0.1 * corpus.documents:
