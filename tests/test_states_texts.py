@@ -32,7 +32,7 @@ TEXTS = st.lists(st.one_of(st.none(), st.lists(WORDS, max_size=9).map(" ".join))
 def phrases(corpus: Corpus, tokens: int | None = None) -> list[Shared]:
     with pytest.MonkeyPatch.context() as patch:
         if tokens is not None:
-            patch.setattr(runs.blocks_of, "__defaults__", (tokens,))
+            patch.setattr(runs, "BLOCK_TOKENS", tokens)
         pairs = shared_pairs(corpus, support=2)
         return [*shared_runs(corpus, support=2), *([] if pairs is None else [pairs])]
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
 UInt = NDArray[np.uint64]
+Bytes = NDArray[np.uint8]
 
 BLOCK_BYTES = 4_000_000  # looked at together: some 200 MB of intermediate arrays
 SEED = 20_240_229  # of the byte table; fixed, because counts of different processes are merged
@@ -110,23 +111,31 @@ def _bounds(raw: NDArray[np.uint8], first: Int) -> tuple[Int, Int]:
     """(byte where each token begins, byte after its end); `first` holds the byte where each document begins."""
     if not len(raw):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    at = np.flatnonzero((raw & 0xC0) != 0x80)  # where characters begin
-    byte = raw[at]
-    kind = KIND[byte]
-    low = np.flatnonzero(byte == 0xE0)
+    kind = KIND[raw]
+    low = np.flatnonzero(raw == 0xE0)
     if len(low):
-        second = raw[np.minimum(at[low] + 1, len(raw) - 1)]
+        second = raw[np.minimum(low + 1, len(raw) - 1)]
         kind[low[(second >= THAI[0]) & (second <= THAI[1])]] = ALONE
-    new = np.ones(len(at), bool)
-    new[1:] = (kind[1:] != kind[:-1]) | (kind[1:] == ALONE) | ((kind[1:] == MARK) & (byte[1:] != byte[:-1]))
-    starts = np.zeros(len(raw) + 1, bool)
-    starts[first] = True  # empty documents at the end begin past the last byte
-    new |= starts[at]
-    heads = np.flatnonzero(new)
-    begin = at[heads]
+    new = np.ones(len(raw), bool)
+    new[1:] = _parted(kind[1:], kind[:-1], raw[1:], raw[:-1])
+    inside = (raw & 0xC0) == 0x80  # bytes that go on with a character
+    if inside.any():
+        after = np.flatnonzero(inside[:-1] & ~inside[1:]) + 1  # characters behind one of several bytes, whose first byte tells its kind
+        lead = after - 1
+        for _ in range(3):
+            lead = np.where(inside[lead], lead - 1, lead)
+        new[after] = _parted(kind[after], kind[lead], raw[after], raw[lead])
+        new[inside] = False
+    new[first[first < len(raw)]] = True  # empty documents at the end begin past the last byte
+    begin = np.flatnonzero(new)
     stop = np.append(begin[1:], len(raw))
-    said = kind[heads] != SPACE
+    said = kind[begin] != SPACE
     return begin[said], stop[said]
+
+
+def _parted(kind: Bytes, before: Bytes, byte: Bytes, byte_before: Bytes) -> NDArray[np.bool_]:
+    """Whether a token begins at characters, told by their kind and first byte and by those of the character before."""
+    return np.asarray((kind != before) | (kind == ALONE) | ((kind == MARK) & (byte != byte_before)))
 
 
 def _hashes(raw: NDArray[np.uint8], begin: Int, stop: Int) -> UInt:

@@ -22,7 +22,8 @@ Int = NDArray[np.int64]
 
 LONGEST_PHRASE = 24  # tokens: longer boilerplate is found by its parts
 CLOSED = 0.9  # a phrase whose extension keeps this share of its documents is merged into the extension
-BLOCK_TOKENS = 500_000  # of a block: 25 MB of scratch to sort it, a tenth of a second
+BLOCK_TOKENS, MOST_TOKENS = 500_000, 2_000_000  # of a block: 25 to 100 MB of scratch to sort it, a tenth of a second to half of one
+BLOCKS_A_WORKER = 4  # that large corpora are cut into at least: larger blocks cost an engine of several processes less
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Step:
     grams: int | None
 
 
-def blocks_of(corpus: Corpus, tokens: int = BLOCK_TOKENS) -> list[Block]:
+def blocks_of(corpus: Corpus, tokens: int) -> list[Block]:
     """The corpus cut between documents into blocks of about so many tokens."""
     ends = np.searchsorted(corpus.document, np.arange(corpus.documents), side="right")
     blocks, start = [], 0
@@ -77,10 +78,17 @@ def blocks_of(corpus: Corpus, tokens: int = BLOCK_TOKENS) -> list[Block]:
     return blocks
 
 
+def tokens_of(engine: Engine, corpus: Corpus) -> int:
+    """Of a block, for this engine: each piece of work costs one of several processes some milliseconds."""
+    if not engine.remote:
+        return BLOCK_TOKENS
+    return int(np.clip(len(corpus.word) // (BLOCKS_A_WORKER * engine.workers), BLOCK_TOKENS, MOST_TOKENS))
+
+
 def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterator[Order]:
     """Every n-gram shared by at least `least` documents, order by order, until none is left."""
     engine = current()
-    blocks = [(block.start, engine.put(block)) for block in blocks_of(corpus)]
+    blocks = [(block.start, engine.put(block)) for block in blocks_of(corpus, tokens_of(engine, corpus))]
     begin = Step(np.zeros(0, PLACE), np.zeros(0, PLACE), None)
     steps = [engine.put(begin) for _ in blocks]
     for n in range(1, longest + 1):
@@ -97,9 +105,9 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
 
 
 def _order(engine: Engine, n: int, blocks: list[tuple[int, Handle[Block]]], steps: list[Handle[Step]], shared: Counts) -> Order:
-    found = engine.map(_found, [(step,) for step in steps])
-    parts = [(at + start, gram) for (at, gram), (start, _) in zip(found, blocks, strict=True)]
-    at, gram = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    found = [engine.result(step) for step in steps]
+    at = np.concatenate([step.at + start for step, (start, _) in zip(found, blocks, strict=True)])
+    gram = np.concatenate([step.gram for step in found])
     first = np.zeros(len(shared.keys), np.int64)
     first[gram[::-1]] = at[::-1]
     return Order(n, at, gram, shared.counts, first)
@@ -139,10 +147,6 @@ def _documents(block: Block, at: Place, code: Int) -> Counts:
     documents = max(block.documents, 1)
     in_document = distinct(joint(number, block.document[at] - block.first, documents))
     return Counts(kinds, np.bincount(in_document // documents, minlength=len(kinds)))
-
-
-def _found(step: Step) -> tuple[Place, Place]:
-    return step.at, step.gram
 
 
 def open_to_extension(shorter: Order, longer: Order, tokens_in_corpus: int) -> NDArray[np.bool_]:

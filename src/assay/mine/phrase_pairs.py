@@ -14,7 +14,7 @@ from scipy.stats import poisson
 
 from assay.engine.base import current
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place, joint
-from assay.learn.n_grams import Block, blocks_of
+from assay.learn.n_grams import Block, blocks_of, tokens_of
 from assay.stats.counts import Counts, Tally
 
 Int = NDArray[np.int64]
@@ -49,7 +49,7 @@ def frequent_pairs(corpus: Corpus, support: int) -> Pairs | None:
     if not len(corpus.word):
         return None
     engine, size = current(), len(corpus.vocabulary)
-    starts, blocks = zip(*((block.start, engine.put(block)) for block in blocks_of(corpus)), strict=True)
+    starts, blocks = zip(*((block.start, engine.put(block)) for block in blocks_of(corpus, tokens_of(engine, corpus))), strict=True)
     frequency = engine.fold(_words, [(block, size) for block in blocks])
     assert frequency is not None
     widest = int(max(support, PAIR_WORD * corpus.documents))
