@@ -31,8 +31,8 @@ from assay.bench import sets as real_sets
 from assay.dataset.data import Dataset
 from assay.screen.combine import combine
 from assay.screen.context import Context
-from assay.screen.isolation import table_values
 from assay.screen.registry import SCREENS, run_screens
+from assay.screen.table_values import table_values
 
 TABLES = ("fraud", "letter", "breast_cancer", "phoneme", "pima", "spambase", "wine", "digits_table", "adult", "german_credit")
 OURS = ("isolation_forest", "iqr", "robust_z", "ecod", "distance", "conditional", "units", "missing")

@@ -21,8 +21,8 @@ import pyarrow.csv as pc
 from assay.dataset.data import Columns
 from assay.dataset.read import read
 from assay.screen.context import Context
-from assay.screen.isolation import table_values
 from assay.screen.registry import SCREENS, run_screens
+from assay.screen.table_values import table_values
 from assay.validate.check import check_expectations
 from assay.validate.infer import infer_expectations
 

@@ -34,10 +34,10 @@ from assay.dataset.data import Dataset
 from assay.screen.combine import combine
 from assay.screen.context import Context
 from assay.screen.exact_duplicates import column_codes
-from assay.screen.isolation import table_values
 from assay.screen.near_duplicates import near_groups
 from assay.screen.registry import run_screens
 from assay.screen.statistics import joined_text
+from assay.screen.table_values import table_values
 
 FLIPPED = 0.05
 FOLDS = 3

@@ -1,7 +1,7 @@
 """Examinations of a scan as errands: done here one after another, or begun at once where there is somebody to give them to.
 
-That is an engine's workers; or, for pictures, threads of this process, since NumPy computes beside NumPy and a family's own loops leave
-half of two cores idle. What an errand gives depends on itself alone (its rows, its seed), so that it is the same wherever and whenever it
+That is an engine's workers; or, for pictures and tables, threads of this process, since NumPy computes beside NumPy and a family's own
+loops leave half of two cores idle. What an errand gives depends on itself alone (its rows, its seed), so that it is the same wherever and whenever it
 is done. Finished ones are kept (`assay.stages`): a scan that was stopped goes on from them.
 """
 
@@ -29,7 +29,7 @@ from assay.stages import Stages
 from assay.trial.family import NOTHING, Depth, Examined, Family, Heard, Listener, Planting, Progress, silent
 from assay.trial.image_probe import Reader
 
-BESIDE = 2**28  # bytes of pictures up to which errands run beside each other: each has a copy of them, and what it computes of it
+BESIDE = 2**28  # bytes of pictures, or of a table's numbers, up to which errands run beside each other: each may have a copy of them
 Done = tuple[Examined | None, Check]
 
 
@@ -81,7 +81,7 @@ class Desk:
     engine: Engine
     stages: Stages
     reader: Reader = None
-    beside: bool = False  # errands are pictures few enough to be examined beside each other
+    beside: bool = False  # errands are pictures or tables small enough to be examined beside each other
     _begun: dict[str, Handle[Examined]] = field(default_factory=dict)
     _aside: dict[str, tuple[Future[Done], _Relay]] = field(default_factory=dict)
     _placed: dict[int, tuple[Any, Handle[Any]]] = field(default_factory=dict)  # by identity: families share their rows
@@ -94,9 +94,9 @@ class Desk:
 
         At depth full a family trains networks, minutes in which it hears of no interruption; then errands are done one after another.
         """
-        engine, images = current(), data.images
-        alone = engine is LOCAL and depth == "fast" and images is not None and images.nbytes <= BESIDE
-        return cls(engine, stages, reader, alone and workers() > 1)
+        engine = current()
+        alone = engine is LOCAL and depth == "fast" and (data.images is not None or data.modality == "table")
+        return cls(engine, stages, reader, alone and _bytes(data) <= BESIDE and workers() > 1)
 
     @property
     def ahead(self) -> bool:
@@ -159,6 +159,10 @@ class Desk:
 
     def _taken(self, errand: Errand, work: Callable[[], Examined], kept: bool) -> Done:
         return _timed(errand.name, partial(self.stages.get, errand.key, work), kept)
+
+
+def _bytes(data: Dataset) -> int:
+    return len(data) * 8 * len(data.columns.content) if data.images is None else data.images.nbytes
 
 
 def _examined(

@@ -9,7 +9,7 @@ It cannot be asked about single values that share a column with themselves, nor 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from assay.engine.base import current
 from assay.learn.columns import Bools, Coded, Floats, alike
+from assay.learn.forest import GONE, Forest, Places, placed, probabilities
 from assay.learn.threads import in_parallel, spread
 
 Int = NDArray[np.int64]
@@ -32,16 +33,21 @@ LEAF, LEAF_SHARE = 20, 0.01  # rows a leaf holds at least, fewer (this share of 
 OWN_CODE, BUCKETS = 200, 50  # categories with a code of their own (the frequent); the rest share buckets: 255 levels is the most
 MOST_MEMBERS, MEMBER_ROWS = 3, 60_000  # probes in a mean of them; rows they may learn from in all, above which it is one
 BATCH = 100_000  # rows predicted at once
-PIECE = 10_000  # of them by one thread: 20 ms of work
+PIECE = 20_000  # of them by one thread: 20 ms of work
 
 
 @dataclass(frozen=True)
 class TableProbe:
-    """Boosted trees, one model a fold; row i is only ever judged by `models[fold[i]]`, which never saw it or its equals."""
+    """Boosted trees, one forest a fold; row i is only ever judged by `forests[fold[i]]`, which never saw it or its equals.
 
-    models: tuple[HistGradientBoostingClassifier, ...]
+    `seen`: the classes that each of them met. `places` (n, d): where a row's cells lie for the one that judges it.
+    """
+
+    forests: tuple[Forest, ...]
+    seen: tuple[Int, ...]
     fold: Int
-    cells: Floats  # (n, d) as the models see them: rare categories in buckets
+    cells: Floats  # (n, d) as they were learnt from: rare categories in buckets
+    places: Places
     k: int
     temperature: float
     trained_on: int
@@ -49,7 +55,7 @@ class TableProbe:
     @property
     def trees(self) -> float:
         """Trees that a row goes through."""
-        return sum(m.n_iter_ * m.n_trees_per_iteration_ for m in self.models) / len(self.models)
+        return sum(len(f.value) for f in self.forests) / len(self.forests)
 
     def probabilities(self) -> Floats:
         """(n, k) out-of-fold, of whole rows."""
@@ -61,18 +67,26 @@ class TableProbe:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             gone = columns if len(columns) == 1 else columns[start : start + BATCH]
-            cells = np.where(gone, np.nan, self.cells[part])
-            out[start : start + BATCH] = self.judge(cells, self.fold[part])
+            places = self.places[part]
+            np.copyto(places, GONE, where=gone)
+            out[start : start + BATCH] = self._judged(places, self.fold[part])
         return out
 
     def judge(self, cells: Floats, fold: Int) -> Floats:
-        """(m, k) probabilities of any rows (m, d) by the models of the folds named (m,)."""
-        out = np.empty((len(cells), self.k))
-        parts: list[tuple[HistGradientBoostingClassifier, Int]] = []
-        for number, model in enumerate(self.models):
+        """(m, k) probabilities of any rows (m, d) by the forests of the folds named (m,)."""
+        return self._judged(placed(self.forests, cells, fold), fold)
+
+    def _judged(self, places: Places, fold: Int) -> Floats:
+        out = np.empty((len(places), self.k))
+        parts: list[tuple[int, Int]] = []
+        for number in range(len(self.forests)):
             mine = np.flatnonzero(fold == number)
-            parts += [(model, mine[start : start + PIECE]) for start in range(0, len(mine), PIECE)]
-        for (_, mine), p in zip(parts, in_parallel(lambda part: _all_classes(part[0], cells[part[1]], self.k), parts), strict=True):
+            parts += [(number, mine[start : start + PIECE]) for start in range(0, len(mine), PIECE)]
+
+        def told(part: tuple[int, Int]) -> Floats:
+            return _all_classes(probabilities(self.forests[part[0]], places[part[1]]), self.seen[part[0]], self.k)
+
+        for (_, mine), p in zip(parts, in_parallel(told, parts), strict=True):
             out[mine] = p
         return _sharpened(out, self.temperature)
 
@@ -123,10 +137,12 @@ def fit_table_probe(
         usable = np.sort(rng.choice(usable, TRAIN_AT_MOST, replace=False))
 
     seeds = rng.integers(2**31, size=folds).tolist()
-    placed = current().put(_Lesson(learnt_from, y, ~coded.numeric, k))
-    models = spread(_learnt, [(placed, usable, fold[usable] != number, seed) for number, seed in enumerate(seeds)])
-    probe = TableProbe(tuple(models), fold, cells, k, 1.0, len(usable))
-    return TableProbe(tuple(models), fold, cells, k, _temperature(probe, y, rng), len(usable))
+    lesson = current().put(_Lesson(learnt_from, y, ~coded.numeric, k))
+    models = spread(_learnt, [(lesson, usable, fold[usable] != number, seed) for number, seed in enumerate(seeds)])
+    forests = tuple(Forest.of(model) for model in models)
+    seen = tuple(np.asarray(model.classes_, np.int64) for model in models)
+    probe = TableProbe(forests, seen, fold, cells, placed(forests, cells, fold), k, 1.0, len(usable))
+    return replace(probe, temperature=_temperature(probe, y, rng))
 
 
 @dataclass(frozen=True)
@@ -181,12 +197,10 @@ def fold_numbers(group: Int, y: Int, folds: int, rng: np.random.Generator) -> In
     return np.asarray(of_group[np.searchsorted(group[first], group)])
 
 
-def _all_classes(model: HistGradientBoostingClassifier, cells: Floats, k: int) -> Floats:
-    seen = np.asarray(model.classes_, np.int64)
-    p = model.predict_proba(cells)
+def _all_classes(p: Floats, seen: Int, k: int) -> Floats:
     if len(seen) == k:
-        return np.asarray(p)
-    out = np.full((len(cells), k), 1e-6)
+        return p
+    out = np.full((len(p), k), 1e-6)
     out[:, seen] = p
     return out / out.sum(1, keepdims=True)
 

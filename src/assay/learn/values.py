@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from assay.learn.columns import Bools, Coded, Floats, alike
+from assay.learn.forest import GONE, Forest, Places, placed
 from assay.learn.tables import (
     BATCH,
     FOLDS,
@@ -36,11 +37,14 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ValueProbe:
-    """Boosted trees, one model a fold; row i is only ever judged by `models[fold[i]]`, which never saw it or its equals."""
+    """Boosted trees, one forest a fold; row i is only ever judged by `forests[fold[i]]`, which never saw it or its equals.
 
-    models: tuple[HistGradientBoostingRegressor, ...]
+    `places` (n, d): where a row's cells lie for the one that judges it.
+    """
+
+    forests: tuple[Forest, ...]
     fold: Int
-    cells: Floats  # (n, d)
+    places: Places
 
     def without(self, rows: Int, columns: Bools) -> Floats:
         """(m,) out-of-fold ranks foreseen for these rows with some columns taken out: `columns` (m, d), or (1, d) for all alike."""
@@ -48,12 +52,13 @@ class ValueProbe:
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             gone = columns if len(columns) == 1 else columns[start : start + BATCH]
-            cells, fold = np.where(gone, np.nan, self.cells[part]), self.fold[part]
-            pieces: list[tuple[HistGradientBoostingRegressor, Int]] = []
-            for number, model in enumerate(self.models):
+            places, fold = self.places[part], self.fold[part]
+            np.copyto(places, GONE, where=gone)
+            pieces: list[tuple[Forest, Int]] = []
+            for number, forest in enumerate(self.forests):
                 mine = np.flatnonzero(fold == number)
-                pieces += [(model, mine[i : i + PIECE]) for i in range(0, len(mine), PIECE)]
-            told = in_parallel(lambda piece, cells=cells: piece[0].predict(cells[piece[1]]), pieces)  # type: ignore[misc]
+                pieces += [(forest, mine[i : i + PIECE]) for i in range(0, len(mine), PIECE)]
+            told = in_parallel(lambda piece, places=places: piece[0].raw(places[piece[1]])[:, 0], pieces)  # type: ignore[misc]
             for (_, mine), values in zip(pieces, told, strict=True):
                 out[start + mine] = values
         return out
@@ -97,4 +102,5 @@ def fit_value_probe(coded: Coded, ranks: Floats, rng: np.random.Generator, shown
         return model.fit(np.vstack([learnt_from[mine], copy]), np.concatenate([ranks[mine], ranks[mine]]))
 
     seeds = rng.integers(2**31, size=folds).tolist()
-    return ValueProbe(tuple(in_parallel(lambda which: learnt(*which), list(enumerate(seeds)))), fold, cells)
+    forests = tuple(Forest.of(model) for model in in_parallel(lambda which: learnt(*which), list(enumerate(seeds))))
+    return ValueProbe(forests, fold, placed(forests, cells, fold))

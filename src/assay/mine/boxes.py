@@ -128,6 +128,7 @@ class Sides:
 
     coded: Coded
     _width: dict[int, float | None] = field(default_factory=dict)
+    _column: dict[int, Floats] = field(default_factory=dict)
     _usual: dict[int, Floats] = field(default_factory=dict)
 
     def width(self, j: int) -> float | None:
@@ -139,6 +140,12 @@ class Sides:
             self._width[j] = STEP * spread if spread > 0 and len(np.unique(known)) >= FEWEST_VALUES else None
         return self._width[j]
 
+    def column(self, j: int) -> Floats:
+        """(n,) the column, together in memory: its cells are asked thousands of times."""
+        if j not in self._column:
+            self._column[j] = np.ascontiguousarray(self.coded.cells[:, j])
+        return self._column[j]
+
     def usual(self, j: int) -> Floats:
         """Sorted numbers of the column, of rows spread over it."""
         if j not in self._usual:
@@ -149,20 +156,20 @@ class Sides:
     def settled(self, box: _Box) -> _Box:
         """The box around these rows, each of its sides the range that stands out most given the others. Labels are not read."""
         columns = box.columns
-        mine = self.coded.cells[box.rows][:, list(columns)]
+        mine = np.stack([self.column(j)[box.rows] for j in columns], 1)
         reach = np.array([REACH * (self.width(j) or 0.0) for j in columns])
         low, high = mine.min(0), mine.max(0)
         start = np.maximum((low + high - reach) / 2, [self.usual(j)[0] for j in columns])
-        near = np.arange(len(self.coded))
+        inside = np.ones(len(self.coded), bool)
         for j, first, beyond in zip(columns, start, start + reach, strict=True):
-            cells = self.coded.cells[near, j]
-            near = near[(cells >= first) & (cells <= beyond)]
-        x = self.coded.cells[near][:, list(columns)]
+            inside &= (self.column(j) >= first) & (self.column(j) <= beyond)
+        near = np.flatnonzero(inside)
+        x = np.stack([self.column(j)[near] for j in columns], 1)
         usual = [_between(self.usual(j), *ends) for j, *ends in zip(columns, start, start + reach, strict=True)]
         for _ in range(ROUNDS):
             for place in range(len(columns)):
-                inside = np.sort(x[_within(x, low, high, but=place), place])
-                low[place], high[place] = densest(inside, usual[place]) or (low[place], high[place])
+                held = np.sort(x[_within(x, low, high, but=place), place])
+                low[place], high[place] = densest(held, usual[place]) or (low[place], high[place])
         rows = near[_within(x, low, high)]
         return _Box(-self._excess(columns, rows), columns, rows)
 
@@ -170,7 +177,7 @@ class Sides:
         """Kulldorff's log likelihood ratio of so many rows in a box, were its columns to say nothing of one another."""
         share = 1.0
         for j in columns if len(rows) else ():
-            cells = self.coded.cells[rows, j]
+            cells = self.column(j)[rows]
             share *= (len(_between(self.usual(j), float(cells.min()), float(cells.max()))) + 1) / (len(self.usual(j)) + 2)
         return float(_gain(np.array(float(len(rows))), float(len(self.coded)), np.array(share)))
 

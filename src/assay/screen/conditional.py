@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.finding import RowScore
+from assay.screen.by_column import by_column
 from assay.screen.context import Context
 from assay.screen.robust_z import LEAST, TO_SIGMA
-from assay.screen.tail import beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
 
@@ -55,12 +55,9 @@ def _spread(r: Float) -> float:
 
 def run(context: Context) -> RowScore:
     """The screen: a row's score is its oddest column given the others; the flag is read on that column's own tail."""
-    found = context.foreseen
-    count = len(found.names)
-    z = np.column_stack([residual_z(found.actual[:, j], found.expected[:, j]) for j in range(count)])
-    flags = np.column_stack([beyond_tail(z[:, j], tests=count) & (z[:, j] > LEAST) for j in range(count)])
-    worst = np.bincount(np.nanargmax(np.where(flags, z, -1.0), axis=1)[flags.any(axis=1)], minlength=count)
-    named = [found.names[j] for j in np.argsort(-worst, kind="stable")[:3] if worst[j]]
-    reason = "a value that the rest of its row does not lead one to expect" + (f" (most often {', '.join(named)})" if named else "")
-    filled = np.nan_to_num(z, nan=0.0)
-    return RowScore("conditional", filled.max(axis=1), np.asarray(flags.any(axis=1), bool), reason, tail_bound(filled))
+    seen = context.foreseen
+    found = by_column(len(context.data), seen.names, lambda j: residual_z(seen.actual[:, j], seen.expected[:, j]), LEAST)
+    often = f" (most often {', '.join(found.named)})" if found.named else ""
+    return RowScore(
+        "conditional", found.score, found.flag, f"a value that the rest of its row does not lead one to expect{often}", found.bound
+    )

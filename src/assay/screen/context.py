@@ -17,6 +17,7 @@ from assay.dataset.data import MISSING, Dataset
 from assay.screen.foreseen import FEWEST_ROWS as FEWEST_ROWS_LEARNT
 from assay.screen.foreseen import Foreseen, can_foresee, foresee
 from assay.screen.statistics import Statistics, row_statistics
+from assay.screen.table_values import table_values
 
 Need = Literal["labels", "probabilities", "features", "content", "numbers", "columns", "passages", "number_label", "learnt"]
 
@@ -51,6 +52,11 @@ class Context:
     def numbers(self) -> Statistics:
         """The plain numbers of each row (`row_statistics`), read once for all screens."""
         return row_statistics(self.data)
+
+    @cached_property
+    def table_values(self) -> NDArray[np.float64]:
+        """A table as numbers (`table_values`), made once for all screens."""
+        return table_values(self.data, self.numbers)
 
     @cached_property
     def foreseen(self) -> Foreseen:

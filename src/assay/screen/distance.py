@@ -6,13 +6,14 @@ neighbours (Angiulli and Pizzuti 2002) and a sample of rows that may be neighbou
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from assay.finding import RowScore
 from assay.screen.context import Context
-from assay.screen.isolation import table_values
 from assay.screen.statistics import finite_or
 from assay.screen.tail import beyond_tail, tail_bound
 
@@ -28,7 +29,7 @@ BLOCK = 2_000
 CLIPPED = 20.0
 
 
-def neighbour_distance(values: Float, rng: np.random.Generator) -> Float:
+def neighbour_distance(values: NDArray[np.floating[Any]], rng: np.random.Generator) -> Float:
     """(n,) mean distance to the nearest of at most `REFERENCE` rows, itself left out. `values` (n, d) finite, on one scale.
 
     Cannot see strangers that come in numbers: a few dozen alike are one another's neighbours.
@@ -50,18 +51,21 @@ def neighbour_distance(values: Float, rng: np.random.Generator) -> Float:
     return out
 
 
-def scaled(values: Float) -> Float:
+def scaled(values: Float) -> NDArray[np.float32]:
     """(n, m) columns in robust deviations from their median, clipped; constant columns become 0."""
-    middle = np.median(values, axis=0)
-    low, high = np.quantile(values, [0.25, 0.75], axis=0)
-    spread = np.where(high > low, (high - low) / 1.349, values.std(axis=0))
-    return np.clip((values - middle) / np.where(spread > 0, spread, 1.0), -CLIPPED, CLIPPED).astype(np.float32)
+    out = np.empty(values.shape, np.float32)
+    for j, column in enumerate(values.T):
+        low, middle, high = np.quantile(column, [0.25, 0.5, 0.75])
+        spread = (high - low) / 1.349 if high > low else float(column.std())
+        out[:, j] = np.clip((column - middle) / (spread or 1.0), -CLIPPED, CLIPPED)
+    return out
 
 
 def run(context: Context) -> RowScore:
     """The screen: a table's columns on one scale, else features, else plain measurements."""
+    values: NDArray[np.floating[Any]]
     if context.data.modality == "table":
-        values = scaled(table_values(context.data, context.numbers))
+        values = scaled(context.table_values)
     elif context.features is not None:
         values = finite_or(np.asarray(context.features, np.float64), np.zeros(context.features.shape[1]))
     else:

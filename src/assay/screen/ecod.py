@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.finding import RowScore
+from assay.learn.threads import in_parallel
 from assay.screen.context import Context
-from assay.screen.isolation import table_values
 from assay.screen.statistics import finite_or
 from assay.screen.tail import BOUNDED, beyond_tail, tail_bound
 
@@ -28,21 +28,28 @@ def tail_sum(values: Float) -> Float:
     >>> tail_sum(np.array([[1.0], [2.0], [3.0], [90.0]])).round(2).tolist()
     [1.39, 0.69, 0.69, 1.39]
     """
-    n = len(values)
-    total = np.zeros(n)
-    for column in values.T:
-        order = np.argsort(column)
-        ordered = column[order]
-        start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))  # of each run of equal values
-        end = np.append(start[1:], n)
-        total[order] -= np.repeat(np.log(np.minimum(end, n - start) / n), end - start)
+    total = np.zeros(len(values))
+    for tail in in_parallel(_tails, values.T):
+        total -= tail
     return total
+
+
+def _tails(column: Float) -> Float:
+    """(n,) log of the share of rows at least as far out, of each row."""
+    n = len(column)
+    order = np.argsort(column)
+    ordered = column[order]
+    start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))  # of each run of equal values
+    end = np.append(start[1:], n)
+    out = np.empty(n)
+    out[order] = np.repeat(np.log(np.minimum(end, n - start) / n), end - start)
+    return out
 
 
 def run(context: Context) -> RowScore:
     """The screen: a table's columns, else what can be measured of a text or picture."""
     if context.data.modality == "table":
-        values = table_values(context.data, context.numbers)
+        values = context.table_values
     else:
         values = finite_or(context.numbers.values, np.nanmedian(context.numbers.values, axis=0))
     score = tail_sum(values)

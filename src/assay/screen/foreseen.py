@@ -11,6 +11,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from assay.dataset.data import Dataset
 from assay.learn.columns import Coded, code_columns
+from assay.learn.forest import GONE, Forest, Places
 from assay.learn.threads import in_parallel
 
 Float = NDArray[np.float64]
@@ -24,13 +25,16 @@ TREES = (30, 15)  # trees, and leaves of each
 LARGE, TREES_LARGE = 100_000, (15, 8)  # above LARGE rows smaller ones: a million rows are judged in a third of the time
 LINEAR = 3.0  # robust deviations: nearly all of a Gaussian column
 CODES = 250  # categories past this many share a code (boosted trees take at most 255)
+PARTS, SAMPLE = 255, 50_000  # of a column of numbers, as boosted trees cut it; and the rows spread over it by which it is cut
+LINES = np.where(np.arange(256) == GONE, np.nan, np.arange(256.0))[:, None]  # what stands at each place
 FEWEST_VALUES = 10  # a column of fewer different numbers is a category, and its residuals are no distances
 FEWEST_ROWS = 200
 
 
 @dataclass(frozen=True)
 class Foreseen:
-    """`names` (m,) columns; `actual`, `expected` (n, m) on the scale asinh((x - middle) / spread), NaN where missing."""
+    """`names` (m,) columns; `actual`, `expected` (n, m) on the scale asinh((x - middle) / spread), NaN where missing, a column together in
+    memory."""
 
     names: tuple[str, ...]
     actual: Float
@@ -54,29 +58,40 @@ def foresee(data: Dataset, rng: np.random.Generator) -> Foreseen:
     and one wild value does not rule the fit. Two folds; rows equal in all cells may fall into both.
     """
     coded = code_columns(data.table, data.columns.content)
-    cells = coded.cells.copy()
-    named = ~coded.numeric
-    cells[:, named] = np.minimum(cells[:, named], CODES)
-    chosen = _chosen(coded)
-    half = rng.random(len(cells)) < 0.5
-    size = TREES_LARGE if len(cells) > LARGE else TREES
-    folds = [(rows, cells[rows]) for rows in (np.flatnonzero(half), np.flatnonzero(~half))]
+    named, chosen, n = ~coded.numeric, _chosen(coded), len(coded)
+    places = np.stack(in_parallel(lambda j: _places(coded.cells[:, j], bool(named[j])), range(len(named))), 1)
+    half = rng.random(n) < 0.5
+    size = TREES_LARGE if n > LARGE else TREES
+    folds = [(rows, places[rows]) for rows in (np.flatnonzero(half), np.flatnonzero(~half))]
     tasks = [(j, size, int(rng.integers(2**31))) for j in chosen]
-    parts = in_parallel(lambda task: _foresee_column(cells[:, task[0]], folds, named, *task), tasks)
-    n = len(cells)
+    parts = in_parallel(lambda task: _foresee_column(coded.cells[:, task[0]], folds, named, *task), tasks)
     return Foreseen(
         tuple(coded.names[j] for j in chosen),
-        np.column_stack([p[0] for p in parts]) if parts else np.zeros((n, 0)),
-        np.column_stack([p[1] for p in parts]) if parts else np.zeros((n, 0)),
+        np.stack([p[0] for p in parts]).T if parts else np.zeros((n, 0)),
+        np.stack([p[1] for p in parts]).T if parts else np.zeros((n, 0)),
         np.array([p[2] for p in parts]),
         np.array([p[3] for p in parts]),
     )
 
 
+def _places(column: Float, named: bool) -> Places:
+    """(n,) the part of its column that each cell is in, as many rows in each; of categories the code."""
+    missing = np.isnan(column)
+    if named:
+        return np.where(missing, GONE, np.minimum(np.nan_to_num(column), CODES)).astype(np.uint8)
+    some = column[:: max(1, len(column) // SAMPLE)]
+    values = np.unique(some[~np.isnan(some)])
+    if len(values) > PARTS:
+        values = np.unique(np.quantile(some[~np.isnan(some)], np.linspace(0, 1, PARTS + 1)[1:-1]))
+    else:
+        values = (values[1:] + values[:-1]) / 2
+    return np.where(missing, GONE, np.searchsorted(values, column)).astype(np.uint8)
+
+
 def _foresee_column(
-    x: Float, folds: Sequence[tuple[Int, Float]], named: Bool, j: int, size: tuple[int, int], seed: int
+    x: Float, folds: Sequence[tuple[Int, Places]], named: Bool, j: int, size: tuple[int, int], seed: int
 ) -> tuple[Float, Float, float, float]:
-    """(n,) actual and expected of column j on its scale, and the scale's middle and spread. `folds`: rows, and the cells of these."""
+    """(n,) actual and expected of column j on its scale, and the scale's middle and spread. `folds`: rows, and where their cells lie."""
     rng = np.random.default_rng(seed)
     known = np.isfinite(x)
     low, middle, high = np.quantile(x[known], [0.25, 0.5, 0.75])
@@ -88,7 +103,7 @@ def _foresee_column(
         if not len(learnt) or not len(judged):
             continue
         learnt = np.sort(rng.choice(learnt, MOST_LEARNT, replace=False)) if len(learnt) > MOST_LEARNT else learnt
-        seen = cells[learnt]
+        seen = LINES[cells[learnt], 0]
         seen[:, j] = 0.0  # no tree asks a constant, so that the column itself need not be cut out of every row judged
         model = HistGradientBoostingRegressor(
             max_iter=size[0],
@@ -98,7 +113,8 @@ def _foresee_column(
             categorical_features=named,
             random_state=int(rng.integers(2**31)),
         )
-        expected[judged] = model.fit(seen, actual[rows[learnt]]).predict(others)
+        model.fit(seen, actual[rows[learnt]])
+        expected[judged] = Forest.of(model).recoded(np.repeat(LINES, cells.shape[1], 1)).raw(others)[:, 0]
     return actual, expected, float(middle), float(spread)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.finding import RowScore
+from assay.screen.by_column import by_column
 from assay.screen.context import Context
-from assay.screen.tail import beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
 
@@ -56,11 +56,6 @@ def run(context: Context) -> RowScore:
     tail.
     """
     numbers = context.numbers
-    distances = np.column_stack([beyond_quartiles(numbers.values[:, j]) for j in range(len(numbers.names))])
-    flags = np.column_stack(
-        [beyond_tail(distances[:, j], tests=len(numbers.names)) & (distances[:, j] > FAR_OUT) for j in range(len(numbers.names))]
-    )
-    worst = np.bincount(flags.argmax(axis=1)[flags.any(axis=1)], minlength=len(numbers.names))
-    named = [numbers.names[j] for j in np.argsort(-worst, kind="stable")[:3] if worst[j]]
-    reason = "a value far outside the quartiles of its column" + (f" (most often {', '.join(named)})" if named else "")
-    return RowScore("iqr", np.max(distances, axis=1), np.asarray(flags.any(axis=1), bool), reason, tail_bound(distances))
+    found = by_column(len(context.data), numbers.names, lambda j: beyond_quartiles(numbers.values[:, j]), FAR_OUT)
+    reason = "a value far outside the quartiles of its column" + (f" (most often {', '.join(found.named)})" if found.named else "")
+    return RowScore("iqr", found.score, found.flag, reason, found.bound)

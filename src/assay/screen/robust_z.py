@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.finding import RowScore
+from assay.screen.by_column import by_column
 from assay.screen.context import Context
-from assay.screen.tail import beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
 
@@ -55,13 +55,5 @@ def _skew(x: Float) -> float:
 def run(context: Context) -> RowScore:
     """The screen: a row's score is its worst column; the flag is read on the whole column's own tail."""
     numbers = context.numbers
-    count = len(numbers.names)
-    z = np.column_stack([robust_z(numbers.values[:, j]) for j in range(count)])
-    flags = np.column_stack([beyond_tail(z[:, j], tests=count) & (z[:, j] > LEAST) for j in range(count)])
-    return RowScore(
-        "robust_z",
-        np.max(z, axis=1),
-        np.asarray(flags.any(axis=1), bool),
-        "a value many robust deviations from its column's median",
-        tail_bound(z),
-    )
+    found = by_column(len(context.data), numbers.names, lambda j: robust_z(numbers.values[:, j]), LEAST)
+    return RowScore("robust_z", found.score, found.flag, "a value many robust deviations from its column's median", found.bound)

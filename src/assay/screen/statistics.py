@@ -21,7 +21,8 @@ BLOCK = 2_000
 
 @dataclass(frozen=True)
 class Statistics:
-    """`values` (n, m) with one name a column; NaN where a value is missing, inf kept. Constant columns are left out."""
+    """`values` (n, m) with one name a column, which lies together in memory; NaN where a value is missing, inf kept. Constant columns are
+    left out."""
 
     names: tuple[str, ...]
     values: Float
@@ -38,22 +39,24 @@ def row_statistics(data: Dataset) -> Statistics:
     parts: list[Float] = []
     if data.images is not None:
         names += ["brightness", "contrast", "edges", "colour"]
-        parts.append(_of_pictures(data.images))
+        parts.append(_of_pictures(data.images).T)
     for column in data.columns.content:
         values = data.table.column(column)
         kind = values.type
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             names.append(column)
-            parts.append(_numbers(values)[:, None])
+            parts.append(_numbers(values)[None])
     if data.modality == "text":
         several = len(text_columns(data)) > 1
         for column in text_columns(data):
             shown = [f"{column}: {name}" if several else name for name in TEXT_STATISTICS]
             names += shown
-            parts.append(_of_texts(data.table.column(column)))
-    values = np.concatenate(parts, axis=1) if parts else np.zeros((len(data), 0))
-    varies = np.array([_varies(values[:, j]) for j in range(values.shape[1])], bool)
-    return Statistics(tuple(name for name, keep in zip(names, varies, strict=True) if keep), values[:, varies])
+            parts.append(_of_texts(data.table.column(column)).T)
+    columns = [column for part in parts for column in part]
+    varies = [_varies(column) for column in columns]
+    kept = [column for column, keep in zip(columns, varies, strict=True) if keep]
+    values = np.stack(kept).T if kept else np.zeros((len(data), 0))
+    return Statistics(tuple(name for name, keep in zip(names, varies, strict=True) if keep), values)
 
 
 TEXT_STATISTICS = ("characters", "words", "characters a word", "digits", "capitals", "marks", "not ASCII")

@@ -8,6 +8,7 @@ is flagged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from assay.stats.multiple import adjusted
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 # The tail is read at these shares, each half of the one before, as Pickands' estimator wants. Up to about 2.5 % of
 # outliers leave the last one nearly where it was.
@@ -45,22 +47,7 @@ def tail_probability(score: Float, lightest: float = LIGHTEST, least_told: float
     >>> bool(p[-1] < 1e-5), bool(p[:-1].min() > 1e-5)
     (True, True)
     """
-    score = np.asarray(score, np.float64)
-    p = np.ones(len(score))
-    known = np.isfinite(score)
-    x = score[known]
-    if len(x) < 2:
-        return p
-    told = np.flatnonzero(x >= np.quantile(x, 1 - least_told)) if least_told < 1 else np.arange(len(x))
-    order = np.sort(x[told])
-    p_known = np.ones(len(x))
-    p_known[told] = (len(order) - np.searchsorted(order, x[told], side="left")) / len(x)  # share of rows at least as high
-    tail = _read_tail(x, lightest)
-    if tail is not None:
-        beyond = x > tail.start
-        p_known[beyond] = tail.probability(x[beyond])
-    p[known] = p_known
-    return p
+    return Read.of(score, lightest).probability(least_told)
 
 
 @dataclass(frozen=True)
@@ -94,6 +81,48 @@ def _read_tail(x: Float, lightest: float) -> _Tail | None:
     return _Tail(float(q3), step * shape * 2**shape / (2**shape - 1), shape)
 
 
+@dataclass(frozen=True)
+class Read:
+    """Scores (n,), which of them are finite, these, and their tail."""
+
+    known: Bool
+    x: Float
+    tail: _Tail | None
+
+    @staticmethod
+    def of(score: Float, lightest: float = LIGHTEST) -> Read:
+        score = np.asarray(score, np.float64)
+        known = np.isfinite(score)
+        x = score if known.all() else score[known]
+        return Read(known, x, _read_tail(x, lightest) if len(x) > 1 else None)
+
+    def probability(self, least_told: float = 1.0) -> Float:
+        """See `tail_probability`."""
+        x, p = self.x, np.ones(len(self.x))
+        if len(x) > 1:
+            told = np.flatnonzero(x >= np.quantile(x, 1 - least_told)) if least_told < 1 else np.arange(len(x))
+            order = np.sort(x[told])
+            p[told] = (len(order) - np.searchsorted(order, x[told], side="left")) / len(x)  # share of rows at least as high
+        if self.tail is not None:
+            beyond = x > self.tail.start
+            p[beyond] = self.tail.probability(x[beyond])
+        return self._spread(p, np.ones(len(self.known)))
+
+    def beyond(self, tests: int = 1) -> Bool:
+        """See `beyond_tail`."""
+        found = np.zeros(len(self.x), bool)
+        if self.tail is not None:
+            beyond = self.x > self.tail.start
+            found[beyond] = self.tail.probability(self.x[beyond]) <= EXPECTED_FALSE / (len(self.x) * tests)
+        return self._spread(found, np.zeros(len(self.known), bool))
+
+    def _spread(self, told: NDArray[T], out: NDArray[T]) -> NDArray[T]:
+        if len(told) == len(out):
+            return told
+        out[self.known] = told
+        return out
+
+
 def tail_bound(score: Float, lightest: float = LIGHTEST) -> Float:
     """(n,) false-discovery bound of each row, by Benjamini-Hochberg over `tail_probability`.
 
@@ -119,16 +148,7 @@ def beyond_tail(score: Float, tests: int = 1, lightest: float = LIGHTEST) -> Boo
     >>> bool(beyond_tail(np.zeros(50)).any())
     False
     """
-    flag = np.zeros(len(score), bool)
-    known = np.isfinite(score)
-    x = score[known]
-    tail = _read_tail(x, lightest) if len(x) > 1 else None
-    if tail is not None:
-        beyond = x > tail.start
-        found = np.zeros(len(x), bool)
-        found[beyond] = tail.probability(x[beyond]) <= EXPECTED_FALSE / (len(x) * tests)
-        flag[known] = found
-    return flag
+    return Read.of(score, lightest).beyond(tests)
 
 
 def tail_point(score: Float, probability: float, lightest: float = LIGHTEST) -> float | None:

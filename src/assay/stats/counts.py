@@ -43,8 +43,14 @@ class Counts:
             return other
         if not len(other.keys):
             return self
-        keys, place = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
-        return Counts(keys, np.bincount(place, np.concatenate([self.counts, other.counts])).astype(np.int64))
+        place = np.searchsorted(self.keys, other.keys)
+        held = self.keys[np.minimum(place, len(self.keys) - 1)] == other.keys
+        counts = self.counts.copy()
+        counts[place[held]] += other.counts[held]
+        if held.all():
+            return Counts(self.keys, counts)
+        new = place[~held]
+        return Counts(np.insert(self.keys, new, other.keys[~held]), np.insert(counts, new, other.counts[~held]))
 
     def of(self, keys: NDArray[np.generic]) -> Int:
         """How often each of these occurs."""

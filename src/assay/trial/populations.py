@@ -97,7 +97,7 @@ def shifted_groups(
     parts: list[_Lines] = []
     batch: list[tuple[int, Int]] = []
     heard, passed = 0, 0
-    budget = HEARD_IN_ALL * TREES / max(1.0, np.mean([m.n_iter_ * m.n_trees_per_iteration_ for m in probe.models]))
+    budget = HEARD_IN_ALL * TREES / max(1.0, probe.trees)
     for number, population in enumerate(everything):
         rows = _heard(population.code, y, len(population), HEARD, rng)
         if heard + len(rows) > budget:

@@ -23,8 +23,9 @@ from assay.dataset.data import MISSING, Dataset
 from assay.finding import RowScore
 from assay.screen.agreement import relative_margin
 from assay.screen.exact_duplicates import exact_groups
-from assay.screen.isolation import isolation_fit, table_values
+from assay.screen.isolation import isolation_fit
 from assay.screen.statistics import row_statistics
+from assay.screen.table_values import table_values
 from assay.stats.conformal import conformal_p
 from assay.stats.multiple import adjusted
 from assay.validate.beside import Beside
