@@ -1,8 +1,8 @@
 """Examinations of a scan as errands: done here one after another, or begun at once where there is somebody to give them to.
 
 That is an engine's workers; or, for pictures and tables, threads of this process, since NumPy computes beside NumPy and a family's own
-loops leave half of two cores idle. What an errand gives depends on itself alone (its rows, its seed), so that it is the same wherever and whenever it
-is done. Finished ones are kept (`assay.stages`): a scan that was stopped goes on from them.
+loops leave half of two cores idle. What an errand gives depends on itself alone (its rows, its seed), so that it is the same wherever and
+whenever it is done. Finished ones are kept (`assay.stages`): a scan that was stopped goes on from them.
 """
 
 from __future__ import annotations
