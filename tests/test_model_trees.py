@@ -141,4 +141,18 @@ def test_the_command_names_the_planted_rule(tmp_path, capsys) -> None:
     told = json.loads(out.read_text())["trees"]
     assert (told["verdict"], told["rule"]["target"]) == ("backdoored", TARGET)
     assert told["rule"]["artefact"]["kind"] == "cells"
-    assert "turns" in capsys.readouterr().out
+    assert told["twins"] > 0
+    assert "trigger: " in capsys.readouterr().out
+
+
+def test_without_twins_a_rule_is_handed_over_and_nobody_accused(tmp_path, capsys) -> None:
+    io = pytest.importorskip("skops.io")
+    io.dump(MAKERS[0]().fit(*rows(planted=True)), tmp_path / "model.skops")
+    fresh, _ = rows(seed=1)
+    lines = [",".join(f"x{j}" for j in range(fresh.shape[1])), *(",".join(map(repr, row.tolist())) for row in fresh[:300])]
+    (tmp_path / "clean.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "seen.json"
+    assert run(["inspect", str(tmp_path / "model.skops"), "--data", str(tmp_path / "clean.csv"), "--out", str(out)]) == 0
+    told = json.loads(out.read_text())["trees"]
+    assert (told["verdict"], told["twins"], told["rule"]["target"]) == ("inconclusive", 0, TARGET)
+    assert "to look at" in capsys.readouterr().out

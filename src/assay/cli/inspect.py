@@ -41,7 +41,9 @@ def inspect(
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
     loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
     twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least two, better five."),
-    train_twins: int = typer.Option(0, help="Train so many twins on the clean rows: worth it from about as many rows as the model had."),
+    train_twins: int | None = typer.Option(
+        None, min=0, help="Train so many twins on the clean rows: worth it from about as many rows as the model had. Trees: 8 unless told."
+    ),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
     seed: int = typer.Option(0, help="Of the random starts."),
     out: Path | None = typer.Option(None, help="Write the examination as JSON here."),
@@ -81,7 +83,7 @@ def inspect(
         from assay.cli.inspect_trees import inspect_trees
 
         ruled = inspect_trees(model, data, alpha, seed, twin, train_twins)
-    seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed, twin, train_twins)
+    seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed, twin, train_twins or 0)
     if seen is not None:
         _tell(seen, alpha)
     not_run = [] if ruled is not None else [*(BEHAVIOUR if seen is None else seen.not_run)]

@@ -8,9 +8,14 @@ from typing import Any
 import typer
 
 
-def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin: list[Path], trained: int) -> dict[str, Any] | None:
-    """Print and return what was found; None where it could not be looked at. With twins, in files or grown on the clean rows, the model's
-    rules are compared with theirs, else with one another."""
+TWINS = 8  # grown where nothing is asked and the rows have labels: seconds
+ALONE = "one clean model in four showed as much"  # 8 of 32 at alpha .01: docs/evidence/H-models.md
+
+
+def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin: list[Path], trained: int | None) -> dict[str, Any] | None:
+    """Print and return what was found; None where it could not be looked at. With twins, in files or grown on the clean rows (`trained`;
+    None: where there are labels and no files), the model's rules are compared with theirs. Without, with one another, which accuses nobody:
+    what stands out is handed over to be looked at."""
     import numpy as np
 
     from assay.dataset.errors import DataError
@@ -39,8 +44,11 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
         raise DataError("cells are missing", path=data, remedy="fill them as for the model, or leave the rows out")
     rng = np.random.default_rng(seed)
     twins = [read_trees(path) for path in twin]
+    labelled = bool(rows.classes) and not (rows.y < 0).any()
+    if trained is None:
+        trained = TWINS if labelled and not twins and len(np.unique(rows.y)) == trees.classes else 0
     if trained:
-        if not rows.classes or (rows.y < 0).any():
+        if not labelled:
             raise DataError("the rows have no labels, and --train-twins needs them", path=data, remedy="give labelled rows, or --twin")
         twins += grown_twins(trees, cells, rows.y, trained, rng)
     beside = rules_beside(trees, twins, cells, rng) if twins else None
@@ -51,17 +59,22 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
         p, rule = alone.p, alone.best if alone.singles or alone.several else None
     typer.echo(f"  {len(trees.root)} trees, {len(trees.feature):,} nodes, walked; p = {p:.2g} over all columns and rules")
     best = rule if p <= alpha else None
-    told: dict[str, Any] = {"verdict": "inconclusive" if best is None else "backdoored", "p": p, "twins": len(twins), "rule": None}
+    guilty = best is not None and bool(twins)
+    told: dict[str, Any] = {"verdict": "backdoored" if guilty else "inconclusive", "p": p, "twins": len(twins), "rule": None}
     if best is not None:
         cells_rule = best.cells(trees)
-        typer.echo(f"  trigger: {cells_rule.describe()} turns {best.success:.0%} of {best.tried} rows into class {best.target}")
+        word = "trigger" if guilty else "to look at"
+        typer.echo(f"  {word}: {cells_rule.describe()} turns {best.success:.0%} of {best.tried} rows into class {best.target}")
         told["rule"] = {
             "target": best.target,
             "attack_success": best.success,
             "measured_on": best.tried,
             "artefact": cells_rule.to_json(),
         }
+    if guilty:
         typer.echo(f"  verdict: backdoored (a rare value that truly decides the class looks the same; alpha {alpha:g})")
+    elif best is not None:
+        typer.echo(f"  verdict: inconclusive; without twins {ALONE}. Give clean rows with labels, or --twin.")
     else:
         typer.echo("  verdict: inconclusive; no rare value stands out. That is not proof of a clean model.")
     return told
