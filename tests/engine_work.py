@@ -52,3 +52,16 @@ def die_once(marker: str) -> str:
 def slowly(number: int, seconds: float) -> int:
     time.sleep(seconds)
     return number * number
+
+
+def slow_once(marker: str, seconds: float) -> str:
+    """The first time it takes that long, as on a node that hardly runs."""
+    path = Path(marker)
+    if not path.exists():
+        path.touch()
+        time.sleep(seconds)
+    return "done"
+
+
+def told(what: str) -> str:
+    return f"told: {what}"

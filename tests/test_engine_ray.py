@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import engine_work as work
 from assay.api import scan
 from assay.dataset.errors import DataError
+from assay.engine import cluster as engine_cluster
 from assay.engine.base import NoEngine, spans
 from assay.engine.cluster import Cluster
 from test_stages import conclusions, reviews
@@ -65,6 +67,22 @@ def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:
     nodes.remove_node(doomed, allow_graceful=False)
     asked.join(120)
     assert found == [i * i for i in range(24)]
+
+
+def test_work_on_a_slow_node_is_given_again(nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(nodes, 2)
+    monkeypatch.setattr(engine_cluster, "PATIENCE", 1.0)
+    cluster = Cluster()
+    assert list(cluster.map(work.slowly, [(i, 0.01) for i in range(engine_cluster.ENOUGH)])) == [
+        i * i for i in range(engine_cluster.ENOUGH)
+    ]
+    began = time.monotonic()
+    slow = cluster.submit(work.slow_once, str(tmp_path / "begun"), 300.0, stay=True)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.05)
+    further = cluster.submit(work.told, slow)
+    assert cluster.result(further) == "told: done"  # it waits for the slow piece, and is given again with the one that was done
+    assert time.monotonic() - began < 120
 
 
 @pytest.mark.full

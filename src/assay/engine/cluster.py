@@ -10,6 +10,8 @@ Ray's ports run any program for whoever reaches them: a cluster belongs on a clo
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
@@ -21,14 +23,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TRIES = 3  # times that Ray gives work again whose worker or node is lost
+SLOW = (
+    5.0  # times the median of the last pieces, after which one is given a second time; a scan's blocks are alike to a factor of two or so
+)
+PATIENCE = 60.0  # seconds below which nothing is given twice: a worker that starts takes ten
+ENOUGH, REMEMBERED = 8, 200  # pieces from which the median is told
 START = "pip install 'assay[ray]'"
 
 
 class Remote(Handle[T]):
-    """An object of Ray's store."""
+    """An object of Ray's store; of work that may not be done yet, with all that is needed to give it again."""
 
-    def __init__(self, reference: Any) -> None:
-        self.reference = reference
+    def __init__(self, reference: Any, work: Callable[..., T] | None = None, arguments: tuple[Any, ...] = ()) -> None:
+        self.reference, self.work, self.arguments = reference, work, arguments
+        self.begun = time.monotonic()
 
 
 class Cluster(Engine):
@@ -61,20 +69,46 @@ class Cluster(Engine):
         there = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.workers = min(there, workers or there)
         self._task = ray.remote(max_retries=TRIES, num_cpus=1)(_run)
+        self._took: deque[float] = deque(maxlen=REMEMBERED)  # seconds, of work that was waited for
 
     def put(self, value: T) -> Handle[T]:
         return Remote(self._ray.put(value))
 
     def submit(self, work: Callable[..., R], *arguments: Any, stay: bool = False) -> Handle[R]:
-        ready = [a.reference if isinstance(a, Remote) else a for a in arguments]
-        return Remote(self._task.remote(__version__, work, *ready))
+        return Remote(self._give(work, arguments), work, arguments)
+
+    def _give(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        return self._task.remote(__version__, work, *(a.reference if isinstance(a, Remote) else a for a in arguments))
 
     def wait(self, handle: Handle[Any]) -> None:
+        """Work that takes `SLOW` times as long as its like is given a second time, and what comes first counts: nodes are not all alike."""
         assert isinstance(handle, Remote)
-        self._ray.wait([handle.reference], fetch_local=False)
+        if handle.work is None:
+            return
+        usual = sorted(self._took)[len(self._took) // 2] if len(self._took) >= ENOUGH else float("inf")
+        patience = max(PATIENCE, SLOW * usual) - (time.monotonic() - handle.begun)
+        timeout = None if patience == float("inf") else max(0.0, patience)
+        done, _ = self._ray.wait([handle.reference], timeout=timeout, fetch_local=False)
+        if not done:
+            self._twice(handle)
+        self._took.append(time.monotonic() - handle.begun)
+        handle.work, handle.arguments = None, ()  # no longer needed: what they hold may go
+
+    def _twice(self, handle: Remote[Any]) -> None:
+        """Begin the work again, once what it needs is there, and take whichever is done first."""
+        for argument in handle.arguments:
+            if isinstance(argument, Remote):
+                self.wait(argument)
+        assert handle.work is not None
+        both = [handle.reference, self._give(handle.work, handle.arguments)]
+        done, late = self._ray.wait(both, fetch_local=False)
+        handle.reference = done[0]
+        for reference in late:
+            self._ray.cancel(reference)
 
     def result(self, handle: Handle[R]) -> R:
         assert isinstance(handle, Remote)
+        self.wait(handle)
         errors = self._ray.exceptions
         try:
             value: R = self._ray.get(handle.reference)

@@ -47,12 +47,14 @@ def near_text_groups(texts: pa.Array, rng: np.random.Generator) -> Int:
     """
     folded = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(texts.cast(pa.large_string())), r"\s+", " "))
     first, alone = np.unique(np.asarray(pc.dictionary_encode(folded).indices), return_index=True, return_inverse=True)[1:]
-    distinct = folded.take(pa.array(first))
+    distinct = folded if len(first) == len(folded) else folded.take(pa.array(first))
+    del folded  # texts without their copies are all that is needed on
     hashes = _hash_functions(BANDS * ROWS_A_BAND, rng)
     signature, shingles = _in_blocks(distinct, hashes, rng_multipliers(rng))
     long = np.flatnonzero(shingles >= FEWEST_SHINGLES)
-    left, right = _meeting_pairs(signature[long])
+    left, right = _meeting_pairs(signature if len(long) == len(signature) else signature[long])
     left, right = long[left], long[right]
+    del signature
     if len(left):
         involved, back = np.unique(np.r_[left, right], return_inverse=True)
         check, _ = _in_blocks(distinct.take(pa.array(involved)), _hash_functions(CHECK_HASHES, rng), rng_multipliers(rng))
@@ -131,11 +133,11 @@ def _meeting_pairs(signature: NDArray[np.uint32]) -> tuple[Int, Int]:
     n = len(signature)
     keys: list[Int] = []
     for band in range(BANDS):
-        part = np.ascontiguousarray(signature[:, band * ROWS_A_BAND : (band + 1) * ROWS_A_BAND])
-        bucket = np.unique(part.view(f"V{4 * ROWS_A_BAND}").ravel(), return_inverse=True)[1]
-        order = np.argsort(bucket, kind="stable")
+        part = np.ascontiguousarray(signature[:, band * ROWS_A_BAND : (band + 1) * ROWS_A_BAND]).view(np.uint64)
+        order = np.lexsort(part.T)  # stable: texts of one bucket stay in their order
+        bucket = part[order]
         for step in (1, 2):
-            together = np.flatnonzero(bucket[order[:-step]] == bucket[order[step:]])
+            together = np.flatnonzero((bucket[:-step] == bucket[step:]).all(1))
             a, b = order[together], order[together + step]
             keys.append(np.minimum(a, b).astype(np.int64) * n + np.maximum(a, b))
     pairs = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
