@@ -22,6 +22,7 @@ from assay.version import __version__
 T = TypeVar("T")
 R = TypeVar("R")
 
+SLOW_START = "timed out during startup"
 TRIES = 3  # times that Ray gives work again whose worker or node is lost
 SLOW = (
     5.0  # times the median of the last pieces, after which one is given a second time; a scan's blocks are alike to a factor of two or so
@@ -66,6 +67,11 @@ class Cluster(Engine):
                 raise NoEngine(
                     f"no Ray cluster answers at {address or 'this machine'} ({error}). Remedy: start one with `ray start --head`"
                 ) from error
+            except Exception as error:  # Ray's own, of no class: its processes had 30 seconds to start, on a machine that others keep busy
+                if SLOW_START not in str(error):
+                    raise
+                ray.shutdown()
+                raise NoEngine(f"Ray did not start within its 30 seconds. Remedy: try again when less runs here ({error})") from error
         there = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.workers = min(there, workers or there)
         self._task = ray.remote(max_retries=TRIES, num_cpus=1)(_run)
