@@ -76,6 +76,8 @@ def planted(case: str, name: str, data: Dataset, seed: int, rng: np.random.Gener
         return plant(data, "insider", seed=seed, params={"from": data.classes[source], "share": SHARES[case]})
     places = [(c, v) for c in data.columns.content for v in _values(data, c)]
     column, value = places[int(rng.integers(len(places)))]
+    while value == "None":  # missing cells are no group that can be named
+        column, value = places[int(rng.integers(len(places)))]
     inside = np.array([str(v) == str(value) for v in data.values(column) or []])
     source = int(np.bincount(data.y[inside]).argmax())
     target = int(rng.choice([c for c in range(len(data.classes)) if c != source]))

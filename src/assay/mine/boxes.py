@@ -156,21 +156,24 @@ class Sides:
     def settled(self, box: _Box) -> _Box:
         """The box around these rows, each of its sides the range that stands out most given the others. Labels are not read."""
         columns = box.columns
-        mine = np.stack([self.column(j)[box.rows] for j in columns], 1)
-        reach = np.array([REACH * (self.width(j) or 0.0) for j in columns])
-        low, high = mine.min(0), mine.max(0)
-        start = np.maximum((low + high - reach) / 2, [self.usual(j)[0] for j in columns])
-        inside = np.ones(len(self.coded), bool)
-        for j, first, beyond in zip(columns, start, start + reach, strict=True):
-            inside &= (self.column(j) >= first) & (self.column(j) <= beyond)
-        near = np.flatnonzero(inside)
-        x = np.stack([self.column(j)[near] for j in columns], 1)
-        usual = [_between(self.usual(j), *ends) for j, *ends in zip(columns, start, start + reach, strict=True)]
+        mine = [self.column(j)[box.rows] for j in columns]
+        sides = [(float(x.min()), float(x.max())) for x in mine]
+        reach = [REACH * (self.width(j) or 0.0) for j in columns]
+        start = [max((low + high - far) / 2, float(self.usual(j)[0])) for j, (low, high), far in zip(columns, sides, reach, strict=True)]
+        about = [(first, first + far) for first, far in zip(start, reach, strict=True)]
+        near = np.flatnonzero(_all([_between_ends(self.column(j), *ends) for j, ends in zip(columns, about, strict=True)]))
+        x = [self.column(j)[near] for j in columns]
+        usual = [_between(self.usual(j), *ends) for j, ends in zip(columns, about, strict=True)]
+        met = [_between_ends(cells, *ends) for cells, ends in zip(x, sides, strict=True)]
         for _ in range(ROUNDS):
-            for place in range(len(columns)):
-                held = np.sort(x[_within(x, low, high, but=place), place])
-                low[place], high[place] = densest(held, usual[place]) or (low[place], high[place])
-        rows = near[_within(x, low, high)]
+            before = list(sides)
+            for place, cells in enumerate(x):
+                held = np.sort(cells[_all([m for other, m in enumerate(met) if other != place])])
+                sides[place] = densest(held, usual[place]) or sides[place]
+                met[place] = _between_ends(cells, *sides[place])
+            if sides == before:
+                break
+        rows = near[_all(met)]
         return _Box(-self._excess(columns, rows), columns, rows)
 
     def _excess(self, columns: tuple[int, ...], rows: Int) -> float:
@@ -192,7 +195,7 @@ def densest(inside: Floats, usual: Floats) -> tuple[float, float] | None:
     """
     if len(inside) < SUPPORT:
         return None
-    ends = np.unique(inside)
+    ends = inside[np.append(True, inside[1:] != inside[:-1])]
     if len(ends) > ENDS:
         ends = ends[np.linspace(0, len(ends) - 1, ENDS).astype(np.int64)]
 
@@ -210,10 +213,13 @@ def _apart(sides: Sides, found: list[_Box]) -> list[_Box]:
     """Not those that hold too few or too many rows, nor those that are one with one that stands out more."""
     widest = max(WIDEST_ROWS, int(WIDEST * len(sides.coded)))
     kept: dict[tuple[int, ...], list[_Box]] = defaultdict(list)
+    mine = np.zeros(len(sides.coded), bool)
     for x in sorted((x for x in found if SUPPORT <= len(x.rows) <= widest), key=lambda x: x.chance):
-        common = (len(np.intersect1d(x.rows, y.rows, assume_unique=True)) / len(np.union1d(x.rows, y.rows)) for y in kept[x.columns])
-        if all(share <= SAME for share in common):
+        mine[x.rows] = True
+        common = ((y, int(np.count_nonzero(mine[y.rows]))) for y in kept[x.columns])
+        if all(both <= SAME * (len(x.rows) + len(y.rows) - both) for y, both in common):
             kept[x.columns].append(x)
+        mine[x.rows] = False
     return [x for listed in kept.values() for x in listed]
 
 
@@ -262,11 +268,12 @@ def _gain(count: Floats, total: Floats | float, share: Floats) -> Floats:
     return np.where((count >= SUPPORT) & (rate > share), gain, -np.inf)
 
 
-def _within(x: Floats, low: Floats, high: Floats, but: int | None = None) -> Bools:
-    met = (x >= low) & (x <= high)
-    if but is not None:
-        met[:, but] = True
-    return np.asarray(met.all(1))
+def _between_ends(cells: Floats, low: float, high: float) -> Bools:
+    return np.asarray((cells >= low) & (cells <= high))
+
+
+def _all(met: list[Bools]) -> Bools:
+    return np.asarray(np.logical_and.reduce(met))
 
 
 def _between(ordered: Floats, low: float, high: float) -> Floats:
@@ -291,16 +298,17 @@ class _Together:
     """How many rows stand together in steps of two columns; `steps` (n, d) whole numbers from 1, 0 where missing or in too few rows."""
 
     steps: Int
+    kinds: tuple[int, ...]
     _of: dict[tuple[int, ...], Int] = field(default_factory=dict)
 
     @staticmethod
     def of(steps: Floats) -> _Together:
-        made = np.zeros(steps.shape, np.int64)
+        made = np.zeros(steps.shape, np.int64, "F")
         for j, column in enumerate(steps.T):
             values, code, count = np.unique(column, return_inverse=True, return_counts=True)
             often = (count >= SUPPORT) & ~np.isnan(values)
             made[:, j] = np.where(often, np.cumsum(often), 0)[code]
-        return _Together(made)
+        return _Together(made, tuple(int(column.max(initial=0)) + 1 for column in made.T))
 
     def expected(self, columns: tuple[int, ...], rows: Int) -> Floats:
         """(m,) rows that the parts of such a combination make likely, that of each of `rows` (m,): single steps of a pair, pairs of a
@@ -321,5 +329,5 @@ class _Together:
     def _key(self, columns: tuple[int, ...], rows: Int) -> Int:
         key = self.steps[rows, columns[0]]
         for j in columns[1:]:
-            key = key * (self.steps[:, j].max() + 1) + self.steps[rows, j]
+            key = key * self.kinds[j] + self.steps[rows, j]
         return np.asarray(key)

@@ -21,7 +21,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
+from scipy.special import pdtrc
 
 from assay.engine.base import current
 from assay.learn.columns import Coded, Floats
@@ -200,7 +200,7 @@ def _first(grown: frozenset[tuple[int, int]], i: int, j: int, m: int) -> tuple[i
 
 
 def _excess(count: Int, expected: Floats) -> NDArray[np.bool_]:
-    return np.asarray(poisson.sf(count - 1, expected) < EXCESS)
+    return np.asarray(pdtrc(count - 1, expected) < EXCESS)
 
 
 def _triple_news(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,7 @@ from assay.trial.canary_cells import plant_cells
 from assay.trial.cells_of_numbers import examine_numbers
 from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, without_shared
 from assay.trial.evidence import NOMINATE, combine, judge
-from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.knots import placed_knots
@@ -57,9 +58,18 @@ BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms how
 
 @dataclass(frozen=True)
 class CellsFamily:
-    """Column values and combinations of them in the columns of a labelled data set that are no running text."""
+    """Column values and combinations of them in the columns of a labelled data set that are no running text.
+
+    A copy with canaries is tried by the same rules; only what nobody reads of it is left out: effects, and knots, which no canary is.
+    """
 
     name: str = "cells"
+    heard: Heard = NOTHING
+    leads: ClassVar[bool] = True
+
+    def told(self, heard: Heard) -> CellsFamily:
+        """The same, which leaves out in a copy with canaries what nobody reads."""
+        return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if not _columns(data):
@@ -98,8 +108,8 @@ class CellsFamily:
             tried = merge_siblings(tried, _passing(tried, total), data, coded, court)
             tried = natural_columns(tried, _passing(tried, total), data, coded, again)
             progress(9, 10, "measuring effects")
-            tried = _all_told(data, coded, probe, tried, _passing(tried, total), rng)
-        put, asked = placed_knots(data, coded, probe, rng)
+            tried = _all_told(data, coded, probe, tried, _passing(tried, total), not self.heard.canaries, rng)
+        put, asked = ([], 0) if self.heard.canaries else placed_knots(data, coded, probe, rng)
         if asked:
             notes.append(f"{asked:,} values were asked whether they hang together with three others")
         tried += put
@@ -286,9 +296,15 @@ def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:
 
 
 def _all_told(
-    data: Dataset, coded: Coded, probe: TableProbe, tried: list[Tried], passes: NDArray[np.bool_], rng: np.random.Generator
+    data: Dataset,
+    coded: Coded,
+    probe: TableProbe,
+    tried: list[Tried],
+    passes: NDArray[np.bool_],
+    measured: bool,
+    rng: np.random.Generator,
 ) -> list[Tried]:
-    """What passed, with what a probe says that never saw its carriers, and its effect."""
+    """What passed, with what a probe says that never saw its carriers, and, `measured`, its effect."""
     told = [i for i in np.flatnonzero(passes) if tried[i].natural is None and isinstance(tried[i].candidate.artefact, Cells)]
     if not told:
         return tried
@@ -297,10 +313,13 @@ def _all_told(
         if len(tried[i].candidate.carriers) <= WIDEST * len(data):
             without[tried[i].candidate.carriers] = True
     stranger = fit_table_probe(coded, data.y, probe.k, rng, without)
-    return [_told(data, coded, (probe, stranger), t, rng) if i in told else t for i, t in enumerate(tried)]
+    probes = probe, stranger
+    return [_told(data, coded, probes, t, measured, rng) if i in told else t for i, t in enumerate(tried)]
 
 
-def _told(data: Dataset, coded: Coded, probes: tuple[TableProbe, TableProbe], tried: Tried, rng: np.random.Generator) -> Tried:
+def _told(
+    data: Dataset, coded: Coded, probes: tuple[TableProbe, TableProbe], tried: Tried, measured: bool, rng: np.random.Generator
+) -> Tried:
     probe, stranger = probes
     artefact, carriers = tried.candidate.artefact, tried.candidate.carriers
     assert isinstance(artefact, Cells)
@@ -311,6 +330,8 @@ def _told(data: Dataset, coded: Coded, probes: tuple[TableProbe, TableProbe], tr
     removal = TrialResult("removal", "ran", detail=f"a probe that never saw the carriers gives {kept:.0%} of them their label")
     natural = natural_subpopulation(closeness(coded, data.y, carriers[accused], columns, rng), kept)
     tried = replace(tried, trials=(*tried.trials, removal), natural=natural)
+    if not measured:
+        return tried
     if tried.target is None:
         missing = TrialResult("insertion", "not_applicable", detail="there is no one target to flip to")
         return replace(tried, trials=(*tried.trials, missing))
