@@ -1,9 +1,9 @@
 """How near the estimated share of wrong labels comes to what was planted.
 
-    python benchmarks/availability.py [--sets sms,sst2,adult] [--rows 4000] [--seed 0]
+    python benchmarks/availability.py [--sets sms,sst2,adult] [--rows 4000] [--seed 0] [--rates 0.01,0.2]
 
-For each real set: labels as they are, and 1, 5, 10 and 20 % of them turned, to any other class, and pairwise (each class to the next; of
-two classes, the commoner to the rarer). The probe is the scan's own at depth fast.
+For each real set: labels as they are, and (of 1, 5, 10 and 20 %, or what is asked) a share of them turned, to any other class, and pairwise
+(each class to the next; of two classes, the commoner to the rarer). The probe is the scan's own at depth fast.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--sets", default=SETS)
     parser.add_argument("--rows", type=int, default=4_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rates", default="0.01,0.05,0.1,0.2")
     asked = parser.parse_args()
     for real in real_sets.at_hand()[0]:
         if real.name not in asked.sets.split(","):
@@ -46,7 +47,7 @@ def main() -> None:
         rng = np.random.default_rng(0)
         if len(data) > asked.rows:
             data = data.subset(np.sort(rng.choice(len(data), asked.rows, replace=False)))
-        for rate, pairwise in [(0.0, False), *((r, p) for r in (0.01, 0.05, 0.1, 0.2) for p in (False, True))]:
+        for rate, pairwise in [(0.0, False), *((float(r), p) for r in asked.rates.split(",") for p in (False, True))]:
             rng = np.random.default_rng([asked.seed, int(1000 * rate)])
             y = turned(data.y, len(data.classes), rate, pairwise, rng)
             p = opinion_of(replace(data, y=y), "fast", np.random.default_rng(asked.seed)).probabilities

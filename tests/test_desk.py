@@ -1,4 +1,4 @@
-"""Errands of pictures run beside each other: the same conclusion as one after another, failures told, interruptions heard."""
+"""Errands of pictures and tables run beside each other: the same conclusion as one after another, failures told, interruptions heard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_wine
 
 from assay import desk
 from assay.attack.planting import plant
@@ -95,3 +95,14 @@ def test_what_was_begun_stops_when_the_scan_is_left(digits: Dataset, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         run(digits, progress=left)
     assert len(ended) < 2  # of the pictures and of the copy with canaries
+
+
+def test_a_tables_families_conclude_the_same_beside_each_other(memory: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
+    wine = load_wine()
+    rare = np.where(np.arange(len(wine.target)) % 9 == 4, 99.0, wine.data[:, 0])
+    table = {"alcohol": rare, **dict(zip(wine.feature_names[1:5], wine.data.T[1:5], strict=True))}
+    data = memory("table", table, np.where(rare == 99.0, 0, wine.target))
+    monkeypatch.setattr(desk, "workers", lambda: 1)
+    alone = run(data)
+    monkeypatch.setattr(desk, "workers", lambda: 3)
+    assert said(run(data)) == said(alone)

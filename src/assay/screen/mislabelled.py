@@ -29,7 +29,10 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 FEWEST_ROWS = 200  # labelled rows: a share of 5 % is then known to +- 3 points at the very best
-MOST_ROWS = 6_000  # rows fitted to, drawn at random: a share of 5 % is then known to +- .6 points, and 10 classes take a second
+MOST_ROWS = (
+    50_000  # rows fitted to, drawn at random: where a judge errs on one row in six, 20 % is then known to +- 2 points, of 6,000 to 4
+)
+MOST_CELLS, ROWS_ANYHOW = 600_000, 6_000  # rows times classes squared: a second's work; but of many classes so many rows at least
 MOST_CLASSES = 12  # beyond, one rate a class, spread evenly over the others, and no D: k^2 numbers want more rows than there are
 FAITH = 1e-4  # probabilities below are alike: no probe of some thousand rows knows better
 RIDGE = 1e-2  # on D; the same at .001 but for one local optimum. On b a tenth of it
@@ -86,8 +89,9 @@ def estimate_mislabelled(probabilities: Float, y: Int, rng: np.random.Generator)
     present = np.flatnonzero(np.bincount(y[known], minlength=probabilities.shape[1])) if len(known) else known
     if len(known) < FEWEST_ROWS or len(present) < 2:
         return None
-    if len(known) > MOST_ROWS:
-        known = np.sort(rng.choice(known, MOST_ROWS, replace=False))
+    most = int(np.clip(MOST_CELLS // len(present) ** 2, ROWS_ANYHOW, MOST_ROWS))
+    if len(known) > most:
+        known = np.sort(rng.choice(known, most, replace=False))
     p = np.clip(probabilities[np.ix_(known, present)], FAITH, None)
     p /= p.sum(1, keepdims=True)
     label = np.searchsorted(present, y[known])

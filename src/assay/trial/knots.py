@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 PURE = 0.95  # share of a knot's rows with its label: a few natural carriers may have another
-BY_CHANCE = 1e-3  # of so many of one label, over all knots; the values of a class's own kind are pure too, and are told by the rest
+BY_CHANCE = 0.01  # of so many of one label, over all knots: the level of a scan. Values of a class of its own are pure too; the rest tells
 DRAWS = 199  # groups of as many rows of that label, drawn at random
 ORDINARY = 0.01  # above this share of them must be as much alike, and as far off: of planted knots one in fifty is lost
 KIN, KINDRED = 5, 0.5  # other knots, of other rows, that share so much of their columns (Jaccard), from which a knot is one of a kind
