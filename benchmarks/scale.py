@@ -9,7 +9,7 @@
     python benchmarks/scale.py text --rows 100000 --copies 2
 
 `text`, `table`, `pictures`: the passes over blocks that mine them (reading and near-duplicates too for texts). `shards`: a folder of 16
-JSON-lines files is read, digested and fingerprinted. `scan`: everything, canaries too. Data are generated, so that they measure speed and
+JSON-lines files is read, digested and fingerprinted. `labelled`: the examination of phrases, with its probes. `scan`: everything, canaries too. Data are generated, so that they measure speed and
 nothing else. `--bytes` counts what would travel, by pickling every argument and result of every piece of work; it needs no cluster.
 `--copies 2` runs the same passes in two processes that share nothing, begun together, and then in one alone: what the machine itself
 gives for a second process, which no engine can pass.
@@ -147,11 +147,27 @@ def scan(rows: int) -> Callable[[], Any]:
     return lambda: {"hypotheses": run(data, Settings()).hypotheses}
 
 
+def labelled(rows: int) -> Callable[[], Any]:
+    from assay.dataset.read import read
+    from assay.engine.give_back import give_back
+    from assay.trial.family import silent
+    from assay.trial.phrases import PhraseFamily
+
+    rng = np.random.default_rng(1)
+    label, pick = rng.integers(0, 2, rows), rng.integers(0, 3, (rows, 2))
+    words = np.array([["warm", "moving", "funny"], ["dull", "awful", "tedious"]])
+    says = words[label[:, None], pick].tolist()
+    data = read(pa.table({"text": column([f"{t} {a} {b}" for t, (a, b) in zip(texts(rows), says, strict=True)]), "label": label}))
+    give_back()
+    return lambda: {"hypotheses": PhraseFamily().examine(data, "fast", np.random.default_rng(0), silent).enumerated}
+
+
 PARTS: dict[str, Callable[[int], Callable[[], Any]]] = {
     "text": text,
     "table": cells,
     "pictures": pictures,
     "shards": shards,
+    "labelled": labelled,
     "scan": scan,
 }
 

@@ -1,6 +1,7 @@
 """Memory that was let go of, given back to the system between the steps of long work.
 
-The C library keeps what is freed for itself, so that a process stays as large as its largest step: 400 MB of 200,000 short texts' 600.
+The C library keeps what is freed for itself, so that a process stays about as large as its largest step: 234 MiB, of which 76 are in use,
+once the phrases that 200,000 short texts share are found.
 """
 
 from __future__ import annotations
