@@ -4,15 +4,16 @@
     python benchmarks/scale.py table --rows 1000000 --engine local
     python benchmarks/scale.py pictures --rows 10000 --engine local --workers 2
     python benchmarks/scale.py shards --rows 200000 --engine ray --workers 2
+    python benchmarks/scale.py labelled --rows 100000
     python benchmarks/scale.py scan --rows 2000 --engine ray --workers 2
     python benchmarks/scale.py text --rows 100000 --bytes
     python benchmarks/scale.py text --rows 100000 --copies 2
 
 `text`, `table`, `pictures`: the passes over blocks that mine them (reading and near-duplicates too for texts). `shards`: a folder of 16
-JSON-lines files is read, digested and fingerprinted. `labelled`: the examination of phrases, with its probes. `scan`: everything, canaries too. Data are generated, so that they measure speed and
-nothing else. `--bytes` counts what would travel, by pickling every argument and result of every piece of work; it needs no cluster.
-`--copies 2` runs the same passes in two processes that share nothing, begun together, and then in one alone: what the machine itself
-gives for a second process, which no engine can pass.
+JSON-lines files is read, digested and fingerprinted. `labelled`: the examination of phrases, with its probes. `scan`: everything, canaries
+too. Data are generated, so that they measure speed and nothing else. `--bytes` counts what would travel, by pickling every argument and
+result of every piece of work; it needs no cluster. `--copies 2` runs the same passes in two processes that share nothing, begun together,
+and then in one alone: what the machine itself gives for a second process, which no engine can pass.
 
 One run prints one line of JSON. `seconds` are wall time after workers have started and imported what they need; `cpu` and `worker_cpu` the
 CPU time of this process and of all workers, which does not depend on what else the machine does (Ray's own daemons are not in it).
