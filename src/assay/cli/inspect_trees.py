@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-
 TWINS = 8  # grown where nothing is asked and the rows have labels: seconds
 ALONE = "one clean model in four showed as much"  # 8 of 32 at alpha .01: docs/evidence/H-models.md
 

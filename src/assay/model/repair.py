@@ -2,8 +2,8 @@
 
 Three ways. *Unlearn*: tune on clean rows, half of each batch with the extracted or mined artefact put in, under their right labels (Wang
 et al., Neural Cleanse, 2019, section 7). An extracted trigger is one of many that do the same as the planted one, so that, where it is
-known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too, as long as they are no
-larger than what it takes to reach another class: beyond that every network can be turned, and what would be unlearnt is knowledge. What
+known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too where they are smaller
+than what it then takes to reach other classes: any network can be turned by enough, and what would be unlearnt is knowledge. What
 the network says of mixtures of clean rows, in which no trigger is, it must go on saying (Hinton, Vinyals & Dean, Distilling the knowledge,
 2015; Zhang et al., mixup, 2018): a few hundred rows alone would make it forget. *Tune*: no artefact is known; each step
 first searches the change, of bounded size, that harms the batch most, and learns the right labels under it, with
@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.base import Artefact
+from assay.artefact.bend import Bend
+from assay.artefact.overlay import Overlay
 from assay.dataset.errors import DataError
 from assay.model.margins import channel_outliers
 from assay.model.networks import Network, as_input, bare, frozen
@@ -42,7 +44,8 @@ REACH = 8 / 255  # largest change of a pixel by the inner search
 INNER = 3  # steps of it
 EVERY = 50  # steps of unlearning after which further triggers are searched
 KINDS: tuple[type[Change], ...] = (Patched, Overlaid, Warped)
-NATURAL = 5  # other goals at most, whose smallest changes say what is natural
+STRONGER = 2  # times what was found: overlays and bends are unlearnt so, too
+OTHERS = 3  # other goals at most, whose smallest changes say what is natural
 MIXTURES = 3  # for every row of a batch: what is to stay is more than what has to go
 AGAIN = 100  # steps of plain fine-tuning that must not bring a backdoor back
 AGAIN_RATE = 0.01
@@ -63,15 +66,14 @@ def unlearn(
     """Tune on clean pictures (n, h, w, c) of classes `y` (n,), with each artefact put into some of every batch. DataError: too few rows.
 
     `goals`: for each way that the triggers lead, the class (classes,) into which a row of each class goes; further triggers that lead there
-    are searched every 50 steps, of all kinds that `assay.model.search` knows, and those that are naturally small are kept to the end.
+    are searched every 50 steps, of all kinds that `assay.model.search` knows, and those that are smaller than nature's kept to the end.
     """
     _enough(y)
     if not artefacts and not goals:
         raise DataError("there is no artefact to unlearn", remedy="tune without one")
-    pool = [as_input(a.insert(images)) for a in artefacts]
+    pool = [as_input(a.insert(images)) for artefact in artefacts for a in (artefact, *_stronger(artefact))]
     x = as_input(images)
     ends = np.stack(goals) if goals else None
-    natural = {} if ends is None else _natural(network, images, y, ends, rng)
     step = 0
 
     def batch(rows: Int, module: Any) -> Any:
@@ -79,7 +81,7 @@ def unlearn(
 
         nonlocal step
         if ends is not None and step % EVERY == 0:
-            pool.extend(_further(replace(network, module=frozen(copy.deepcopy(module))), images, y, ends, natural, rng))
+            pool.extend(_further(replace(network, module=frozen(copy.deepcopy(module))), images, y, ends, rng))
         step += 1
         half = len(rows) // 2 if pool else 0
         drawn = [pool[int(turn)][row] for turn, row in zip(rng.integers(max(1, len(pool)), size=half), rows, strict=False)]
@@ -99,27 +101,33 @@ def unlearn(
     return Repaired(mended, "unlearn", what + (f", and further ones searched every {EVERY} steps" if goals else ""))
 
 
-def _natural(network: Network, images: UInt8, y: Int, goals: Int, rng: np.random.Generator) -> dict[type[Change], float]:
-    """How large the smallest change of each kind is that leads to other goals of the same family: the median of a few."""
-    family = into_classes(network.classes) if (goals == goals[:, :1]).all() else shifts(network.classes)
-    others = rng.permutation([goal for goal in family if not (goal == goals).all(1).any()])[:NATURAL]
-    return {kind: float(np.median(search(kind, network, images, y, others, rng).sizes)) if len(others) else np.inf for kind in KINDS}
+def _stronger(artefact: Artefact) -> tuple[Artefact, ...]:
+    """The same, twice as strong, of a kind that may be: a search finds the least that does it, and the planted one is seldom the least."""
+    if isinstance(artefact, Overlay) and artefact.mode == "add":
+        return (replace(artefact, template=STRONGER * artefact.template),)
+    return (Bend(STRONGER * artefact.field),) if isinstance(artefact, Bend) else ()
 
 
-def _further(
-    network: Network, images: UInt8, y: Int, goals: Int, natural: Mapping[type[Change], float], rng: np.random.Generator
-) -> list[Any]:
-    """All pictures with the smallest change of each kind that now leads to each goal (goals, classes), where that is small by nature."""
+def _further(network: Network, images: UInt8, y: Int, goals: Int, rng: np.random.Generator) -> list[Any]:
+    """All pictures with the smallest change of each kind that now leads to each goal (goals, classes), where that is smaller than what
+    leads to some other goals of the same family; overlays and bends also twice as strong."""
     import torch
 
+    family = into_classes(network.classes) if (goals == goals[:, :1]).all() else shifts(network.classes)
+    others = np.array([goal for goal in family if not (goal == goals).all(1).any()])
+    sought = np.concatenate([goals, rng.permutation(others)[:OTHERS]]) if len(others) else goals
     found = []
     x = as_input(images)
     for kind in KINDS:
-        seen = search(kind, network, images, y, goals, rng)
-        small = np.flatnonzero(seen.turned & (seen.sizes <= natural[kind]))
+        seen = search(kind, network, images, y, sought, rng)
+        natural = seen.sizes[len(goals) :].min(initial=np.inf)
+        small = [i for i in range(len(goals)) if seen.turned[i] and seen.sizes[i] < natural]
         with torch.no_grad():
-            changed = seen.best.apply(x[None].expand(len(goals), *x.shape))
-        found += [changed[i].clone() for i in small]
+            for times in (1,) if kind is Patched else (1, STRONGER):
+                for parameter in seen.best.parameters:
+                    parameter.mul_(times)
+                changed = seen.best.apply(x[None].expand(len(sought), *x.shape))
+                found += [changed[i].clone() for i in small]
     return found
 
 
