@@ -35,10 +35,11 @@ def free(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
 
 
 def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
-    """(models inspected, models left). Attacked ones as soon as their twins are there, those that no constant was set on first."""
+    """(models inspected, models left). Clean ones first, so that every search of an attacked one has its like in the twins; then those that
+    no constant was set on."""
     seen = looked_at(folder)
     todo = [r for r in records(folder).values() if not r["attack"] or twins_of(r, seen)]
-    todo.sort(key=lambda r: (not r["attack"], r["seed"] in DEVELOPMENT))
+    todo.sort(key=lambda r: (bool(r["attack"]), r["seed"] in DEVELOPMENT))
     return _each(folder, INSPECTED, minutes, say, todo, _inspect)
 
 
