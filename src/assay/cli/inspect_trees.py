@@ -56,7 +56,8 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
     else:
         alone = find_rules(trees, cells, rng)
         p, rule = alone.p, alone.best if alone.singles or alone.several else None
-    typer.echo(f"  {len(trees.root)} trees, {len(trees.feature):,} nodes, walked; p = {p:.2g} over all columns and rules")
+    beside_them = f" beside {len(twins)} clean twins" if twins else ""
+    typer.echo(f"  {len(trees.root)} trees, {len(trees.feature):,} nodes, walked{beside_them}; p = {p:.2g} over all columns and rules")
     best = rule if p <= alpha else None
     guilty = best is not None and bool(twins)
     told: dict[str, Any] = {"verdict": "backdoored" if guilty else "inconclusive", "p": p, "twins": len(twins), "rule": None}
