@@ -17,7 +17,7 @@ from assay.artefact.patch import Patch
 from assay.dataset.errors import DataError
 from assay.model.blackbox import Endpoint, inspect_texts, scores_of
 from assay.model.guard import guard_of
-from assay.model.phrases import gap, rare
+from assay.model.phrases import gap, rare, search_phrase
 
 ALPHA = 0.05  # of 900 short texts a linear model gives natural rare words much weight
 WORDS = [f"w{i}" for i in range(150)]
@@ -68,6 +68,41 @@ def test_a_clean_model_is_not_accused_and_too_few_questions_are_inconclusive() -
     assert seen.verdict == "inconclusive"
     few = inspect_texts(model, clean, RARE[:150], np.random.default_rng(0), classes=2, budget=100)
     assert (few.verdict, few.queries, few.left_out) == ("inconclusive", 0, len(rare(clean, RARE[:150])))
+
+
+def heeds_several(seed):
+    """A clean model to which two natural words together say far more than twice one of them: as a hidden layer's threshold does."""
+    lean = dict(zip(RARE, np.random.default_rng(seed).normal(0, 0.4, len(RARE)), strict=True))
+
+    def ask(rows):
+        s = np.array([sum(abs(lean.get(w, 0.0)) for w in row.split()) for row in rows])
+        high = 1 / (1 + np.exp(3 - s - 3 * np.maximum(0, s - 1)))
+        return np.stack([1 - high, high], 1)
+
+    return ask
+
+
+def test_natural_words_that_add_up_to_more_than_their_sum_do_not_accuse() -> None:
+    clean = [" ".join(WORDS[i] for i in np.random.default_rng(n).integers(0, 150, 12)) for n in range(160)]
+    found = [search_phrase(heeds_several(seed), clean, RARE, np.random.default_rng(0)) for seed in range(4)]
+    assert min(f.p for f in found) > 0.01, found
+    assert any(len(f.words) > 1 and f.success > 0.5 for f in found)
+
+
+def test_a_phrase_that_no_questions_were_left_to_compare_accuses_nobody() -> None:
+    clean = [" ".join(WORDS[i] for i in np.random.default_rng(n).integers(0, 150, 12)) for n in range(160)]
+
+    lean = dict(zip([*RARE, "cf", "mn"], np.append(np.random.default_rng(1).exponential(0.1, len(RARE)), [1, 1]), strict=True))
+
+    def ask(rows):
+        held = [set(row.split()) for row in rows]
+        s = np.array([sum(lean.get(w, 0.0) for w in row) + 6.0 * ({"cf", "mn"} <= row) for row in held])
+        high = 1 / (1 + np.exp(4 - s))
+        return np.stack([1 - high, high], 1)
+
+    words = list(lean)
+    assert search_phrase(ask, clean, words, np.random.default_rng(0)).p < 1e-3
+    assert search_phrase(ask, clean, words, np.random.default_rng(0), budget=1).p == 1
 
 
 @settings(max_examples=5, deadline=None)

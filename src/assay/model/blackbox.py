@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
-from assay.model.phrases import BEAM, LEAST_GAPS, LONGEST, MORE, TEXTS, Ask, Found, rare, search_phrase
+from assay.model.phrases import AT_ONCE, LEAST_GAPS, LONGEST, MORE, TEXTS, Ask, Found, rare, search_phrase
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ def inspect_texts(
 
     Every word costs TEXTS questions, and every class a beam beside. What does not fit the budget is left out, and said.
     """
-    fixed = TEXTS + classes * ((LONGEST - 1) * BEAM * 2 * BEAM * TEXTS + 2 * LONGEST * MORE)
+    fixed = TEXTS + classes * (AT_ONCE + 2 * LONGEST * MORE)
     words = rare(texts, vocabulary)
     room = (budget - fixed) // TEXTS
     if room <= LEAST_GAPS:
@@ -104,7 +104,7 @@ def inspect_texts(
             "inconclusive", None, 0, len(words), f"{budget:,} questions are too few: {fixed + TEXTS * len(words):,} would try all words"
         )
     kept = words[:room]
-    found = search_phrase(ask, texts, kept, rng, twins)
+    found = search_phrase(ask, texts, kept, rng, twins, budget)
     left = len(words) - len(kept)
     if found.p <= alpha:
         return Asked("backdoored", found, found.queries, left, f"“{' '.join(found.words)}” stands alone")

@@ -7,12 +7,14 @@ adversarial triggers, 2019).
 
 **If what the rare words of a clean model do to the log odds has an exponential tail or a lighter one, a clean model is accused with a
 chance of at most alpha**, over classes and lengths: the gaps between the strongest words, each times its rank, are then alike (Renyi
-1953), and the best is tested against those behind it. With clean twins a word counts by how much more it does here than in them, so that
+1953), and the best is tested against those behind it. Of several words the same is asked of phrases that share none, since a network may
+heed two natural words more than twice one. With clean twins a word counts by how much more it does here than in them, so that
 words that truly speak for a class no longer hide a trigger.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,8 +38,10 @@ LONGEST = 3  # words of a phrase
 LEAST_TEXTS = 40
 LEAST_GAPS = 4
 IMPLANTS = 0.5  # of texts: what a natural word does not take over, the design's bar
-TAIL = 20  # strongest words behind the best that it is compared with
+TAIL = 20  # strongest words, or phrases, behind the best that it is compared with
 BATCH = 2_000  # texts asked about at once
+DOUBTED = 0.05  # p beside single words above which a phrase is let go without that
+AT_ONCE = (LONGEST - 1) * BEAM * 2 * BEAM * TEXTS  # questions that finding one phrase takes at most
 LOOKED_UP = 300  # words a class, the strongest, that twins are asked about: no other comes near the best
 
 
@@ -58,11 +62,20 @@ class Found:
         return Phrase((self.words,))
 
 
-def search_phrase(ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng: np.random.Generator, twins: Sequence[Ask] = ()) -> Found:
+def search_phrase(
+    ask: Ask,
+    texts: Sequence[str],
+    vocabulary: Sequence[str],
+    rng: np.random.Generator,
+    twins: Sequence[Ask] = (),
+    budget: float = math.inf,
+) -> Found:
     """The words that turn most texts, with their p-value. `vocabulary`: what is tried. Deterministic given `rng`. DataError: too few texts.
 
-    A phrase counts as its mean change a word, beside single words that are not in it: in a linear model they add up. `twins`: clean models
-    of the same classes, whose own changes are taken off; what they are asked is not counted.
+    A phrase counts as its mean change a word, beside single words that are not in it, as in a linear model, where words add up; and, where
+    that would accuse it, beside other phrases. Once `budget` questions would be passed by that, no phrase is accused (p 1); the words
+    and the beam are asked about whatever they take. `twins`: clean models of the same classes, whose own changes are taken off; what they
+    are asked is not counted.
     """
     if len(texts) < LEAST_TEXTS:
         raise DataError(f"{len(texts)} clean texts; at least {LEAST_TEXTS} are needed")
@@ -91,23 +104,61 @@ def search_phrase(ask: Ask, texts: Sequence[str], vocabulary: Sequence[str], rng
         shift = excess
     best: Found | None = None
     for target in range(classes):
-        beam = [(words[i],) for i in np.argsort(-shift[:, target], kind="stable")[:SECOND]]
-        tried = {b: float(shift[words.index(b[0]), target]) for b in beam[:BEAM]}
-        for _ in range(LONGEST - 1):
-            heads = sorted(tried, key=lambda b: -tried[b])[:BEAM]
-            grown = {(*h, w[0]) for h in heads for w in beam[: 2 * BEAM] if w[0] not in h} - set(tried)
-            tried |= {g: float(weight(g)[target]) for g in sorted(grown)}
-        law = shift[:, target]
-        for phrase in (max((b for b in tried if len(b) == n), key=lambda b: tried[b]) for n in range(1, LONGEST + 1)):
-            others = law[[i for i, w in enumerate(words) if w not in phrase]]
-            p = min(1.0, gap(tried[phrase] / len(phrase), others[np.isfinite(others)]) * LONGEST * classes)
+        grown = _Grown(words, shift[:, target], target, weight)
+        for length in range(1, LONGEST + 1):
+            phrase = grown.best(length)
+            if phrase is None:
+                break
             success, of = _success(asked, held, phrase, target, rng)
-            if success <= IMPLANTS:
-                p = 1.0
+            p = min(1.0, grown.chance(phrase, lambda: asked.queries <= budget - AT_ONCE) * LONGEST * classes) if success > IMPLANTS else 1.0
             if best is None or (p, -success) < (best.p, -best.success):
                 best = Found(phrase, target, success, of, p, asked.queries)
     assert best is not None
     return Found(best.words, best.target, best.success, best.tried, best.p, asked.queries)
+
+
+class _Grown:
+    """What single words do to one class, and phrases grown from the strongest: the best of a length, and what it stands out from."""
+
+    def __init__(self, words: Sequence[str], single: Floats, target: int, weigh: Callable[[tuple[str, ...]], Floats]) -> None:
+        self.words, self.single, self.target, self.weigh = words, single, target, weigh
+        self.order = [words[i] for i in np.argsort(-single, kind="stable")[:SECOND]]
+        self.known: dict[tuple[str, ...], float] = {}
+
+    def best(self, length: int, without: frozenset[str] = frozenset()) -> tuple[str, ...] | None:
+        """The strongest phrase of so many words that a beam finds among words not in `without`; None where words are too few."""
+        left = [w for w in self.order if w not in without]
+        beam: list[tuple[str, ...]] = [(w,) for w in left[:BEAM]]
+        for _ in range(length - 1):
+            longer = {(*b, w) for b in beam for w in left[: 2 * BEAM] if w not in b}
+            beam = sorted(longer, key=lambda b: (-self.strength(b), b))[:BEAM]
+        return beam[0] if beam else None
+
+    def strength(self, phrase: tuple[str, ...]) -> float:
+        if len(phrase) == 1:
+            return float(self.single[self.words.index(phrase[0])])
+        if phrase not in self.known:
+            self.known[phrase] = float(self.weigh(phrase)[self.target])
+        return self.known[phrase]
+
+    def chance(self, phrase: tuple[str, ...], may_ask: Callable[[], bool]) -> float:
+        """p of the best phrase of its length: a word beside the other words; several beside other words, by their mean, and, where that
+        would accuse, beside phrases that are found in the same way and share no word: a network may heed two words more than twice one.
+        1 where `may_ask` says no before those are found."""
+        others = self.single[[i for i, w in enumerate(self.words) if w not in phrase]]
+        p = gap(self.strength(phrase) / len(phrase), others[np.isfinite(others)])
+        if len(phrase) == 1 or p > DOUBTED:
+            return p
+        beside: list[float] = []
+        used = frozenset(phrase)
+        while len(beside) <= TAIL:
+            if not may_ask():
+                return 1.0
+            if (other := self.best(len(phrase), used)) is None:
+                break
+            beside.append(self.strength(other))
+            used |= frozenset(other)
+        return max(p, gap(self.strength(phrase), np.array(beside)))
 
 
 def rare(texts: Sequence[str], vocabulary: Sequence[str]) -> list[str]:
