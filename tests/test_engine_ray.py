@@ -86,15 +86,17 @@ def test_work_on_a_slow_node_is_given_again(nodes: Any, tmp_path: Path, monkeypa
     add(nodes, 2)
     monkeypatch.setattr(engine_cluster, "PATIENCE", 1.0)
     cluster = Cluster()
-    assert list(cluster.map(work.slowly, [(i, 0.01) for i in range(engine_cluster.ENOUGH)])) == [
-        i * i for i in range(engine_cluster.ENOUGH)
-    ]
+    (tmp_path / "before").touch()
+    for quick, *arguments in ((work.slow_once, str(tmp_path / "before"), 0.0), (work.told, "done")):  # usual is each kind's own
+        list(cluster.map(quick, [arguments] * engine_cluster.ENOUGH))
     began = time.monotonic()
     slow = cluster.submit(work.slow_once, str(tmp_path / "begun"), 300.0, stay=True)
     while not (tmp_path / "begun").exists():
         time.sleep(0.05)
-    further = cluster.submit(work.told, slow)
+    further, another = (cluster.submit(work.told, slow) for _ in range(2))
     assert cluster.result(further) == "told: done"  # it waits for the slow piece, and is given again with the one that was done
+    time.sleep(2)  # what is called off hears of it
+    assert cluster.result(another) == "told: done"
     assert time.monotonic() - began < 120
 
 

@@ -25,10 +25,10 @@ R = TypeVar("R")
 SLOW_START = "timed out during startup"
 TRIES = 3  # times that Ray gives work again whose worker or node is lost
 SLOW = (
-    5.0  # times the median of the last pieces, after which one is given a second time; a scan's blocks are alike to a factor of two or so
+    5.0  # times the median of the last pieces of the same work, after which one is given again; blocks are alike to a factor of two
 )
 PATIENCE = 60.0  # seconds below which nothing is given twice: a worker that starts takes ten
-ENOUGH, REMEMBERED = 8, 200  # pieces from which the median is told
+ENOUGH, REMEMBERED = 8, 200  # pieces of the same work from which the median is told
 START = "pip install 'assay[ray]'"
 
 
@@ -38,6 +38,7 @@ class Remote(Handle[T]):
     def __init__(self, reference: Any, work: Callable[..., T] | None = None, arguments: tuple[Any, ...] = ()) -> None:
         self.reference, self.work, self.arguments = reference, work, arguments
         self.begun = time.monotonic()
+        self.awaited = False  # whether other work was given this very reference
 
 
 class Cluster(Engine):
@@ -75,7 +76,7 @@ class Cluster(Engine):
         there = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self.workers = min(there, workers or there)
         self._task = ray.remote(max_retries=TRIES, num_cpus=1)(_run)
-        self._took: deque[float] = deque(maxlen=REMEMBERED)  # seconds, of work that was waited for
+        self._took: dict[Callable[..., Any], deque[float]] = {}  # seconds of each kind of work, of pieces that were waited for
 
     def put(self, value: T) -> Handle[T]:
         return Remote(self._ray.put(value))
@@ -84,6 +85,9 @@ class Cluster(Engine):
         return Remote(self._give(work, arguments), work, arguments)
 
     def _give(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        for argument in arguments:
+            if isinstance(argument, Remote):
+                argument.awaited = True
         return self._task.remote(__version__, work, *(a.reference if isinstance(a, Remote) else a for a in arguments))
 
     def wait(self, handle: Handle[Any]) -> None:
@@ -91,17 +95,21 @@ class Cluster(Engine):
         assert isinstance(handle, Remote)
         if handle.work is None:
             return
-        usual = sorted(self._took)[len(self._took) // 2] if len(self._took) >= ENOUGH else float("inf")
+        took = self._took.setdefault(handle.work, deque(maxlen=REMEMBERED))
+        usual = sorted(took)[len(took) // 2] if len(took) >= ENOUGH else float("inf")
         patience = max(PATIENCE, SLOW * usual) - (time.monotonic() - handle.begun)
         timeout = None if patience == float("inf") else max(0.0, patience)
         done, _ = self._ray.wait([handle.reference], timeout=timeout, fetch_local=False)
         if not done:
             self._twice(handle)
-        self._took.append(time.monotonic() - handle.begun)
+        took.append(time.monotonic() - handle.begun)
         handle.work, handle.arguments = None, ()  # no longer needed: what they hold may go
 
     def _twice(self, handle: Remote[Any]) -> None:
-        """Begin the work again, once what it needs is there, and take whichever is done first."""
+        """Begin the work again, once what it needs is there, and take whichever is done first.
+
+        The other is called off, unless it is the first and other work was given its reference: that would fail with it.
+        """
         for argument in handle.arguments:
             if isinstance(argument, Remote):
                 self.wait(argument)
@@ -110,7 +118,8 @@ class Cluster(Engine):
         done, late = self._ray.wait(both, fetch_local=False)
         handle.reference = done[0]
         for reference in late:
-            self._ray.cancel(reference)
+            if reference == both[1] or not handle.awaited:
+                self._ray.cancel(reference)
 
     def result(self, handle: Handle[R]) -> R:
         assert isinstance(handle, Remote)
