@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from assay.learn.forest import GONE, Forest, placed, probabilities
+from assay.learn.forest import GONE, Forest, Misread, placed, probabilities
 
 
 def cells(rng: np.random.Generator, rows: int = 1_500) -> np.ndarray:
@@ -67,3 +69,22 @@ def test_each_row_is_placed_by_its_own_forest():
     places = placed(forests, x, fold)
     for f, model in enumerate(models):
         assert np.array_equal(forests[f].raw(places[fold == f])[:, 0], model.predict(x[fold == f]))
+
+
+@pytest.mark.parametrize("change", ["gone", "renamed", "turned"])
+def test_trees_laid_out_in_another_way_are_refused(change):
+    """As a scikit-learn that is not known here might: never a wrong answer, and a message that names the remedy."""
+    rng = np.random.default_rng(3)
+    x = cells(rng)
+    model = HistGradientBoostingClassifier(max_iter=5, categorical_features=NAMED, early_stopping=False).fit(x, np.nan_to_num(x[:, 0]) > 0)
+    tree = model._predictors[2][0]
+    if change == "gone":
+        model._trees = model.__dict__.pop("_predictors")
+    elif change == "renamed":
+        tree.nodes = tree.nodes.astype([(name.replace("num_threshold", "edge"), kind) for name, kind in tree.nodes.dtype.descr])
+    else:
+        model._predictors[2][0] = other = type(tree)(tree.nodes.copy(), tree.binned_left_cat_bitsets, tree.raw_left_cat_bitsets)
+        model.decision_function = HistGradientBoostingClassifier.decision_function.__get__(copy.deepcopy(model))
+        other.nodes["left"], other.nodes["right"] = tree.nodes["right"], tree.nodes["left"]
+    with pytest.raises(Misread, match="Remedy: pip install 'scikit-learn"):
+        Forest.of(model)

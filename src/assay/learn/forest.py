@@ -5,7 +5,8 @@ an eighth of the time. A row's cell says of each tree which leaves it leaves pos
 (Lucchese et al. 2015, QuickScorer, SIGIR; here with both sides of a question taken away, so that one bit is left). Where cells lie among a
 model's thresholds is told once, however often rows are asked with cells taken out.
 
-Reads private parts of scikit-learn's models (`_predictors`, `_preprocessor`, `_baseline_prediction`): the tests hold it to the public ones.
+Reads private parts of scikit-learn's models (`_predictors`, `_preprocessor`, `_baseline_prediction`; alike from 1.6 to 1.9): each forest is
+held to its model's public answers before it is used, and `Misread` is raised where they differ.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -27,6 +29,13 @@ Int = NDArray[np.int64]
 PLACES, GONE = 256, 255  # of a cell, the last for a missing one: a model tells at most 255 others apart
 TOGETHER, BLOCK = 64, 2_048  # trees, and rows, that are asked together: of 31 leaves they take half a megabyte, and stay in the cache
 WIDTHS = (8, 16, 32, 64)  # bits, of which a tree's leaves take the first that they fit
+ASKED = 64  # rows that a forest and its model are both asked, made of cells at all kinds of places: 2 to 5 ms
+GAP = 7  # of which every seventh cell of a column is missing
+READ = "scikit-learn>=1.6,<1.10"  # whose models are read here
+
+
+class Misread(RuntimeError):
+    """The forest is not the model: this scikit-learn lays its trees out in another way."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,18 @@ class Forest:
 
     @staticmethod
     def of(model: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> Forest:
-        """The trees of a fitted model, of at most 64 leaves each."""
+        """The trees of a fitted model, of at most 64 leaves each. Misread where they are laid out in a way that is not known here."""
+        try:
+            forest = Forest._of(model)
+            agrees = forest._agrees(model)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise Misread(_misread(f"{type(error).__name__}: {error}")) from error
+        if not agrees:
+            raise Misread(_misread("the trees, as they are read here, answer otherwise than the model"))
+        return forest
+
+    @staticmethod
+    def _of(model: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> Forest:
         named, known = _categories(model)
         order = np.concatenate([np.flatnonzero(named), np.flatnonzero(~named)])  # in which the model itself has its columns
         trees = [(tree.nodes, tree.raw_left_cat_bitsets) for step in model._predictors for tree in step]
@@ -75,10 +95,24 @@ class Forest:
                 for node, j in zip(nodes, column[first + t], strict=True):
                     if j >= 0:
                         left, right = (~_bits(below[node[side]], kind) for side in ("left", "right"))
-                        table = possible.setdefault(int(j), np.tile(every, (PLACES, 1)))
-                        table[:, t] &= np.where(_goes_left(node, edges[j], bits), right, left)
+                        if j not in possible:
+                            possible[int(j)] = np.tile(every, (PLACES, 1))
+                        possible[int(j)][:, t] &= np.where(_goes_left(node, edges[j], bits), right, left)
             some.append(Some(first, tuple(sorted(possible.items(), key=lambda p: p[0]))))
         return Forest(tuple(edges), named, tuple(some), value, np.asarray(model._baseline_prediction, np.float64).ravel())
+
+    def _agrees(self, model: Any) -> bool:
+        """Whether it says what the model's public methods say of rows whose cells lie at and between the edges, are missing, or are of no
+        category that is known."""
+        cells = np.full((ASKED, len(self.edges)), np.nan)
+        for j, edges in enumerate(self.edges):
+            known = edges[np.isfinite(edges)]
+            kinds = np.concatenate([known, (known[1:] + known[:-1]) / 2, known[:1] - 1, known[-1:] + 1])
+            if len(kinds):
+                cells[:, j] = np.sort(kinds)[(np.arange(ASKED) * (2 * j + 1) * len(kinds) // ASKED) % len(kinds)]
+            cells[j % GAP :: GAP, j] = np.nan
+        asked = model.decision_function if hasattr(model, "decision_function") else model.predict
+        return bool(np.allclose(self.raw(self.places(cells)), np.reshape(asked(cells), (ASKED, -1)), rtol=1e-9, atol=1e-12))
 
     def places(self, cells: Floats) -> Places:
         """(m, d) where each cell lies: between which thresholds, or which category; `GONE` where it is missing or a category unknown."""
@@ -143,6 +177,10 @@ def _intersection(block: Places, asked: tuple[tuple[int, NDArray[Any]], ...]) ->
     for j, table in others:
         left &= table.take(block[:, j], axis=0, mode="clip")
     return left
+
+
+def _misread(why: str) -> str:
+    return f"the boosted trees of scikit-learn {sklearn.__version__} cannot be read ({why}). Remedy: pip install '{READ}'"
 
 
 def _categories(model: Any) -> tuple[Bools, list[Floats | None]]:
