@@ -23,8 +23,9 @@ from assay.dataset.data import Dataset
 from assay.engine.base import Engine, Handle, current, using
 from assay.engine.kept import Keeping
 from assay.engine.local import LOCAL
+from assay.engine.one_thread import one_each
 from assay.finding import Check
-from assay.learn.threads import one_each, workers
+from assay.learn.threads import threads, workers
 from assay.stages import Stages
 from assay.trial.family import NOTHING, Depth, Examined, Family, Heard, Listener, Planting, Progress, silent
 from assay.trial.image_probe import Reader
@@ -106,7 +107,7 @@ class Desk:
     def __enter__(self) -> Self:
         if self.beside:
             self._held.enter_context(one_each())
-            self._pool = ThreadPoolExecutor(workers(), "errand")
+            self._pool = threads(workers(), "errand")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

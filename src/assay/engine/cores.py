@@ -9,17 +9,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import sys
 import tempfile
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from assay.engine.base import Engine, Handle, LostWork
+from assay.engine.one_thread import one_each
 from assay.engine.spill import Spilled, spill
 
 T = TypeVar("T")
@@ -142,13 +141,5 @@ def _run(work: Callable[..., Any], arguments: tuple[Any, ...], folder: Path | No
 
 def alone(work: Callable[..., R], *arguments: Any) -> R:
     """`work(*arguments)` with the linear algebra libraries held to one thread, so that sums are made in one order."""
-    with _controller(len(sys.modules)).limit(limits=1):
+    with one_each():
         return work(*arguments)
-
-
-@lru_cache(maxsize=1)
-def _controller(modules: int) -> Any:
-    """The linear algebra libraries in this process: 3 ms to find, so they are looked for again only after an import."""
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController()

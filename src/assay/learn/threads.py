@@ -8,17 +8,15 @@ waits for a core that others keep busy (boosted trees on one busy core of two: t
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, TypeVar
 
-from threadpoolctl import ThreadpoolController, threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from assay.engine.base import current
 from assay.engine.local import LOCAL
+from assay.engine.one_thread import one_each
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,13 +32,6 @@ def workers() -> int:
     return max(1, min(cores, MOST, int(wanted) if wanted.isdigit() and int(wanted) > 0 else MOST))
 
 
-@contextmanager
-def one_each() -> Iterator[None]:
-    """Within the block, linear algebra and OpenMP keep to one thread: for whoever runs threads of his own beside each other."""
-    with _controller(len(sys.modules)).limit(limits=1):
-        yield
-
-
 def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """`work` of every item, in the order of the items.
 
@@ -52,8 +43,13 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     with one_each():
         if count <= 1:
             return [work(item) for item in listed]
-        with ThreadPoolExecutor(count, initializer=threadpool_limits, initargs=(1,)) as pool:  # OpenMP's limit is each thread's own
+        with threads(count) as pool:
             return list(pool.map(work, listed))
+
+
+def threads(count: int, name: str = "") -> ThreadPoolExecutor:
+    """So many threads, each of which holds OpenMP to itself: its limit is each thread's own. Linear algebra's is not: see `one_each`."""
+    return ThreadPoolExecutor(count, name, threadpool_limits, (1,))
 
 
 def spread(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[R]:
@@ -68,9 +64,3 @@ def spread(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[R]:
     if engine is not LOCAL:
         return list(engine.map(work, calls))
     return in_parallel(lambda call: engine.result(engine.submit(work, *call)), calls)
-
-
-@lru_cache(maxsize=1)
-def _controller(modules: int) -> Any:
-    """The linear algebra libraries in this process: 3 ms to find, so they are looked for again only after an import."""
-    return ThreadpoolController()
