@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,6 +36,13 @@ class State(Protocol):
     """What is gathered from rows so that any split and any order of merging give the same conclusion."""
 
     def merge(self, other: Self, /) -> Self: ...
+
+
+@runtime_checkable
+class Wide(State, Protocol):
+    """A state of which several are merged more cheaply at once than one after another."""
+
+    def merge_all(self, others: Sequence[Any], /) -> Self: ...
 
 
 S = TypeVar("S", bound=State)
@@ -129,7 +136,9 @@ class Engine(ABC):
 
 
 def merged(first: S, *others: S) -> S:
-    """States merged from left to right."""
+    """States merged from left to right, or all at once."""
+    if isinstance(first, Wide):
+        return first.merge_all(others)
     for other in others:
         first = first.merge(other)
     return first

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from assay.engine.base import Engine, Handle, current
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place, distinct, joint
 from assay.stats.counts import Counts
+from assay.stats.lookup import Lookup
 
 Int = NDArray[np.int64]
 
 LONGEST_PHRASE = 24  # tokens: longer boilerplate is found by its parts
 CLOSED = 0.9  # a phrase whose extension keeps this share of its documents is merged into the extension
 BLOCK_TOKENS, MOST_TOKENS = 500_000, 2_000_000  # of a block: 25 to 100 MB of scratch to sort it, a tenth of a second to half of one
+MOST_JOINT = 2**63 - 1  # what two numbers held as one may come to
 BLOCKS_A_WORKER = 4  # that large corpora are cut into at least: larger blocks cost an engine of several processes less
 
 
@@ -97,7 +99,7 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
             return
         shared = counts.least(least)
         del counts
-        codes = engine.put(np.asarray(shared.keys, np.int64))
+        codes = engine.put(Lookup.among(np.asarray(shared.keys, np.int64)))
         before = deque(steps)
         steps = []
         steps = engine.hold(_next, ((block, before.popleft(), codes) for _, block in blocks))  # each old step goes as its next one is made
@@ -131,22 +133,24 @@ def _counts(block: Block, step: Step) -> Counts:
     return _documents(block, at, code) if len(at) else Counts.empty()
 
 
-def _next(block: Block, step: Step, codes: Int) -> Step:
-    """The step on: which occurrences are of shared runs, those whose `codes` (sorted) are given."""
+def _next(block: Block, step: Step, codes: Lookup) -> Step:
+    """The step on: which occurrences are of shared runs, those whose `codes` are given."""
     at, code = _looked_for(block, step)
-    if not len(codes) or not len(at):
-        return Step(np.zeros(0, PLACE), np.zeros(0, PLACE), len(codes))
-    slot = np.minimum(np.searchsorted(codes, code), len(codes) - 1)
-    shared = codes[slot] == code
-    return Step(at[shared], slot[shared].astype(PLACE), len(codes))
+    gram = codes.places(code)
+    shared = gram >= 0
+    return Step(at[shared], gram[shared].astype(PLACE, copy=False), len(codes.keys))
 
 
 def _documents(block: Block, at: Place, code: Int) -> Counts:
     """In how many documents each code stands."""
-    kinds, number = np.unique(code, return_inverse=True)
     documents = max(block.documents, 1)
-    in_document = distinct(joint(number, block.document[at] - block.first, documents))
-    return Counts(kinds, np.bincount(in_document // documents, minlength=len(kinds)))
+    kinds: Int | None = None
+    if int(code.max()) >= MOST_JOINT // documents:  # one number would not hold a code and a document: codes are numbered first
+        kinds, code = np.unique(code, return_inverse=True)
+    code = distinct(joint(code, block.document[at] - block.first, documents)) // documents
+    first = np.flatnonzero(np.concatenate([[True], code[1:] != code[:-1]]))
+    held = code[first]
+    return Counts(held if kinds is None else kinds[held], np.diff(first, append=len(code)))
 
 
 def open_to_extension(shorter: Order, longer: Order, tokens_in_corpus: int) -> NDArray[np.bool_]:

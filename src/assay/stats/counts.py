@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,18 +40,19 @@ class Counts:
         return self.merge(Counts(distinct, counts))
 
     def merge(self, other: Counts) -> Counts:
-        if not len(self.keys):
-            return other
-        if not len(other.keys):
-            return self
-        place = np.searchsorted(self.keys, other.keys)
-        held = self.keys[np.minimum(place, len(self.keys) - 1)] == other.keys
-        counts = self.counts.copy()
-        counts[place[held]] += other.counts[held]
-        if held.all():
-            return Counts(self.keys, counts)
-        new = place[~held]
-        return Counts(np.insert(self.keys, new, other.keys[~held]), np.insert(counts, new, other.counts[~held]))
+        return self.merge_all((other,))
+
+    def merge_all(self, others: Sequence[Counts]) -> Counts:
+        """Of all at once: one sort of their keys, where one after another would copy the growing list each time."""
+        parts = [part for part in (self, *others) if len(part.keys)]
+        if len(parts) < 2:
+            return parts[0] if parts else self
+        keys = np.concatenate([part.keys for part in parts])
+        counts = np.concatenate([part.counts for part in parts])
+        order = np.argsort(keys, kind="stable" if len(parts) == 2 else None)  # the stable one sees that two lists are to be zipped
+        keys = keys[order]
+        first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        return Counts(keys[first], np.add.reduceat(counts[order], first))
 
     def of(self, keys: NDArray[np.generic]) -> Int:
         """How often each of these occurs."""
