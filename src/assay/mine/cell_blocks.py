@@ -4,42 +4,50 @@ Three mergeable states of whole numbers: how often each value of each column occ
 From the sums it is decided what is shared; a second pass over the same block says which of its rows carry it (to count again is
 cheaper than to keep every key). Blocks and groups of combinations bound the memory; they change nothing that is found.
 
-Where a combination of columns could take more kinds of value than a table holds (two columns of measured numbers: 10^9), its rows are
-first counted by a hash of what they hold: what shares a cell with too few is rarer still, so that next to nothing is left to sort
-(Park, Chen and Yu 1995, An Effective Hash-Based Algorithm for Mining Association Rules, SIGMOD).
+Where a combination of columns could take more kinds of value than a table in the processor's cache holds (two columns of measured numbers:
+10^9), its rows are first counted by a hash of what they hold: what shares a cell with too few is rarer still, so that next to nothing is
+left to sort (Park, Chen and Yu 1995, An Effective Hash-Based Algorithm for Mining Association Rules, SIGMOD).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.engine.base import Engine, Handle, spans
+from assay.engine.base import Engine, Handle, merged, spans
 from assay.learn.columns import Coded, Floats
-from assay.stats.counts import DENSE, Counts, Tally
+from assay.stats.counts import Counts, Tally
+from assay.stats.lookup import Lookup, hashed
 
 Int = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Bools = NDArray[np.bool_]
+T = TypeVar("T")
 
 BLOCK_ROWS = 200_000  # of a block: 32 MB at 20 columns, a second's counting of its pairs; more, smaller ones add up more hashed cells
-GROUP_ROWS = 10_000_000  # rows times combinations that are counted together: what their carriers take is at most 160 MB
-FEWEST_BITS, MOST_BITS = 12, 22  # of a hash: as many cells as rows, 32 MB at most
-SIEVED = 0.1  # rows, as a share of these cells, from which a sieve is worth it: fewer keys are sorted sooner
-SPREAD = np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplicative hash, 2^64 over the golden ratio
+GROUP_CELLS = 1 << 23  # of tables that are counted together: 32 MB a block
+GROUP_ROWS = 10_000_000  # carriers that are told together: 160 MB
+TABLE = 1 << 18  # kinds of value that are counted by table: 2 MB while it is made; larger ones wait for memory at every row
+FEWEST_BITS, MOST_BITS = 12, 22  # of a hash; 16 MB at most
+ROWS_A_CELL = 4  # of a hash: so many strangers and five more meet in one cell of a hundred, and are sorted though they are rare
+SIEVED = 0.1  # rows, as a share of the cells, from which a sieve is worth it: fewer keys are sorted sooner
 
 
 @dataclass(frozen=True)
 class Several:
-    """Counts of several things side by side, a mergeable state."""
+    """Counts of several things side by side, a mergeable state: of things that are many, or of every one of a few."""
 
-    each: tuple[Counts, ...]
+    each: tuple[Counts | Tally, ...]
 
     def merge(self, other: Several) -> Several:
-        return Several(tuple(a.merge(b) for a, b in zip(self.each, other.each, strict=True)))
+        return self.merge_all((other,))
+
+    def merge_all(self, others: Sequence[Several]) -> Several:
+        return Several(tuple(merged(*several) for several in zip(self.each, *(other.each for other in others), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class RowBlocks:
     def values(self) -> tuple[Counts, ...]:
         """How often each value of each column occurs; missing ones are none."""
         found = self.engine.fold(_values, [(block,) for block in self._cells])
-        return () if found is None else found.each
+        return () if found is None else tuple(counts for counts in found.each if isinstance(counts, Counts))
 
     def carriers(self, column: int, values: Floats) -> tuple[Int, Codes]:
         """Rows whose cell is among the sorted `values`, and which of them it is."""
@@ -98,13 +106,11 @@ class RowBlocks:
 
     def combined(self, places: Sequence[Place], support: int) -> Iterator[Group]:
         """How often each combination occurs, group by group, in the order given; those below `support` may be missing."""
-        size = max(1, GROUP_ROWS // max(self.rows, 1))
-        bits = int(np.clip(np.ceil(np.log2(max(self.rows, 1))), FEWEST_BITS, MOST_BITS))
-        for start, stop in spans(len(places), size):
-            group = tuple(places[start:stop])
+        bits = int(np.clip(np.ceil(np.log2(max(self.rows // ROWS_A_CELL, 1))), FEWEST_BITS, MOST_BITS))
+        for group in _groups(places, [min(place.most, max(TABLE, 1 << bits)) for place in places], GROUP_CELLS):
             placed = self.engine.put(group)
             crowded = tuple(
-                place.most > DENSE and (self.rows if place.rows is None else place.rows) > SIEVED * (1 << bits) for place in group
+                place.most > TABLE and (self.rows if place.rows is None else place.rows) > SIEVED * (1 << bits) for place in group
             )
             sieved: Handle[tuple[Bools | None, ...]]
             if any(crowded):
@@ -115,15 +121,16 @@ class RowBlocks:
                 sieved = self.engine.put((None,) * len(group))
             sums = self.engine.fold(_counts, [(block, placed, sieved) for block in self._codes])
             assert sums is not None
-            yield Group(self, group, sums.each)
+            yield Group(self, group, tuple(_often(counts, support) for counts in sums.each))
 
-    def rows_of(self, wanted: Sequence[tuple[Place, Int]]) -> Iterator[tuple[Int, Int]]:
+    def rows_of(self, wanted: Sequence[tuple[Place, Counts]]) -> Iterator[tuple[Int, Int]]:
         """For each combination (row, place among its sorted keys) of every row that holds one of the keys."""
-        placed = self.engine.put(tuple(wanted))
-        parts = list(self.engine.map(_told, [(block, placed) for block in self._codes]))
-        for number in range(len(wanted)):
-            rows = [part[number][0].astype(np.int64) + start for part, start in zip(parts, self.starts, strict=True)]
-            yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts]).astype(np.int64)
+        for group in _groups(wanted, [int(held.counts.sum()) for _, held in wanted], GROUP_ROWS):
+            placed = self.engine.put(group)
+            parts = list(self.engine.map(_told, [(block, placed) for block in self._codes]))
+            for number in range(len(group)):
+                rows = [part[number][0].astype(np.int64) + start for part, start in zip(parts, self.starts, strict=True)]
+                yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -151,37 +158,73 @@ def _codes(cells: Floats, values: tuple[Floats, ...]) -> Codes:
     return np.stack([coded_as(cells[:, j], known) for j, known in enumerate(values)])
 
 
-def _keyed(codes: Codes, places: Iterable[Place]) -> Iterator[tuple[Int, Int]]:
-    """(row, key) of each combination: the rows of a block that hold frequent values in all its columns."""
-    grown: tuple[tuple[int, int], Int, Int] | None = None  # rows with a frequent pair of the columns that were looked at last
+def _groups(things: Sequence[T], weights: Sequence[int], most: int) -> Iterator[tuple[T, ...]]:
+    """Neighbours that weigh at most so much together, or one that weighs more."""
+    group: list[T] = []
+    weight = 0
+    for thing, more in zip(things, weights, strict=True):
+        if group and weight + more > most:
+            yield tuple(group)
+            group, weight = [], 0
+        group.append(thing)
+        weight += more
+    if group:
+        yield tuple(group)
+
+
+def _keyed(codes: Codes, places: Iterable[Place]) -> Iterator[tuple[Codes | Int | None, Codes | Int]]:
+    """(row, key) of each combination: the rows of a block that hold frequent values in all its columns; None: all of them do."""
+    held = codes >= 0
+    grown: tuple[tuple[int, int], Int | None, Codes] | None = None  # rows with a frequent pair of the columns that were looked at last
     for place in places:
         i, j = place.columns[:2]
         if place.pairs is None:
-            yield _pairs(codes, place)
+            yield _pairs(codes, held, place)
             continue
         if grown is None or grown[0] != (i, j):
-            row, key = _pairs(codes, place)
+            row, key = _pairs(codes, held, place)
             pair = places_among(place.pairs, key, place.kinds[0] * place.kinds[1])
-            held = np.flatnonzero(pair >= 0)
-            grown = (i, j), row[held], pair[held].astype(np.int64)
-        third = codes[place.columns[2]][grown[1]]
-        mine = np.flatnonzero(third >= 0)
-        yield grown[1][mine], grown[2][mine] * place.kinds[2] + third[mine]
+            grown = (i, j), *_where(row, pair, pair >= 0)
+        _, row, pair = grown
+        third = codes[place.columns[2]]
+        row, pair, third = (row, pair, third) if row is None else (row, pair, third[row])
+        if not held[place.columns[2]].all():
+            mine = np.flatnonzero(third >= 0)
+            row, pair, third = mine if row is None else row[mine], pair[mine], third[mine]
+        yield row, _joint(pair, third, place.kinds[2], place.most)
 
 
-def _pairs(codes: Codes, place: Place) -> tuple[Int, Int]:
-    a, b = codes[place.columns[0]], codes[place.columns[1]]
-    row = np.flatnonzero((a >= 0) & (b >= 0))
-    return row, a[row].astype(np.int64) * place.kinds[1] + b[row]
+def _pairs(codes: Codes, held: Bools, place: Place) -> tuple[Int | None, Codes | Int]:
+    i, j = place.columns[:2]
+    a, b = codes[i], codes[j]
+    both = held[i] & held[j]
+    row = None if both.all() else np.flatnonzero(both)
+    if row is not None:
+        a, b = a[row], b[row]
+    return row, _joint(a, b, place.kinds[1], place.kinds[0] * place.kinds[1])
+
+
+def _where(row: Int | None, pair: Codes, mine: Bools) -> tuple[Int | None, Codes]:
+    if mine.all():
+        return row, pair
+    kept = np.flatnonzero(mine)
+    return kept if row is None else row[kept], pair[kept]
+
+
+def _joint(high: Codes, low: Codes, size: int, most: int) -> Codes | Int:
+    """`high * size + low`, all below `most`: in 32 bits where that suffices."""
+    key = high * np.int32(size) if most <= np.iinfo(np.int32).max else high.astype(np.int64) * size
+    key += low
+    return key
 
 
 def _sieves(codes: Codes, places: tuple[Place, ...], crowded: tuple[bool, ...], bits: int) -> Sieves:
     keyed = _keyed(codes, [place for place, many in zip(places, crowded, strict=True) if many])
-    return Sieves(tuple(_cells(_hashed(next(keyed)[1], bits), bits) if many else None for many in crowded))
+    return Sieves(tuple(_tally(hashed(next(keyed)[1], bits), 1 << bits) if many else None for many in crowded))
 
 
-def _cells(cell: Int, bits: int) -> Tally:
-    return Tally(np.bincount(cell, minlength=1 << bits).astype(np.int32))
+def _tally(key: Codes | Int, most: int) -> Tally:
+    return Tally(np.bincount(key, minlength=most).astype(np.int32))
 
 
 def _passing(sieves: Sieves, support: int) -> tuple[Bools | None, ...]:
@@ -190,48 +233,49 @@ def _passing(sieves: Sieves, support: int) -> tuple[Bools | None, ...]:
 
 
 def _counts(codes: Codes, places: tuple[Place, ...], passing: tuple[Bools | None, ...]) -> Several:
-    found = []
+    found: list[Counts | Tally] = []
     for place, passes, (_, key) in zip(places, passing, _keyed(codes, places), strict=True):
-        kept = key if passes is None else key[passes[_hashed(key, len(passes).bit_length() - 1)]]
-        found.append(Counts.empty().add(kept, place.most))
+        if place.most <= TABLE:
+            found.append(_tally(key, place.most))
+            continue
+        kept = key if passes is None else key[np.flatnonzero(passes[hashed(key, len(passes).bit_length() - 1)])]
+        found.append(Counts.empty().add(kept.astype(np.int64)))
     return Several(tuple(found))
 
 
-def _hashed(key: Int, bits: int) -> Int:
-    """(m,) the cell, of 2^bits, that each key falls into."""
-    return np.asarray(((key.astype(np.uint64) * SPREAD) >> np.uint64(64 - bits)).astype(np.int64))
+def _often(counts: Counts | Tally, support: int) -> Counts:
+    """Those that occur at least so often."""
+    if isinstance(counts, Counts):
+        return counts.least(support)
+    keys = np.flatnonzero(counts.counts >= support)
+    return Counts(keys, counts.counts[keys].astype(np.int64))
 
 
-def _told(codes: Codes, wanted: tuple[tuple[Place, Int], ...]) -> list[tuple[Codes, Codes]]:
+def _told(codes: Codes, wanted: tuple[tuple[Place, Counts], ...]) -> list[tuple[Codes, Codes]]:
     """In 32 bits: most of what travels."""
     told = []
-    for (place, keys), (row, key) in zip(wanted, _keyed(codes, (place for place, _ in wanted)), strict=True):
-        slot = places_among(keys, key, place.most)
+    for (place, held), (row, key) in zip(wanted, _keyed(codes, (place for place, _ in wanted)), strict=True):
+        slot = places_among(np.asarray(held.keys, np.int64), key, place.most)
         mine = np.flatnonzero(slot >= 0)
-        told.append((row[mine].astype(np.int32), slot[mine]))
+        told.append(((mine if row is None else row[mine]).astype(np.int32), slot[mine]))
     return told
 
 
 def coded_as(column: Floats, values: Floats) -> Codes:
     """(n,) place of each cell among sorted `values`, -1 where it is none of them."""
-    if not len(values):
-        return np.full(len(column), -1, np.int32)
-    slot = np.minimum(np.searchsorted(values, column), len(values) - 1)
-    return np.where(values[slot] == column, slot, -1).astype(np.int32)
+    return Lookup.among(_bits(values)).places(_bits(column))
 
 
-def places_among(keys: Int, key: Int, most: int) -> Codes:
+def _bits(numbers: Floats) -> Int:
+    """(n,) one whole number for each number: equal where they are."""
+    bits = (numbers + 0.0).view(np.int64)  # the two zeros become one
+    return np.asarray(bits ^ (bits >> 32))  # what tells short numbers apart stands in the upper half
+
+
+def places_among(keys: Int, key: Codes | Int, most: int) -> Codes:
     """(m,) the place of each `key` among the sorted `keys`, -1 where it is none of them; all are below `most`."""
-    if most <= DENSE and len(key) * 16 > most:
+    if most <= TABLE:
         place = np.full(most, -1, np.int32)
         place[keys] = np.arange(len(keys))
         return np.asarray(place[key])
-    out = np.full(len(key), -1, np.int32)
-    bits = int(np.clip(4 + np.ceil(np.log2(max(len(keys), 1))), FEWEST_BITS, MOST_BITS))  # one key in sixteen passes by chance
-    wanted = np.zeros(1 << bits, bool)
-    wanted[_hashed(keys, bits)] = True
-    likely = np.flatnonzero(wanted[_hashed(key, bits)])
-    slot = np.minimum(np.searchsorted(keys, key[likely]), len(keys) - 1)
-    held = keys[slot] == key[likely]
-    out[likely[held]] = slot[held]
-    return out
+    return Lookup.among(keys, rare=True).places(key)

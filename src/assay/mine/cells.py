@@ -230,12 +230,12 @@ def _triple_news(
 
 def _shared(blocks: RowBlocks, proposed: list[tuple[Place, Counts, NDArray[np.bool_]]]) -> Iterator[Shared]:
     """Of each combination the proposals `news` among what was found, with the rows that hold them."""
-    wanted = [(place, np.asarray(found.keys, np.int64)[news]) for place, found, news in proposed]
-    told = blocks.rows_of([(place, keys) for place, keys in wanted if len(keys)])
-    for (place, keys), (_, found, news) in zip(wanted, proposed, strict=True):
-        if len(keys):
+    wanted = [(place, Counts(found.keys[news], found.counts[news])) for place, found, news in proposed]
+    told = blocks.rows_of([(place, held) for place, held in wanted if len(held.keys)])
+    for place, held in wanted:
+        if len(held.keys):
             row, slot = next(told)
-            yield Shared(place.columns, row, slot, found.counts[news])
+            yield Shared(place.columns, row, slot, held.counts)
         else:
             yield _nothing(place.columns)
 
