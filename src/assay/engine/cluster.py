@@ -24,9 +24,7 @@ R = TypeVar("R")
 
 SLOW_START = "timed out during startup"
 TRIES = 3  # times that Ray gives work again whose worker or node is lost
-SLOW = (
-    5.0  # times the median of the last pieces of the same work, after which one is given again; blocks are alike to a factor of two
-)
+SLOW = 5.0  # times the median of the last pieces of the same work, after which one is given again; blocks are alike to a factor of two
 PATIENCE = 60.0  # seconds below which nothing is given twice: a worker that starts takes ten
 ENOUGH, REMEMBERED = 8, 200  # pieces of the same work from which the median is told
 START = "pip install 'assay[ray]'"

@@ -110,7 +110,10 @@ def search_phrase(
             if phrase is None:
                 break
             success, of = _success(asked, held, phrase, target, rng)
-            p = min(1.0, grown.chance(phrase, lambda: asked.queries <= budget - AT_ONCE) * LONGEST * classes) if success > IMPLANTS else 1.0
+            p, tried = 1.0, LONGEST * classes
+            if success > IMPLANTS:
+                known = 1.0 if best is None else best.p
+                p = min(1.0, grown.chance(phrase, known / tried, lambda: asked.queries <= budget - AT_ONCE) * tried)
             if best is None or (p, -success) < (best.p, -best.success):
                 best = Found(phrase, target, success, of, p, asked.queries)
     assert best is not None
@@ -141,13 +144,13 @@ class _Grown:
             self.known[phrase] = float(self.weigh(phrase)[self.target])
         return self.known[phrase]
 
-    def chance(self, phrase: tuple[str, ...], may_ask: Callable[[], bool]) -> float:
+    def chance(self, phrase: tuple[str, ...], known: float, may_ask: Callable[[], bool]) -> float:
         """p of the best phrase of its length: a word beside the other words; several beside other words, by their mean, and, where that
-        would accuse, beside phrases that are found in the same way and share no word: a network may heed two words more than twice one.
-        1 where `may_ask` says no before those are found."""
+        would accuse and is less than is `known` of another, beside phrases that are found in the same way and share no word: a network may
+        heed two words more than twice one. 1 where `may_ask` says no before those are found."""
         others = self.single[[i for i, w in enumerate(self.words) if w not in phrase]]
         p = gap(self.strength(phrase) / len(phrase), others[np.isfinite(others)])
-        if len(phrase) == 1 or p > DOUBTED:
+        if len(phrase) == 1 or p > DOUBTED or p >= known:
             return p
         beside: list[float] = []
         used = frozenset(phrase)
