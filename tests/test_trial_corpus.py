@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -19,6 +20,7 @@ from assay.attack.constant_count import ConstantCountAttack
 from assay.cli import run as main
 from assay.dataset.compressed import create_plain
 from assay.dataset.data import Dataset
+from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.learn.hashed_counts import HashedCounts, Sample
 from assay.learn.hashed_tokens import BREAK, hashed_tokens
@@ -234,3 +236,38 @@ def test_states_of_other_files_are_not_gone_on_from(documents: list[str], tmp_pa
     assert corpus_kept.Kept(keep, corpus_kept.mark_of([path], ["text"])).turned() is None
     (keep / "turned.npz").write_bytes(b"PK half a file")
     assert kept.turned() is None
+
+
+def test_a_damaged_state_counts_as_absent(tmp_path: Path) -> None:
+    kept = corpus_kept.Kept(tmp_path, "mark")
+    kept.keep_survived(Runs.empty(), 7, False)
+    whole = (tmp_path / "survived.npz").read_bytes()
+    assert len(whole) < 1_000
+    for place in range(len(whole)):
+        (tmp_path / "survived.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        found = kept.survived()
+        assert found is None or found[1:] == (7, False)
+
+
+def test_a_wrong_place_for_states_is_told_before_the_scan(documents: list[str], tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "a.txt").write_text("\n".join(documents))
+    read_only = tmp_path / "read_only"
+    read_only.mkdir(mode=0o500)
+    wrong = [(corpus / "a.txt", "is a file"), (corpus / "a.txt" / "keep", "is a file"), (corpus / "keep", "inside the corpus")]
+    if not os.access(read_only, os.W_OK):  # as root everything may be written to
+        wrong.append((read_only / "keep", "may not be written to"))
+    for keep, said in wrong:
+        path = corpus / "a.txt" if said == "is a file" else corpus
+        with pytest.raises(DataError, match=rf"{said}.*Remedy: "):
+            scan_corpus(path, keep=keep)
+
+
+def test_what_a_killed_scan_was_writing_is_cleared_with_the_rest(documents: list[str], tmp_path: Path) -> None:
+    path, keep = tmp_path / "corpus.txt", tmp_path / "keep"
+    path.write_text("\n".join(documents))
+    keep.mkdir()
+    (keep / "survived.tmp").write_bytes(b"half a file")
+    scan_corpus(path, keep=keep)
+    assert not keep.exists()

@@ -17,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.dataset.errors import DataError
+from assay.dataset.files import existing
 from assay.dataset.formats.base import Batch
 from assay.dataset.formats.registry import recognise
 from assay.dataset.limits import LIMITS
 from assay.engine.base import spans
 from assay.stats.multiple import e_bh
 from assay.trial.corpus import BLOCK_ROWS, FEWEST, examine_stream, joined
-from assay.trial.corpus_kept import Kept, mark_of
+from assay.trial.corpus_kept import Kept, check_folder, mark_of
 from assay.trial.family import Progress, Tried, silent
 from assay.trial.text_columns import WORDS
 from assay.trial.verdicts import SUSPECT
@@ -85,11 +86,12 @@ def scan_corpus(
     """Scan the text of files in any format that is read, streamed. `content`: text columns (default: those that hold running text).
 
     `keep`: a folder for what was counted, from which an interrupted scan of the same files goes on; emptied when it is finished.
-    DataError where the path, its format or the columns are wrong, or where there are fewer than `FEWEST` documents.
+    DataError where the path, its format, the columns or `keep` are wrong, or where there are fewer than `FEWEST` documents.
     """
     began = time.perf_counter()
-    if not path.exists():
-        raise DataError("there is no such file or folder", path=path, remedy="check the path")
+    existing(path)
+    if keep is not None:
+        check_folder(keep, path)
     form = recognise(path)
     columns, notes = _columns(path, content)
     documents = 0

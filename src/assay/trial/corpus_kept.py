@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.dataset.errors import DAMAGE, DataError
 from assay.learn.hashed_counts import HashedCounts, Sample
 from assay.mine.turns import Run, Runs, Turns
 from assay.version import __version__
@@ -34,6 +34,17 @@ def mark_of(files: Sequence[Path], columns: Sequence[str]) -> str:
     """A name for these files as they stand, read so by this version."""
     known = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return hashlib.sha256(json.dumps([__version__, known, list(columns)]).encode()).hexdigest()[:32]
+
+
+def check_folder(folder: Path, corpus: Path) -> None:
+    """DataError if states may not be kept in `folder`; asked before a scan, which writes its first after minutes."""
+    if corpus.is_dir() and corpus.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise DataError("what is kept would lie inside the corpus and be scanned with it", path=folder, remedy="give another --keep")
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise DataError(f"{there} is a file, and what is kept needs a folder", path=folder, remedy="give another --keep")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(f"{there} may not be written to", path=folder, remedy="give another --keep")
 
 
 @dataclass
@@ -85,16 +96,20 @@ class Kept:
         """Drop them; the scan is finished."""
         for name in ("counted", "turned", "survived"):
             self._path(name).unlink(missing_ok=True)
+            self._scratch(name).unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
 
+    def _scratch(self, name: str) -> Path:
+        return self.folder / f"{name}.tmp"  # one name: what a killed scan left there is written over
+
     def _write(self, name: str, told: dict[str, Any], arrays: Arrays) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(told | {"mark": self.mark}).encode("utf-8", "surrogatepass")
-        scratch = self.folder / f"{name}.tmp"  # one name: what a killed scan left there is written over
+        scratch = self._scratch(name)
         try:
             with scratch.open("wb") as file:
                 np.savez(file, allow_pickle=False, **{TOLD: np.frombuffer(text, np.uint8)}, **arrays)
@@ -112,5 +127,5 @@ class Kept:
                 if told["mark"] != self.mark:
                     return None
                 return told, {key: archive[key] for key in archive.files if key != TOLD}
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except DAMAGE:
             return None
