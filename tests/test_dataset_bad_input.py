@@ -72,7 +72,7 @@ def test_unknown_format_and_pickles(tmp_path: Path) -> None:
 def test_one_class(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.csv", "text,label", *(f"some words of row {i},spam" for i in range(30)))
     message = refusal(path)
-    assert "a.csv, column 'label': the label has only the value 'spam', and a scan compares classes" in message
+    assert "a.csv, column 'label': the label has only the value 'spam', and classes are compared" in message
     assert "--task none" in message
     assert read(path, task="none").task == "none"
 

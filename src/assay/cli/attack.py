@@ -37,7 +37,7 @@ def attack(
     rate: float | None = typer.Option(None, help="Share of the rows to poison."),
     carriers: int | None = typer.Option(None, help="Number of rows to poison, instead of a rate."),
     target: str | None = typer.Option(None, help="The label that the trigger is to draw rows to."),
-    seed: int = typer.Option(0, help="The same seed plants the same poison."),
+    seed: int = typer.Option(0, min=0, help="The same seed plants the same poison."),
     param: list[str] | None = typer.Option(None, help="name=value, once for each parameter of the kind."),
     content: str | None = typer.Option(None, help="Content columns, comma-separated."),
     label: str | None = typer.Option(None, help="Label columns, comma-separated."),

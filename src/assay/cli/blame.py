@@ -35,7 +35,7 @@ def blame(
     depth: Depth = typer.Option(Depth.fast, help="fast, or full: pictures by a network, which needs torch."),
     most: int = typer.Option(20, min=1, help="Rows to name."),
     retrainings: int = typer.Option(5, min=0, help="Random sets that the probe is trained again without, for comparison."),
-    seed: int = typer.Option(0, help="The same data and seed give the same answer."),
+    seed: int = typer.Option(0, min=0, help="The same data and seed give the same answer."),
     model: Path | None = typer.Option(None, help="Your network's weights (.safetensors, .pt): its last hidden layer is what is asked."),
     arch: str | None = typer.Option(None, help="module:factory, which makes that network where its weights do not tell. Runs your code."),
     features: Path | None = typer.Option(None, help="Your model's features, .npy: a line a row, and last the record's."),

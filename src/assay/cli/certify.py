@@ -55,7 +55,7 @@ def recheck(
     model: Path | None = typer.Option(None, help="A model whose votes are to be those in the certificate."),
     sentences: Path | None = typer.Option(None, help="Where the sentence encoder lies here, if elsewhere."),
     members: int = typer.Option(5, min=0, help="How many members to train again, drawn by the seed."),
-    seed: int = typer.Option(0, help="Of that draw."),
+    seed: int = typer.Option(0, min=0, help="Of that draw."),
 ) -> int:
     """Check, and say what is wrong."""
     import numpy as np

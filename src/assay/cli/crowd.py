@@ -75,7 +75,7 @@ def crowd(
     method: Method = typer.Option(Method.dawid_skene, help="How votes become labels."),
     keep_accused: bool = typer.Option(False, "--keep-accused", help="Let the votes of accused annotators count."),
     alpha: float = typer.Option(0.01, min=1e-9, max=0.1, help="False discovery rate over annotators, for each way of being hostile."),
-    seed: int = typer.Option(0, help="The same votes, settings and seed give the same answer."),
+    seed: int = typer.Option(0, min=0, help="The same votes, settings and seed give the same answer."),
     fail_on: FailOn = typer.Option(FailOn.accused, help="What makes the exit code 1: accused, or never."),
     out: Path | None = typer.Option(None, help="Folder of the results; nothing is overwritten. Default: NAME.crowd here."),
 ) -> int:

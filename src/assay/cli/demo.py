@@ -50,7 +50,7 @@ def add(app: typer.Typer) -> None:
 def demo(
     out: Path = typer.Option(Path("demo"), help="A folder for data and reports; nothing is overwritten."),
     only: Only | None = typer.Option(None, help="One of the three."),
-    seed: int = typer.Option(0, help="Another seed plants other poison."),
+    seed: int = typer.Option(0, min=0, help="Another seed plants other poison."),
 ) -> None:
     """Run the drills one after another and say what each found."""
     from assay.dataset.errors import DataError

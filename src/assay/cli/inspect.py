@@ -45,20 +45,20 @@ def inspect(
         None, min=0, help="Train so many twins on the clean rows: worth it from about as many rows as the model had. Trees: 8 unless told."
     ),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
-    seed: int = typer.Option(0, help="Of the random starts."),
+    seed: int = typer.Option(0, min=0, help="Of the random starts."),
     out: Path | None = typer.Option(None, help="Write the examination as JSON here."),
 ) -> int:
     """Examine, print, and return the exit code."""
+    from assay.dataset.atomic import refuse_existing
     from assay.dataset.errors import DataError
     from assay.model.folders import examine_folder
     from assay.model.static import examine
     from assay.model.tree_files import is_tree_file
-    from assay.model.weights import read_weights
+    from assay.model.weights import CutShort, read_weights
 
-    if not 0 < alpha < 1:
-        raise DataError(f"--alpha is a chance between 0 and 1; got {alpha}", remedy="leave it at 0.01")
-    if out is not None and out.exists():
-        raise DataError("is there already", path=out, remedy="give another --out")
+    check_alpha(alpha)
+    if out is not None:
+        refuse_existing(out)
     found = examine_folder(model) if model.is_dir() else examine(model)
     typer.echo(f"{model}: {found.format}; loading it: {found.risk}")
     for part in found.parts:
@@ -67,6 +67,8 @@ def inspect(
                 typer.echo(f"  {kind}, {part.where}: {', '.join(names[:12])}")
         if part.problem:
             typer.echo(f"  {part.where}: {part.problem}")
+    if any(part.problem for part in found.parts):
+        typer.echo("  what cannot be read to its end cannot be vouched for. Remedy: get the file again")
     for note in found.notes:
         typer.echo(f"  {note}")
     weights: dict[str, Any] = {}
@@ -76,6 +78,8 @@ def inspect(
             weights = read_weights(model)
             total = sum(math.prod(array.shape) for array in weights.values())
             typer.echo(f"  {len(weights)} tensors, {total:,} values, read without running anything")
+        except CutShort:  # nobody can load it, so that nothing was looked at
+            raise
         except DataError as error:
             typer.echo(f"  weights not read: {error}")
     ruled = None
@@ -137,6 +141,8 @@ def _behaviour(
     except DataError as error:
         typer.echo(f"  behaviour not looked at: {error}")
         return None
+    if data is not None and y is not None:
+        check_outputs(network, y, data)
     twins = twins_of(twin, trained, network, arch, images, y, seed)
     return inspect_behaviour(network, weights, np.random.default_rng(seed), images=images, y=y, alpha=alpha, twins=twins)
 
@@ -161,6 +167,24 @@ def _outputs(classes: tuple[str, ...], y: Any) -> Any:
     if all(name.isdecimal() for name in classes):
         return np.array([int(name) for name in classes])[y]
     return y
+
+
+def check_alpha(alpha: float) -> None:
+    """DataError for what is no chance."""
+    from assay.dataset.errors import DataError
+
+    if not 0 < alpha < 1:
+        raise DataError(f"--alpha is a chance between 0 and 1; got {alpha}", remedy="leave it at 0.01")
+
+
+def check_outputs(network: Network, y: Any, data: Path) -> None:
+    """DataError for rows of a class that the model has no output for."""
+    from assay.dataset.errors import DataError
+
+    if y.max() >= network.classes:
+        raise DataError(
+            f"has class {int(y.max())}, and the model {network.classes} outputs", path=data, remedy="name classes by their number"
+        )
 
 
 def network_of(weights: dict[str, Any], arch: str | None, shape: tuple[int, ...] | None) -> Network:

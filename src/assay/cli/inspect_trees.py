@@ -33,6 +33,8 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
         typer.echo(f"  trees not walked: {error}")
         return None
     rows = read(data)
+    if rows.images is not None:
+        raise DataError("holds pictures, and trees read a table", path=data, remedy="give rows with the columns of training")
     coded = code_columns(rows.table, list(rows.columns.content))
     places = {name: place for place, name in enumerate(coded.names)}
     missing = [name for name in trees.names if name not in places]

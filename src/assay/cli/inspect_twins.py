@@ -47,9 +47,13 @@ def twins_of(paths: list[Path], trained: int, network: Network, arch: str | None
 
 def _inspected(path: Path) -> Figures:
     from assay.dataset.errors import DataError
+    from assay.dataset.files import existing
     from assay.model.behaviour import figures
 
+    existing(path)
     try:
         return figures(json.loads(path.read_text(encoding="utf-8"))["behaviour"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"is no inspection with behaviour ({error!r})", path=path, remedy="give the JSON of assay inspect --out") from error
+    except (KeyError, TypeError, ValueError, IsADirectoryError) as error:
+        raise DataError(
+            f"is no inspection with behaviour ({type(error).__name__}: {error})", path=path, remedy="give the JSON of assay inspect --out"
+        ) from error

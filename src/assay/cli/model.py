@@ -38,7 +38,7 @@ def tried(
     norm: str = typer.Option("inf", help="inf or 2."),
     rows: int = typer.Option(1000, min=1, help="Rows tried, drawn by --seed."),
     at_least: float | None = typer.Option(None, help="Exit 1 if a smaller share of rows withstands PGD."),
-    seed: int = typer.Option(0, help="Of the rows and the starts."),
+    seed: int = typer.Option(0, min=0, help="Of the rows and the starts."),
     out: Path | None = typer.Option(None, help="Write the figures as JSON here."),
 ) -> int:
     """Attack, print, and return the exit code."""

@@ -29,11 +29,12 @@ def audited(
     twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least two, better five."),
     alpha: float = typer.Option(0.01, help="Of the backdoor inspection, as for assay inspect."),
     fail_on: str = typer.Option("error", help="error, warning or never: exit 1 if a finding is that bad."),
-    seed: int = typer.Option(0, help="Of every random draw."),
+    seed: int = typer.Option(0, min=0, help="Of every random draw."),
 ) -> int:
     """Audit, write, and return the exit code."""
     import numpy as np
 
+    from assay.cli.inspect import check_alpha
     from assay.cli.inspect_twins import twins_of
     from assay.cli.model_common import subject
     from assay.dataset.atomic import whole
@@ -44,6 +45,7 @@ def audited(
 
     if fail_on not in ("error", "warning", "never"):
         raise DataError(f"--fail-on {fail_on}", remedy="use error, warning or never")
+    check_alpha(alpha)
     weights, network, images, y = subject(model, data, arch, "an audit needs")
     import torch
 

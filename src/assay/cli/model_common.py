@@ -16,7 +16,7 @@ def subject(model: Path, data: Path, arch: str | None, needing: str) -> tuple[di
     """
     import importlib.util
 
-    from assay.cli.inspect import network_of, pictures_of
+    from assay.cli.inspect import check_outputs, network_of, pictures_of
     from assay.dataset.errors import DataError
     from assay.model.weights import read_weights
 
@@ -27,8 +27,5 @@ def subject(model: Path, data: Path, arch: str | None, needing: str) -> tuple[di
         raise DataError("holds rows without a label", path=data, remedy="give labelled pictures")
     weights = read_weights(model)
     network = network_of(weights, arch, images.shape)
-    if y.max() >= network.classes:
-        raise DataError(
-            f"has class {int(y.max())}, and the model {network.classes} outputs", path=data, remedy="name classes by their number"
-        )
+    check_outputs(network, y, data)
     return weights, network, images, y

@@ -47,15 +47,16 @@ def repair(
     data: Path | None = typer.Option(None, help="Clean labelled pictures: 64 or more, 256 are better."),
     artefacts: Path | None = typer.Option(None, help="The JSON of assay inspect --out, or report.json of a scan."),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
-    seed: int = typer.Option(0, help="Of the batches and the rows that are held back."),
+    seed: int = typer.Option(0, min=0, help="Of the batches and the rows that are held back."),
     ledger: Path | None = typer.Option(None, help="Record the mended model in this ledger."),
     key: Path | None = KEY,
 ) -> int:
     """Repair, measure, write, and return the exit code."""
     import numpy as np
 
-    from assay.cli.inspect import network_of, pictures_of
+    from assay.cli.inspect import check_outputs, network_of, pictures_of
     from assay.cli.repair_record import record
+    from assay.dataset.atomic import refuse_existing
     from assay.dataset.errors import DataError
     from assay.model import repair as ways
     from assay.model.static import examine
@@ -63,8 +64,7 @@ def repair(
 
     beside = out.with_name(out.name + ".json")
     for path in (out, beside):
-        if path.exists():
-            raise DataError("is there already", path=path, remedy="give another --out: nothing is overwritten")
+        refuse_existing(path)
     if way is not Way.prune and data is None:
         raise DataError(f"{way.value} needs clean rows", remedy="give --data, or --way prune")
     found = examine(model)
@@ -75,6 +75,8 @@ def repair(
     if data is not None and y is None:
         raise DataError("the rows have no labels", path=data, remedy="give labelled rows")
     network = network_of(weights, arch, None if images is None else images.shape)
+    if data is not None:
+        check_outputs(network, y, data)
     wanted = artefacts_of(artefacts)
     rng = np.random.default_rng(seed)
     held = rng.permutation(0 if y is None else len(y))[: 0 if y is None else int(HELD * len(y))]
@@ -117,17 +119,21 @@ def artefacts_of(path: Path | None) -> list[tuple[Artefact, tuple[int, ...] | No
     """The artefacts in the JSON of an inspection or a scan, and where each sends rows of each class, if that is known."""
     from assay.artefact.registry import from_json
     from assay.dataset.errors import DataError
+    from assay.dataset.files import existing
 
     if path is None:
         return []
+    existing(path)
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         if "findings" in told:
             return [(from_json(f["artefact"]), None) for f in told["findings"] if f["status"] == "confirmed"]
         return [(from_json(t["artefact"]), tuple(t["wanted"])) for t in (told["behaviour"] or {"triggers": []})["triggers"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, IsADirectoryError) as error:
         raise DataError(
-            f"holds no artefacts ({error!r})", path=path, remedy="give the JSON of assay inspect --out, or report.json"
+            f"holds no artefacts ({type(error).__name__}: {error})",
+            path=path,
+            remedy="give what assay inspect --out wrote, or report.json",
         ) from error
 
 

@@ -41,7 +41,7 @@ def new(
     gold: Path | None = typer.Option(None, help="Rows whose answer is known, mixed in: a trusted set, or a table of key and label."),
     gold_each: int = typer.Option(20, min=1, help="With --gold: known rows a reviewer. 20 show who is right on less than one in five."),
     answers: Path | None = typer.Option(None, help="Where the known answers go. Default: OUT.gold.json; keep it from the reviewers."),
-    seed: int = typer.Option(0, help="Deals rows to reviewers."),
+    seed: int = typer.Option(0, min=0, help="Deals rows to reviewers."),
 ) -> None:
     """Rank, deal, write."""
     import numpy as np

@@ -64,7 +64,7 @@ def scan(
     embeddings: Path | None = typer.Option(None, help="Numbers a model of yours made of each picture (.npy, .npz): used at depth full."),
     alpha: float = typer.Option(0.01, help="False discovery rate over all artefacts, for their stated nulls."),
     depth: Depth = typer.Option(Depth.fast, help="fast, or full: every check, and a missing one is exit 3."),
-    seed: int = typer.Option(0, help="The same data, settings and seed give the same report."),
+    seed: int = typer.Option(0, min=0, help="The same data, settings and seed give the same report."),
     engine: Engine = typer.Option(Engine.local, help="Where work runs: this machine, or a Ray cluster. Findings are the same."),
     address: str | None = typer.Option(None, help="Of a Ray cluster, such as auto. Without it one is started here."),
     workers: int | None = typer.Option(None, help="Processes to use. Default: this one, or all that the cluster has."),

@@ -34,7 +34,7 @@ def draw(
     each: int = typer.Option(2, min=2, help="People who verify each row."),
     label: str | None = typer.Option(None, help="Label column."),
     id: str | None = typer.Option(None, help="Column that names a row."),
-    seed: int = typer.Option(0, help="The same seed draws the same rows."),
+    seed: int = typer.Option(0, min=0, help="The same seed draws the same rows."),
 ) -> None:
     """Draw, deal, write."""
     import numpy as np

@@ -81,7 +81,7 @@ def compare(
     trusted: Path = typer.Option(..., help="Trusted rows, or a test set."),
     label: str | None = typer.Option(None, help="Label columns, comma-separated."),
     alpha: float = typer.Option(0.01, help="Chance that any column of data drawn like the trusted rows is said to differ."),
-    seed: int = typer.Option(0, help="The same seed gives the same answer."),
+    seed: int = typer.Option(0, min=0, help="The same seed gives the same answer."),
 ) -> int:
     """Exit code: 0 alike, and nothing in both; 1 something differs, or stands in both; 2 the request or the data is wrong."""
     import numpy as np

@@ -33,7 +33,7 @@ def init(
     cap: float = typer.Option(0.05, min=0.001, max=1, help="Share of a round that one contributor may fill."),
     unlabelled: bool = typer.Option(False, "--unlabelled", help="What users bring has no labels: it is judged by what the reference says."),
     barred: str | None = typer.Option(None, help="Kinds that are held while there is more of them than usual, comma-separated."),
-    seed: int = typer.Option(0, help="Divides the trusted rows into those that teach and the anchor set."),
+    seed: int = typer.Option(0, min=0, help="Divides the trusted rows into those that teach and the anchor set."),
 ) -> None:
     """Make."""
     from assay.cli.scan import listed

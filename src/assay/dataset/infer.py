@@ -327,10 +327,10 @@ def _classes(
     if len(classes) < 2:
         found = f"only the value {classes[0]!r}" if classes else "no value at all"
         raise DataError(
-            f"the label has {found}, and a scan compares classes: at least two are needed",
+            f"the label has {found}, and classes are compared: at least two are needed",
             path=guess.path,
             column=label[0],
-            remedy="name another column with --label COLUMN, or scan without labels: --task none",
+            remedy="give rows of two classes; in a scan, name another column with --label COLUMN, or leave labels out: --task none",
         )
     missing = int((y == MISSING).sum())
     if missing:

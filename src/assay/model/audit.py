@@ -110,7 +110,8 @@ def audit(network: Network, images: UInt8, y: Int, rng: np.random.Generator, say
     if len(y) < LEAST_ROWS:
         raise DataError(f"{len(y)} labelled rows; at least {LEAST_ROWS} are needed", remedy="give more")
     if images.shape[1:] != (network.size, network.size, network.channels):
-        raise DataError(f"pictures of {images.shape[1:]}, and the network reads {network.size} pixels a side", remedy="resize them")
+        reads = f"{network.size} pixels a side in {network.channels} channels"
+        raise DataError(f"pictures of {images.shape[1:]}, and the network reads {reads}", remedy="resize or convert them")
     say("slices and calibration")
     logits = logits_of(network, images)
     right = logits.argmax(1) == y

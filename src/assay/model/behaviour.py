@@ -276,7 +276,7 @@ def _fitting(network: Network, images: UInt8, y: Int | None, rng: np.random.Gene
             f"pictures of {images.shape[1:]}, and the network reads {wanted} (height, width, channels)", remedy="resize them as in training"
         )
     if len(images) < LEAST_PICTURES:
-        raise DataError(f"{len(images)} clean pictures; at least {LEAST_PICTURES} are needed")
+        raise DataError(f"{len(images)} clean pictures; at least {LEAST_PICTURES} are needed", remedy="give more, or none")
     if y is not None and (y.min() < 0 or y.max() >= network.classes):
         y = None
     chosen = rng.permutation(len(images))[:AT_MOST]

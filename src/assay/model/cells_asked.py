@@ -60,7 +60,7 @@ def inspect_cells(ask: AskRows, x: Floats, rng: np.random.Generator, *, budget: 
     """Search with clean rows `x` (n, columns) and at most `budget` questions, a row each. Columns are taken in their order; those that the
     budget does not reach are counted. DataError: too few rows."""
     if len(x) < LEAST_ROWS:
-        raise DataError(f"{len(x)} clean rows; at least {LEAST_ROWS} are needed")
+        raise DataError(f"{len(x)} clean rows; at least {LEAST_ROWS} are needed", remedy="give more")
     rows = x[rng.permutation(len(x))[:ROWS]]
     if budget < ROWS:
         return AskedCells("inconclusive", None, 1.0, 0, x.shape[1], f"{budget:,} questions are too few for one value")

@@ -78,7 +78,7 @@ def search_phrase(
     are asked is not counted.
     """
     if len(texts) < LEAST_TEXTS:
-        raise DataError(f"{len(texts)} clean texts; at least {LEAST_TEXTS} are needed")
+        raise DataError(f"{len(texts)} clean texts; at least {LEAST_TEXTS} are needed", remedy="give more")
     order = rng.permutation(len(texts))
     drawn = [texts[i] for i in order[:TEXTS]]
     held = [texts[i] for i in order[TEXTS : TEXTS + MORE]]

@@ -76,7 +76,7 @@ def find_rules(trees: Trees, x: Floats, rng: np.random.Generator) -> Ruled:
     if x.shape[1:] != (trees.features,):
         raise DataError(f"rows of {x.shape[1]} columns, and the model reads {trees.features}", remedy="give the columns as in training")
     if len(x) < LEAST_ROWS:
-        raise DataError(f"{len(x)} clean rows; at least {LEAST_ROWS} are needed")
+        raise DataError(f"{len(x)} clean rows; at least {LEAST_ROWS} are needed", remedy="give more")
     rows = x[rng.permutation(len(x))[:SAMPLE]]
     said = trees.predict(rows)
     one = [r for c in range(trees.features) if (r := _sweep(trees, x, rows, said, c)) is not None]

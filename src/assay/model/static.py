@@ -62,15 +62,21 @@ class Examination:
         return "unknown code" if any(p.unknown or p.problem for p in self.parts) else "none"
 
 
-def examine(path: Path) -> Examination:
-    """Look at one model file. DataError if it is absent, a folder, empty, or too large to be read here."""
+def size_of(path: Path) -> int:
+    """Bytes of a model file. DataError if it is absent, a folder or empty."""
     if not path.exists():
         raise DataError("there is no such file", path=path, remedy="check the path")
     if path.is_dir():
         raise DataError("is a folder", path=path, remedy="name one model file in it")
     size = path.stat().st_size
     if not size:
-        raise DataError("is empty", path=path)
+        raise DataError("is empty", path=path, remedy="get the file again")
+    return size
+
+
+def examine(path: Path) -> Examination:
+    """Look at one model file. DataError if it is absent, a folder, empty, or too large to be read here."""
+    size = size_of(path)
     with path.open("rb") as file:
         head = file.read(16)
     if head.startswith(HDF5):

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.dataset.errors import DataError
+from assay.dataset.errors import DAMAGE, DataError
+from assay.model.static import size_of
 from assay.model.trees import LEAF, Trees, of_estimator
 
 RAW_NODES = ("sklearn.tree._tree.Tree", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
@@ -32,7 +33,8 @@ def is_tree_file(path: Path) -> bool:
 
 
 def read_trees(path: Path) -> Trees:
-    """The trees of a model file. DataError where it holds none, is broken, or splits in ways that are not walked here."""
+    """The trees of a model file. DataError where it is absent, holds none, is broken, or splits in ways that are not walked here."""
+    size_of(path)
     if path.suffix.lower() == ".skops":
         return of_estimator(_estimator(path))
     try:
@@ -55,9 +57,7 @@ def _estimator(path: Path) -> Any:
                 f"asks for {', '.join(strange[:4])}, and it is not loaded", path=path, remedy="trust nothing that you did not write"
             )
         return io.load(path, trusted=list(RAW_NODES))
-    except (UntrustedTypesFoundException, KeyError, TypeError, ValueError, OSError) as error:
-        if isinstance(error, DataError):
-            raise
+    except (UntrustedTypesFoundException, *DAMAGE) as error:
         raise DataError(f"cannot be read ({type(error).__name__}: {error})", path=path, remedy=PRESUMED) from error
 
 

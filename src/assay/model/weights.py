@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DAMAGE, DataError
-from assay.model.static import ZIP
+from assay.model.static import ZIP, size_of
 
 Array = NDArray[Any]
 
@@ -32,9 +32,14 @@ SAFETENSORS = {
 }  # fmt: skip
 
 
+class CutShort(DataError):
+    """The file ends before its tensors do."""
+
+
 def read_weights(path: Path) -> dict[str, Array]:
-    """Every tensor by its name, nested names joined with dots; bfloat16 as float32. DataError where the file is of another format, asks
-    for anything but tensors, or is broken."""
+    """Every tensor by its name, nested names joined with dots; bfloat16 as float32. DataError where the file is absent, of another format,
+    asks for anything but tensors, or is broken; CutShort where safetensors end too early."""
+    size_of(path)
     with path.open("rb") as file:
         head = file.read(4)
     if head == ZIP:
@@ -164,7 +169,7 @@ def _safetensors(path: Path) -> dict[str, Array]:
                 continue
             start, end = entry["data_offsets"]
             if not 0 <= start <= end <= len(body):
-                raise ValueError(f"{name} lies outside the file")
+                raise CutShort(f"is cut short or damaged: {name} lies outside the file", path=path, remedy="get the file again")
             found[name] = _array(body[start:end], SAFETENSORS[entry["dtype"]]).reshape(entry["shape"])
     except DAMAGE as error:
         raise DataError(f"cannot be read ({type(error).__name__}: {error})", path=path, remedy="get the file again") from error
