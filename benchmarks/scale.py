@@ -43,11 +43,12 @@ from assay.engine.local import Local
 WORDS = 50_000  # in the vocabulary, drawn by Zipf's law
 SHARDS = 16
 SOME = 5_000  # pictures made at a time
+CHUNK = 100_000  # texts made at a time
 
 
-def texts(rows: int) -> list[str]:
+def texts(rows: int, seed: int = 0) -> list[str]:
     """Some 20 words each; every thousandth document holds one sentence of six words."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     length = rng.integers(8, 32, rows)
     rank = np.minimum(rng.zipf(1.15, int(length.sum())), WORDS)
     names = [f"w{i}" for i in range(WORDS + 1)]
@@ -59,9 +60,10 @@ def texts(rows: int) -> list[str]:
     return made
 
 
-def column(made: list[str]) -> pa.ChunkedArray:
-    """As a data set holds them."""
-    return pa.chunked_array([pa.array(made[start : start + 20_000], pa.large_string()) for start in range(0, len(made), 20_000)])
+def column(rows: int) -> pa.ChunkedArray:
+    """As a data set holds them, made some at a time, so that making them takes no more memory than they do."""
+    starts = range(0, rows, CHUNK)
+    return pa.chunked_array([pa.array(texts(min(CHUNK, rows - start), number), pa.large_string()) for number, start in enumerate(starts)])
 
 
 def table(rows: int) -> pa.Table:
@@ -81,7 +83,7 @@ def text(rows: int) -> Callable[[], Any]:
     from assay.mine.phrases import shared_pairs, shared_runs
     from assay.screen.shingles import near_text_groups
 
-    made = column(texts(rows))
+    made = column(rows)
     give_back()
 
     def work() -> dict[str, float]:
@@ -96,7 +98,7 @@ def text(rows: int) -> Callable[[], Any]:
         shared_pairs(corpus)
         give_back()
         seconds["pairs"] = time.perf_counter() - began - sum(seconds.values())
-        near_text_groups(pa.concat_arrays(made.chunks), np.random.default_rng(0))
+        near_text_groups(made, np.random.default_rng(0))
         seconds["near-duplicates"] = time.perf_counter() - began - sum(seconds.values())
         return seconds | {"phrases": float(sum(map(len, runs)))}
 
@@ -158,7 +160,9 @@ def labelled(rows: int) -> Callable[[], Any]:
     label, pick = rng.integers(0, 2, rows), rng.integers(0, 3, (rows, 2))
     words = np.array([["warm", "moving", "funny"], ["dull", "awful", "tedious"]])
     says = words[label[:, None], pick].tolist()
-    data = read(pa.table({"text": column([f"{t} {a} {b}" for t, (a, b) in zip(texts(rows), says, strict=True)]), "label": label}))
+    made = [f"{t} {a} {b}" for t, (a, b) in zip(texts(rows), says, strict=True)]
+    data = read(pa.table({"text": pa.array(made, pa.large_string()), "label": label}))
+    del made
     give_back()
     return lambda: {"hypotheses": PhraseFamily().examine(data, "fast", np.random.default_rng(0), silent).enumerated}
 

@@ -66,3 +66,15 @@ def test_processes_find_what_this_one_does(monkeypatch: pytest.MonkeyPatch) -> N
         there = sightings(images)
     same(there.windows, seen.windows)
     assert np.array_equal(there.place, seen.place)
+
+
+def test_a_larger_table_of_windows_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.random.default_rng(5).integers(0, 256, (40, 12, 12, 3), dtype=np.uint8)
+    images[::5, 2:5, 6:9] = [[[255, 0, 0]] * 3, [[0, 255, 0]] * 3, [[0, 0, 255]] * 3]
+    assert patches.table_bits(images) == patches.TABLE_BITS
+    small = shared_windows(images)
+    monkeypatch.setattr(patches, "TABLE_BITS", 10)
+    monkeypatch.setattr(patches, "CELLS_A_PIXEL", 0.5)
+    assert patches.table_bits(images) == 12
+    assert len(small) > 0
+    same(shared_windows(images), small)

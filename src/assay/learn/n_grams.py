@@ -29,20 +29,6 @@ BLOCKS_A_WORKER = 4  # that large corpora are cut into at least: larger blocks c
 
 
 @dataclass(frozen=True)
-class Order:
-    """All n-grams of one length with enough documents: occurrence i starts at token `at[i]` and is number `gram[i]`.
-
-    `support[g]` counts distinct documents; `first[g]` is one place where g stands, to spell it from.
-    """
-
-    n: int
-    at: Place
-    gram: Place
-    support: Int
-    first: Int
-
-
-@dataclass(frozen=True)
 class Block:
     """Some neighbouring documents of a corpus: tokens `start` on, numbered from 0 here; the first document is number `first`."""
 
@@ -65,6 +51,20 @@ class Step:
     at: Place
     gram: Place
     grams: int | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """All n-grams of one length with enough documents: of each block its first token, and the occurrences in it.
+
+    `support[g]` counts distinct documents; `first[g]` is one place where g stands, to spell it from. Blocks are left as they are: put
+    together they would be held twice.
+    """
+
+    n: int
+    steps: tuple[tuple[int, Step], ...]
+    support: Int
+    first: Int
 
 
 def blocks_of(corpus: Corpus, tokens: int) -> list[Block]:
@@ -107,12 +107,11 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
 
 
 def _order(engine: Engine, n: int, blocks: list[tuple[int, Handle[Block]]], steps: list[Handle[Step]], shared: Counts) -> Order:
-    found = [engine.result(step) for step in steps]
-    at = np.concatenate([step.at + start for step, (start, _) in zip(found, blocks, strict=True)])
-    gram = np.concatenate([step.gram for step in found])
+    found = [(start, engine.result(step)) for step, (start, _) in zip(steps, blocks, strict=True)]
     first = np.zeros(len(shared.keys), np.int64)
-    first[gram[::-1]] = at[::-1]
-    return Order(n, at, gram, shared.counts, first)
+    for start, step in reversed(found):
+        first[step.gram[::-1]] = step.at[::-1] + start
+    return Order(n, tuple(found), shared.counts, first)
 
 
 def _looked_for(block: Block, step: Step) -> tuple[Place, Int]:
@@ -157,7 +156,8 @@ def open_to_extension(shorter: Order, longer: Order, tokens_in_corpus: int) -> N
     """(grams of `shorter`,) which are merged into an n-gram of `longer` that keeps `CLOSED` of their documents."""
     merged = np.zeros(len(shorter.support), bool)
     gram_at = np.full(tokens_in_corpus + 1, -1, PLACE)
-    gram_at[shorter.at] = shorter.gram
+    for start, step in shorter.steps:
+        gram_at[step.at + start] = step.gram
     for place in (longer.first, longer.first + 1):
         part = gram_at[place]
         merged[part[longer.support >= CLOSED * shorter.support[part]]] = True

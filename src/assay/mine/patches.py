@@ -24,6 +24,8 @@ Int = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 
 SUPPORT = 5  # rows that share a window: fewer are left to the screens
+CELLS_A_PIXEL = 0.2  # two windows a cell of pictures such as CIFAR-10's, with .4 a pixel: one in seven is then kept though nobody shares it
+MOST_TABLE_BITS = 30  # 2 GiB: five million pictures of 32x32
 TABLE_BITS = 24  # 16 Mi cells of 2 bytes: 10,000 CIFAR-10 pictures fill a quarter; unshared windows are dropped exactly later
 CHUNK = 250  # pictures hashed at once: about 20 MiB of temporaries a thread at 32x32
 BLOCK = 2_500  # pictures hashed by a worker of an engine at a time: ten chunks
@@ -70,8 +72,17 @@ class WindowCounts:
         return type(self)(np.minimum(self.table.astype(np.int64) + other.table, 65535).astype(np.uint16))
 
     def cell(self, key: UInt64) -> Int:
-        bits = len(self.table).bit_length() - 1
-        return (key >> np.uint64(64 - bits)).astype(np.int64)
+        return cell_of(key, len(self.table).bit_length() - 1)
+
+
+def cell_of(key: UInt64, bits: int) -> Int:
+    """(m,) the cell, of 2^bits, that each window falls into."""
+    return (key >> np.uint64(64 - bits)).astype(np.int64)
+
+
+def table_bits(images: UInt8) -> int:
+    """So many that windows of so many pictures seldom meet strangers."""
+    return int(np.clip(np.ceil(np.log2(max(images[..., 0].size * CELLS_A_PIXEL, 1))), TABLE_BITS, MOST_TABLE_BITS))
 
 
 @dataclass
@@ -146,7 +157,7 @@ def shared_windows(images: UInt8, support: int = SUPPORT) -> SharedWindows:
     """Both passes over pictures (n, h, w, c) held in memory; small sets are hashed once and remembered in between."""
     if current().remote:
         return _by_workers(current(), images, support)
-    counts = WindowCounts.empty()
+    counts = WindowCounts.empty(table_bits(images))
     if images[..., 0].size > REMEMBER:
         return WindowRows.empty(counts.add(images), support).add(images, 0).conclude()
     chunks = list(_hashed(images))
@@ -164,8 +175,8 @@ def _by_workers(engine: Engine, images: UInt8, support: int) -> SharedWindows:
     blocks: list[Handle[Any]] = [engine.put(images[start : start + BLOCK]) for start in starts]
     if images[..., 0].size <= REMEMBER:
         blocks = engine.hold(_remembered, [(block,) for block in blocks])
-    counts = WindowCounts.empty()
-    for cell, count in engine.map(_counted, [(block,) for block in blocks]):
+    counts = WindowCounts.empty(table_bits(images))
+    for cell, count in engine.map(_counted, [(block, table_bits(images)) for block in blocks]):
         counts.raise_by(cell, count)
     placed, rows = engine.put(counts), WindowRows.empty(counts, support)
     calls = ((placed, support, block, start) for block, start in zip(blocks, starts, strict=True))
@@ -178,13 +189,12 @@ def _remembered(images: UInt8) -> list[list[Windows]]:
     return [[replace(w, row=w.row.astype(small), place=w.place.astype(small)) for w in chunk] for chunk in _hashed(images)]
 
 
-def _counted(block: UInt8 | list[list[Windows]]) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+def _counted(block: UInt8 | list[list[Windows]], bits: int) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
     """(cells that windows fall into, how many to each)."""
-    counts = WindowCounts.empty()
-    for chunk in _hashed(block) if isinstance(block, np.ndarray) else block:
-        counts.count(chunk)
-    cell = np.flatnonzero(counts.table)
-    return cell.astype(np.int32), counts.table[cell]
+    chunks = _hashed(block) if isinstance(block, np.ndarray) else block
+    cells = [np.zeros(0, np.int64), *(cell_of(part.key, bits) for chunk in chunks for part in chunk)]
+    cell, count = np.unique(np.concatenate(cells), return_counts=True)
+    return cell.astype(np.int32), np.minimum(count, 65535).astype(np.uint16)
 
 
 def _collected(

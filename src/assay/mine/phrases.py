@@ -102,9 +102,14 @@ def shared_runs(corpus: Corpus, support: int = SUPPORT, widest: float = WIDEST) 
 def _runs(corpus: Corpus, order: Order, keep: NDArray[np.bool_]) -> Shared:
     renumber = np.full(len(keep), -1, PLACE)
     renumber[keep] = np.arange(keep.sum())
-    gram = renumber[order.gram]
-    mine = gram >= 0
-    gram, at = gram[mine], order.at[mine]
+    grams, places = [], []
+    for start, step in order.steps:
+        gram = renumber[step.gram]
+        mine = gram >= 0
+        grams.append(gram[mine])
+        places.append(step.at[mine] + start)
+    gram, at = np.concatenate(grams), np.concatenate(places)
+    del grams, places
     first = np.zeros(int(keep.sum()), np.int64)
     first[gram[::-1]] = np.arange(len(gram))[::-1]
     return Shared(order.n, False, gram, at, None, order.support[keep], first, corpus.document)

@@ -7,19 +7,21 @@ collide by design.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.engine.base import current, spans
-from assay.engine.local import LOCAL
+from assay.engine.base import spans
 from assay.learn.threads import spread
 from assay.screen.copies import join_pairs
 from assay.stats.lookup import SPREAD
 
 Int = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
+Texts: TypeAlias = pa.Array | pa.ChunkedArray
 
 # Bytes a shingle: a word and its neighbour's beginning. Shorter ones are shared by unrelated texts, longer ones break
 # with every typo.
@@ -37,22 +39,26 @@ PAIRS_AT_ONCE = 100_000
 FEWEST_SHINGLES = 10
 # Texts hashed in one piece of work: a second or so.
 BLOCK = 20_000
+# Blocks whose hashes are held before they are put in their place.
+TOGETHER = 64
 # Bytes hashed at a time: what is made of them stays in the processor's cache, which is two and a half times as fast.
 BLOCK_BYTES = 65_536
 # Check hashes made at a time: after the first 64, a pair that can no longer reach `ALIKE` is let go of.
 CHECK_STEPS = (64, 32, 32)
 
 
-def near_text_groups(texts: pa.Array, rng: np.random.Generator) -> Int:
+def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
     """(n,) group numbers of texts that resemble one another by about `ALIKE` or more, through chains too.
 
     Case and white space are not told apart. Each text is compared with its two neighbours in every bucket it falls
     into, so cost is linear; texts far apart in a crowded bucket are joined through the ones between. Cannot see
     paraphrases, translations, or a short text inside a long one.
     """
-    folded = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(texts.cast(pa.large_string())), r"\s+", " "))
-    first, alone = np.unique(np.asarray(pc.dictionary_encode(folded).indices), return_index=True, return_inverse=True)[1:]
-    distinct = folded if len(first) == len(folded) else folded.take(pa.array(first))
+    folded = _folded(texts)
+    alone = _numbered(folded)  # distinct texts are numbered by their first appearance
+    first = np.zeros(int(alone.max(initial=-1)) + 1, np.int64)
+    first[alone[::-1]] = np.arange(len(alone))[::-1]
+    distinct = folded if len(first) == len(alone) else _some(folded, first)
     del folded  # texts without their copies are all that is needed on
     hashes = _hash_functions(BANDS * ROWS_A_BAND, rng)
     signature, shingles = _in_blocks(distinct, hashes, rng_multipliers(rng))
@@ -66,14 +72,14 @@ def near_text_groups(texts: pa.Array, rng: np.random.Generator) -> Int:
     return join_pairs(len(distinct), left, right)[alone]
 
 
-def _alike(texts: pa.Array, left: Int, right: Int, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.bool_]:
+def _alike(texts: pa.ChunkedArray, left: Int, right: Int, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.bool_]:
     """(pairs,) which agree in so many of all `hashes`; those that cannot any more are not hashed to the end."""
     total, made = len(hashes[0]), 0
     least = int(np.ceil(ALIKE * total))
     agreed, open_ = np.zeros(len(left), np.int64), np.arange(len(left))
     for step in CHECK_STEPS:
         involved, back = np.unique(np.r_[left[open_], right[open_]], return_inverse=True)
-        check, _ = _in_blocks(texts.take(pa.array(involved)), (hashes[0][made : made + step], hashes[1][made : made + step]), multipliers)
+        check, _ = _in_blocks(_some(texts, involved), (hashes[0][made : made + step], hashes[1][made : made + step]), multipliers)
         made += step
         for start, stop in spans(len(open_), PAIRS_AT_ONCE):
             agreed[open_[start:stop]] += (check[back[start:stop]] == check[back[len(open_) + start : len(open_) + stop]]).sum(axis=1)
@@ -86,16 +92,43 @@ def rng_multipliers(rng: np.random.Generator) -> UInt64:
     return rng.integers(0, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
-def _in_blocks(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
+def _folded(texts: Texts) -> pa.ChunkedArray:
+    """Texts of which case and white space were made alike, in chunks of `BLOCK`: never all of them twice."""
+    whole = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
+    chunks = []
+    for start, stop in spans(len(whole), BLOCK):
+        part = pa.concat_arrays(whole.slice(start, stop - start).chunks).cast(pa.large_string())
+        chunks.append(pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(part), r"\s+", " ")))
+    return pa.chunked_array(chunks, pa.large_string())
+
+
+def _numbered(texts: pa.ChunkedArray) -> Int:
+    """(n,) which texts are equal: 0 for the first, 1 for the first that is another, and so on."""
+    codes = [np.asarray(chunk.indices) for chunk in pc.dictionary_encode(texts, null_encoding="encode").chunks]
+    return np.concatenate(codes).astype(np.int64) if codes else np.zeros(0, np.int64)
+
+
+def _some(texts: pa.ChunkedArray, rows: Int) -> pa.ChunkedArray:
+    """Those of the ascending `rows`, chunk by chunk: taken from all at once, Arrow would first copy them all."""
+    ends = np.cumsum([len(chunk) for chunk in texts.chunks])
+    cut = np.searchsorted(rows, ends)
+    parts = [
+        chunk.take(pa.array(rows[start:stop] - (end - len(chunk))))
+        for chunk, end, start, stop in zip(texts.chunks, ends, np.r_[0, cut[:-1]], cut, strict=True)
+        if stop > start
+    ]
+    return pa.chunked_array(parts, pa.large_string())
+
+
+def _in_blocks(texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
     """`min_hashes`, block by block; each text is hashed for itself, so that blocks change nothing."""
-    cut = (texts.slice(start, stop - start) for start, stop in spans(len(texts), BLOCK))
-    if current() is not LOCAL:
-        cut = (pa.concat_arrays([part]) for part in cut)  # a slice that travels takes the whole along
-    calls = ((part, hashes, multipliers) for part in cut)
-    parts = spread(min_hashes, calls)
-    if not parts:
-        return min_hashes(texts, hashes, multipliers)
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    hashed, counts = np.zeros((len(texts), len(hashes[0])), np.uint32), np.zeros(len(texts), np.int64)
+    for first, last in spans(len(texts), BLOCK * TOGETHER):
+        cut = [(first + start, first + stop) for start, stop in spans(last - first, BLOCK)]
+        calls = ((pa.concat_arrays(texts.slice(start, stop - start).chunks), hashes, multipliers) for start, stop in cut)
+        for (start, stop), (part, count) in zip(cut, spread(min_hashes, calls), strict=True):
+            hashed[start:stop], counts[start:stop] = part, count
+    return hashed, counts
 
 
 def min_hashes(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
