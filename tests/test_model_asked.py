@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from assay.artefact.patch import Patch
 from assay.dataset.errors import DataError
-from assay.model.blackbox import Endpoint, inspect_texts, scores_of
+from assay.model.blackbox import inspect_texts
+from assay.model.endpoint import Endpoint, scores_of
 from assay.model.guard import guard_of
 from assay.model.phrases import gap, rare, search_phrase
 

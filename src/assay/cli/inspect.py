@@ -19,10 +19,15 @@ Where torch is installed and the network is known by its weights (or given by --
 data, and with a few clean pictures by searching the trigger itself. With clean twins (--twin, two or more models of the same kind that \
 somebody vouches for; or --train-twins) each class is compared with itself in them, which sees far more.
 
+An http address in place of a file is asked, with clean texts, tables or pictures and at most --budget questions; so is an ONNX classifier \
+of pictures, where onnxruntime is installed.
+
 Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
-modules, or a class behaves as if it had a trigger; 2 the request is wrong; 3 --data or --arch was given, and the checks could not be made.
+modules, or a class behaves as if it had a trigger; 2 the request is wrong, or an address does \
+not answer as it should; 3 --data or --arch was given, and the checks could not be made.
 """
 
+HERE = 50_000  # questions to a model that is run here, unless told: they cost seconds
 BEHAVIOUR = ("trigger inversion", "data-free checks of the weights")
 
 
@@ -31,34 +36,88 @@ def add(app: typer.Typer) -> None:
 
 
 def inspect(
-    model: Path = typer.Argument(
+    model: str = typer.Argument(
         help="A model file, or a folder of them: .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf, .skops, or "
-        "XGBoost's or LightGBM's."
+        "XGBoost's or LightGBM's; or an http address, which is asked."
     ),
     data: Path | None = typer.Option(
-        None, help="A few clean pictures (32 or more, labelled if can be), for trigger inversion; clean rows (100 or more) for trees."
+        None,
+        help="A few clean pictures (32 or more, labelled if can be), for trigger inversion; clean rows (100 or more) for trees; clean "
+        "pictures, texts (40 or more) or rows for an address.",
     ),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
     loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
-    twin: list[Path] = typer.Option([], help="A clean model of the same kind, or the JSON of its inspection; at least two, better five."),
+    twin: list[str] = typer.Option(
+        [], help="A clean model of the same kind, or the JSON of its inspection, or its address; at least two, better five."
+    ),
     train_twins: int | None = typer.Option(
         None, min=0, help="Train so many twins on the clean rows: worth it from about as many rows as the model had. Trees: 8 unless told."
     ),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
     seed: int = typer.Option(0, min=0, help="Of the random starts."),
+    budget: int | None = typer.Option(None, min=1, help="Of a model that is asked: questions at most, one a row."),
+    header: list[str] = typer.Option([], help='Of an address: "NAME: VALUE", sent with every question and never written down.'),
+    vocabulary: Path | None = typer.Option(None, help="Of a text model that is asked: words to try, one a line."),
+    classes: int | None = typer.Option(None, min=2, help="Of a model that is asked: how many classes it tells apart, if it tells labels."),
     out: Path | None = typer.Option(None, help="Write the examination as JSON here."),
 ) -> int:
     """Examine, print, and return the exit code."""
     from assay.dataset.atomic import refuse_existing
+    from assay.model.endpoint import is_address
+
+    check_alpha(alpha)
+    if out is not None:
+        refuse_existing(out)
+    if is_address(model):
+        return _ask(model, data, budget, header, vocabulary, classes, twin, alpha, seed, out)
+    return _examine(Path(model), data, arch, loading_only, [Path(t) for t in twin], train_twins, alpha, seed, budget, classes, out)
+
+
+def _ask(
+    model: str,
+    data: Path | None,
+    budget: int | None,
+    header: list[str],
+    vocabulary: Path | None,
+    classes: int | None,
+    twin: list[str],
+    alpha: float,
+    seed: int,
+    out: Path | None,
+) -> int:
+    from assay.cli.inspect_asked import Request, header_of, inspect_asked, write
+    from assay.dataset.errors import DataError
+
+    if data is None or budget is None:
+        missing = "--data" if data is None else "--budget"
+        raise DataError(f"{missing} is missing", remedy="an address is asked with clean rows (--data), and at most --budget questions")
+    headers = tuple(header_of(h) for h in header)
+    request = Request(model, data, budget, headers, vocabulary, classes, tuple(twin), alpha, seed)
+    told = inspect_asked(request)
+    if out is not None:
+        write(out, request, told)
+    return 1 if told["verdict"] == "backdoored" else 0 if told["triggers"] else 3
+
+
+def _examine(
+    model: Path,
+    data: Path | None,
+    arch: str | None,
+    loading_only: bool,
+    twin: list[Path],
+    train_twins: int | None,
+    alpha: float,
+    seed: int,
+    budget: int | None,
+    classes: int | None,
+    out: Path | None,
+) -> int:
     from assay.dataset.errors import DataError
     from assay.model.folders import examine_folder
     from assay.model.static import examine
     from assay.model.tree_files import is_tree_file
     from assay.model.weights import CutShort, read_weights
 
-    check_alpha(alpha)
-    if out is not None:
-        refuse_existing(out)
     found = examine_folder(model) if model.is_dir() else examine(model)
     typer.echo(f"{model}: {found.format}; loading it: {found.risk}")
     for part in found.parts:
@@ -90,7 +149,10 @@ def inspect(
     seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed, twin, train_twins or 0)
     if seen is not None:
         _tell(seen, alpha)
-    not_run = [] if ruled is not None else [*(BEHAVIOUR if seen is None else seen.not_run)]
+    asked = None
+    if found.format == "ONNX" and data is not None and not loading_only:
+        asked = _ask_onnx(model, data, budget, classes, twin, alpha, seed)
+    not_run = [] if ruled is not None or asked is not None else [*(BEHAVIOUR if seen is None else seen.not_run)]
     if not_run:
         typer.echo(f"  not run: {', '.join(not_run)}")
     if out is not None:
@@ -106,16 +168,30 @@ def inspect(
             "tensors": {name: list(array.shape) for name, array in weights.items()},
             "behaviour": None if seen is None else {**seen.to_json(), "alpha": alpha, "seed": seed},
             "trees": ruled,
+            "asked": asked,
             "not_run": not_run,
         }
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if (
         found.risk != "none"
         or (seen is not None and seen.verdict == "backdoored")
-        or (ruled is not None and ruled["verdict"] == "backdoored")
+        or any(told is not None and told["verdict"] == "backdoored" for told in (ruled, asked))
     ):
         return 1
-    return 3 if seen is None and ruled is None and (data is not None or arch is not None) and not loading_only else 0
+    looked_at = seen is not None or ruled is not None or bool(asked and asked["triggers"])
+    return 3 if not looked_at and (data is not None or arch is not None) and not loading_only else 0
+
+
+def _ask_onnx(
+    model: Path, data: Path, budget: int | None, classes: int | None, twin: list[Path], alpha: float, seed: int
+) -> dict[str, Any] | None:
+    from assay.cli.inspect_asked import Request, inspect_asked
+    from assay.model.onnx_asked import available
+
+    if not available():
+        typer.echo("  behaviour not looked at: onnxruntime is not installed (pip install 'assay[meaning]')")
+        return None
+    return inspect_asked(Request(str(model), data, budget or HERE, (), None, classes, tuple(map(str, twin)), alpha, seed))
 
 
 def _behaviour(
@@ -155,10 +231,10 @@ def pictures_of(data: Path) -> tuple[Any, Any]:
     rows = read(data)
     if rows.images is None:
         raise DataError("holds no pictures", path=data, remedy="give clean pictures of the kind that the model was trained on")
-    return rows.images, _outputs(rows.classes, rows.y)
+    return rows.images, outputs(rows.classes, rows.y)
 
 
-def _outputs(classes: tuple[str, ...], y: Any) -> Any:
+def outputs(classes: tuple[str, ...], y: Any) -> Any:
     """The numbers of the model's outputs: class names that are whole numbers say them, others count in their order. None: no labels."""
     import numpy as np
 

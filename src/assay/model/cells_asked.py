@@ -56,26 +56,29 @@ class AskedCells:
     reason: str
 
 
-def inspect_cells(ask: AskRows, x: Floats, rng: np.random.Generator, *, budget: int, alpha: float = 0.01) -> AskedCells:
-    """Search with clean rows `x` (n, columns) and at most `budget` questions, a row each. Columns are taken in their order; those that the
-    budget does not reach are counted. DataError: too few rows."""
+def inspect_cells(
+    ask: AskRows, x: Floats, rng: np.random.Generator, *, budget: int, alpha: float = 0.01, columns: int | None = None
+) -> AskedCells:
+    """Search with clean rows `x` (n, columns) and at most `budget` questions, a row each. The first `columns` of them (all, unless told)
+    are taken in their order; those that the budget does not reach are counted. DataError: too few rows."""
+    tried = x.shape[1] if columns is None else columns
     if len(x) < LEAST_ROWS:
         raise DataError(f"{len(x)} clean rows; at least {LEAST_ROWS} are needed", remedy="give more")
     rows = x[rng.permutation(len(x))[:ROWS]]
     if budget < ROWS:
-        return AskedCells("inconclusive", None, 1.0, 0, x.shape[1], f"{budget:,} questions are too few for one value")
+        return AskedCells("inconclusive", None, 1.0, 0, tried, f"{budget:,} questions are too few for one value")
     said, queries = np.asarray(ask(rows)).argmax(1), ROWS
     found: list[Told] = []
-    columns = 0
-    for column in range(x.shape[1]):
+    reached = 0
+    for column in range(tried):
         values = rare_values(x[:, column])
         if queries + len(values) * ROWS > budget:
             break
-        columns += 1
+        reached += 1
         if len(values):
             found.append(_best(ask, rows, said, column, values))
             queries += len(values) * ROWS
-    left = x.shape[1] - columns
+    left = tried - reached
     using = [t for t in found if t.success >= IDLE]
     best = max(using, key=lambda t: t.success, default=None)
     p = 1.0
