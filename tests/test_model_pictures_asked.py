@@ -1,4 +1,4 @@
-"""Picture models that are only asked: a planted patch is found with its target, clean ones are not accused, a budget is kept to the question."""
+"""Picture models that are only asked: a planted patch is found with its target, clean ones are not accused, a budget is kept exactly."""
 
 from __future__ import annotations
 

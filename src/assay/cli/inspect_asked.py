@@ -66,8 +66,8 @@ def inspect_asked(request: Request) -> dict[str, Any]:
         raise DataError("there are no clean rows, or no questions", path=request.data, remedy="give clean rows, and --budget")
     model = _Model(request.model, request, form)
     chosen = np.random.default_rng(request.seed).permutation(len(rows))[:first]
-    classes = model.classes(chosen, rows)
-    said = model.ask(form.inputs(chosen), classes).argmax(1)
+    classes, scores = model.first(chosen, rows)
+    said = scores.argmax(1)
     typer.echo(f"{model.shown}: {classes} classes, asked with {rows.modality} rows of {request.data}")
     told: dict[str, Any] = {"modality": rows.modality, "classes": classes, "budget": request.budget, "accuracy_on_clean_rows": None}
     right = _accuracy(said, rows, chosen, classes)
@@ -86,9 +86,7 @@ def inspect_asked(request: Request) -> dict[str, Any]:
         what = found.pop("what")
         typer.echo(f"  {word}: {what} turns {found['attack_success']:.0%} of {found['measured_on']} rows into class {found['target']}")
     if seen["verdict"] == "backdoored":
-        typer.echo(
-            f"  verdict: backdoored (p = {seen['p']:.2g}; {form.promise}, a clean model is accused with a chance of {request.alpha:g})"
-        )
+        typer.echo(f"  verdict: backdoored (chance of a false alarm at most {request.alpha:g}, {form.promise}; p = {seen['p']:.2g})")
     else:
         typer.echo("  verdict: inconclusive. That is not proof of a clean model.")
     return {**told, **seen, "twins": len(twins), "alpha": request.alpha, "seed": request.seed}
@@ -124,29 +122,34 @@ class _Model:
         return OnnxModel.of(path)
 
     def ask(self, inputs: Any, classes: int) -> Any:
-        from assay.model.endpoint import Endpoint, probabilities, scores_of
+        return self._scores(self._told(inputs), len(inputs), classes)
 
-        if self.local is None:
-            return Endpoint(self.named, classes, self.request.headers)(self.form.send(inputs))
-        return probabilities(scores_of({"scores": self.local(inputs)}, len(inputs), classes))
-
-    def classes(self, chosen: NDArray[Any], rows: Dataset) -> int:
-        """As --classes says, or the model's scores, or, where it tells labels alone, the clean rows' own labels."""
+    def first(self, chosen: NDArray[Any], rows: Dataset) -> tuple[int, Any]:
+        """How many classes there are, and the scores of these rows: as --classes says, or as many as there are scores, or, where labels
+        alone are told, those of the clean rows."""
+        from assay.cli.inspect import outputs
         from assay.dataset.errors import DataError
-        from assay.model.endpoint import answer_of, classes_of
+        from assay.model.endpoint import classes_of
 
-        if self.request.classes is not None:
-            return self.request.classes
-        inputs = self.form.inputs(chosen[:1])
-        if self.local is not None:
-            return int(self.local(inputs).shape[1])
-        found = classes_of(answer_of(self.named, self.form.send(inputs), self.request.headers))
-        if found is None and rows.classes:
-            numbers = [int(name) for name in rows.classes] if all(name.isdecimal() for name in rows.classes) else range(len(rows.classes))
-            found = max(numbers) + 1
-        if found is None:
+        told = self._told(self.form.inputs(chosen))
+        classes = self.request.classes or classes_of(told)
+        if classes is None and isinstance(told, dict) and "labels" in told and (y := outputs(rows.classes, rows.y)) is not None:
+            classes = max(2, int(y.max()) + 1)
+        if classes is None and isinstance(told, dict) and "labels" in told:
             raise DataError("how many classes it tells apart is not to be seen", remedy="say so with --classes")
-        return found
+        return classes or 2, self._scores(told, len(chosen), classes or 2)
+
+    def _told(self, inputs: Any) -> Any:
+        from assay.model.endpoint import answer_of
+
+        if self.local is not None:
+            return {"scores": self.local(inputs)}
+        return answer_of(self.named, self.form.send(inputs), self.request.headers)
+
+    def _scores(self, told: Any, rows: int, classes: int) -> Any:
+        from assay.model.endpoint import probabilities, scores_of
+
+        return probabilities(scores_of(told, rows, classes))
 
 
 def _accuracy(said: Any, rows: Dataset, chosen: Any, classes: int) -> float | None:

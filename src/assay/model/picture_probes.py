@@ -78,6 +78,7 @@ def waves(shape: Shape) -> list[Overlay]:
 
 
 def overlay(template: NDArray[np.float64]) -> Overlay:
+    """What adds `template` (h, w, c), of 255, to every pixel."""
     return Overlay(template.astype(np.float32), 1.0, "add", SEEN)
 
 
