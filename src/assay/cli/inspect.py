@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from assay.cli.inspect_language import BUDGET
+
 if TYPE_CHECKING:
     from assay.model.behaviour import Behaviour
     from assay.model.networks import Network
@@ -22,12 +24,14 @@ somebody vouches for; or --train-twins) each class is compared with itself in th
 An http address in place of a file is asked, with clean texts, tables or pictures and at most --budget questions; so is an ONNX classifier \
 of pictures, where onnxruntime is installed.
 
+A folder of a text classifier as Hugging Face keeps it (config.json, model.safetensors, tokenizer.json) is run on clean texts, offline and \
+without any code of its own, and a trigger phrase is searched among its tokeniser's words.
+
 Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
 modules, or a class behaves as if it had a trigger; 2 the request is wrong, or an address does \
 not answer as it should; 3 --data or --arch was given, and the checks could not be made.
 """
 
-HERE = 50_000  # questions to a model that is run here, unless told: they cost seconds
 BEHAVIOUR = ("trigger inversion", "data-free checks of the weights")
 
 
@@ -37,13 +41,13 @@ def add(app: typer.Typer) -> None:
 
 def inspect(
     model: str = typer.Argument(
-        help="A model file, or a folder of them: .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, .h5, .keras, .gguf, .skops, or "
-        "XGBoost's or LightGBM's; or an http address, which is asked."
+        help="A model file, or a folder of them (as Hugging Face keeps text models): .pt, .pth, .pkl, .joblib, .npy, .safetensors, .onnx, "
+        ".h5, .keras, .gguf, .skops, or XGBoost's or LightGBM's; or an http address, which is asked."
     ),
     data: Path | None = typer.Option(
         None,
         help="A few clean pictures (32 or more, labelled if can be), for trigger inversion; clean rows (100 or more) for trees; clean "
-        "pictures, texts (40 or more) or rows for an address.",
+        "texts (40 or more) for text models; clean pictures, texts or rows for an address.",
     ),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
     loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
@@ -55,7 +59,7 @@ def inspect(
     ),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
     seed: int = typer.Option(0, min=0, help="Of the random starts."),
-    budget: int | None = typer.Option(None, min=1, help="Of a model that is asked: questions at most, one a row."),
+    budget: int | None = typer.Option(None, min=1, help="Of a model that is asked, and of text models: questions at most, one a row."),
     header: list[str] = typer.Option([], help='Of an address: "NAME: VALUE", sent with every question and never written down.'),
     vocabulary: Path | None = typer.Option(None, help="Of a text model that is asked: words to try, one a line."),
     classes: int | None = typer.Option(None, min=2, help="Of a model that is asked: how many classes it tells apart, if it tells labels."),
@@ -146,6 +150,13 @@ def _examine(
         from assay.cli.inspect_trees import inspect_trees
 
         ruled = inspect_trees(model, data, alpha, seed, twin, train_twins)
+    text_model, read = "", None
+    if not loading_only and model.is_dir():
+        from assay.cli.inspect_language import inspect_classifier, inspect_folder
+
+        text_model, read = inspect_folder(
+            model, {"classifier": lambda: inspect_classifier(model, data, alpha, seed, twin, budget or BUDGET)}
+        )
     seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed, twin, train_twins or 0)
     if seen is not None:
         _tell(seen, alpha)
@@ -153,6 +164,8 @@ def _examine(
     if found.format == "ONNX" and data is not None and not loading_only:
         asked = _ask_onnx(model, data, budget, classes, twin, alpha, seed)
     not_run = [] if ruled is not None or asked is not None else [*(BEHAVIOUR if seen is None else seen.not_run)]
+    if text_model:
+        not_run = [f"inspection of the {text_model}"] if read is None else []
     if not_run:
         typer.echo(f"  not run: {', '.join(not_run)}")
     if out is not None:
@@ -169,17 +182,15 @@ def _examine(
             "behaviour": None if seen is None else {**seen.to_json(), "alpha": alpha, "seed": seed},
             "trees": ruled,
             "asked": asked,
+            "text_model": read,
             "not_run": not_run,
         }
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    if (
-        found.risk != "none"
-        or (seen is not None and seen.verdict == "backdoored")
-        or any(told is not None and told["verdict"] == "backdoored" for told in (ruled, asked))
-    ):
+    told = [one for one in (ruled, read, asked if asked and asked["triggers"] else None) if one is not None]
+    verdicts = [*([] if seen is None else [seen.verdict]), *(one["verdict"] for one in told)]
+    if found.risk != "none" or "backdoored" in verdicts:
         return 1
-    looked_at = seen is not None or ruled is not None or bool(asked and asked["triggers"])
-    return 3 if not looked_at and (data is not None or arch is not None) and not loading_only else 0
+    return 3 if not verdicts and (data is not None or arch is not None) and not loading_only else 0
 
 
 def _ask_onnx(
@@ -191,7 +202,7 @@ def _ask_onnx(
     if not available():
         typer.echo("  behaviour not looked at: onnxruntime is not installed (pip install 'assay[meaning]')")
         return None
-    return inspect_asked(Request(str(model), data, budget or HERE, (), None, classes, tuple(map(str, twin)), alpha, seed))
+    return inspect_asked(Request(str(model), data, budget or BUDGET, (), None, classes, tuple(map(str, twin)), alpha, seed))
 
 
 def _behaviour(
