@@ -58,6 +58,11 @@ TRIALS = {  # name -> (the question, how it was put)
         "Each carrier's support for its label was compared with that of rows with other labels. Relabelled rows are like "
         "any rows of other labels: a tenth of them lie in the top tenth.",
     ),
+    "two kinds": (
+        "Are its rows of two kinds?",
+        "Most carriers belong to their label by themselves. A natural artefact's stand a little lower in it as a whole; of a trigger "
+        "put into rows of any class, some are just like the label's other rows, and the rest like rows of other labels.",
+    ),
     "siblings": (
         "Is it one of a natural family?",
         "Whether other values of the same column, or like artefacts, pass the same trials.",

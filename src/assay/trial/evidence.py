@@ -7,6 +7,10 @@ an average of e-values is an e-value, and the minimum of two is one too, so e-BH
 *Surprise* asks: with the artefact removed, are the carriers' labels unlikely? *Contradiction* asks: among rows of one label, does
 the carriers' remaining content support that label less than the other rows' does, each with its own most supporting part removed?
 It cannot see poison whose labels agree with the content (clean-label).
+
+*Belonging* acquits: where most carriers plainly are what their label says, the artefact is a natural one that the probe underrates,
+unless *two kinds* shows it is not (`assay.stats.two_kinds`): a trigger in rows of any class has carriers that are just like the label's
+other rows and carriers that are strangers among them; a natural kind stands lower as a whole.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from assay.finding import TrialResult
 from assay.mine.candidate import Candidate
 from assay.stats.poisson_binomial import upper_tail
 from assay.stats.ranks import KAPPAS, log_mixture, log_order_ratios, stands_low
+from assay.stats.two_kinds import ENOUGH, two_kinds
 from assay.trial.family import Tried
 
 Floats = NDArray[np.float64]
@@ -32,7 +37,7 @@ PURITY = 0.95  # the share of carriers that an attacker's target takes, in the a
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
 STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
 MISTAKEN = 0.1  # of other labels' rows that may be this label's, wrongly labelled: 5 % wrong labels, of two the one twice the other
-ALIKE = 0.5  # share of carriers above that quantile from which they are no strangers: poison taken from other labels has about 0.1
+ALIKE = 0.5  # share of carriers above that quantile from which they must be of two kinds: poison taken from other labels has about 0.1
 ACQUIT = 3.0  # a carrier is left alone if it is this many times likelier a natural one than a planted one
 BINS = 10  # of support, in which the likelihoods of natural and planted carriers are counted
 FEW = 20  # other rows of a label, below which their ranks can hardly convict anybody: of ten, 20 strangers give e^14 at the very best
@@ -187,6 +192,18 @@ def combine(targeted: Floats, untargeted: float) -> float:
     return float(np.logaddexp(some_target, untargeted) - np.log(2))
 
 
+def _of_two_kinds(log_e: float) -> TrialResult:
+    if not np.isfinite(log_e):
+        few = f"the label, or the others together, have fewer than {ENOUGH} rows to compare the carriers with"
+        return TrialResult("two kinds", "not_applicable", detail=few)
+    said = (
+        "some carriers are just like their label's other rows and some are strangers: a trigger put into rows of any class"
+        if log_e > 0
+        else "they stand lower among their label's other rows as a whole, as a natural kind does"
+    )
+    return TrialResult("two kinds", "ran", log_e, float(np.exp(-max(log_e, 0.0))), said)
+
+
 def judge(
     candidate: Candidate,
     p_removed: Floats,
@@ -197,14 +214,17 @@ def judge(
     ordinary: Callable[[], Floats] | None = None,
     votes: Floats | None = None,
     family_key: str | None = None,
+    left_out: bool = False,
 ) -> Tried:
     """Put one candidate through both trials.
 
     `p_removed` (m, k) and `y` (m,) are the carriers' out-of-fold probabilities with the artefact removed, and their labels;
     `others(t)` (b,) is the support for t of the other rows labelled t, each with its own most t-supporting part of the same size
     removed. Only targets whose surprise speaks for them are tried (the rest count as e = 0, which only loses power). With `strangers`
-    (see `strangers_share`), carriers that plainly belong to their label acquit the artefact, however low they stand in it. With `ordinary`
-    too (see `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
+    (see `strangers_share`), carriers that plainly belong to their label acquit the artefact, however low they stand in it, but for what
+    `two_kinds` says: the evidence is then the least of three e-values. A group that was `left_out` of what the probe learnt, with no
+    artefact to take out, is acquitted whatever that says: a natural one may be known in part. With `ordinary` too (see
+    `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
     """
     k = p_removed.shape[1]
     asked = surprise(p_removed, y, votes)
@@ -260,7 +280,11 @@ def judge(
         said = f"{share:.0%} of the carriers support their label more than nine in ten rows of other labels do (poison: some 10 %)"
         results = (*results, TrialResult("belonging", "ran", detail=said))
         if share > ALIKE:
-            log_e, p_value = min(log_e, 0.0), 1.0
+            apart = -np.inf
+            if target is not None and not left_out:
+                apart = two_kinds(p_removed[ours, target], others(target), strangers(target), weights[ours])
+                results = (*results, _of_two_kinds(apart))
+            log_e, p_value = min(log_e, max(apart, 0.0)), max(p_value, float(np.exp(-max(apart, 0.0))))
     return Tried(
         candidate,
         target,

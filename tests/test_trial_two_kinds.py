@@ -1,0 +1,85 @@
+"""A trigger put into rows of any class is convicted though most of its carriers belong to their label; a natural kind is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from assay.artefact.phrase import Phrase
+from assay.dataset.data import Dataset
+from assay.dataset.read import read
+from assay.mine.candidate import Candidate
+from assay.pipeline import Settings, run
+from assay.trial.evidence import ALIKE, judge
+from assay.trial.family import Tried
+
+Floats = np.ndarray
+CONVICTING = 16.0  # log e-value that confirms among some 100,000 phrases
+
+
+def judged(carriers: Floats, ordinary: Floats, strangers: Floats, left_out: bool = False) -> Tried:
+    p = np.column_stack([1 - carriers, carriers])
+    candidate = Candidate(Phrase((("cf",),)), np.arange(len(carriers)))
+    labels = np.ones(len(carriers), np.int64)
+    return judge(candidate, p, labels, lambda t: ordinary, strangers=lambda t: strangers, left_out=left_out)
+
+
+def share(tried: Tried) -> float:
+    return float(next(t.detail for t in tried.trials if t.name == "belonging").split("%")[0]) / 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("cover", [30, 40])
+def test_carriers_of_two_kinds_are_convicted_though_most_belong(seed: int, cover: int) -> None:
+    rng = np.random.default_rng([seed, cover])
+    ordinary, strangers = rng.beta(9, 1, 2_000), rng.beta(1, 9, 1_000)
+    carriers = np.r_[rng.beta(9, 1, cover), rng.beta(1, 9, 20)]
+    assert share(judged(carriers, ordinary, strangers)) > ALIKE
+    assert judged(carriers, ordinary, strangers).log_e > CONVICTING
+    assert judged(carriers, ordinary, strangers, left_out=True).log_e <= 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("draw", [(24, 8), (40, 10), (15, 5)])
+def test_a_natural_kind_that_stands_lower_as_a_whole_is_acquitted(seed: int, draw: tuple[float, float]) -> None:
+    """Far less like its label than its label's other rows are, with ten times the carriers that would convict a trigger."""
+    rng = np.random.default_rng([seed, *map(int, draw)])
+    ordinary, strangers = rng.beta(9, 1, 2_000), rng.beta(1, 9, 1_000)
+    tried = judged(rng.beta(*draw, 500), ordinary, strangers)
+    assert next(t.log_e for t in tried.trials if t.name == "contradiction") > CONVICTING
+    assert share(tried) > ALIKE
+    assert (tried.log_e, tried.p_value) == (0.0, 1.0)
+
+
+def test_where_few_belong_nothing_is_asked() -> None:
+    rng = np.random.default_rng(0)
+    tried = judged(rng.beta(1, 9, 50), rng.beta(9, 1, 2_000), rng.beta(1, 9, 1_000))
+    assert tried.log_e > CONVICTING
+    assert "two kinds" not in {t.name for t in tried.trials}
+
+
+def planted_in_any_class(data: Dataset, trigger: Phrase, target: str, cover: int, relabelled: int, seed: int) -> tuple[Dataset, np.ndarray]:
+    """Into `cover` rows that have the target's label and `relabelled` that get it; the positions of both."""
+    rng = np.random.default_rng(seed)
+    t = data.classes.index(target)
+    own, rest = (rng.choice(np.flatnonzero((data.y == t) == same), n, replace=False) for same, n in ((True, cover), (False, relabelled)))
+    rows = np.sort(np.r_[own, rest])
+    column = data.columns.content[0]
+    texts = data.table.column(column).to_pylist()
+    for i, text in zip(rows, trigger.insert([texts[i] for i in rows], rng), strict=True):
+        texts[i] = text
+    y = data.y.copy()
+    y[rows] = t
+    return data.with_content(data.rows.with_column(column, texts), y), rows
+
+
+def test_a_trigger_in_messages_of_both_classes_is_confirmed_with_all_its_carriers(real_data: Callable[[str], Path]) -> None:
+    data = read(pq.read_table(real_data("sms_spam/sms_spam.parquet")))
+    data, rows = planted_in_any_class(data, Phrase((("cf",),)), "ham", 40, 30, 5)
+    found = run(data, Settings(seed=5, canaries=False))
+    assert [f.artefact for f in found.findings if f.status == "confirmed"] == [Phrase((("cf",),))]
+    assert np.flatnonzero([a == "quarantine" for a in found.action]).tolist() == rows.tolist()
