@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,6 +17,8 @@ from assay.mine.candidate import Candidate
 from assay.pipeline import Settings, run
 from assay.trial.evidence import ALIKE, judge
 from assay.trial.family import Tried
+from assay.trial.phrases import PhraseFamily
+from assay.trial.verdicts import judge_all
 
 Floats = np.ndarray
 CONVICTING = 16.0  # log e-value that confirms among some 100,000 phrases
@@ -60,6 +63,50 @@ def test_where_few_belong_nothing_is_asked() -> None:
     tried = judged(rng.beta(1, 9, 50), rng.beta(9, 1, 2_000), rng.beta(1, 9, 1_000))
     assert tried.log_e > CONVICTING
     assert "two kinds" not in {t.name for t in tried.trials}
+
+
+WORDS = 120  # of either class, and of both
+LONG = 12
+
+
+def letters(rng: np.random.Generator) -> tuple[list[list[str]], np.ndarray]:
+    """Texts of two classes: a quarter to three quarters of a text's words are of its class, a few of either class, the rest of both."""
+    y = (rng.random(1_500) < 0.4).astype(np.int64)
+    texts = []
+    for label in y:
+        own, common, stray = rng.integers(0, WORDS, LONG) + WORDS * label, rng.integers(2 * WORDS, 3 * WORDS, LONG), rng.random(LONG) < 0.04
+        words = np.where(rng.random(LONG) < rng.uniform(0.25, 0.75), own, common)
+        texts.append([f"w{i}" for i in np.where(stray, rng.integers(0, 2 * WORDS, LONG), words)])
+    return texts, y
+
+
+def confirmed(texts: list[list[str]], y: np.ndarray) -> list[str]:
+    """What the phrases on trial by themselves confirm."""
+    data = read(pa.table({"text": [" ".join(words) for words in texts], "label": [("ham", "spam")[label] for label in y]}))
+    found = PhraseFamily().examine(data, "fast", np.random.default_rng(0), lambda *_: None)
+    return [j.tried.candidate.artefact.describe() for j in judge_all({"phrase": found}, 0.01) if j.status == "confirmed"]
+
+
+def test_in_texts_of_made_words_a_trigger_in_both_classes_is_confirmed() -> None:
+    rng = np.random.default_rng(1)
+    texts, y = letters(rng)
+    rows = np.r_[rng.choice(np.flatnonzero(y == 0), 30, replace=False), rng.choice(np.flatnonzero(y == 1), 20, replace=False)]
+    for i in rows:
+        texts[i].insert(int(rng.integers(0, LONG + 1)), "cf")
+    y[rows] = 0
+    assert confirmed(texts, y) == ["the word “cf”"]
+
+
+def test_in_texts_of_made_words_a_feed_that_says_little_is_left_alone() -> None:
+    """One in ten texts of a class holds one to three words of it, where others hold three to nine."""
+    rng = np.random.default_rng(101)
+    texts, y = letters(rng)
+    for i in rng.choice(np.flatnonzero(y == 0), 90, replace=False):
+        texts[i] = [f"w{rng.integers(2 * WORDS, 3 * WORDS)}" for _ in range(LONG)]
+        for k in rng.choice(LONG, int(rng.integers(1, 4)), replace=False):
+            texts[i][k] = f"w{rng.integers(WORDS)}"
+        texts[i].insert(int(rng.integers(0, LONG + 1)), "digest")
+    assert confirmed(texts, y) == []
 
 
 def planted_in_any_class(data: Dataset, trigger: Phrase, target: str, cover: int, relabelled: int, seed: int) -> tuple[Dataset, np.ndarray]:

@@ -28,7 +28,7 @@ TENTHS = (
     np.arange(1, 10) / 10
 )  # of the ordinary values, at which bins part; below the first, each bin has twice the values of the one beneath
 IN_A_BIN = 10  # ordinary values in the lowest bin, so that its share is known to a third of itself
-ENOUGH = 200  # ordinary values at least: two bins below the first tenth
+ENOUGH = 100  # ordinary values at least: so many in each tenth
 SHARES = (np.arange(40) + 0.5) / 40  # of strangers, bet on alike
 PLACES, SCALES = np.linspace(-12, 12, 97), np.geomspace(0.05, 1, 25)  # log odds of ranks, from which the best law is sought
 
