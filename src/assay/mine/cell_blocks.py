@@ -28,12 +28,13 @@ Codes = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 T = TypeVar("T")
 
-BLOCK_ROWS = 200_000  # of a block: 32 MB at 20 columns, a second's counting of its pairs; more, smaller ones add up more hashed cells
+BLOCK_ROWS = 200_000  # of a block, at least: 32 MB at 20 columns, a second's counting of its pairs; five times as many from 10^7 rows on
 GROUP_CELLS = 1 << 23  # of tables that are counted together: 32 MB a block
 GROUP_ROWS = 10_000_000  # carriers that are told together: 160 MB
 TABLE = 1 << 18  # kinds of value that are counted by table: 2 MB while it is made; larger ones wait for memory at every row
 FEWEST_BITS, MOST_BITS = 12, 22  # of a hash; 16 MB at most
 ROWS_A_CELL = 4  # of a hash: so many strangers and five more meet in one cell of a hundred, and are sorted though they are rare
+CELLS_A_ROW = 4  # of a block, at most: a table is made for each block, and to make it takes as long as to count a row for every other cell
 SIEVED = 0.1  # rows, as a share of the cells, from which a sieve is worth it: fewer keys are sorted sooner
 
 
@@ -84,8 +85,9 @@ class RowBlocks:
     def __init__(self, engine: Engine, coded: Coded) -> None:
         self.engine = engine
         self.rows = len(coded)
-        self.starts = [start for start, _ in spans(self.rows, BLOCK_ROWS)]
-        self._cells = [engine.put(coded.cells[start:stop]) for start, stop in spans(self.rows, BLOCK_ROWS)]
+        size = max(BLOCK_ROWS, (1 << _bits_for(self.rows)) // CELLS_A_ROW)
+        self.starts = [start for start, _ in spans(self.rows, size)]
+        self._cells = [engine.put(coded.cells[start:stop]) for start, stop in spans(self.rows, size)]
         self._codes: list[Handle[Codes]] = []
 
     def values(self) -> tuple[Counts, ...]:
@@ -106,7 +108,7 @@ class RowBlocks:
 
     def combined(self, places: Sequence[Place], support: int) -> Iterator[Group]:
         """How often each combination occurs, group by group, in the order given; those below `support` may be missing."""
-        bits = int(np.clip(np.ceil(np.log2(max(self.rows // ROWS_A_CELL, 1))), FEWEST_BITS, MOST_BITS))
+        bits = _bits_for(self.rows)
         for group in _groups(places, [min(place.most, max(TABLE, 1 << bits)) for place in places], GROUP_CELLS):
             placed = self.engine.put(group)
             crowded = tuple(
@@ -140,6 +142,11 @@ class Group:
     blocks: RowBlocks
     places: tuple[Place, ...]
     counts: tuple[Counts, ...]
+
+
+def _bits_for(rows: int) -> int:
+    """Of the cells that so many rows are hashed into."""
+    return int(np.clip(np.ceil(np.log2(max(rows // ROWS_A_CELL, 1))), FEWEST_BITS, MOST_BITS))
 
 
 def _values(cells: Floats) -> Several:
