@@ -15,8 +15,9 @@ constants are set to zero (Zheng, Tang, Li & Liu, CLP, 2022).
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ from assay.model.weights import Array
 
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
+Stamp = Callable[[int], Any]  # a row by its number, as a tensor (c, h, w) with a trigger in it
 Way = Literal["unlearn", "tune", "prune"]
 
 LEAST_ROWS = 64  # labelled clean rows: with fewer, tuning forgets more than it mends
@@ -71,7 +73,7 @@ def unlearn(
     _enough(y)
     if not artefacts and not goals:
         raise DataError("there is no artefact to unlearn", remedy="tune without one")
-    pool = [as_input(a.insert(images)) for artefact in artefacts for a in (artefact, *_stronger(artefact))]
+    pool: list[Stamp] = [as_input(a.insert(images)).__getitem__ for artefact in artefacts for a in (artefact, *_stronger(artefact))]
     x = as_input(images)
     ends = np.stack(goals) if goals else None
     step = 0
@@ -84,7 +86,7 @@ def unlearn(
             pool.extend(_further(replace(network, module=frozen(copy.deepcopy(module))), images, y, ends, rng))
         step += 1
         half = len(rows) // 2 if pool else 0
-        drawn = [pool[int(turn)][row] for turn, row in zip(rng.integers(max(1, len(pool)), size=half), rows, strict=False)]
+        drawn = [pool[int(turn)](row) for turn, row in zip(rng.integers(max(1, len(pool)), size=half), rows, strict=False)]
         return torch.stack([*drawn, *x[rows[half:]]])
 
     def keep(count: int) -> tuple[Any, Any]:
@@ -108,27 +110,35 @@ def _stronger(artefact: Artefact) -> tuple[Artefact, ...]:
     return (Bend(STRONGER * artefact.field),) if isinstance(artefact, Bend) else ()
 
 
-def _further(network: Network, images: UInt8, y: Int, goals: Int, rng: np.random.Generator) -> list[Any]:
-    """All pictures with the smallest change of each kind that now leads to each goal (goals, classes), where that is smaller than what
+def _further(network: Network, images: UInt8, y: Int, goals: Int, rng: np.random.Generator) -> list[Stamp]:
+    """Rows with the smallest change of each kind that now leads to each goal (goals, classes), where that is smaller than what
     leads to some other goals of the same family; overlays and bends also twice as strong."""
     import torch
 
     family = into_classes(network.classes) if (goals == goals[:, :1]).all() else shifts(network.classes)
     others = np.array([goal for goal in family if not (goal == goals).all(1).any()])
     sought = np.concatenate([goals, rng.permutation(others)[:OTHERS]]) if len(others) else goals
-    found = []
+    found: list[Stamp] = []
     x = as_input(images)
     for kind in KINDS:
         seen = search(kind, network, images, y, sought, rng)
         natural = seen.sizes[len(goals) :].min(initial=np.inf)
         small = [i for i in range(len(goals)) if seen.turned[i] and seen.sizes[i] < natural]
-        with torch.no_grad():
-            for times in (1,) if kind is Patched else (1, STRONGER):
-                for parameter in seen.best.parameters:
+        for times in (1,) if kind is Patched else (1, STRONGER):
+            change = copy.deepcopy(seen.best)
+            with torch.no_grad():
+                for parameter in change.parameters:
                     parameter.mul_(times)
-                changed = seen.best.apply(x[None].expand(len(sought), *x.shape))
-                found += [changed[i].clone() for i in small]
+            found += [partial(_changed, change, i, x) for i in small]
     return found
+
+
+def _changed(change: Change, search: int, x: Any, row: int) -> Any:
+    """One row under the change of one search, made when it is drawn: all rows under all changes may be more than memory holds."""
+    import torch
+
+    with torch.no_grad():
+        return change.apply(x[row].expand(len(change.parameters[0]), 1, *x[row].shape))[search, 0]
 
 
 def tune(network: Network, images: UInt8, y: Int, rng: np.random.Generator) -> Repaired:
