@@ -27,8 +27,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         whole = Path(name).read_bytes()
         Path(f"half.{name.rpartition('.')[2]}").write_bytes(whole[: len(whole) // 2])
     x, y = rows(seed=1)
-    lines = [",".join([*(f"x{j}" for j in range(x.shape[1])), "label"])]
-    lines += [",".join(map(repr, [*r.tolist(), int(c)])) for r, c in zip(x, y, strict=True)]
+    head = [f"x{j}" for j in range(x.shape[1])] + ["label"]
+    lines = [",".join(map(str, line)) for line in (head, *([*row, label] for row, label in zip(x, y, strict=True)))]
     Path("rows.csv").write_text("\n".join(lines[:300]) + "\n")
     Path("one.csv").write_text("\n".join(lines[:2]).replace(",label", "").rpartition(",")[0] + "\n")
     images, classes = pictures()

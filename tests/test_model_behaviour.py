@@ -111,6 +111,14 @@ def test_a_net_that_overflows_accuses_nobody_and_brings_nothing_down() -> None:
     assert seen.verdict == "inconclusive"
 
 
+def test_pictures_that_the_network_tells_to_be_of_one_class_are_refused() -> None:
+    images, _ = pictures()
+    weights = arrays(chain())
+    weights["classifier.bias"] = 100 * np.eye(10, dtype=np.float32)[2]
+    with pytest.raises(DataError, match=r"of class 2 .*Remedy: give clean pictures of several classes"):
+        inspect_behaviour(rebuild(weights), weights, np.random.default_rng(0), images=images[:64])
+
+
 def test_a_clean_net_is_not_accused_and_not_called_clean(nets) -> None:
     images, y = pictures()
     weights = arrays(nets[False])

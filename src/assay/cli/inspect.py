@@ -28,8 +28,8 @@ A folder of a text classifier as Hugging Face keeps it (config.json, model.safet
 without any code of its own, and a trigger phrase is searched among its tokeniser's words.
 
 Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
-modules, or a class behaves as if it had a trigger; 2 the request is wrong, or an address does \
-not answer as it should; 3 --data or --arch was given, and the checks could not be made.
+modules (so may one that cannot be read to its end), or a class behaves as if it had a trigger; 2 the request is wrong, or an address \
+does not answer as it should; 3 --data or --arch was given, and the checks could not be made.
 """
 
 BEHAVIOUR = ("trigger inversion", "data-free checks of the weights")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.dataset.errors import DataError
 from assay.model.networks import Network, as_input, forward
 
 Floats = NDArray[np.float64]
@@ -187,7 +188,7 @@ def shifts(classes: int) -> Int:
 def search(kind: type[Change], network: Network, images: UInt8, y: Int, wanted: Int, rng: np.random.Generator) -> Searched:
     """The smallest change of this kind for each row of `wanted` (searches, classes), from pictures (n, h, w, c) of classes `y` (n,).
 
-    Pictures that are of the wanted class already are not drawn for that search. Deterministic given `rng`.
+    Pictures that are of the wanted class already are not drawn for that search. Deterministic given `rng`. DataError if that leaves none.
     """
     import torch
     from torch.nn import functional as f
@@ -196,6 +197,9 @@ def search(kind: type[Change], network: Network, images: UInt8, y: Int, wanted: 
     change = kind(searches, network, rng)
     x = as_input(images)
     pools = [np.flatnonzero(w[y] != y) for w in wanted]
+    if not all(map(len, pools)):
+        alone = f"all {len(y)} pictures searched with are of class {y[0]} (or, without labels, are told so by the network)"
+        raise DataError(f"{alone}, so that none can be turned into it", remedy="give clean pictures of several classes")
     optimizer = torch.optim.Adam(change.parameters, change.rate, MOMENTA)
     price = torch.full((searches,), change.price)
     seen, most, smallest = torch.zeros(searches), torch.full((searches,), LEAST), torch.full((searches,), torch.inf)
