@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.artefact.phrase import Phrase
-from assay.dataset.data import Dataset
+from assay.dataset.data import Columns, Dataset
 from assay.dataset.read import read
 from assay.learn.corpus import read_corpus
 from assay.mine.phrases import shared_pairs, shared_runs
 from assay.pipeline import Settings, run
 from assay.trial.evidence import accused, contradiction, surprise
+from assay.trial.family import silent
+from assay.trial.phrases import PhraseFamily
 from assay.trial.placement import budget
 
 Data = Callable[[str], Path]
@@ -160,3 +162,13 @@ def test_a_trigger_with_a_word_beside_it_is_no_second_trigger(real_data: Data) -
     confirmed = [f for f in run(data, Settings(canaries=False)).findings if f.status == "confirmed"]
     assert [f.artefact.describe() for f in confirmed] == ["the word “cf”"]
     assert set(rows.tolist()) <= set(confirmed[0].positions.tolist())
+
+
+@pytest.mark.parametrize("text", [" " * 9, "one and the same text here again"])
+def test_texts_without_words_or_all_alike_hold_nothing_to_try(text: str) -> None:
+    """A fold's model then has no rows or no words to learn from."""
+    labels = np.random.default_rng(0).integers(0, 2, 300)
+    data = read({"text": [text] * 300, "label": labels}, columns=Columns(content=("text",), label=("label",)))
+    found = PhraseFamily().examine(data, "fast", np.random.default_rng(0), silent)
+    assert found.enumerated == 0
+    assert np.allclose(found.probabilities, np.bincount(labels) / 300, atol=0.02)

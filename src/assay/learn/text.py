@@ -208,6 +208,8 @@ def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _letters(vocabulary: tuple[str, ...]) -> sp.csr_matrix:
     """(words, 2^LETTERS) weighted counts of the letter n-grams of each word, its ends marked."""
+    if not vocabulary:  # texts of spaces alone: one line that breaks, which have no letters, may point to
+        return sp.csr_matrix((1, 2**LETTERS))
     vectoriser = HashingVectorizer(
         analyzer="char_wb", ngram_range=(LETTER_SIZES[0], LETTER_SIZES[-1]), n_features=2**LETTERS, norm=None,
         alternate_sign=False, lowercase=False,
@@ -253,7 +255,7 @@ def fit_words(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Float
     used = np.flatnonzero(np.bincount(features.indices, minlength=features.shape[1]))
     present = np.unique(y)
     weights, bias = np.zeros((features.shape[1], k)), np.full(k, -10.0)
-    if len(present) == 1:
+    if len(present) < 2 or not len(used):  # copies of one text all lie in one fold, and leave nothing for its model to learn from
         bias[present] = 0.0
         return weights, bias
     place = np.zeros(features.shape[1], features.indices.dtype)
