@@ -95,11 +95,14 @@ class RowBlocks:
         found = self.engine.fold(_values, [(block,) for block in self._cells])
         return () if found is None else tuple(counts for counts in found.each if isinstance(counts, Counts))
 
-    def carriers(self, column: int, values: Floats) -> tuple[Int, Codes]:
-        """Rows whose cell is among the sorted `values`, and which of them it is."""
-        parts = list(self.engine.map(_carriers, [(block, column, values) for block in self._cells]))
-        rows = [row + start for (row, _), start in zip(parts, self.starts, strict=True)]
-        return np.concatenate(rows), np.concatenate([code for _, code in parts])
+    def carriers(self, wanted: Sequence[tuple[int, Counts]]) -> Iterator[tuple[Int, Codes]]:
+        """For each column and sorted values of it: rows whose cell is among them, and which of them it is."""
+        for group in _groups(wanted, [int(values.counts.sum()) for _, values in wanted], GROUP_ROWS):
+            placed = self.engine.put(group)
+            parts = list(self.engine.map(_carriers, [(block, placed) for block in self._cells]))
+            for number in range(len(group)):
+                rows = [part[number][0].astype(np.int64) + start for part, start in zip(parts, self.starts, strict=True)]
+                yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts])
 
     def code(self, values: Sequence[Floats]) -> None:
         """Every cell's place among its column's sorted `values` is what combinations are made of."""
@@ -109,7 +112,7 @@ class RowBlocks:
     def combined(self, places: Sequence[Place], support: int) -> Iterator[Group]:
         """How often each combination occurs, group by group, in the order given; those below `support` may be missing."""
         bits = _bits_for(self.rows)
-        for group in _groups(places, [min(place.most, max(TABLE, 1 << bits)) for place in places], GROUP_CELLS):
+        for group in _groups(places, [place.most if place.most <= TABLE else 1 << bits for place in places], GROUP_CELLS):
             placed = self.engine.put(group)
             crowded = tuple(
                 place.most > TABLE and (self.rows if place.rows is None else place.rows) > SIEVED * (1 << bits) for place in group
@@ -154,10 +157,14 @@ def _values(cells: Floats) -> Several:
     return Several(tuple(Counts.empty().add(column[~np.isnan(column)]) for column in columns))
 
 
-def _carriers(cells: Floats, column: int, values: Floats) -> tuple[Int, Codes]:
-    code = coded_as(cells[:, column], values)
-    row = np.flatnonzero(code >= 0)
-    return row, code[row]
+def _carriers(cells: Floats, wanted: tuple[tuple[int, Counts], ...]) -> list[tuple[Codes, Codes]]:
+    """In 32 bits, as all that travels."""
+    told = []
+    for column, values in wanted:
+        code = coded_as(cells[:, column], np.asarray(values.keys, np.float64))
+        row = np.flatnonzero(code >= 0)
+        told.append((row.astype(np.int32), code[row]))
+    return told
 
 
 def _codes(cells: Floats, values: tuple[Floats, ...]) -> Codes:

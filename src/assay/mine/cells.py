@@ -15,7 +15,7 @@ none of whose triples stands out; missing cells as a trigger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -79,15 +79,14 @@ def shared_cells(
     n = len(coded)
     widest = max(WIDEST_ROWS, int(WIDEST * n))
     blocks = RowBlocks(current(), coded)
+    values = blocks.values()
+    yield from _alone(blocks, coded, values, support, widest)
     frequent: list[Floats] = []
     counts: list[Int] = []
-    for j, values in enumerate(blocks.values()):
-        yield _singles(j, blocks, values, support, widest)
-        if coded.numeric[j]:
-            yield _apart(j, blocks, values, support, widest)
-        often = (values.counts >= support) & (values.counts <= max(COMMON * n, widest))
-        frequent.append(np.asarray(values.keys, np.float64)[often])
-        counts.append(values.counts[often])
+    for each in values:
+        often = (each.counts >= support) & (each.counts <= max(COMMON * n, widest))
+        frequent.append(np.asarray(each.keys, np.float64)[often])
+        counts.append(each.counts[often])
     blocks.code(frequent)
     source = tuple(range(len(counts))) if source is None else source
     yield from _combined(blocks, counts, n, widest, support, source, triples, notes if notes is not None else [])
@@ -121,34 +120,37 @@ def _share_of(column: Floats, values: Floats) -> Floats:
     return np.asarray((np.searchsorted(seen, values, "right") - np.searchsorted(seen, values, "left")) / len(seen))
 
 
-def _singles(j: int, blocks: RowBlocks, values: Counts, support: int, widest: int) -> Shared:
-    keep = (values.counts >= support) & (values.counts <= widest)
-    row, code = blocks.carriers(j, np.asarray(values.keys, np.float64)[keep])
-    return Shared((j,), row, code.astype(np.int64), values.counts[keep])
+def _alone(blocks: RowBlocks, coded: Coded, values: Sequence[Counts], support: int, widest: int) -> Iterator[Shared]:
+    """Single values of each column, and runs of neighbouring numbers that gaps set off from the rest of it."""
+    proposed: list[tuple[int, Counts, Int, bool]] = []
+    for j, each in enumerate(values):
+        keep = (each.counts >= support) & (each.counts <= widest)
+        proposed.append((j, Counts(each.keys[keep], each.counts[keep]), np.arange(int(keep.sum())), False))
+        if coded.numeric[j]:
+            proposed.append((j, *_apart(each, support, widest), True))
+    told = blocks.carriers([(j, held) for j, held, _, _ in proposed])
+    for (j, held, of, ranged), (row, code) in zip(proposed, told, strict=True):
+        yield Shared((j,), row, of[code], np.bincount(of, held.counts).astype(np.int64), ranged)
 
 
-def _apart(j: int, blocks: RowBlocks, values: Counts, support: int, widest: int) -> Shared:
-    """Runs of neighbouring numbers that gaps set off from the rest of their column."""
+def _apart(values: Counts, support: int, widest: int) -> tuple[Counts, Int]:
+    """The numbers inside such runs, and which run each belongs to."""
     numbers = np.asarray(values.keys, np.float64)
     if len(numbers) < 3:
-        return _nothing((j,), True)
+        return Counts.empty(), np.zeros(0, np.int64)
     low, high = (quantile(values, percent / 100) for percent in CENTRE)
     gap = GAP * (high - low if high > low else numbers[-1] - numbers[0])
     run = np.concatenate([[0], np.cumsum(np.diff(numbers) > gap)])
     size = np.bincount(run, values.counts).astype(np.int64)
     kinds = np.bincount(run)
     keep = (size >= support) & (size <= widest) & (kinds > 1)
-    if not keep.any():
-        return _nothing((j,), True)
-    renumber = np.where(keep, np.cumsum(keep) - 1, -1)
     inside = keep[run]
-    row, code = blocks.carriers(j, numbers[inside])
-    return Shared((j,), row, renumber[run[inside][code]], size[keep], True)
+    return Counts(numbers[inside], values.counts[inside]), (np.cumsum(keep) - 1)[run[inside]]
 
 
-def _nothing(columns: tuple[int, ...], ranged: bool = False) -> Shared:
+def _nothing(columns: tuple[int, ...]) -> Shared:
     none = np.zeros(0, np.int64)
-    return Shared(columns, none, none, none, ranged)
+    return Shared(columns, none, none, none)
 
 
 def _combined(
