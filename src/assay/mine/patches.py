@@ -24,8 +24,8 @@ Int = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 
 SUPPORT = 5  # rows that share a window: fewer are left to the screens
-CELLS_A_PIXEL = 0.2  # two windows a cell of pictures such as CIFAR-10's, with .4 a pixel: one in seven is then kept though nobody shares it
-MOST_TABLE_BITS = 30  # 2 GiB: five million pictures of 32x32
+CELLS_A_PIXEL = 0.5  # of pictures full of texture, with .7 windows a pixel, one window in twenty is then kept though nobody shares it
+MOST_TABLE_BITS = 30  # 2 GiB: two million pictures of 32x32
 TABLE_BITS = 24  # 16 Mi cells of 2 bytes: 10,000 CIFAR-10 pictures fill a quarter; unshared windows are dropped exactly later
 CHUNK = 250  # pictures hashed at once: about 20 MiB of temporaries a thread at 32x32
 BLOCK = 2_500  # pictures hashed by a worker of an engine at a time: ten chunks
