@@ -118,6 +118,7 @@ def _examine(
 ) -> int:
     from assay.dataset.errors import DataError
     from assay.model.folders import examine_folder
+    from assay.model.keras_weights import is_keras
     from assay.model.static import examine
     from assay.model.tree_files import is_tree_file
     from assay.model.weights import CutShort, read_weights
@@ -136,7 +137,8 @@ def _examine(
         typer.echo(f"  {note}")
     weights: dict[str, Any] = {}
     trees = model.is_file() and is_tree_file(model)
-    if found.risk == "none" and not trees and model.is_file():
+    keras = is_keras(model)
+    if found.risk == "none" and not trees and not keras and model.is_file():
         try:
             weights = read_weights(model)
             total = sum(math.prod(array.shape) for array in weights.values())
@@ -157,7 +159,9 @@ def _examine(
         text_model, read = inspect_folder(
             model, {"classifier": lambda: inspect_classifier(model, data, alpha, seed, twin, budget or BUDGET)}
         )
-    seen = None if loading_only or not weights else _behaviour(weights, data, arch, alpha, seed, twin, train_twins or 0)
+    seen = None
+    if not loading_only and found.risk == "none" and (weights or keras):
+        seen = _behaviour(model, weights, data, arch, alpha, seed, twin, train_twins or 0)
     if seen is not None:
         _tell(seen, alpha)
     asked = None
@@ -206,7 +210,7 @@ def _ask_onnx(
 
 
 def _behaviour(
-    weights: dict[str, Any], data: Path | None, arch: str | None, alpha: float, seed: int, twin: list[Path], trained: int
+    model: Path, weights: dict[str, Any], data: Path | None, arch: str | None, alpha: float, seed: int, twin: list[Path], trained: int
 ) -> Behaviour | None:
     import importlib.util
 
@@ -224,7 +228,7 @@ def _behaviour(
     if data is not None:
         images, y = pictures_of(data)
     try:
-        network = network_of(weights, arch, None if images is None else images.shape)
+        weights, network = loaded(model, arch, None if images is None else images.shape, weights)
     except DataError as error:
         typer.echo(f"  behaviour not looked at: {error}")
         return None
@@ -272,6 +276,22 @@ def check_outputs(network: Network, y: Any, data: Path) -> None:
         raise DataError(
             f"has class {int(y.max())}, and the model {network.classes} outputs", path=data, remedy="name classes by their number"
         )
+
+
+def loaded(
+    model: Path, arch: str | None, shape: tuple[int, ...] | None, weights: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], Network]:
+    """The weights in a file (`weights`, where they are read already), and their network. DataError for files that are not understood."""
+    from assay.model.keras_weights import is_keras
+    from assay.model.weights import read_weights
+
+    if not is_keras(model):
+        weights = weights or read_weights(model)
+        return weights, network_of(weights, arch, shape)
+    from assay.model.keras_net import keras_network
+
+    network = keras_network(model)
+    return {name: value.numpy() for name, value in network.module.state_dict().items()}, network
 
 
 def network_of(weights: dict[str, Any], arch: str | None, shape: tuple[int, ...] | None) -> Network:

@@ -17,12 +17,11 @@ def twins_of(paths: list[Path], trained: int, network: Network, arch: str | None
     """The figures of the models in `paths` (or of their inspections, as JSON), and of `trained` twins made from the clean rows."""
     import numpy as np
 
-    from assay.cli.inspect import network_of
+    from assay.cli.inspect import loaded
     from assay.dataset.errors import DataError
     from assay.model.behaviour import figures, inspect_behaviour
     from assay.model.retrain import retrained
     from assay.model.static import examine
-    from assay.model.weights import read_weights
 
     found: list[Figures] = []
     for path in paths:
@@ -31,8 +30,7 @@ def twins_of(paths: list[Path], trained: int, network: Network, arch: str | None
             continue
         if examine(path).risk != "none":
             raise DataError("loading it would run code, and it is not loaded", path=path, remedy="assay inspect says why")
-        weights = read_weights(path)
-        twin = network_of(weights, arch, None if images is None else images.shape)
+        weights, twin = loaded(path, arch, None if images is None else images.shape)
         typer.echo(f"  twin: {path}")
         found.append(figures(inspect_behaviour(twin, weights, np.random.default_rng(seed), images=images, y=y)))
     if trained and y is None:

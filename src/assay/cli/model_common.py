@@ -16,16 +16,14 @@ def subject(model: Path, data: Path, arch: str | None, needing: str) -> tuple[di
     """
     import importlib.util
 
-    from assay.cli.inspect import check_outputs, network_of, pictures_of
+    from assay.cli.inspect import check_outputs, loaded, pictures_of
     from assay.dataset.errors import DataError
-    from assay.model.weights import read_weights
 
     if importlib.util.find_spec("torch") is None:
         raise DataError(f"{needing} PyTorch, and it is not installed", remedy="pip install 'assay[torch]'")
     images, y = pictures_of(data)
     if y is None:
         raise DataError("holds rows without a label", path=data, remedy="give labelled pictures")
-    weights = read_weights(model)
-    network = network_of(weights, arch, images.shape)
+    weights, network = loaded(model, arch, images.shape)
     check_outputs(network, y, data)
     return weights, network, images, y

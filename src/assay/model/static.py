@@ -20,6 +20,8 @@ from typing import Literal
 from assay.dataset.errors import DAMAGE, DataError
 from assay.model.chat_templates import read_template
 from assay.model.gguf import templates
+from assay.model.keras_config import parsed, strange
+from assay.model.keras_weights import CONFIG, available, configuration
 from assay.model.opcodes import Fetched, programs
 from assay.model.verdict import danger, of_library
 
@@ -31,7 +33,6 @@ NESTED = 3  # archives within archives
 ZIP, HDF5, SAFETENSORS_HEAD = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", 8
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "xz", b"x\x9c": "zlib", b"x\x01": "zlib", b"x\xda": "zlib"}
 PICKLE_NAMES = (".pkl", ".pickle", ".p", ".joblib", ".dat", ".model", ".pt", ".pth", ".bin", ".ckpt")
-LAMBDA = b'"class_name": "Lambda"'
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,16 @@ def examine(path: Path) -> Examination:
     with path.open("rb") as file:
         head = file.read(16)
     if head.startswith(HDF5):
-        return _hdf5(path)
+        return Examination(path, "HDF5", tuple(_hdf5(path.name, _bounded(path))))
     if _is_safetensors(path, size):
         return Examination(path, "safetensors", ())
     if head.startswith(b"\x93NUMPY"):
         return Examination(path, "NumPy array", tuple(_array(path.name, _bounded(path))))
     if head.startswith(b"GGUF"):
         return _gguf(path)
+    if head.startswith(ZIP) and path.suffix.lower() == ".keras":
+        with path.open("rb") as file:
+            return Examination(path, "Keras archive", tuple(_zip(path.name, file, NESTED)))
     if head.startswith(ZIP):
         kind = "torch archive" if _has_torch_data(path) else "zip archive"
         with path.open("rb") as file:
@@ -165,7 +169,7 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
         with archive.open(entry) as opened:
             head = opened.read(16)
             small = entry.file_size <= LARGEST_PICKLE
-            named = entry.filename.lower().endswith((*PICKLE_NAMES, ".json", ".npy"))
+            named = entry.filename.lower().endswith((*PICKLE_NAMES, ".json", ".npy")) or head.startswith(HDF5)
             worth = named or head[:1] in (b"\x80", b"c", b"(") or head.startswith((ZIP, b"\x93NUMPY"))
             if not worth:
                 return
@@ -182,10 +186,11 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
         else:
             yield Part(where, problem="archives within archives, deeper than are read")
     elif entry.filename.lower().endswith(".json"):
-        if LAMBDA in data or b"Lambda" in data:
-            yield Part(where, dangerous=("Keras Lambda layer",))
+        yield from _keras(where, data)
     elif data.startswith(b"\x93NUMPY"):
         yield from _array(where, data)
+    elif data.startswith(HDF5):
+        yield from _hdf5(where, data)
     elif named:
         yield from _pickles(where, data)
     else:  # numbers may begin like a pickle: only what fetches something is one
@@ -235,12 +240,36 @@ def _unpacked(data: bytes) -> tuple[bytes, str]:
     return data, ""
 
 
-def _hdf5(path: Path) -> Examination:
-    """Keras keeps its configuration as JSON text within; a Lambda layer there is marshalled code."""
-    data = _bounded(path)
-    found = b'"Lambda"' in data
-    parts = (Part(path.name, dangerous=("Keras Lambda layer",)),) if found else ()
-    return Examination(path, "HDF5", parts)
+def _keras(where: str, data: bytes | str) -> Iterator[Part]:
+    """What a configuration of Keras would look up beyond its own layers; nothing for other JSON."""
+    try:
+        told = parsed(data)
+    except DataError as error:
+        raw = data if isinstance(data, bytes) else data.encode("utf-8", "replace")
+        if b"Lambda" in raw:
+            yield Part(where, dangerous=("Keras Lambda layer",))
+        elif where.endswith(CONFIG) or b'"class_name"' in raw:
+            yield Part(where, problem=str(error))
+        return
+    named = strange(told)
+    if named.dangerous or named.unknown:
+        yield Part(where, named.dangerous, named.unknown)
+
+
+def _hdf5(where: str, data: bytes) -> Iterator[Part]:
+    """Keras keeps its configuration as JSON within; a Lambda layer there is marshalled code. Without h5py it is looked for, not read."""
+    if b"Lambda" in data:
+        yield Part(where, dangerous=("Keras Lambda layer",))
+    elif not available():
+        if b"model_config" in data:
+            yield Part(where, problem="its configuration is read by h5py, which is not installed (pip install 'assay[keras]')")
+    else:
+        try:
+            text = configuration(data)
+        except DataError as error:
+            yield Part(where, problem=str(error))
+            return
+        yield from () if text is None else _keras(f"{where}!model_config", text)
 
 
 def _gguf(path: Path) -> Examination:
