@@ -6,6 +6,7 @@
     python benchmarks/models.py inspect --zoo out/zoo --minutes 60
     python benchmarks/models.py peers --zoo out/zoo --minutes 60
     python benchmarks/models.py repair --zoo out/zoo --minutes 60
+    python benchmarks/models.py asked --zoo out/zoo --minutes 20       # the picture models, asked as black boxes
     python benchmarks/models.py tables --zoo out/zoo --minutes 20      # tree models: trained and inspected at once
     python benchmarks/models.py texts --zoo out/zoo --minutes 20       # text models, asked as black boxes
     python benchmarks/models.py arrived --zoo out/zoo --minutes 30     # published backdoored networks: inspected and repaired
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 
 from assay.bench.zoo.arrived import arrived
+from assay.bench.zoo.asked import ask
 from assay.bench.zoo.build import build
 from assay.bench.zoo.judge import ask_peers, free, inspect, repair
 from assay.bench.zoo.tables import tables
@@ -33,6 +35,7 @@ STEPS = {
     "inspect": inspect,
     "repair": repair,
     "peers": ask_peers,
+    "asked": ask,
     "tables": tables,
     "texts": texts,
     "arrived": arrived,

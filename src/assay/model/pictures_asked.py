@@ -9,7 +9,7 @@ classes and both kinds of change sharing alpha); beside clean twins each class i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,15 +54,16 @@ class Turned:
 
 @dataclass(frozen=True)
 class AskedPictures:
-    """`figures`: kind -> (classes,) size of the best change of each class over the odds that it turns held-back pictures, `p` of each kind
-    and class, `best` of the class that stands out most, guilty or not; empty where there were too few questions. `left_out`: changes of
-    the list that were not tried."""
+    """`figures`: kind -> (classes,) size of the best change of each class over the odds that it turns held-back pictures; `turned`: the
+    share of them that it turns. `p` over all classes and kinds; `best` changes of the class that stands out most, guilty or not. All empty
+    where there were too few questions. `left_out`: changes of the list that were not tried."""
 
     verdict: Literal["backdoored", "inconclusive"]
     target: int | None
     p: float
     best: tuple[Turned, ...]
     figures: dict[str, tuple[float, ...]]
+    turned: dict[str, tuple[float, ...]]
     queries: int
     left_out: int
     reason: str
@@ -91,21 +92,15 @@ def inspect_pictures(
     plan = _Plan(pictures, classes, budget)
     if plan.too_few:
         reason = f"{budget:,} questions are too few: at least {plan.least:,} are needed for {classes} classes"
-        return AskedPictures("inconclusive", None, 1.0, (), {}, 0, plan.listed, reason)
+        return AskedPictures("inconclusive", None, 1.0, (), {}, {}, 0, plan.listed, reason)
     order = rng.permutation(len(pictures))
     seed = int(rng.integers(2**63))
     found = _search(ask, pictures[order], plan, np.random.default_rng(seed))
     beside = [_search(twin, pictures[order], plan, np.random.default_rng([seed, number])) for number, twin in enumerate(twins, 1)]
-    logs = {kind: -np.log(found.figures[kind]) for kind in KINDS}
-    if twins:
-        each = [against_twins(logs[kind], -np.log([twin.figures[kind] for twin in beside])) for kind in KINDS]
-    else:
-        each = [standing_apart(logs[kind]) for kind in KINDS]
-    p_class = joined(np.array(each))
-    p = float(min(1.0, p_class.min() * classes))
-    number = int(p_class.argmin())
-    best = tuple(found.best[kind][number] for kind in np.array(KINDS)[np.argsort([p_kind[number] for p_kind in each], kind="stable")])
-    guilty = p <= alpha and max(turned.success for turned in best) > IMPLANTS
+    turned = {kind: tuple(one.success for one in found.best[kind]) for kind in KINDS}
+    p_kind, number, p = judged(found.figures, [twin.figures for twin in beside])
+    guilty = p <= alpha and max(turned[kind][number] for kind in KINDS) > IMPLANTS
+    best = tuple(found.best[kind][number] for kind in sorted(KINDS, key=lambda kind: p_kind[kind][number]))
     left = plan.listed - found.tried
     if guilty:
         reason = f"class {number} stands apart from {'itself in the twins' if twins else 'the others'}"
@@ -116,9 +111,19 @@ def inspect_pictures(
     else:
         reason = "no class stands apart, which proves nothing"
     figures = {kind: tuple(map(float, found.figures[kind])) for kind in KINDS}
-    return AskedPictures(
-        "backdoored" if guilty else "inconclusive", number if guilty else None, p, best, figures, found.queries, left, reason
-    )
+    verdict: Literal["backdoored", "inconclusive"] = "backdoored" if guilty else "inconclusive"
+    return AskedPictures(verdict, number if guilty else None, p, best, figures, turned, found.queries, left, reason)
+
+
+def judged(figures: Mapping[str, Floats], twins: Sequence[Mapping[str, Floats]]) -> tuple[dict[str, Floats], int, float]:
+    """(p of each kind and class, the class that stands out most, p over all), from `figures` as in AskedPictures and those of twins."""
+    logs = {kind: -np.log(figures[kind]) for kind in KINDS}
+    if twins:
+        each = {kind: against_twins(logs[kind], -np.log([twin[kind] for twin in twins])) for kind in KINDS}
+    else:
+        each = {kind: standing_apart(logs[kind]) for kind in KINDS}
+    p_class = joined(np.array([each[kind] for kind in KINDS]))
+    return each, int(p_class.argmin()), float(min(1.0, p_class.min() * len(p_class)))
 
 
 class _Plan:

@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 def free(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
     """(models looked at, models left) by the checks that need no data: a second or two each, and all that twins need at first."""
-    return _each(folder, FREE, minutes, say, list(records(folder).values()), _free)
+    return each(folder, FREE, minutes, say, list(records(folder).values()), _free)
 
 
 def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
@@ -40,7 +40,7 @@ def inspect(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
     seen = looked_at(folder)
     todo = [r for r in records(folder).values() if not r["attack"] or twins_of(r, seen)]
     todo.sort(key=lambda r: (bool(r["attack"]), r["seed"] in DEVELOPMENT))
-    return _each(folder, INSPECTED, minutes, say, todo, _inspect)
+    return each(folder, INSPECTED, minutes, say, todo, _inspect)
 
 
 def looked_at(folder: Path) -> list[Line]:
@@ -58,7 +58,7 @@ def ask_peers(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
     known = records(folder).values()
     rank = {r["id"]: i for group in (True, False) for i, r in enumerate(x for x in known if bool(x["attack"]) is group and x["seed"])}
     todo = sorted(known, key=lambda r: rank.get(r["id"], len(known)))
-    return _each(folder, PEERS, minutes, say, todo, _peers)
+    return each(folder, PEERS, minutes, say, todo, _peers)
 
 
 def twins_of(record: Line, lines: list[Line]) -> list[Figures]:
@@ -74,10 +74,11 @@ def repair(folder: Path, minutes: float, say: Say) -> tuple[int, int]:
     seen = {line["id"]: line for line in read_lines(folder / INSPECTED)}
     todo = [r | {"seen": seen[i]} for i, r in records(folder).items() if r["attack"] and i in seen]
     todo.sort(key=lambda r: not r["seen"]["triggers"])
-    return _each(folder, REPAIRED, minutes, say, todo, _repair)
+    return each(folder, REPAIRED, minutes, say, todo, _repair)
 
 
-def _each(folder: Path, name: str, minutes: float, say: Say, todo: list[Line], one: Callable[[Path, Line], Line]) -> tuple[int, int]:
+def each(folder: Path, name: str, minutes: float, say: Say, todo: list[Line], one: Callable[[Path, Line], Line]) -> tuple[int, int]:
+    """(done, left) after so many minutes: a line of `one` for each record of `todo` is added to `name`, unless it is there."""
     end = time.monotonic() + 60 * minutes
     done = {line["id"] for line in read_lines(folder / name)}
     left = [record for record in todo if record["id"] not in done]
@@ -90,7 +91,7 @@ def _each(folder: Path, name: str, minutes: float, say: Say, todo: list[Line], o
     return len(todo), 0
 
 
-def _opened(folder: Path, record: Line) -> tuple[dict[str, Any], Network, dict[str, Any]]:
+def opened(folder: Path, record: Line) -> tuple[dict[str, Any], Network, dict[str, Any]]:
     """(weights, the network of them, the arrays beside it) of one model; torch has one thread from here on."""
     import torch
 
@@ -105,7 +106,7 @@ def _opened(folder: Path, record: Line) -> tuple[dict[str, Any], Network, dict[s
 
 
 def _free(folder: Path, record: Line) -> Line:
-    weights, network, _ = _opened(folder, record)
+    weights, network, _ = opened(folder, record)
     burnt = time.process_time()
     seen = inspect_behaviour(network, weights, np.random.default_rng(0), alpha=ALPHA)
     line = {**record, **seen.to_json(), "really": record["target"], "cpu": time.process_time() - burnt}
@@ -113,7 +114,7 @@ def _free(folder: Path, record: Line) -> Line:
 
 
 def _inspect(folder: Path, record: Line) -> Line:
-    weights, network, held = _opened(folder, record)
+    weights, network, held = opened(folder, record)
     began, burnt = time.perf_counter(), time.process_time()
     x, y = held["x"][:CLEAN_ROWS], held["y"][:CLEAN_ROWS]
     twins = twins_of(record, looked_at(folder)) if record["attack"] else []
@@ -139,7 +140,7 @@ def _repair(folder: Path, record: Line) -> Line:
     from assay.model.networks import predict
     from assay.model.repair import fine_tuned, prune, unlearn
 
-    weights, network, held = _opened(folder, record)
+    weights, network, held = opened(folder, record)
     x, y = held["x"][:TUNING_ROWS], held["y"][:TUNING_ROWS]
     test_x, test_y = held["x"][TUNING_ROWS:], held["y"][TUNING_ROWS:]
 
@@ -163,7 +164,7 @@ def _repair(folder: Path, record: Line) -> Line:
 def _peers(folder: Path, record: Line) -> Line:
     from assay.bench.zoo.oracles import maximum_margin, neural_cleanse
 
-    _, network, held = _opened(folder, record)
+    _, network, held = opened(folder, record)
     began = time.process_time()
     cleanse = neural_cleanse(network, held["x"][:CLEAN_ROWS], np.random.default_rng(0))
     between = time.process_time()
