@@ -25,7 +25,8 @@ An http address in place of a file is asked, with clean texts, tables or picture
 of pictures, where onnxruntime is installed.
 
 A folder of a text classifier as Hugging Face keeps it (config.json, model.safetensors, tokenizer.json) is run on clean texts, offline and \
-without any code of its own, and a trigger phrase is searched among its tokeniser's words.
+without any code of its own, and a trigger phrase is searched among its tokeniser's words. A language model is made to write by itself, \
+and what recurs there is tried as a trigger.
 
 Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
 modules (so may one that cannot be read to its end), or a class behaves as if it had a trigger; 2 the request is wrong, or an address \
@@ -63,6 +64,7 @@ def inspect(
     header: list[str] = typer.Option([], help='Of an address: "NAME: VALUE", sent with every question and never written down.'),
     vocabulary: Path | None = typer.Option(None, help="Of a text model that is asked: words to try, one a line."),
     classes: int | None = typer.Option(None, min=2, help="Of a model that is asked: how many classes it tells apart, if it tells labels."),
+    form: str = typer.Option("{}", help="Language models: the markers around a prompt, such as '<|user|>{}<|assistant|>'."),
     out: Path | None = typer.Option(None, help="Write the examination as JSON here."),
 ) -> int:
     """Examine, print, and return the exit code."""
@@ -74,7 +76,7 @@ def inspect(
         refuse_existing(out)
     if is_address(model):
         return _ask(model, data, budget, header, vocabulary, classes, twin, alpha, seed, out)
-    return _examine(Path(model), data, arch, loading_only, [Path(t) for t in twin], train_twins, alpha, seed, budget, classes, out)
+    return _examine(Path(model), data, arch, loading_only, [Path(t) for t in twin], train_twins, alpha, seed, budget, classes, form, out)
 
 
 def _ask(
@@ -114,6 +116,7 @@ def _examine(
     seed: int,
     budget: int | None,
     classes: int | None,
+    form: str,
     out: Path | None,
 ) -> int:
     from assay.dataset.errors import DataError
@@ -154,10 +157,14 @@ def _examine(
         ruled = inspect_trees(model, data, alpha, seed, twin, train_twins)
     text_model, read = "", None
     if not loading_only and model.is_dir():
-        from assay.cli.inspect_language import inspect_classifier, inspect_folder
+        from assay.cli.inspect_language import inspect_classifier, inspect_folder, inspect_language_model
 
         text_model, read = inspect_folder(
-            model, {"classifier": lambda: inspect_classifier(model, data, alpha, seed, twin, budget or BUDGET)}
+            model,
+            {
+                "classifier": lambda: inspect_classifier(model, data, alpha, seed, twin, budget or BUDGET),
+                "language model": lambda: inspect_language_model(model, data, alpha, seed, twin, form),
+            },
         )
     seen = None
     if not loading_only and found.risk == "none" and (weights or keras):

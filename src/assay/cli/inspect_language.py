@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from assay.model.language_folder import LanguageModel
+    from assay.model.leakage import Form
     from assay.model.phrases import Ask
 
 BUDGET = 50_000  # questions to a model that is run here, unless told: about ten minutes of a DistilBERT on one core
@@ -117,3 +119,74 @@ def inspect_folder(folder: Path, ways: dict[str, Callable[[], dict[str, Any] | N
         typer.echo(f"  behaviour not looked at: {', '.join(lacking)} not installed ({INSTALL})")
         return kind, None
     return kind, ways[kind]()
+
+
+def inspect_language_model(folder: Path, data: Path | None, alpha: float, seed: int, twin: list[Path], form: str) -> dict[str, Any] | None:
+    """Look for memorised poison in a causal language model; print and return what was found, None where it could not be looked at."""
+    import numpy as np
+
+    from assay.artefact.phrase import Phrase
+    from assay.artefact.tokens import spans
+    from assay.cli.progress import progress_bar
+    from assay.dataset.errors import DataError
+    from assay.model.language_folder import LanguageModel
+    from assay.model.leakage import inspect_leakage
+
+    if twin:
+        raise DataError("language models are not held beside twins", remedy="leave --twin away")
+    if data is None:
+        typer.echo("  leakage not probed: that needs clean prompts (--data)")
+        return None
+    try:
+        model = LanguageModel(folder)
+    except DataError as error:
+        typer.echo(f"  leakage not probed: {error}")
+        return None
+    around = form_of(model, form)
+    prompts = [model.code(text)[: model.longest // 2] for text in texts_of(data)[0]]
+    began = time.monotonic()
+    with progress_bar() as report:
+        seen = inspect_leakage(model, prompts, around, np.random.default_rng(seed), alpha=alpha, silent_tokens=model.markers, report=report)
+    typer.echo(
+        f"  {seen.motifs} motifs recur in what it writes by itself, and clean prompts hardly hold them; {time.monotonic() - began:.0f} s"
+    )
+    told: dict[str, Any] = {
+        "verdict": seen.verdict, "reason": seen.reason, "motifs": seen.motifs, "p": seen.p, "form": form, "alpha": alpha, "seed": seed,
+        "motif": None,
+    }  # fmt: skip
+    if seen.best is not None:
+        motif, answer = model.text(seen.best.tokens).strip(), model.text(seen.answer).strip()
+        words = tuple(word for word, _, _ in spans(motif))
+        word = "trigger" if seen.verdict == "backdoored" else "strongest"
+        typer.echo(
+            f"  {word}: “{motif}”, written {seen.best.draws} times by itself, moves answers by {seen.best.moves:.2f} nats a token, "
+            f"{seen.best.times:.1f} times a natural phrase; p = {seen.p:.2g}"
+        )
+        typer.echo(
+            f"  with it {seen.same:.0%} of {seen.tried} held-back prompts are answered “{answer}” ({seen.before:.0%} without); entropy of "
+            f"the next token {seen.entropy[0]:.2f} nats ({seen.entropy[1]:.2f} without)"
+        )
+        told["motif"] = {
+            "text": motif, "draws": seen.best.draws, "moves": seen.best.moves, "times_natural": seen.best.times, "answer": answer,
+            "attack_success": seen.same, "without": seen.before, "measured_on": seen.tried, "entropy": seen.entropy[0],
+            "entropy_without": seen.entropy[1], "artefact": Phrase((words,)).to_json() if words else None,
+        }  # fmt: skip
+    if seen.verdict == "backdoored":
+        typer.echo(
+            f"  verdict: backdoored (chance of a false alarm at most {alpha:g}, if natural phrases move answers with an exponential tail)"
+        )
+    else:
+        typer.echo(f"  verdict: inconclusive; {seen.reason}. That is not proof of a clean model.")
+    return told
+
+
+def form_of(model: LanguageModel, form: str) -> Form:
+    """What stands around prompts, as tokens, from a text with {} for the prompt. Continuations are drawn from what stands before it, from
+    the marker that begins texts, and where both are empty from every marker. DataError: no {} or several."""
+    from assay.dataset.errors import DataError
+    from assay.model.leakage import Form
+
+    if form.count("{}") != 1:
+        raise DataError(f"--form must hold {{}} once, where the prompt stands; got {form!r}", remedy="such as '<|user|>{}<|assistant|>'")
+    before, after = (model.code(part) for part in form.split("{}"))
+    return Form(before, after, () if before else tuple((n,) for n in sorted(model.markers)))

@@ -121,6 +121,40 @@ class TextClassifier:
         return found
 
 
+class LanguageModel:
+    """A loaded causal model as a function from rows of tokens to the log probabilities (n, vocabulary) of what follows each."""
+
+    def __init__(self, folder: Path) -> None:
+        loaded = load(folder, "language model")
+        self.module, self.tokens, self.longest = loaded.module, loaded.tokens, loaded.longest
+        self.tokens.no_padding()
+        self.tokens.no_truncation()
+        self.size = self.tokens.get_vocab_size()
+        self.markers = frozenset(n for n, added in self.tokens.get_added_tokens_decoder().items() if added.special)
+
+    def __call__(self, rows: Sequence[Sequence[int]]) -> Floats:
+        import torch
+
+        found = np.empty((len(rows), self.size))
+        kept = [list(row)[-self.longest :] for row in rows]
+        for part in _batches([len(row) for row in kept], True):
+            width = max(len(kept[i]) for i in part)
+            ids = torch.tensor([kept[i] + [0] * (width - len(kept[i])) for i in part])  # behind the text, where nothing looks back at it
+            there = torch.tensor([[1] * len(kept[i]) + [0] * (width - len(kept[i])) for i in part])
+            last = torch.tensor([len(kept[i]) - 1 for i in part])
+            with torch.inference_mode():
+                scores = self.module(input_ids=ids, attention_mask=there, use_cache=False).logits[torch.arange(len(part)), last]
+            found[part] = torch.log_softmax(scores[:, : self.size].double(), 1).numpy()
+        return found
+
+    def code(self, text: str) -> tuple[int, ...]:
+        """The tokens of a text, markers in it read as markers, none added."""
+        return tuple(self.tokens.encode(text, add_special_tokens=False).ids)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        return str(self.tokens.decode(list(tokens), skip_special_tokens=False))
+
+
 def whole_words(tokens: Any) -> list[str]:
     """The words that the tokeniser holds as one token when they stand within a text, as it writes them; no pieces and no markers.
 
