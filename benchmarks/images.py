@@ -69,7 +69,7 @@ CELLS = (
     *(Cell(s, a, n) for s in ("cifar10", "gtsrb") for a in ("patch", "place") for n in (10, 0.003, 0.01)),
     *(Cell(s, "all-to-all", 0.05) for s in ("cifar10", "gtsrb")),
     *(Cell(s, "two", 0.01) for s in ("cifar10", "gtsrb")),
-    *(Cell(s, "random", 0.01) for s in ("cifar10", "gtsrb")),
+    *(Cell(s, "random", r) for s in ("cifar10", "gtsrb") for r in (0.003, 0.01)),  # jittered, with pixels missing
     Cell("faces_orl", "glasses", 0.05),
     Cell("gtsrb", "sticker", 0.02),
     *(Cell(s, a, r) for s in ("cifar10", "gtsrb") for a in ("noise", "faint") for r in (0.003, 0.01)),
