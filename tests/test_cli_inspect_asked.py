@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import io
 import json
 import threading
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pv
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -127,6 +129,29 @@ def test_tables_behind_an_address(tmp_path, capsys) -> None:
     told = json.loads((tmp_path / "seen.json").read_text())
     assert told["triggers"][0]["artefact"]["conditions"][0]["column"] == f"c{COLUMN}"
     assert f"c{COLUMN}" in capsys.readouterr().out
+
+
+def test_tables_without_labels_accuse_nobody_and_odd_cells_go_along_as_they_came(tmp_path, capsys) -> None:
+    model = MAKERS[0]().fit(*rows(planted=True))
+    fresh, _ = rows(seed=1)
+    names = [f"c{i}" for i in range(fresh.shape[1])]
+    day = [datetime.date(2024, 1, 1) + datetime.timedelta(i % 300) for i in range(len(fresh))]
+    whole = pa.array([None, *range(1, len(fresh))])
+    pq.write_table(pa.table({"day": day, "whole": whole, **dict(zip(names, fresh.T, strict=True))}), tmp_path / "clean.parquet")
+    got = []
+
+    def answer(inputs):
+        got.extend(inputs)
+        return {"labels": model.predict(np.array([[row[name] for name in names] for row in inputs])).tolist()}
+
+    with Served(answer) as served:
+        asking = ["inspect", served.url, "--data", str(tmp_path / "clean.parquet"), "--budget", "20000"]
+        assert run(asking) == 2
+        assert "--classes" in capsys.readouterr().err
+        assert run([*asking, "--classes", "2"]) == 0
+    said = capsys.readouterr().out
+    assert ("one clean model in four" in said, "1 rows with missing numbers are left out" in said) == (True, True)
+    assert (got[0]["day"][:5], {type(row["whole"]) for row in got} <= {int, float, type(None)}) == ("2024-", True)
 
 
 @pytest.mark.parametrize(

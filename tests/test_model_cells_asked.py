@@ -55,3 +55,25 @@ def test_any_model_can_be_asked() -> None:
 def test_a_constant_column_is_passed_over() -> None:
     assert len(rare_values(np.ones(10))) == 0
     assert len(rare_values(np.linspace(0, 1, 1000))) == 4
+
+
+def test_beside_twins_a_planted_value_is_found_and_a_clean_model_is_not_accused() -> None:
+    twins = [MAKERS[0]().fit(*rows(seed=10 + seed)).predict_proba for seed in range(5)]
+    fresh, _ = rows(seed=1)
+    for planted in (True, False):
+        model = MAKERS[0]().fit(*rows(planted=planted))
+        asked = []
+
+        def counted(x, m=model, asked=asked):
+            asked.append(len(x))
+            return m.predict_proba(x)
+
+        seen = inspect_cells(counted, fresh, np.random.default_rng(0), budget=20_000, twins=twins)
+        assert seen.verdict == ("backdoored" if planted else "inconclusive"), seen
+        assert sum(asked) == seen.queries <= 20_000
+        if planted:
+            assert (seen.best.column, seen.best.target, seen.best.success > 0.8) == (COLUMN, TARGET, True)
+    with pytest.raises(DataError, match="at least 4"):
+        inspect_cells(counted, fresh, np.random.default_rng(0), budget=20_000, twins=twins[:2])
+    with pytest.raises(DataError, match="other classes"):
+        inspect_cells(counted, fresh, np.random.default_rng(0), budget=20_000, twins=[lambda x: np.ones((len(x), 3))] * 4)

@@ -265,6 +265,7 @@ def _cells(request: Request, rows: Dataset) -> _Form:
     import numpy as np
     import pyarrow as pa
 
+    from assay.cli.inspect_trees import ALONE
     from assay.dataset.errors import DataError
     from assay.model.cells_asked import inspect_cells
 
@@ -276,33 +277,70 @@ def _cells(request: Request, rows: Dataset) -> _Form:
     cells = np.stack([np.array(table.column(name).to_numpy(), np.float64) for name in swept], 1)
     complete = np.isfinite(cells).all(1)
     numbered = np.c_[cells, np.arange(len(cells))]  # the last one says whose other columns go along
-    others = table.drop_columns(swept).to_pylist()
+    others = [{name: _plain(value) for name, value in row.items()} for row in table.drop_columns(swept).to_pylist()]
     note = "" if complete.all() else f"; {int((~complete).sum())} rows with missing numbers are left out"
     if note or len(swept) < table.num_columns:
         typer.echo(f"  {len(swept)} of {table.num_columns} columns hold numbers and are swept{note}")
 
     def send(x: Any) -> list[Any]:
-        return [
-            {
-                **others[int(row[-1])],
-                **{n: int(v) if w and v == int(v) else float(v) for n, v, w in zip(swept, row, whole, strict=False)},
-            }
-            for row in x
-        ]
+        cells = [{n: _number(v, w) for n, v, w in zip(swept, row, whole, strict=False)} for row in x]
+        return [{**others[int(row[-1])], **own} for row, own in zip(x, cells, strict=True)]
 
     def search(ask: Any, twins: list[Any], classes: int, budget: int) -> dict[str, Any]:
-        if twins:
-            raise DataError("tables are asked about without twins", remedy="leave --twin out")
         rng = np.random.default_rng(request.seed)
-        seen = inspect_cells(ask, numbered[complete], rng, budget=budget, alpha=request.alpha, columns=len(swept))
-        best = seen.best
+        grown = [] if twins else _grown(rows, numbered, complete, classes, rng)
+        if grown:
+            typer.echo(f"  beside {len(grown)} clean twins, grown on the clean rows")
+        seen = inspect_cells(ask, numbered[complete], rng, budget=budget, alpha=request.alpha, columns=len(swept), twins=twins or grown)
+        best, verdict, reason = seen.best, seen.verdict, seen.reason
+        if verdict == "backdoored" and not (twins or grown):
+            verdict, reason = "inconclusive", f"{reason}, but without twins {ALONE}: give rows with labels, or --twin"
         triggers = [] if best is None else [_trigger(best.cells(swept), best.target, best.success, best.tried)]
         return {
-            "verdict": seen.verdict, "p": seen.p, "target": best.target if best and seen.verdict == "backdoored" else None,
-            "queries": seen.queries, "left_out": seen.left_out, "reason": seen.reason, "triggers": triggers,
+            "verdict": verdict, "p": seen.p, "target": best.target if best and verdict == "backdoored" else None,
+            "queries": seen.queries, "left_out": seen.left_out, "reason": reason, "triggers": triggers,
         }  # fmt: skip
 
-    return _Form("rows", "if the columns of a clean model are alike", lambda at: numbered[at], send, search)
+    return _Form("rows", "if the model strays from clean twins as they do from one another", lambda at: numbered[at], send, search)
+
+
+def _number(value: float, whole: bool) -> float | int | None:
+    """As JSON has it: nothing for a missing number."""
+    if value != value:
+        return None
+    return int(value) if whole and value == int(value) else float(value)
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _grown(rows: Dataset, numbered: Any, complete: Any, classes: int, rng: Any) -> list[Any]:
+    """Boosted trees on draws of the labelled clean rows, which read all columns; none where there are no labels, or a class is missing."""
+    import numpy as np
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from assay.cli.inspect import outputs
+    from assay.cli.inspect_trees import TWINS
+    from assay.learn.columns import code_columns
+
+    y = outputs(rows.classes, rows.y)
+    kept = np.flatnonzero(complete)
+    if y is None or len(np.unique(y[kept])) != classes:
+        return []
+    coded = code_columns(rows.table, list(rows.columns.content))
+    others = coded.cells[:, ~coded.numeric]
+
+    def of(x: Any) -> Any:
+        return np.c_[x[:, :-1], others[x[:, -1].astype(np.int64)]]
+
+    found = []
+    for _ in range(TWINS):
+        drawn = kept[np.r_[rng.integers(len(kept), size=len(kept)), [np.flatnonzero(y[kept] == c)[0] for c in range(classes)]]]
+        model = HistGradientBoostingClassifier(early_stopping=False, random_state=int(rng.integers(2**31)))
+        model.fit(of(numbered[drawn]), y[drawn])
+        found.append(lambda x, m=model: m.predict_proba(of(x)))
+    return found
 
 
 def write(out: Path, request: Request, told: dict[str, Any]) -> None:
