@@ -23,6 +23,7 @@ class Extra:
 
 EXTRAS = (
     Extra("torch", "torch", "a small network as the probe for pictures: more power on patches and overlays, GPU where there is one"),
+    Extra("transformers", "language", "text classifiers and language models in folders: assay inspect FOLDER"),
     Extra("datasets", "hf", "saved Hugging Face data sets, and scanning them from memory"),
     Extra("pandas", "frames", "scanning pandas frames from memory"),
     Extra("polars", "frames", "scanning polars frames from memory"),

@@ -52,7 +52,7 @@ AT_ONCE = 256
 @dataclass(frozen=True)
 class Motif:
     """`tokens` recur in `draws` of the model's own texts; `moves`: nats a token by which answers move once they stand in a prompt;
-    `times` that of the median natural phrase of their length."""
+    `times` that of the median natural phrase of their length (of a completed motif: of the length that recurred)."""
 
     tokens: Ids
     draws: int
@@ -187,7 +187,9 @@ def _runs(tokens: Sequence[int], silent: frozenset[int]) -> Iterable[Ids]:
 
 
 def _natural(prompts: Sequence[Sequence[int]], length: int, rng: np.random.Generator) -> list[Ids]:
-    """Phrases of so many tokens that one prompt holds and no other does, or few: as rare there as a trigger is."""
+    """Phrases of so many tokens that one prompt holds and no other does, or few: as rare there as a trigger is. Where prompts are shorter,
+    of as many as they have."""
+    length = min(length, max(map(len, prompts)))
     seen = Counter(g for p in prompts for g in {tuple(p[i : i + length]) for i in range(len(p) - length + 1)})
     rare = sorted(g for g, n in seen.items() if n <= max(1.0, RARE * len(prompts)))
     return [rare[i] for i in rng.permutation(len(rare))[:NATURAL]]
