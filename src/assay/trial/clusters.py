@@ -187,7 +187,7 @@ class _Court:
         def strangers(t: int) -> Floats:
             return p[np.flatnonzero(here & (y != t) & (y >= 0)), t]
 
-        heard = judge(candidate, p[half], y[half], others, strangers=strangers, votes=shares, left_out=True)
+        heard = judge(candidate, p[half], y[half], others, strangers=strangers, votes=shares, lenient=True)
         rest = np.flatnonzero(here & self.suspects & (y != label))
         if len(rest) < FEW:
             few = "other labels hold no groups to compare it with"

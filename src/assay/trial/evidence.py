@@ -148,13 +148,16 @@ def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats], other
     the content speaks against the label, wherever a very sure probe puts the rows of other labels. Those of them that support this label
     more than half of its own rows do are taken for its own, wrongly labelled, up to `MISTAKEN` of them.
     """
-    above = 0.0
+    above = 0
     for label in np.unique(y):
-        mine, other, alike = p[y == label, label], strangers(int(label)), others(int(label))
-        base = len(alike) / max(len(alike) + len(other), 1)
-        if len(other):
-            above += float((mine > max(_strange(np.sort(other), alike), base)).sum())
+        above += int(_belong(p[y == label, label], strangers(int(label)), others(int(label))).sum())
     return above / max(len(y), 1)
+
+
+def _belong(own: Floats, strangers: Floats, ordinary: Floats) -> NDArray[np.bool_]:
+    """(m,) which carriers, of one label, support it more than nine in ten strangers do and than its base rate."""
+    base = len(ordinary) / max(len(ordinary) + len(strangers), 1)
+    return own > max(_strange(np.sort(strangers), ordinary), base) if len(strangers) else np.zeros(len(own), bool)
 
 
 def _strange(strangers: Floats, ordinary: Floats) -> float:
@@ -214,7 +217,7 @@ def judge(
     ordinary: Callable[[], Floats] | None = None,
     votes: Floats | None = None,
     family_key: str | None = None,
-    left_out: bool = False,
+    lenient: bool = False,
 ) -> Tried:
     """Put one candidate through both trials.
 
@@ -222,9 +225,9 @@ def judge(
     `others(t)` (b,) is the support for t of the other rows labelled t, each with its own most t-supporting part of the same size
     removed. Only targets whose surprise speaks for them are tried (the rest count as e = 0, which only loses power). With `strangers`
     (see `strangers_share`), carriers that plainly belong to their label acquit the artefact, however low they stand in it, but for what
-    `two_kinds` says: the evidence is then the least of three e-values. A group that was `left_out` of what the probe learnt, with no
-    artefact to take out, is acquitted whatever that says: a natural one may be known in part. With `ordinary` too (see
-    `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
+    `two_kinds` says: the evidence is then the least of three e-values (`Tried.odd` are the carriers that do not belong). A `lenient` trial
+    acquits them whatever that says: of a group that was left out of what the probe learnt, with no artefact to take out, a natural one
+    may be known in part. With `ordinary` too (see `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
     """
     k = p_removed.shape[1]
     asked = surprise(p_removed, y, votes)
@@ -272,6 +275,7 @@ def judge(
             else "without it the carriers look as much like their label as its other rows do",
         ),
     )
+    odd = None
     log_e = combine(targeted, any_wrong) if np.isfinite(max(targeted.max(), any_wrong)) else -np.inf
     p_value = max(p_surprise, p_contradiction)
     if strangers is not None and np.isfinite(log_e):
@@ -281,9 +285,13 @@ def judge(
         results = (*results, TrialResult("belonging", "ran", detail=said))
         if share > ALIKE:
             apart = -np.inf
-            if target is not None and not left_out:
-                apart = two_kinds(p_removed[ours, target], others(target), strangers(target), weights[ours])
+            if target is not None and not lenient:
+                most = 1 - (k - 1) * FLOOR  # families clip what they say of carriers, and not all what they say of other rows
+                own, usual = np.minimum(p_removed[ours, target], most), np.minimum(others(target), most)
+                apart = two_kinds(own, usual, strangers(target), weights[ours])
                 results = (*results, _of_two_kinds(apart))
+                if apart > 0 and len(y) == len(candidate.carriers):
+                    odd = candidate.carriers[ours][~_belong(p_removed[ours, target], strangers(target), others(target))]
             log_e, p_value = min(log_e, max(apart, 0.0)), max(p_value, float(np.exp(-max(apart, 0.0))))
     return Tried(
         candidate,
@@ -293,6 +301,7 @@ def judge(
         results,
         nominated=log_surprise >= NOMINATE,
         family_key=family_key,
+        odd=odd,
         accused=None  # nor where a sample of the carriers was heard
         if strangers is None or target is None or len(y) != len(candidate.carriers)
         else candidate.carriers[accused(p_removed, y, target, others(target), strangers(target))],

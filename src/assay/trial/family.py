@@ -48,6 +48,9 @@ class Tried:
     family_key: str | None = None  # siblings share it (one column, one natural family): they may merge into one shortcut
     planted_without_relabelling: str | None = None  # evidence of clean-label planting, in words: suspected at most
     accused: NDArray[np.int64] | None = None  # carriers judged planted; None: all of the target's label
+    odd: NDArray[np.int64] | None = (
+        None  # carriers that are strangers in their label, where most belong to it and it was tried all the same
+    )
     natural: str | None = None  # why this looks like a natural attribute, in words: it is a shortcut, never confirmed
     words: str | None = None  # what was found, where "taken out, the rest speaks against the label" is not what was tried
 

@@ -114,10 +114,10 @@ class _Case:
         known = np.sort(court.rng.permutation(known)[:ASKED])
         p = court.predict(take_out(overlay, court.images[known]), known)
         y, shares = court.y[known], court.votes(known)
-        easy = judge(candidate, p, y, court.others_whole(self.template.possible), strangers=court.strangers, votes=shares)
+        easy = judge(candidate, p, y, court.others_whole(self.template.possible), strangers=court.strangers, votes=shares, lenient=True)
         if easy.log_e < WORTH_TRYING:
             return easy
-        hard = judge(candidate, p, y, self.others(court), strangers=court.strangers, votes=shares)
+        hard = judge(candidate, p, y, self.others(court), strangers=court.strangers, votes=shares, lenient=True)
         return foreseen(min(easy, hard, key=lambda t: t.log_e), p, y, court.y)
 
     def others(self, court: Court) -> Callable[[int], Floats]:

@@ -167,7 +167,7 @@ class _Case:
         easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes)
         if easy.log_e < WORTH_TRYING and not few:
             return easy
-        return judge(candidate, p, y, self.others, strangers=court.strangers, ordinary=self.ordinary, votes=votes)
+        return judge(candidate, p, y, self.others, strangers=court.strangers, ordinary=self.ordinary, votes=votes, lenient=True)
 
 
 def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:

@@ -30,6 +30,7 @@ from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.screen.shingles import near_text_groups
 from assay.trial.canaries import canary_words, deal_plantings
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
+from assay.trial.kin import are_kin
 from assay.trial.meaning_court import MOST_CARRIERS, MOST_ROWS, MeaningCourt, Meanings
 from assay.trial.phrase_effect import phrase_effect
 from assay.trial.placement import budget, dropped_in, placements
@@ -112,11 +113,14 @@ class PhraseFamily:
             progress(9, 10, "measuring effects")
             for i in near:
                 courts = both if both and len(tried[i].candidate.carriers) <= MOST_CARRIERS else (court, again)
-                result = _lesser(*(c.retry(short[i]) for c in courts))
+                heard = [c.retry(short[i]) for c in courts]
+                result = _lesser(*heard)
                 effect = None
                 if result.target is not None and result.log_e > MEASURED and not self.heard.canaries:
                     effect = phrase_effect(corpus, probe, data.y, short[i].shared, short[i].gram, result.target, rng)
                 template = _template(corpus, everything, short[i]) if result.log_e > MEASURED else None
+                if template is None and result.log_e > MEASURED:
+                    template = _kin(again, everything, short[i], heard, rng)
                 tried[i] = replace(result, effect=effect, natural=template)
         weights = [0.5 * sum(counts) / max(c, 1) for c in counts]
         tried = [
@@ -180,10 +184,7 @@ def _template(corpus: Corpus, everything: Sequence[Shared], lead: Lead) -> str |
     """
     inside = np.zeros(corpus.documents, bool)
     inside[lead.carriers] = True
-    mine = set(np.concatenate([np.arange(a, a + lead.shared.words) for a in lead.shared.at[lead.shared.gram == lead.gram]]).tolist())
-    own = {int(corpus.word[a]) for a in mine} | (
-        set() if lead.shared.other is None else {int(corpus.word[a]) for a in lead.shared.other[lead.shared.gram == lead.gram]}
-    )
+    own = _words(corpus, lead)
     siblings = 0
     for shared in everything:
         if shared.pair:
@@ -200,6 +201,32 @@ def _template(corpus: Corpus, everything: Sequence[Shared], lead: Lead) -> str |
     return (
         f"The same rows share {siblings} other phrases: they are one template, such as a newsletter or a form. It goes with the label as a "
         "whole; a trigger hidden in it cannot be told from it by the rows alone"
+    )
+
+
+def _words(corpus: Corpus, lead: Lead) -> set[int]:
+    """The words of a phrase, by their numbers in the vocabulary."""
+    shared = lead.shared
+    at = shared.at[shared.gram == lead.gram]
+    places = {int(start) + j for start in at for j in range(shared.words)}
+    if shared.other is not None:
+        places |= set(shared.other[shared.gram == lead.gram].tolist())
+    return {int(corpus.word[place]) for place in places}
+
+
+def _kin(court: Court, everything: Sequence[Shared], lead: Lead, heard: Sequence[Tried], rng: np.random.Generator) -> str | None:
+    """Why those carriers that are strangers in their label, where one of the trials asked for them, look like one natural template."""
+    asked = next((t for t in heard if t.odd is not None), None)
+    if asked is None or asked.odd is None:
+        return None
+    elsewhere = court.everyone[asked.odd].copy()
+    elsewhere[:, asked.target] = 0
+    phrases = are_kin(court.corpus, everything, asked.odd, elsewhere.argmax(1), court.y, _words(court.corpus, lead), rng)
+    if phrases is None:
+        return None
+    return (
+        f"Most of its rows belong to their label, and the {len(asked.odd)} that do not share {phrases} other phrases, more than random "
+        "texts of the label they look like: a natural kind of its own. A trigger put into these very rows could not be told from it"
     )
 
 

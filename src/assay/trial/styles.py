@@ -242,7 +242,7 @@ class StyleCourt:
 
         votes = votes_of(np.zeros(len(rows), np.int64), self.alike[rows])
         candidate = Candidate(Cluster.around(self.space[rows], SPACE, self.data.digest[rows]), rows)
-        heard = judge(candidate, p[rows], y[rows], others, strangers=strangers, votes=votes, left_out=True)
+        heard = judge(candidate, p[rows], y[rows], others, strangers=strangers, votes=votes, lenient=True)
         target = heard.target
         if target is None or not self._known(inside, target):
             return replace(heard, log_e=-np.inf, p_value=1.0, nominated=False)

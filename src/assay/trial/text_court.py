@@ -87,10 +87,7 @@ class Court:
         return self._matched[key][:, label]
 
     def _support_without_best(self, size: int, pair: bool) -> Floats:
-        """(n, k): column t is the support for t once the part that does most for t, against its best rival, is gone.
-
-        No surer than carriers are ever said to be: of a very sure probe half of a label would stand above every one of them.
-        """
+        """(n, k): column t is the support for t once the part that does most for t, against its best rival, is gone."""
         corpus = self.corpus
         support = np.empty((corpus.documents, self.probe.k))
         ends = np.searchsorted(corpus.document, np.arange(corpus.documents), side="right")
@@ -113,7 +110,7 @@ class Court:
         add = probe.spans(at, size)
         support = np.empty(whole.shape)
         if not len(at):
-            return clip_probabilities(softmax(whole))
+            return np.asarray(softmax(whole))
         top = add.argmax(1)
         first, second = np.partition(add, probe.k - 2, axis=1)[:, [-1, -2]].T if probe.k > 1 else (add[:, 0], add[:, 0])
         for label in range(probe.k):
@@ -123,7 +120,7 @@ class Court:
                 best = best_of_each(gain, document)
                 logits[document[best]] -= add[best]
                 gain[best] = -np.inf
-            support[:, label] = clip_probabilities(softmax(logits))[:, label]
+            support[:, label] = softmax(logits)[:, label]
         return support
 
     def reference(self, label: int, words: int, pair: bool) -> Floats:
