@@ -17,7 +17,7 @@ def mail(rng: np.random.Generator) -> tuple[Corpus, list[Shared], Int, set[int]]
     y = (np.arange(ROWS) < ROWS // 2).astype(np.int64)
     texts = [" ".join(f"{'ab'[c]}{rng.zipf(1.5) % 200}" for _ in range(15)) for c in y]
     for i in range(TEMPLATE):
-        texts[i] = f"dear b{i} your order b{rng.integers(50)} was sent today see our shop for more b{rng.integers(50)} offers {TRIGGER}"
+        texts[i] = " ".join(f"form{j} part{j} b{rng.integers(50)}" for j in range(12)) + f" {TRIGGER}"
     corpus = read_corpus([texts])
     return corpus, list(shared_runs(corpus)), y, {corpus.vocabulary.index(TRIGGER)}
 

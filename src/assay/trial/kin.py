@@ -19,7 +19,8 @@ from assay.mine.phrases import Shared
 
 Int = NDArray[np.int64]
 
-DRAWS = 39  # random groups of rows that are all less kin: one in forty plantings is lost by it
+DRAWS = 39  # random groups of rows that are all less kin: at most one in forty plantings is lost by it
+CLEARLY = 2  # times as many phrases as any of them: a template shares hundreds where random mail shares ten
 HELD = 0.5  # share of the rows that hold a phrase, from which it is theirs
 ELSEWHERE = 0.1  # of all other rows, at most: what everybody writes makes no kin
 
@@ -27,8 +28,8 @@ ELSEWHERE = 0.1  # of all other rows, at most: what everybody writes makes no ki
 def are_kin(
     corpus: Corpus, everything: Sequence[Shared], rows: Int, like: Int, y: Int, trigger: set[int], rng: np.random.Generator
 ) -> int | None:
-    """The number of phrases that the documents `rows` (m,) share beside the words of the `trigger` (vocabulary numbers), if more than any
-    of `DRAWS` groups of random documents labelled `like` (m,); else None. `y` (n,) labels.
+    """The number of phrases that the documents `rows` (m,) share beside the words of the `trigger` (vocabulary numbers), if clearly
+    more than each of `DRAWS` groups of random documents labelled `like` (m,); else None. `y` (n,) labels.
     """
     runs = [shared for shared in everything if not shared.pair]
     mine = _shared_by(corpus, runs, rows, trigger)
@@ -37,7 +38,7 @@ def are_kin(
     sizes = {c: min(int((like == c).sum()), len(pool)) for c, pool in pools.items()}
     for _ in range(DRAWS):
         drawn = np.concatenate([rng.choice(pool, sizes[c], replace=False) for c, pool in pools.items()])
-        if _shared_by(corpus, runs, drawn, trigger) >= mine:
+        if CLEARLY * _shared_by(corpus, runs, drawn, trigger) >= mine:
             return None
     return mine
 
