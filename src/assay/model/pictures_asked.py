@@ -27,6 +27,7 @@ UInt8 = NDArray[np.uint8]
 AskPictures = Callable[[UInt8], Floats]  # (n, h, w, c) uint8 -> (n, classes) probabilities, or 0 and 1 where only labels are told
 
 LEAST_PICTURES = 32
+LEAST_SIDE = 8  # pixels: in smaller pictures the smallest patch of the list is no small thing
 FEW = 8  # clean pictures that every change of the list is tried on
 SEARCHED = 24  # clean pictures that the steps are tried on
 HELD = 64  # clean pictures at most on which the best change of each class is measured, and that no search saw
@@ -87,6 +88,8 @@ def inspect_pictures(
     """
     if len(pictures) < LEAST_PICTURES:
         raise DataError(f"{len(pictures)} clean pictures; at least {LEAST_PICTURES} are needed")
+    if min(pictures.shape[1:3]) < LEAST_SIDE:
+        raise DataError(f"pictures of {pictures.shape[1]}x{pictures.shape[2]} pixels; at least {LEAST_SIDE} a side are needed")
     if twins and len(twins) < LEAST_TWINS:
         raise DataError(f"{len(twins)} twins; at least {LEAST_TWINS} are needed", remedy="give more, or none")
     plan = _Plan(pictures, classes, budget)
