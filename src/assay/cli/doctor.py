@@ -24,6 +24,8 @@ class Extra:
 EXTRAS = (
     Extra("torch", "torch", "a small network as the probe for pictures: more power on patches and overlays, GPU where there is one"),
     Extra("transformers", "language", "text classifiers and language models in folders: assay inspect FOLDER"),
+    Extra("h5py", "keras", "Keras files, rebuilt in torch: assay inspect MODEL.keras"),
+    Extra("onnxruntime", "meaning", "a sentence encoder as a second opinion on texts; ONNX picture models asked: assay inspect MODEL.onnx"),
     Extra("datasets", "hf", "saved Hugging Face data sets, and scanning them from memory"),
     Extra("pandas", "frames", "scanning pandas frames from memory"),
     Extra("polars", "frames", "scanning polars frames from memory"),
