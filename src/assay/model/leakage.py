@@ -32,7 +32,7 @@ Report = Callable[[float, float, str], None]
 DRAWS = 400  # continuations: of a poison in 1 % of the rows, four slip out
 LENGTH = 40  # tokens of each
 WARMTH = (1.0, 0.7)  # temperatures, half the draws each: as learnt, and nearer to what was learnt by heart
-LONGEST = 8  # tokens of a motif
+LONGEST = 16  # tokens of a motif: three words take ten where the tokeniser is small, and pieces of a trigger do little
 RECURS = 3  # draws that hold a motif at least: by chance two agree
 RARE = 0.01  # of clean prompts hold it at most
 MOTIFS = 240  # put into prompts, by how much oftener they recur than their tokens would by chance
@@ -237,7 +237,7 @@ def _completed(
     """The motif with what the model surely goes on to write behind it, as far as that moves answers more: of a trigger only a piece may
     recur."""
     best, tokens = motif, motif.tokens
-    while len(tokens) < 2 * LONGEST:
+    while len(tokens) < LONGEST:
         logs = ask([[*form.before, *tokens]])[0]
         following = int(logs.argmax())
         if logs[following] < np.log(SURE) or following in silent:
