@@ -71,7 +71,7 @@ def read_keras(path: Path) -> KerasModel:
         return _legacy(path.read_bytes())
     except DataError as error:
         raise DataError(str(error), path=path) from error
-    except (*DAMAGE, RecursionError) as error:
+    except DAMAGE as error:  # RecursionError is a RuntimeError
         raise DataError(f"cannot be read ({type(error).__name__}: {error})", path=path, remedy="get the file again") from error
 
 
@@ -81,7 +81,7 @@ def configuration(data: bytes) -> bytes | str | None:
         with _opened(data) as file:
             _Reader(file, len(data), soft=True)
             return _text(file)
-    except (*DAMAGE, RecursionError) as error:
+    except DAMAGE as error:  # RecursionError is a RuntimeError
         raise DataError(f"cannot be read ({type(error).__name__}: {error})") from error
 
 
