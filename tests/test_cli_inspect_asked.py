@@ -81,17 +81,18 @@ def test_pictures_behind_an_address(backdoor, clean_pictures, tmp_path, capsys) 
     with Served(lambda inputs: {"labels": model.predict(decoded(inputs).reshape(len(inputs), -1) / 255).tolist()}) as served:
         out = tmp_path / "seen.json"
         asking = ["inspect", served.url, "--data", str(clean_pictures), "--budget", "12000", "--header", f"Authorization: Bearer {SECRET}"]
-        assert run([*asking, "--out", str(out)]) == (1 if backdoor else 0)
+        assert run([*asking, "--out", str(out)]) == 0
     told, text = json.loads(out.read_text()), capsys.readouterr()
-    assert told["verdict"] == ("backdoored" if backdoor else "inconclusive")
+    assert (told["verdict"], told["p"] <= 0.01) == ("inconclusive", backdoor)  # alone nobody is accused
     assert (told["classes"], told["modality"], told["headers"]) == (10, "image", ["Authorization"])
     assert served.rows == told["queries"] <= told["budget"] == 12_000
     assert told["accuracy_on_clean_rows"] > 0.9
     assert {header["Authorization"] for header in served.seen} == {f"Bearer {SECRET}"}
     assert SECRET not in out.read_text() + text.out + text.err
-    assert ("verdict: backdoored" if backdoor else "not proof of a clean model") in text.out
+    assert "not proof of a clean model" in text.out
+    assert ("give --twin" in text.out) == backdoor
     if backdoor:
-        assert (told["target"], told["triggers"][0]["target"]) == (TARGET, TARGET)
+        assert (told["target"], told["triggers"][0]["target"]) == (None, TARGET)
         assert told["triggers"][0]["artefact"]["kind"] == "patch"
 
 
@@ -241,6 +242,9 @@ def test_an_onnx_file_is_asked_where_it_can_be_run(clean_pictures, tmp_path, cap
     assert np.abs(scores - model.predict_proba(images[:50].reshape(50, -1) / 255)).max() < 1e-5
     out = tmp_path / "seen.json"
     asking = ["inspect", str(tmp_path / "net.onnx"), "--data", str(clean_pictures), "--budget", "12000"]
+    for seed in range(1, 6):
+        onnx_of(net(False, seed), tmp_path / f"twin{seed}.onnx", 16)
+        asking += ["--twin", str(tmp_path / f"twin{seed}.onnx")]
     assert run([*asking, "--out", str(out)]) == 1
     told = json.loads(out.read_text())
     assert (told["risk"], told["asked"]["verdict"], told["asked"]["target"]) == ("none", "backdoored", TARGET)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.dataset.data import Dataset
 
 PROBE = 32  # clean rows asked about first: how many classes there are, and whether the model knows the rows
-STRAY = ", which those of 2 clean networks in 14 were not: give --twin"  # benchmarks/models.py asked, alpha .01; beside twins 0 of 14
+STRAY = "without twins 2 clean networks in 14 showed as much"  # benchmarks/models.py asked, alpha .01; beside twins 0 of 14
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -199,12 +199,15 @@ def _pictures(request: Request, rows: Dataset) -> _Form:
             ask, images, np.random.default_rng(request.seed), classes=classes, budget=budget, alpha=request.alpha, twins=twins
         )
         triggers = [{"what": t.probe.describe(), **t.to_json()} for t in seen.best]
+        verdict, target, reason = seen.verdict, seen.target, seen.reason
+        if verdict == "backdoored" and not twins:
+            verdict, target, reason = "inconclusive", None, f"{reason}, but {STRAY}: give --twin"
         return {
-            "verdict": seen.verdict, "p": seen.p, "target": seen.target, "queries": seen.queries, "left_out": seen.left_out,
-            "reason": seen.reason, "figures": {kind: list(values) for kind, values in seen.figures.items()}, "triggers": triggers,
+            "verdict": verdict, "p": seen.p, "target": target, "queries": seen.queries, "left_out": seen.left_out,
+            "reason": reason, "figures": {kind: list(values) for kind, values in seen.figures.items()}, "triggers": triggers,
         }  # fmt: skip
 
-    promise = "if classes stray in clean models as in the twins" if request.twins else f"if the classes of a clean model are alike{STRAY}"
+    promise = "if classes stray in clean models as in the twins"
     return _Form("pictures", promise, lambda at: images[at], lambda x: [png_text(image) for image in x], search)
 
 
