@@ -1,4 +1,4 @@
-"""Made the files beside this one, with Keras 3.15.1 on torch: KERAS_BACKEND=torch python make.py FOLDER. Nothing else needs Keras.
+"""Makes tests/golden/keras, with Keras 3.15.1 on torch: KERAS_BACKEND=torch python tools/keras_golden.py FOLDER. Nothing else needs Keras.
 
 Two small networks with random weights, each as .keras and as .h5, packed; `expected.json`: four pictures of 9x9, and what Keras says of
 them (`sequential`: of pixels 0 .. 255; `functional`: of pixels 0 .. 1).
