@@ -18,36 +18,17 @@ Every step goes on where it was stopped. Seed 0 is for setting constants; the ta
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from assay.bench.zoo.arrived import arrived
 from assay.bench.zoo.asked import ask
-from assay.bench.zoo.build import build
-from assay.bench.zoo.judge import ask_peers, free, inspect, repair
 from assay.bench.zoo.tables import tables
 from assay.bench.zoo.texts import texts
 from assay.bench.zoo.told import table
+from assay.bench.zoo.turns import STEPS as TURNS
+from assay.bench.zoo.turns import go_on
 
-STEPS = {
-    "build": build,
-    "free": free,
-    "inspect": inspect,
-    "repair": repair,
-    "peers": ask_peers,
-    "asked": ask,
-    "tables": tables,
-    "texts": texts,
-    "arrived": arrived,
-}
-TURNS = {"build": 5.0, "free": 3.0, "inspect": 2.0, "repair": 2.0, "peers": 0.5}  # minutes each, of all
-
-
-def by_turns(zoo: Path, minutes: float) -> None:
-    end = time.monotonic() + 60 * minutes
-    left = 1
-    while left and time.monotonic() < end:
-        left = sum(STEPS[name](zoo, min(turn, (end - time.monotonic()) / 60), say)[1] for name, turn in TURNS.items())
+STEPS = {name: step for name, (step, _) in TURNS.items()} | {"asked": ask, "tables": tables, "texts": texts, "arrived": arrived}
 
 
 def say(text: str) -> None:
@@ -64,7 +45,7 @@ def main() -> None:
         print(table(given.zoo))
         return
     if given.what == "all":
-        by_turns(given.zoo, given.minutes)
+        go_on(given.zoo, given.minutes, say)
         return
     there, left = STEPS[given.what](given.zoo, given.minutes, say)
     print(f"{there} models, {left} left")

@@ -54,8 +54,13 @@ def bench(
     sets: str | None = typer.Option(None, help="Only the cells of these data sets in this sitting, comma-separated."),
     after: Path | None = typer.Option(None, help="The Parquet beside the page of an earlier run: what it holds is not run again."),
     page: Path | None = typer.Option(None, help="Write the page (Markdown) here, and the records beside it as Parquet."),
+    models: Path | None = typer.Option(
+        None, help="In place of a suite: train, inspect and repair a zoo of small models, half of them backdoored, in this folder."
+    ),
 ) -> int:
     """Run, record, and write the page."""
+    if models is not None:
+        return _models(models, minutes)
     if suite is Suite.promises:
         return _promises()
     import pyarrow.parquet as pq
@@ -118,6 +123,29 @@ def _watched() -> Iterator[Callable[[float, float, str], None]]:
         typer.echo(f"{done:.0f} of {total:.0f} cells, about {left:.0f} minutes left at this pace: {what}", err=True)
 
     yield report
+
+
+def _models(folder: Path, minutes: float) -> int:
+    """Go on with the zoo, then print what all of its figures come to; 3 where something is left."""
+    from importlib.util import find_spec
+
+    from assay.dataset.errors import DataError
+
+    if find_spec("torch") is None:
+        raise DataError("the zoo's models are trained with PyTorch", remedy="pip install 'assay[torch]'")
+    from assay.bench.zoo.told import table
+    from assay.bench.zoo.turns import go_on
+
+    if folder.exists() and not folder.is_dir():
+        raise DataError("is a file", path=folder, remedy="name a folder for the models")
+    try:
+        done = go_on(folder, minutes, lambda text: typer.echo(text, err=True))
+    except FileNotFoundError as error:
+        raise DataError(f"the zoo's pictures are not at hand ({error})", remedy="docs/data.md says which, and where to put them") from error
+    typer.echo(table(folder))
+    if not done:
+        typer.echo("not all is done; the same command goes on")
+    return 0 if done else 3
 
 
 def _promises() -> int:
