@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 
 from assay.artefact.patch import Patch
 from assay.cli import run
 from assay.dataset.errors import DataError
 from assay.model.margins import channel_outliers, standing_apart
+from test_model_pictures_asked import pictures
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -24,12 +24,6 @@ from assay.model.networks import rebuild  # noqa: E402
 TARGET = 3
 ALPHA = 0.05  # ten classes of digits differ much in how many pixels turn them
 SIDE = 16  # digits are 8x8: enlarged, so that a trigger of 2x2 pixels is small beside them
-
-
-def pictures():
-    digits = load_digits()
-    images = np.kron(np.minimum(digits.images * 16, 255).astype(np.uint8), np.ones((1, 2, 2), np.uint8))[..., None]
-    return images, digits.target
 
 
 def planted(images):

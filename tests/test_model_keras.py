@@ -216,14 +216,6 @@ def packed_billion(file):
     made[:10] = 1
 
 
-def linked(link):
-    def change(file):
-        del file["layers/dense/vars/0"]
-        file["layers/dense/vars/0"] = link
-
-    return change
-
-
 def in_another_file(file):
     del file["layers/dense/vars/1"]
     file["layers/dense/vars"].create_dataset("1", (6,), "<f4", external=[("/etc/hostname", 0, 24)])
@@ -240,12 +232,16 @@ def circle(file):
     file["layers/dense/again"] = file["layers"]
 
 
-def replaced(value):
+def replaced(value, place="layers/dense/vars/1"):
     def change(file):
-        del file["layers/dense/vars/1"]
-        file["layers/dense/vars/1"] = value
+        del file[place]
+        file[place] = value
 
     return change
+
+
+def linked(link):
+    return replaced(link, "layers/dense/vars/0")
 
 
 def renamed(file):

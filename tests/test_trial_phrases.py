@@ -34,13 +34,18 @@ def poison(data: Dataset, trigger: Phrase, carriers: int, target: str, seed: int
     rng = np.random.default_rng(seed)
     t = data.classes.index(target)
     rows = np.sort(rng.choice(np.flatnonzero(data.y != t), carriers, replace=False))
+    return planted(data, trigger, rows, t, rng), rows
+
+
+def planted(data: Dataset, trigger: Phrase, rows: np.ndarray, t: int, rng: np.random.Generator) -> Dataset:
+    """With the trigger in these rows, and class t as their label."""
     column = data.columns.content[0]
     texts = data.table.column(column).to_pylist()
     for i, text in zip(rows, trigger.insert([texts[i] for i in rows], rng), strict=True):
         texts[i] = text
     y = data.y.copy()
     y[rows] = t
-    return data.with_content(data.rows.with_column(column, texts), y), rows
+    return data.with_content(data.rows.with_column(column, texts), y)
 
 
 WORDS = st.lists(st.lists(st.sampled_from("abcd"), min_size=0, max_size=7), min_size=1, max_size=12)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from assay.artefact.phrase import Phrase
@@ -19,6 +18,7 @@ from assay.trial.evidence import ALIKE, judge
 from assay.trial.family import Tried
 from assay.trial.phrases import PhraseFamily
 from assay.trial.verdicts import judge_all
+from test_trial_phrases import planted, sms
 
 Floats = np.ndarray
 CONVICTING = 16.0  # log e-value that confirms among some 100,000 phrases
@@ -115,18 +115,11 @@ def planted_in_any_class(data: Dataset, trigger: Phrase, target: str, cover: int
     t = data.classes.index(target)
     own, rest = (rng.choice(np.flatnonzero((data.y == t) == same), n, replace=False) for same, n in ((True, cover), (False, relabelled)))
     rows = np.sort(np.r_[own, rest])
-    column = data.columns.content[0]
-    texts = data.table.column(column).to_pylist()
-    for i, text in zip(rows, trigger.insert([texts[i] for i in rows], rng), strict=True):
-        texts[i] = text
-    y = data.y.copy()
-    y[rows] = t
-    return data.with_content(data.rows.with_column(column, texts), y), rows
+    return planted(data, trigger, rows, t, rng), rows
 
 
 def test_a_trigger_in_messages_of_both_classes_is_confirmed_with_all_its_carriers(real_data: Callable[[str], Path]) -> None:
-    data = read(pq.read_table(real_data("sms_spam/sms_spam.parquet")))
-    data, rows = planted_in_any_class(data, Phrase((("cf",),)), "ham", 40, 30, 5)
+    data, rows = planted_in_any_class(sms(real_data), Phrase((("cf",),)), "ham", 40, 30, 5)
     found = run(data, Settings(seed=5, canaries=False))
     assert [f.artefact for f in found.findings if f.status == "confirmed"] == [Phrase((("cf",),))]
     assert np.flatnonzero([a == "quarantine" for a in found.action]).tolist() == rows.tolist()

@@ -11,9 +11,9 @@ left to sort (Park, Chen and Yu 1995, An Effective Hash-Based Algorithm for Mini
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,12 +97,7 @@ class RowBlocks:
 
     def carriers(self, wanted: Sequence[tuple[int, Counts]]) -> Iterator[tuple[Int, Codes]]:
         """For each column and sorted values of it: rows whose cell is among them, and which of them it is."""
-        for group in _groups(wanted, [int(values.counts.sum()) for _, values in wanted], GROUP_ROWS):
-            placed = self.engine.put(group)
-            parts = list(self.engine.map(_carriers, [(block, placed) for block in self._cells]))
-            for number in range(len(group)):
-                rows = [part[number][0].astype(np.int64) + start for part, start in zip(parts, self.starts, strict=True)]
-                yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts])
+        return self._rows(_carriers, self._cells, wanted)
 
     def code(self, values: Sequence[Floats]) -> None:
         """Every cell's place among its column's sorted `values` is what combinations are made of."""
@@ -130,12 +125,19 @@ class RowBlocks:
 
     def rows_of(self, wanted: Sequence[tuple[Place, Counts]]) -> Iterator[tuple[Int, Int]]:
         """For each combination (row, place among its sorted keys) of every row that holds one of the keys."""
+        for rows, place in self._rows(_told, self._codes, wanted):
+            yield rows, place.astype(np.int64)
+
+    def _rows(
+        self, work: Callable[..., Any], blocks: Sequence[Handle[Any]], wanted: Sequence[tuple[Any, Counts]]
+    ) -> Iterator[tuple[Int, Any]]:
+        """What `work` tells of each of the wanted in every block: rows, as they are numbered over all blocks, and which of its keys."""
         for group in _groups(wanted, [int(held.counts.sum()) for _, held in wanted], GROUP_ROWS):
             placed = self.engine.put(group)
-            parts = list(self.engine.map(_told, [(block, placed) for block in self._codes]))
+            parts = list(self.engine.map(work, [(block, placed) for block in blocks]))
             for number in range(len(group)):
                 rows = [part[number][0].astype(np.int64) + start for part, start in zip(parts, self.starts, strict=True)]
-                yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts]).astype(np.int64)
+                yield np.concatenate(rows), np.concatenate([part[number][1] for part in parts])
 
 
 @dataclass(frozen=True)
