@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assay.engine.base import using
 from assay.engine.cores import Cores
 from assay.learn.columns import Coded, code_columns
-from assay.mine import cell_blocks
+from assay.mine import cell_blocks, cell_combinations
 from assay.mine.cells import Shared, shared_cells
 from assay.stats.counts import Counts, quantile
 
@@ -25,7 +25,8 @@ def table(rows: list[tuple[float | None, ...]]) -> Coded:
 def mined(coded: Coded, support: int, block: int = 100_000, group: int = 20_000_000) -> list[Shared]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cell_blocks, "BLOCK_ROWS", block)
-        patch.setattr(cell_blocks, "GROUP_ROWS", group)
+        for rows in ("GROUP_ROWS", "TRIPLE_ROWS", "FEWEST_ROWS"):
+            patch.setattr(cell_combinations, rows, group)
         return list(shared_cells(coded, support=support))
 
 

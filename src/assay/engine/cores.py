@@ -1,7 +1,8 @@
 """The cores of this machine: one process each, started afresh, reading shared blocks from mapped files.
 
 A process that dies (killed, out of memory) takes the pool with it; the pool is made again and what was under way is done again, up to
-`TRIES` times. Memory is bounded by the window of `assay.engine.base`; placed blocks and results that stay lie on disk.
+`TRIES` times. Memory is bounded by the window of `assay.engine.base`. Placed blocks, results that stay and whatever else is large lie on
+disk: the pipes between processes copy what passes through them several times, and hold up whoever reads it.
 """
 
 from __future__ import annotations
@@ -25,16 +26,18 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TRIES = 3  # of one piece of work: what kills its worker three times will kill the fourth
+LARGE = 1 << 18  # bytes of arrays from which arguments and results go by a file: less costs more to put there than to send
 
 
 class Task(Handle[T]):
     """Work given to the pool, with all that is needed to give it again."""
 
-    def __init__(self, work: Callable[..., T], arguments: tuple[Any, ...], stay: bool) -> None:
-        self.work, self.arguments, self.stay, self.tries = work, arguments, stay, 1
+    def __init__(self, work: Callable[..., T], arguments: tuple[Any, ...]) -> None:
+        self.work, self.arguments, self.tries = work, arguments, 1
         self.future: Future[Any] = Future()
         self.pool = 0  # the number of the pool that it was last given to
-        self.held: Spilled | None = None
+        self.given: Spilled | None = None  # the arguments, as they travel
+        self.held: Spilled | None = None  # the result, as it came
 
 
 class Placed(Handle[T]):
@@ -66,15 +69,17 @@ class Cores(Engine):
         return Placed(spill(value, self.folder))
 
     def submit(self, work: Callable[..., R], *arguments: Any, stay: bool = False) -> Handle[R]:
-        task = Task(work, arguments, stay)
+        task = Task(work, arguments)
         self._give(task)
         return task
 
     def _give(self, task: Task[Any]) -> None:
-        ready = tuple(self._ready(a) for a in task.arguments)
+        if task.given is None:
+            task.given = spill(tuple(self._ready(a) for a in task.arguments), self.folder, LARGE)
+            weakref.finalize(task, task.given.drop)
         task.pool = self._number
         try:
-            task.future = self._pool.submit(_run, task.work, ready, self.folder if task.stay else None)
+            task.future = self._pool.submit(_run, task.work, task.given, self.folder)
         except BrokenProcessPool:
             self._again(task)
 
@@ -82,23 +87,20 @@ class Cores(Engine):
         """An argument as it travels: what lies in a file as its place there."""
         if isinstance(argument, Placed):
             return argument.held
-        if isinstance(argument, Task):
-            value = self._finished(argument)
-            return argument.held if argument.stay else value
-        return argument
+        return self._finished(argument) if isinstance(argument, Task) else argument
 
-    def _finished(self, task: Task[R]) -> Any:
-        while True:
+    def _finished(self, task: Task[Any]) -> Spilled:
+        while task.held is None:
             try:
-                value = task.future.result()
+                task.held = task.future.result()
             except BrokenProcessPool:
                 self._again(task)
                 continue
-            if task.stay and task.held is None:
-                task.held = value
-                weakref.finalize(task, value.drop)
-            task.arguments = ()  # no longer needed: what they hold may go
-            return value
+            weakref.finalize(task, task.held.drop)
+            if task.given is not None:
+                task.given.drop()
+            task.given, task.arguments = None, ()  # no longer needed: what they hold may go
+        return task.held
 
     def _again(self, task: Task[Any]) -> None:
         """Give work again whose pool broke, to a new pool if nobody made one yet."""
@@ -121,8 +123,8 @@ class Cores(Engine):
         if isinstance(handle, Placed):
             return handle.held.load()
         assert isinstance(handle, Task)
-        value = self._finished(handle)
-        return value.load() if handle.stay else value
+        value: R = self._finished(handle).load()
+        return value
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -133,10 +135,10 @@ def _prepare() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # a process a core: threads of one would only take cores from another
 
 
-def _run(work: Callable[..., Any], arguments: tuple[Any, ...], folder: Path | None) -> Any:
-    """In the worker: the arguments made ready, the work done, and a result that stays put away."""
-    value = alone(work, *(a.load() if isinstance(a, Spilled) else a for a in arguments))
-    return value if folder is None else spill(value, folder)
+def _run(work: Callable[..., Any], given: Spilled, folder: Path) -> Spilled:
+    """In the worker: the arguments made ready, the work done, and its result put away."""
+    value = alone(work, *(a.load() if isinstance(a, Spilled) else a for a in given.load()))
+    return spill(value, folder, LARGE)
 
 
 def alone(work: Callable[..., R], *arguments: Any) -> R:

@@ -24,7 +24,8 @@ from scipy.special import xlogy
 from scipy.stats import poisson
 
 from assay.learn.columns import Bools, Coded, Floats
-from assay.mine.cells import CENTRE, EXCESS, SUPPORT, WIDEST, WIDEST_ROWS, Shared, shared_cells
+from assay.mine.cell_combinations import EXCESS
+from assay.mine.cells import CENTRE, SUPPORT, WIDEST, WIDEST_ROWS, Shared, shared_cells
 
 Int = NDArray[np.int64]
 
@@ -71,8 +72,8 @@ def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None
         if not len(able):
             continue
         columns = tuple(sorted(of[j] for j in shared.columns))
-        order, end = np.argsort(shared.cell, kind="stable"), np.cumsum(shared.support)
-        standing[columns] += [_Box(float(chance[g]), columns, shared.row[order[end[g] - shared.support[g] : end[g]]]) for g in able]
+        row, end = shared.row[np.argsort(shared.cell, kind="stable")].astype(np.int64), np.cumsum(shared.support)
+        standing[columns] += [_Box(float(chance[g]), columns, row[end[g] - shared.support[g] : end[g]]) for g in able]
         standing[columns] = sorted(standing[columns], key=lambda x: x.chance)[:A_COMBINATION]
     pairs = _first(len(rows), [x for c, listed in standing.items() if len(c) == 2 for x in listed])
     triples = _first(len(rows), [x for c, listed in standing.items() if len(c) == 3 for x in listed])

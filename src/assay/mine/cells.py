@@ -6,8 +6,8 @@ their pairs makes likely. A combination with the carriers of one of its parts is
 `entailed` says which columns come with a proposal, so that the trial takes them all out.
 
 The cost is linear in rows: one pass a combination of columns, and where columns are so many that all triples cost too much, only
-the pairs of columns that stand out most are grown. Rows are counted in blocks (`mine.cell_blocks`) as mergeable integer states: any
-split of the rows and any order of merging gives the same proposals.
+the pairs of columns that stand out most are grown. Work is shared out by columns and combinations of them (`mine.cell_combinations`),
+each counted in blocks of rows (`mine.cell_blocks`) as sums of whole numbers: no split changes the proposals.
 
 Cannot see: what fewer than `SUPPORT` rows share; numbers that are jittered inside the bulk of their column; more than three columns
 none of whose triples stands out; missing cells as a trigger.
@@ -16,16 +16,17 @@ none of whose triples stands out; missing cells as a trigger.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import pdtrc
 
-from assay.engine.base import current
+from assay.engine.base import Engine, Handle, current
 from assay.learn.columns import Coded, Floats
-from assay.mine.cell_blocks import Place, RowBlocks
+from assay.mine.cell_blocks import Codes, coded_as
+from assay.mine.cell_combinations import Known, Told, pairs, triples
 from assay.stats.counts import Counts, quantile
 
 Int = NDArray[np.int64]
@@ -34,9 +35,8 @@ SUPPORT = 10  # rows: one that the probe is wrongly sure of says 5 nats, and a h
 WIDEST = 0.1  # of the rows; what more rows share is no trigger, and its parts are tried anyhow
 WIDEST_ROWS = 50  # but in small sets at least so many
 COMMON = 0.5  # a value in more rows than this share says nothing in a combination (a zero in a sparse column)
-EXCESS = 0.01  # Poisson tail of standing together as its pairs make likely, below which a triple is proposed
 COPIES = 6  # columns and half of all: rows alike in more are near-copies of one another, which are one vote, and no proposal
-SAME = 0.9  # with this share of a part's carriers a combination is that part over again
+SAME = 0.9  # a value that so many of a proposal's carriers share comes with it
 GAP = 0.05  # of the central range of a column: numbers set off by so much stand apart
 CENTRE = (0.5, 99.5)  # percentiles of the central range
 TRIPLES_AT_MOST = 40_000  # combinations of three columns (62 columns have 37,820): about 15 s of overhead on one core
@@ -48,12 +48,12 @@ class Shared:
     """What rows share in one column or one combination of columns.
 
     Row `row[i]` carries proposal `cell[i]` (0 .. proposals-1); `support` (proposals,). An exact combination of values, or, with
-    `ranged`, numbers from the least to the greatest among the carriers.
+    `ranged`, numbers from the least to the greatest among the carriers. Rows and proposals in few bits, as they come from workers.
     """
 
     columns: tuple[int, ...]
-    row: Int
-    cell: Int
+    row: NDArray[np.integer[Any]]
+    cell: NDArray[np.integer[Any]]
     support: Int
     ranged: bool = False
 
@@ -62,7 +62,7 @@ class Shared:
 
     def carriers(self, cell: int) -> Int:
         """Sorted rows that carry it."""
-        return self.row[self.cell == cell]
+        return self.row[self.cell == cell].astype(np.int64)
 
 
 def shared_cells(
@@ -76,20 +76,31 @@ def shared_cells(
 
     `source` (d,): columns with the same number say the same in other words, and are not combined. `triples`: of columns, at most.
     """
-    n = len(coded)
+    engine, n = current(), len(coded)
     widest = max(WIDEST_ROWS, int(WIDEST * n))
-    blocks = RowBlocks(current(), coded)
-    values = blocks.values()
-    yield from _alone(blocks, coded, values, support, widest)
-    frequent: list[Floats] = []
-    counts: list[Int] = []
-    for each in values:
-        often = (each.counts >= support) & (each.counts <= max(COMMON * n, widest))
-        frequent.append(np.asarray(each.keys, np.float64)[often])
-        counts.append(each.counts[often])
-    blocks.code(frequent)
-    source = tuple(range(len(counts))) if source is None else source
-    yield from _combined(blocks, counts, n, widest, support, source, triples, notes if notes is not None else [])
+    cells: list[Handle[Floats]] = []
+    limits = _Limits(support, widest, max(int(COMMON * n), widest))
+
+    def calls() -> Iterator[tuple[Handle[Floats], bool, _Limits]]:
+        for j, numeric in enumerate(coded.numeric.tolist()):
+            cells.append(engine.put(_column(engine, coded, j)))
+            yield cells[-1], numeric, limits
+
+    frequent: list[Counts] = []
+    for alone in engine.map(_alone, calls()):
+        yield from (Shared((len(frequent),), told.row, told.cell, told.support, told.ranged) for told in alone.told)
+        frequent.append(alone.frequent)
+    codes = engine.hold(coded_as, [(cells[j], np.asarray(each.keys, np.float64)) for j, each in enumerate(frequent)])
+    cells.clear()
+    source = tuple(range(len(frequent))) if source is None else source
+    known = Known(tuple(each.counts for each in frequent), n, support, widest, {})
+    yield from _combined(engine, codes, known, source, triples, notes if notes is not None else [])
+
+
+def _column(engine: Engine, coded: Coded, j: int) -> Floats:
+    """The cells of a column; those that travel lie side by side."""
+    column = coded.cells[:, j]
+    return np.ascontiguousarray(column) if engine.remote else column
 
 
 def entailed(cells: Floats, columns: tuple[int, ...], cell: Int, row: Int, proposals: int) -> NDArray[np.bool_]:
@@ -120,17 +131,55 @@ def _share_of(column: Floats, values: Floats) -> Floats:
     return np.asarray((np.searchsorted(seen, values, "right") - np.searchsorted(seen, values, "left")) / len(seen))
 
 
-def _alone(blocks: RowBlocks, coded: Coded, values: Sequence[Counts], support: int, widest: int) -> Iterator[Shared]:
-    """Single values of each column, and runs of neighbouring numbers that gaps set off from the rest of it."""
-    proposed: list[tuple[int, Counts, Int, bool]] = []
-    for j, each in enumerate(values):
-        keep = (each.counts >= support) & (each.counts <= widest)
-        proposed.append((j, Counts(each.keys[keep], each.counts[keep]), np.arange(int(keep.sum())), False))
-        if coded.numeric[j]:
-            proposed.append((j, *_apart(each, support, widest), True))
-    told = blocks.carriers([(j, held) for j, held, _, _ in proposed])
-    for (j, held, of, ranged), (row, code) in zip(proposed, told, strict=True):
-        yield Shared((j,), row, of[code], np.bincount(of, held.counts).astype(np.int64), ranged)
+@dataclass(frozen=True)
+class _Limits:
+    """Rows that a value stands in, to be proposed: `support` to `widest`; to be part of a combination: up to `common`."""
+
+    support: int
+    widest: int
+    common: int
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Row `row[i]` carries proposal `cell[i]`; `support` (proposals,)."""
+
+    row: Codes
+    cell: NDArray[np.integer[Any]]
+    support: Int
+    ranged: bool
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What one column proposes by itself, and its values that may be part of a combination."""
+
+    told: tuple[_Told, ...]
+    frequent: Counts
+
+
+def _alone(column: Floats, numeric: bool, limits: _Limits) -> _Alone:
+    """Single values, and runs of neighbouring numbers that gaps set off from the rest of the column; missing cells are none."""
+    column = np.ascontiguousarray(column)
+    values = Counts.empty().add(column[~np.isnan(column)])
+    often = values.least(limits.support)
+    keep = often.counts <= limits.widest
+    told = [_told(column, Counts(often.keys[keep], often.counts[keep]), np.arange(int(keep.sum())), False)]
+    if numeric:
+        told.append(_told(column, *_apart(values, limits.support, limits.widest), True))
+    keep = often.counts <= limits.common
+    return _Alone(tuple(told), Counts(often.keys[keep], often.counts[keep]))
+
+
+def _told(column: Floats, held: Counts, of: Int, ranged: bool) -> _Told:
+    """The rows that hold one of these values, and which proposal each is `of`."""
+    if not len(held.keys):
+        none = np.zeros(0, np.int32)
+        return _Told(none, none, np.zeros(0, np.int64), ranged)
+    code = coded_as(column, np.asarray(held.keys, np.float64))
+    row = np.flatnonzero(code >= 0)
+    support = np.bincount(of, held.counts).astype(np.int64)
+    return _Told(row.astype(np.int32), of.astype(np.min_scalar_type(len(support)))[code[row]], support, ranged)
 
 
 def _apart(values: Counts, support: int, widest: int) -> tuple[Counts, Int]:
@@ -148,98 +197,33 @@ def _apart(values: Counts, support: int, widest: int) -> tuple[Counts, Int]:
     return Counts(numbers[inside], values.counts[inside]), (np.cumsum(keep) - 1)[run[inside]]
 
 
-def _nothing(columns: tuple[int, ...]) -> Shared:
-    none = np.zeros(0, np.int64)
-    return Shared(columns, none, none, none)
-
-
 def _combined(
-    blocks: RowBlocks, counts: list[Int], n: int, widest: int, support: int, source: tuple[int, ...], most: int, notes: list[str]
+    engine: Engine, codes: Sequence[Handle[Codes]], known: Known, source: tuple[int, ...], most: int, notes: list[str]
 ) -> Iterator[Shared]:
-    usable = [j for j in range(len(counts)) if len(counts[j])]
+    usable = [j for j, counts in enumerate(known.counts) if len(counts)]
     together: dict[tuple[int, int], Counts] = {}
     standing: dict[tuple[int, int], float] = {}
-    pairs = [Place((i, j), (len(counts[i]), len(counts[j]))) for i, j in combinations(usable, 2) if source[i] != source[j]]
-    for group in blocks.combined(pairs, support):
-        proposed = []
-        for place, found in zip(group.places, group.counts, strict=True):
-            i, j = place.columns
-            found = found.least(support)
-            if not len(found.keys):
-                continue
-            together[i, j] = found
-            a, b = np.divmod(np.asarray(found.keys, np.int64), len(counts[j]))
-            part = np.minimum(counts[i][a], counts[j][b])
-            expected = counts[i][a] * counts[j][b] / n
-            standing[i, j] = float(((found.counts - expected) / np.sqrt(expected)).max())
-            # no test of excess here: values that exclude each other by nature, put together by a trigger, need not be in excess
-            proposed.append((place, found, (found.counts <= widest) & ((found.counts < SAME * part) | (part > widest))))
-        yield from _shared(blocks, proposed)
-    grown = _affordable(standing, len(usable), n, most, notes)
-    triples = []
-    for i, j in together:
-        if (i, j) not in grown:
-            continue
-        keys, holding = np.asarray(together[i, j].keys, np.int64), int(together[i, j].counts.sum())
-        for m in usable:
-            if source[m] not in (source[i], source[j]) and _first(grown, i, j, m) == (i, j):
-                triples.append(Place((i, j, m), (len(counts[i]), len(counts[j]), len(counts[m])), keys, holding))
-    for group in blocks.combined(triples, support):
-        proposed = []
-        for place, found in zip(group.places, group.counts, strict=True):
-            often = (found.counts >= support) & (found.counts <= widest)
-            found = Counts(found.keys[often], found.counts[often])
-            if len(found.keys):
-                i, j, m = place.columns
-                news = _triple_news(found, together[i, j], counts, together, (i, j, m), widest)
-                proposed.append((place, found, news))
-        yield from _shared(blocks, proposed)
+    for pair in pairs(engine, codes, known, [(i, j) for i, j in combinations(usable, 2) if source[i] != source[j]]):
+        i, j = pair.told.columns
+        together[i, j], standing[i, j] = pair.found, pair.standing
+        yield _shared(pair.told)
+    grown = _affordable(standing, len(usable), known.rows, most, notes)
+    asked = [
+        (i, j, m)
+        for i, j in together
+        for m in usable
+        if (i, j) in grown and source[m] not in (source[i], source[j]) and _first(grown, i, j, m) == (i, j)
+    ]
+    yield from map(_shared, triples(engine, codes, replace(known, together=together), asked))
+
+
+def _shared(told: Told) -> Shared:
+    return Shared(told.columns, told.row, told.cell, told.support)
 
 
 def _first(grown: frozenset[tuple[int, int]], i: int, j: int, m: int) -> tuple[int, int]:
     """The pair of columns from which this triple is grown: the first that is grown at all."""
     return min(p for p in ((i, j), (min(i, m), max(i, m)), (min(j, m), max(j, m))) if p in grown)
-
-
-def _excess(count: Int, expected: Floats) -> NDArray[np.bool_]:
-    return np.asarray(pdtrc(count - 1, expected) < EXCESS)
-
-
-def _triple_news(
-    triples: Counts,
-    found: Counts,
-    counts: list[Int],
-    together: dict[tuple[int, int], Counts],
-    at: tuple[int, int, int],
-    widest: int,
-) -> NDArray[np.bool_]:
-    """Which triples stand together more often than any two of their pairs make likely, and are not one of the pairs over again."""
-    i, j, m = at
-    pair, c = np.divmod(np.asarray(triples.keys, np.int64), len(counts[m]))
-    a, b = np.divmod(np.asarray(found.keys, np.int64)[pair], len(counts[j]))
-
-    def both(x: int, y: int, u: Int, v: Int) -> Int:
-        if x > y:
-            x, y, u, v = y, x, v, u
-        return np.maximum(together.get((x, y), Counts.empty()).of(u * len(counts[y]) + v), triples.counts)
-
-    ab, ac, bc = found.counts[pair], both(i, m, a, c), both(j, m, b, c)
-    na, nb, nc = counts[i][a], counts[j][b], counts[m][c]
-    expected = np.maximum(np.maximum(ab * ac / na, ab * bc / nb), ac * bc / nc)
-    part = np.minimum(np.minimum(ab, ac), bc)
-    return _excess(triples.counts, expected) & ((triples.counts < SAME * part) | (part > widest))
-
-
-def _shared(blocks: RowBlocks, proposed: list[tuple[Place, Counts, NDArray[np.bool_]]]) -> Iterator[Shared]:
-    """Of each combination the proposals `news` among what was found, with the rows that hold them."""
-    wanted = [(place, Counts(found.keys[news], found.counts[news])) for place, found, news in proposed]
-    told = blocks.rows_of([(place, held) for place, held in wanted if len(held.keys)])
-    for place, held in wanted:
-        if len(held.keys):
-            row, slot = next(told)
-            yield Shared(place.columns, row, slot, held.counts)
-        else:
-            yield _nothing(place.columns)
 
 
 def _affordable(standing: dict[tuple[int, int], float], columns: int, n: int, most: int, notes: list[str]) -> frozenset[tuple[int, int]]:

@@ -181,7 +181,7 @@ def _per_cell(cell: Int, bets: Floats, size: int) -> Floats:
 def heard_carriers(shared: Shared, y: Int, rng: np.random.Generator) -> tuple[Int, Int]:
     """(cell, row) of the labelled carriers that are heard."""
     labelled = y[shared.row] >= 0
-    cell, row = shared.cell[labelled], shared.row[labelled]
+    cell, row = shared.cell[labelled].astype(np.int64), shared.row[labelled].astype(np.int64)
     if not len(shared) or shared.support.max() <= HEARD:
         return cell, row
     shuffled = rng.permutation(len(cell))

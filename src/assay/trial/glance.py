@@ -44,7 +44,7 @@ class Glance:
         if not size:
             return shared
         known = self.y[shared.row] >= 0
-        row, cell = shared.row[known], shared.cell[known]
+        row, cell = shared.row[known].astype(np.int64), shared.cell[known].astype(np.int64)
         hits = np.bincount(cell * k + self.y[row], minlength=size * k).reshape(size, k)
         total, most = hits.sum(1), hits.max(1)
         wished = most * np.log(PURITY) + (total - most) * np.log((1 - PURITY) / max(k - 1, 1))
