@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import engine_work as work
 from assay.engine.base import Engine, LostWork, NoEngine, current, spans, using
 from assay.engine.choose import choose
-from assay.engine.cores import Cores
+from assay.engine.cores import LARGE, Cores
 from assay.engine.local import Local
 from assay.engine.spill import spill
 
@@ -71,6 +71,16 @@ def test_a_lost_process_is_made_up_for(tmp_path: Path) -> None:
 def test_work_that_always_kills_its_process_is_named() -> None:
     with Cores(1) as cores, pytest.raises(LostWork, match="_exit ended its process 3 times"):
         cores.result(cores.submit(os._exit, 9))
+
+
+def test_what_is_large_goes_by_a_file_that_goes_with_it(tmp_path: Path) -> None:
+    with Cores(1, tmp_path) as cores:
+        for size in (10, LARGE):  # eight bytes each
+            (back,) = cores.map(work.doubled, [(np.full(size, 4),)])
+            assert (back == 8).all()
+            assert back.flags.writeable == (size == 10)  # a view of a file
+        assert list(tmp_path.glob("*/*.block")) == []
+        assert back.sum() == 8 * LARGE  # which is still there for those who have it open
 
 
 def test_scratch_files_go(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from assay.engine.cores import Cores
 from assay.learn.columns import Coded, code_columns
 from assay.mine import cell_blocks, cell_combinations
 from assay.mine.cells import Shared, shared_cells
-from assay.stats.counts import Counts, quantile
+from assay.stats.counts import Counts, part_of, quantile
 
 ROWS = st.lists(st.tuples(*[st.sampled_from([0, 1, 2, 3.5, 40, None])] * 4), min_size=4, max_size=50)
 
@@ -54,6 +54,16 @@ def test_processes_propose_what_this_one_does() -> None:
     here = mined(coded, 10)
     with Cores(2) as cores, using(cores):
         same(mined(coded, 10, 300, 9000), here)
+
+
+@given(st.lists(st.lists(st.integers(0, 12), max_size=30), min_size=1, max_size=5), st.integers(1, 5), st.integers(1, 4))
+@settings(deadline=None)
+def test_counts_merged_range_by_range_are_those_merged_at_once(lists: list[list[int]], parts: int, support: int) -> None:
+    states = [Counts.empty().add(np.array(each, np.int64)) for each in lists]
+    whole = Counts.empty().merge_all(states).least(support)
+    found = [part_of(number, parts, states, support) for number in range(parts)]
+    assert [k for part in found for k in part.keys.tolist()] == whole.keys.tolist()
+    assert [c for part in found for c in part.counts.tolist()] == whole.counts.tolist()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.floats(0, 1))

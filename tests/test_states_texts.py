@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.dataset.read import read
+from assay.engine import cores as cores_module
+from assay.engine.base import using
+from assay.engine.cores import Cores
 from assay.learn import corpus as corpora
 from assay.learn import n_grams as runs
 from assay.learn import text as text_module
@@ -20,6 +24,8 @@ from assay.learn.n_grams import blocks_of, n_grams
 from assay.mine import phrase_pairs
 from assay.mine import phrases as phrases_module
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
+from assay.screen import shingles
+from assay.screen.shingles import near_text_groups
 from assay.trial import placement, text_court
 from assay.trial.family import silent
 from assay.trial.phrases import PhraseFamily
@@ -75,6 +81,37 @@ def test_the_phrases_that_are_mined_do_not_depend_on_the_blocks(texts: list[str 
     corpus = read_corpus([texts])
     assert sum(len(b.word) for b in blocks_of(corpus, tokens)) == len(corpus.word)
     same(phrases(corpus, tokens), phrases(corpus))
+
+
+@given(TEXTS, st.integers(1, 12))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_the_phrases_are_the_same_if_counts_are_kept_and_merged_by_ranges_or_a_few_at_a_time(texts: list[str | None], tokens: int) -> None:
+    corpus = read_corpus([texts])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "FAN_IN", 2)
+        by_ranges = phrases(corpus, tokens)
+        patch.setattr(runs, "KEPT_TOKENS", -1)
+        same(phrases(corpus, tokens), by_ranges)
+
+
+def test_processes_mine_what_this_one_does() -> None:
+    rng = np.random.default_rng(6)
+    texts = [" ".join(rng.choice([f"w{i}" for i in range(200)], 9)) + (" a run of words" if i % 9 == 0 else "") for i in range(400)]
+    texts += [text.upper() + " x" for text in texts[:50]] + [texts[3], "", " ", "short"]
+    column = pa.chunked_array([pa.array([*texts[:20], None]), pa.array(texts[20:])])
+
+    def mined() -> tuple[list[Shared], list[int]]:
+        return phrases(read_corpus([column]), 300), near_text_groups(column, np.random.default_rng(1)).tolist()
+
+    here, near = mined()
+    with pytest.MonkeyPatch.context() as patch, Cores(2) as cores, using(cores):
+        patch.setattr(shingles, "FEWEST", 30)
+        patch.setattr(corpora, "BLOCK", 100)
+        patch.setattr(cores_module, "LARGE", 1_000)
+        there, near_there = mined()
+    same(there, here)
+    assert near_there == near
+    assert len(near) - len(set(near)) >= 50
 
 
 @given(TEXTS)

@@ -119,9 +119,9 @@ def _keeping(old: Path | None, new: Path | None) -> Engine:
     """This process, with the states of texts looked up in `old` and kept in `new`."""
     from assay.engine.kept import Keeping
     from assay.learn.corpus import Reading, Readings, read_block
-    from assay.screen.shingles import min_hashes
+    from assay.screen.shingles import Signed, signed
 
-    return Keeping(current(), (read_block, min_hashes), (Reading, Readings), old, new)
+    return Keeping(current(), (read_block, signed), (Reading, Readings, Signed), old, new)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
 from assay.engine.base import Engine, Handle, LostWork, NoEngine, using
+from assay.engine.give_back import keep_freed
 from assay.version import __version__
 
 T = TypeVar("T")
@@ -152,4 +153,5 @@ def _run(version: str, work: Callable[..., Any], *arguments: Any) -> Any:
 @lru_cache(maxsize=1)
 def _within() -> Cluster:
     """The cluster that this worker belongs to, asked about itself once: each piece of work would else wait for an answer of its head."""
+    keep_freed()
     return Cluster()

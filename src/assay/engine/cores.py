@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from assay.engine.base import Engine, Handle, LostWork
+from assay.engine.give_back import keep_freed
 from assay.engine.one_thread import one_each
 from assay.engine.spill import Spilled, spill
 
@@ -133,6 +134,7 @@ class Cores(Engine):
 
 def _prepare() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # a process a core: threads of one would only take cores from another
+    keep_freed()
 
 
 def _run(work: Callable[..., Any], given: Spilled, folder: Path) -> Spilled:

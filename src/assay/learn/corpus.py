@@ -90,22 +90,36 @@ class Readings:
 
     def conclude(self) -> Corpus:
         """The corpus. ValueError where documents are missing between the parts, or read twice; OverflowError beyond 2^31 tokens."""
-        parts = sorted(self.parts, key=lambda part: part.first)
-        number: dict[str, int] = {}
-        words, lengths, documents = [], [], 0
-        for part in parts:
-            if part.first != documents:
-                raise ValueError(f"documents {documents} to {part.first - 1} are missing from what was read, or were read twice")
-            documents += len(part.tokens)
-            known = np.array([number.setdefault(t, len(number)) for t in part.vocabulary] + [BREAK], PLACE)
-            words.append(known[part.word])  # a break, -1, is the last of them
-            lengths.append(part.tokens)
-        if sum(map(len, words)) > np.iinfo(PLACE).max - MARGIN:
+        joined = _Joined()
+        for part in sorted(self.parts, key=lambda part: part.first):
+            joined.add(part)
+        return joined.corpus()
+
+
+class _Joined:
+    """Parts put together in their order, each as soon as it is there."""
+
+    def __init__(self) -> None:
+        self.number: dict[str, int] = {}
+        self.words: list[Place] = [np.zeros(0, PLACE)]
+        self.lengths: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+        self.documents = self.cut = 0
+
+    def add(self, part: Reading) -> None:
+        if part.first != self.documents:
+            raise ValueError(f"documents {self.documents} to {part.first - 1} are missing from what was read, or were read twice")
+        number = self.number
+        known = np.array([number.setdefault(t, len(number)) for t in part.vocabulary] + [BREAK], PLACE)
+        self.words.append(known[part.word])  # a break, -1, is the last of them
+        self.lengths.append(part.tokens)
+        self.documents += len(part.tokens)
+        self.cut += part.cut
+
+    def corpus(self) -> Corpus:
+        if sum(map(len, self.words)) > np.iinfo(PLACE).max - MARGIN:
             raise OverflowError(f"more than {np.iinfo(PLACE).max:,} tokens are not read at once. Remedy: scan the data in parts")
-        word = np.concatenate(words) if words else np.zeros(0, PLACE)
-        length = np.concatenate(lengths) if lengths else np.zeros(0, np.int32)
-        document = np.repeat(np.arange(documents, dtype=PLACE), length)
-        return Corpus(word, document, documents, tuple(number), sum(part.cut for part in parts))
+        document = np.repeat(np.arange(self.documents, dtype=PLACE), np.concatenate(self.lengths))
+        return Corpus(np.concatenate(self.words), document, self.documents, tuple(self.number), self.cut)
 
 
 def read_block(first: int, columns: Sequence[Sequence[str | None] | pa.Array]) -> Readings:
@@ -128,10 +142,11 @@ def read_block(first: int, columns: Sequence[Sequence[str | None] | pa.Array]) -
 def read_corpus(columns: Sequence[Column]) -> Corpus:
     """The corpus of n documents, given as one or more columns of n texts (None: empty)."""
     calls = ((start, [some(column, start, stop) for column in columns]) for start, stop in spans(len(columns[0]), BLOCK))
-    read = Readings()
-    for part in current().map(read_block, calls):
-        read = read.merge(part)
-    return read.conclude()
+    joined = _Joined()
+    for read in current().map(read_block, calls):  # in their order
+        for part in read.parts:
+            joined.add(part)
+    return joined.corpus()
 
 
 def some(column: Column, start: int, stop: int) -> Sequence[str | None] | pa.Array:

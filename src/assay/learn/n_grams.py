@@ -8,15 +8,16 @@ every block is told. Runs are numbered in the order of their codes, which no spl
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.engine.base import Engine, Handle, current
+from assay.engine.base import FAN_IN, Engine, Handle, current
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place, distinct, joint
-from assay.stats.counts import Counts
+from assay.stats.counts import Counts, part_of
 from assay.stats.lookup import Lookup
 
 Int = NDArray[np.int64]
@@ -25,6 +26,8 @@ LONGEST_PHRASE = 24  # tokens: longer boilerplate is found by its parts
 CLOSED = 0.9  # a phrase whose extension keeps this share of its documents is merged into the extension
 BLOCK_TOKENS, MOST_TOKENS = 500_000, 2_000_000  # of a block: 25 to 100 MB of scratch to sort it, a tenth of a second to half of one
 MOST_JOINT = 2**63 - 1  # what two numbers held as one may come to
+KEPT_TOKENS = 25_000_000  # of a corpus, up to which one process keeps what its blocks count: 300 MB at most
+PARTS_A_WORKER = 2  # that lists of counts are merged in: ranges of keys are not equally long
 BLOCKS_A_WORKER = 4  # that large corpora are cut into at least: larger blocks cost an engine of several processes less
 
 
@@ -46,11 +49,13 @@ class Block:
 class Step:
     """A block after one order: its occurrences (`at`, `gram`) of runs that are shared, `grams` of them in the whole corpus; None before
     the first order. Where the next order is looked for follows from it, and is worked out when it is asked for: it would take more memory.
+    What the next order counts here may be counted at once, `ahead`: where it stays with other processes, or is little.
     """
 
     at: Place
     gram: Place
     grams: int | None
+    ahead: Counts | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Order:
 
 def blocks_of(corpus: Corpus, tokens: int) -> list[Block]:
     """The corpus cut between documents into blocks of about so many tokens."""
-    ends = np.searchsorted(corpus.document, np.arange(corpus.documents), side="right")
+    ends = np.cumsum(np.bincount(corpus.document, minlength=corpus.documents))
     blocks, start = [], 0
     while start < len(corpus.word):
         document = int(corpus.document[start])
@@ -91,23 +96,58 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
     """Every n-gram shared by at least `least` documents, order by order, until none is left."""
     engine = current()
     blocks = [(block.start, engine.put(block)) for block in blocks_of(corpus, tokens_of(engine, corpus))]
-    begin = Step(np.zeros(0, PLACE), np.zeros(0, PLACE), None)
-    steps = [engine.put(begin) for _ in blocks]
+    held = keeps(engine, corpus)
+    begin = engine.put(Step(np.zeros(0, PLACE), np.zeros(0, PLACE), None))
+    steps = engine.hold(_ahead, [(block, begin, held) for _, block in blocks])
+    begun = _merging(engine, steps, least) if held else []
     for n in range(1, longest + 1):
-        counts = engine.fold(_counts, [(block, step) for (_, block), step in zip(blocks, steps, strict=True)])
-        if counts is None or not len(counts.keys):
+        if held:
+            shared = _merged(engine, begun)
+        else:
+            shared = shared_counts(engine, _counts, [(block, step) for (_, block), step in zip(blocks, steps, strict=True)], least, False)
+        if not len(shared.keys):
             return
-        shared = counts.least(least)
-        del counts
         codes = engine.put(Lookup.among(np.asarray(shared.keys, np.int64)))
         before = deque(steps)
         steps = []
-        steps = engine.hold(_next, ((block, before.popleft(), codes) for _, block in blocks))  # each old step goes as its next one is made
-        yield _order(engine, n, blocks, steps, shared)
+        calls = ((block, before.popleft(), codes, held) for _, block in blocks)
+        steps = engine.hold(_next, calls)  # each old step goes as its next one is made
+        order = _order(engine, n, blocks, steps, shared)
+        begun = _merging(engine, steps, least) if held else []  # while whoever asked looks at this order
+        yield order
+
+
+def keeps(engine: Engine, corpus: Corpus) -> bool:
+    """Whether what blocks count is kept until all have counted: to merge it once is cheaper, and takes memory if it lies here."""
+    return engine.remote or len(corpus.word) <= KEPT_TOKENS
+
+
+def shared_counts(engine: Engine, work: Callable[..., Counts], calls: Sequence[Sequence[Any]], least: int, kept: bool) -> Counts:
+    """Keys that occur at least so often in what `work(*call)` counts, all calls together; merged by ranges of keys if it is `kept`."""
+    if kept:
+        return _merged(engine, _merging(engine, engine.hold(work, calls), least))
+    counts = engine.fold(work, calls)
+    return Counts.empty() if counts is None else counts.least(least)
+
+
+def _merging(engine: Engine, states: Sequence[Handle[Any]], least: int) -> list[Handle[Counts]]:
+    """The merging of what was counted, begun: one range of keys each, in their order."""
+    parts = max(PARTS_A_WORKER * engine.workers, len(states) // FAN_IN) if states else 0
+    return engine.hold(_part, [(number, parts, least, *states) for number in range(parts)])
+
+
+def _merged(engine: Engine, begun: Sequence[Handle[Counts]]) -> Counts:
+    found = [Counts.empty(), *(engine.result(part) for part in begun)]
+    return Counts(np.concatenate([part.keys for part in found]), np.concatenate([part.counts for part in found]))
+
+
+def _part(number: int, parts: int, least: int, *states: Counts | Step) -> Counts:
+    counts = [state.ahead if isinstance(state, Step) else state for state in states]
+    return part_of(number, parts, [each for each in counts if each is not None], least)
 
 
 def _order(engine: Engine, n: int, blocks: list[tuple[int, Handle[Block]]], steps: list[Handle[Step]], shared: Counts) -> Order:
-    found = [(start, engine.result(step)) for step, (start, _) in zip(steps, blocks, strict=True)]
+    found = [(start, replace(engine.result(step), ahead=None)) for step, (start, _) in zip(steps, blocks, strict=True)]
     first = np.zeros(len(shared.keys), np.int64)
     for start, step in reversed(found):
         first[step.gram[::-1]] = step.at[::-1] + start
@@ -126,18 +166,22 @@ def _looked_for(block: Block, step: Step) -> tuple[Place, Int]:
     return at, joint(step.gram[follows], gram_at[at + 1], step.grams)
 
 
+def _ahead(block: Block, step: Step, ahead: bool) -> Step:
+    return replace(step, ahead=_counts(block, step)) if ahead else step
+
+
 def _counts(block: Block, step: Step) -> Counts:
     """Of the next order: code -> documents."""
     at, code = _looked_for(block, step)
     return _documents(block, at, code) if len(at) else Counts.empty()
 
 
-def _next(block: Block, step: Step, codes: Lookup) -> Step:
+def _next(block: Block, step: Step, codes: Lookup, ahead: bool) -> Step:
     """The step on: which occurrences are of shared runs, those whose `codes` are given."""
     at, code = _looked_for(block, step)
     gram = codes.places(code)
     shared = gram >= 0
-    return Step(at[shared], gram[shared].astype(PLACE, copy=False), len(codes.keys))
+    return _ahead(block, Step(at[shared], gram[shared].astype(PLACE, copy=False), len(codes.keys)), ahead)
 
 
 def _documents(block: Block, at: Place, code: Int) -> Counts:

@@ -14,7 +14,7 @@ from scipy.stats import poisson
 
 from assay.engine.base import current
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place, joint
-from assay.learn.n_grams import MOST_JOINT, Block, blocks_of, tokens_of
+from assay.learn.n_grams import MOST_JOINT, Block, blocks_of, keeps, shared_counts, tokens_of
 from assay.stats.counts import Counts, Tally
 from assay.stats.lookup import Lookup
 
@@ -51,6 +51,8 @@ def frequent_pairs(corpus: Corpus, support: int) -> Pairs | None:
         return None
     engine, size = current(), len(corpus.vocabulary)
     starts, blocks = zip(*((block.start, engine.put(block)) for block in blocks_of(corpus, tokens_of(engine, corpus))), strict=True)
+    if kept := keeps(engine, corpus):  # worked out once
+        blocks = tuple(engine.hold(_seen, [(block, size) for block in blocks]))
     frequency = engine.fold(_words, [(block, size) for block in blocks])
     assert frequency is not None
     widest = int(max(support, PAIR_WORD * corpus.documents))
@@ -61,13 +63,11 @@ def frequent_pairs(corpus: Corpus, support: int) -> Pairs | None:
     assert looked_at is not None
     few = np.flatnonzero(looked_at.counts <= PAIRS_AT_MOST)
     shared = engine.put(_Usable(usable.frequency, support, int(ceilings[few[0] if len(few) else -1])))
-    counts = engine.fold(_pairs, [(block, shared) for block in blocks])
-    if counts is None or not len(counts.keys):
-        return None
+    counts = shared_counts(engine, _pairs, [(block, shared) for block in blocks], support, kept)
     values = np.asarray(counts.keys, np.int64)
     a, b = np.divmod(values, size)
     expected = usable.frequency[a] * usable.frequency[b] / corpus.documents
-    proposed = (counts.counts >= support) & (poisson.sf(counts.counts - 1, expected) < PAIR_EXCESS)
+    proposed = poisson.sf(counts.counts - 1, expected) < PAIR_EXCESS
     keys = engine.put(Lookup.among(values[proposed]))
     parts = engine.map(_collected, [(block, shared, keys) for block in blocks])
     found = [(gram, left + start, right + start) for (gram, left, right), start in zip(parts, starts, strict=True)]
@@ -88,8 +88,24 @@ def _ceilings(usable: _Usable, support: int) -> Int:
     return np.array(ceilings, np.int64)
 
 
-def _distinct(block: Block, size: int) -> tuple[Int, Int, Int]:
+@dataclass(frozen=True)
+class _Seen:
+    """A block of which is known where each word first stands in each document (`_distinct`), in 32 bits."""
+
+    at: Place
+    word: Place
+    document: Place
+
+
+def _seen(block: Block, size: int) -> _Seen:
+    at, word, document = (each.astype(PLACE, copy=False) for each in _distinct(block, size))
+    return _Seen(at, word, document)
+
+
+def _distinct(block: Block | _Seen, size: int) -> tuple[Int, Int, Int]:
     """The first place of each word in each document: (token, word, document), by document and word."""
+    if isinstance(block, _Seen):
+        return block.at.astype(np.int64), block.word.astype(np.int64), block.document.astype(np.int64)
     at = np.flatnonzero(block.word != BREAK)
     kind, tokens = joint(block.document[at] - block.first, block.word[at], size), max(len(block.word), 1)
     if (
@@ -104,11 +120,11 @@ def _distinct(block: Block, size: int) -> tuple[Int, Int, Int]:
     return first[new], word, document
 
 
-def _words(block: Block, size: int) -> Tally:
+def _words(block: Block | _Seen, size: int) -> Tally:
     return Tally(np.bincount(_distinct(block, size)[1], minlength=size))
 
 
-def _looked_at(block: Block, usable: _Usable, ceilings: Int) -> Tally:
+def _looked_at(block: Block | _Seen, usable: _Usable, ceilings: Int) -> Tally:
     """How many pairs there are to look at under each ceiling."""
     _, word, document = _distinct(block, len(usable.frequency))
     totals = []
@@ -123,7 +139,7 @@ def _kept(word: Int, usable: _Usable, ceiling: int) -> NDArray[np.bool_]:
     return np.asarray((often >= usable.least) & (often <= ceiling))
 
 
-def _of_block(block: Block, usable: _Usable) -> tuple[Int, Int, Int]:
+def _of_block(block: Block | _Seen, usable: _Usable) -> tuple[Int, Int, Int]:
     """(code, left token, right token) of every pair in a block; of the two words the one with the lower number is the left."""
     size = len(usable.frequency)
     at, word, document = _distinct(block, size)
@@ -135,11 +151,11 @@ def _of_block(block: Block, usable: _Usable) -> tuple[Int, Int, Int]:
     return word[left] * size + word[right], at[left], at[right]
 
 
-def _pairs(block: Block, usable: _Usable) -> Counts:
+def _pairs(block: Block | _Seen, usable: _Usable) -> Counts:
     return Counts.empty().add(_of_block(block, usable)[0])
 
 
-def _collected(block: Block, usable: _Usable, keys: Lookup) -> tuple[Place, Place, Place]:
+def _collected(block: Block | _Seen, usable: _Usable, keys: Lookup) -> tuple[Place, Place, Place]:
     """(number among `keys`, left token, right token) where the proposed pairs stand."""
     code, left, right = _of_block(block, usable)
     gram = keys.places(code)

@@ -7,6 +7,8 @@ collide by design.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.engine.base import spans
+from assay.engine.base import current, spans
 from assay.learn.threads import spread
 from assay.screen.copies import join_pairs
 from assay.stats.lookup import SPREAD
@@ -39,12 +41,31 @@ PAIRS_AT_ONCE = 100_000
 FEWEST_SHINGLES = 10
 # Texts hashed in one piece of work: a second or so.
 BLOCK = 20_000
-# Blocks whose hashes are held before they are put in their place.
-TOGETHER = 64
+# But of a few texts so many pieces a worker, as long as they are worth handing out.
+BLOCKS_A_WORKER, FEWEST = 4, 2_000
 # Bytes hashed at a time: what is made of them stays in the processor's cache, which is two and a half times as fast.
 BLOCK_BYTES = 65_536
 # Check hashes made at a time: after the first 64, a pair that can no longer reach `ALIKE` is let go of.
 CHECK_STEPS = (64, 32, 32)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Distinct texts of neighbouring rows, in the order of their first appearance: their UTF-8 `content` and its `ends` (m + 1,), `there`
+    (m,) but for the one that is missing; which of them each row is, `which` (n,); their `signature` (m, h) and `shingles` (m,)."""
+
+    content: NDArray[np.uint8]
+    ends: Int
+    there: NDArray[np.bool_]
+    which: NDArray[np.int32]
+    signature: NDArray[np.uint32]
+    shingles: Int
+
+    @property
+    def texts(self) -> pa.Array:
+        valid = None if self.there.all() else pa.py_buffer(np.packbits(self.there, bitorder="little"))
+        buffers = [valid, pa.py_buffer(self.ends), pa.py_buffer(self.content)]
+        return pa.Array.from_buffers(pa.large_string(), len(self.there), buffers)
 
 
 def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
@@ -54,14 +75,8 @@ def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
     into, so cost is linear; texts far apart in a crowded bucket are joined through the ones between. Cannot see
     paraphrases, translations, or a short text inside a long one.
     """
-    folded = _folded(texts)
-    alone = _numbered(folded)  # distinct texts are numbered by their first appearance
-    first = np.zeros(int(alone.max(initial=-1)) + 1, np.int64)
-    first[alone[::-1]] = np.arange(len(alone))[::-1]
-    distinct = folded if len(first) == len(alone) else _some(folded, first)
-    del folded  # texts without their copies are all that is needed on
-    hashes = _hash_functions(BANDS * ROWS_A_BAND, rng)
-    signature, shingles = _in_blocks(distinct, hashes, rng_multipliers(rng))
+    whole = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
+    alone, distinct, signature, shingles = _distinct(whole, _hash_functions(BANDS * ROWS_A_BAND, rng), rng_multipliers(rng))
     long = np.flatnonzero(shingles >= FEWEST_SHINGLES)
     left, right = _meeting_pairs(signature if len(long) == len(signature) else signature[long])
     left, right = long[left], long[right]
@@ -72,6 +87,34 @@ def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
     return join_pairs(len(distinct), left, right)[alone]
 
 
+def _distinct(
+    texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64
+) -> tuple[Int, pa.ChunkedArray, NDArray[np.uint32], Int]:
+    """((n,) which text each row is, the m distinct texts by their first appearance, their signatures (m, h), and shingles (m,))."""
+    parts = spread(signed, ((block, hashes, multipliers) for block in _blocks(texts)))
+    each = pa.chunked_array([part.texts for part in parts], pa.large_string())
+    number = _numbered(each)  # distinct texts are numbered by their first appearance
+    starts = np.cumsum([0, *(len(part.there) for part in parts)])
+    alone = np.concatenate([np.zeros(0, np.int64), *(number[part.which + start] for part, start in zip(parts, starts[:-1], strict=True))])
+    first = np.zeros(int(number.max(initial=-1)) + 1, np.int64)
+    first[number[::-1]] = np.arange(len(number))[::-1]
+    signature, shingles = np.zeros((len(first), len(hashes[0])), np.uint32), np.zeros(len(first), np.int64)
+    for low, start, stop in zip(np.searchsorted(first, starts), starts, starts[1:], strict=False):
+        part = parts.pop(0)  # let go of as soon as it is in its place
+        mine = first[low : np.searchsorted(first, stop)] - start
+        signature[low : low + len(mine)], shingles[low : low + len(mine)] = part.signature[mine], part.shingles[mine]
+    return alone, each if len(first) == len(number) else _some(each, first), signature, shingles
+
+
+def signed(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> Signed:
+    """The state of some texts, of which case and white space are made alike: each that is there several times is hashed once."""
+    folded = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(texts.cast(pa.large_string())), r"\s+", " "))
+    coded = pc.dictionary_encode(folded, null_encoding="encode")
+    ends, content = _bytes_of(coded.dictionary)
+    there = np.asarray(coded.dictionary.is_valid().to_numpy(zero_copy_only=False), bool)
+    return Signed(content[: ends[-1]], ends, there, np.asarray(coded.indices, np.int32), *min_hashes(coded.dictionary, hashes, multipliers))
+
+
 def _alike(texts: pa.ChunkedArray, left: Int, right: Int, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.bool_]:
     """(pairs,) which agree in so many of all `hashes`; those that cannot any more are not hashed to the end."""
     total, made = len(hashes[0]), 0
@@ -79,7 +122,7 @@ def _alike(texts: pa.ChunkedArray, left: Int, right: Int, hashes: tuple[UInt64, 
     agreed, open_ = np.zeros(len(left), np.int64), np.arange(len(left))
     for step in CHECK_STEPS:
         involved, back = np.unique(np.r_[left[open_], right[open_]], return_inverse=True)
-        check, _ = _in_blocks(_some(texts, involved), (hashes[0][made : made + step], hashes[1][made : made + step]), multipliers)
+        check = _in_blocks(_some(texts, involved), (hashes[0][made : made + step], hashes[1][made : made + step]), multipliers)
         made += step
         for start, stop in spans(len(open_), PAIRS_AT_ONCE):
             agreed[open_[start:stop]] += (check[back[start:stop]] == check[back[len(open_) + start : len(open_) + stop]]).sum(axis=1)
@@ -90,16 +133,6 @@ def _alike(texts: pa.ChunkedArray, left: Int, right: Int, hashes: tuple[UInt64, 
 def rng_multipliers(rng: np.random.Generator) -> UInt64:
     """(`SHINGLE`,) secret odd multipliers, one a byte of the shingle."""
     return rng.integers(0, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-
-
-def _folded(texts: Texts) -> pa.ChunkedArray:
-    """Texts of which case and white space were made alike, in chunks of `BLOCK`: never all of them twice."""
-    whole = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
-    chunks = []
-    for start, stop in spans(len(whole), BLOCK):
-        part = pa.concat_arrays(whole.slice(start, stop - start).chunks).cast(pa.large_string())
-        chunks.append(pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(part), r"\s+", " ")))
-    return pa.chunked_array(chunks, pa.large_string())
 
 
 def _numbered(texts: pa.ChunkedArray) -> Int:
@@ -120,15 +153,16 @@ def _some(texts: pa.ChunkedArray, rows: Int) -> pa.ChunkedArray:
     return pa.chunked_array(parts, pa.large_string())
 
 
-def _in_blocks(texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
+def _in_blocks(texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.uint32]:
     """`min_hashes`, block by block; each text is hashed for itself, so that blocks change nothing."""
-    hashed, counts = np.zeros((len(texts), len(hashes[0])), np.uint32), np.zeros(len(texts), np.int64)
-    for first, last in spans(len(texts), BLOCK * TOGETHER):
-        cut = [(first + start, first + stop) for start, stop in spans(last - first, BLOCK)]
-        calls = ((pa.concat_arrays(texts.slice(start, stop - start).chunks), hashes, multipliers) for start, stop in cut)
-        for (start, stop), (part, count) in zip(cut, spread(min_hashes, calls), strict=True):
-            hashed[start:stop], counts[start:stop] = part, count
-    return hashed, counts
+    parts = spread(min_hashes, ((block, hashes, multipliers) for block in _blocks(texts)))
+    return np.concatenate([np.zeros((0, len(hashes[0])), np.uint32), *(part for part, _ in parts)])
+
+
+def _blocks(texts: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """Of a few texts several, so that every worker gets some."""
+    for start, stop in spans(len(texts), min(BLOCK, max(FEWEST, len(texts) // (BLOCKS_A_WORKER * current().workers)))):
+        yield pa.concat_arrays(texts.slice(start, stop - start).chunks)
 
 
 def min_hashes(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
@@ -181,19 +215,25 @@ def _hash_functions(count: int, rng: np.random.Generator) -> tuple[UInt64, UInt6
 def _meeting_pairs(signature: NDArray[np.uint32]) -> tuple[Int, Int]:
     """Pairs of neighbours within the buckets of every band, each pair once."""
     n = len(signature)
-    keys: list[Int] = []
-    for band in range(BANDS):
-        part = np.ascontiguousarray(signature[:, band * ROWS_A_BAND : (band + 1) * ROWS_A_BAND]).view(np.uint64)
-        met = _not_alone(part)
-        part = part[met]
-        order = np.lexsort(part.T)  # stable: texts of one bucket stay in their order
-        bucket, order = part[order], met[order]
-        for step in (1, 2):
-            together = np.flatnonzero((bucket[:-step] == bucket[step:]).all(1))
-            a, b = order[together], order[together + step]
-            keys.append(np.minimum(a, b).astype(np.int64) * n + np.maximum(a, b))
-    pairs = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    bands = (np.ascontiguousarray(signature[:, band * ROWS_A_BAND : (band + 1) * ROWS_A_BAND]) for band in range(BANDS))
+    keys = spread(_meeting, ((band,) for band in bands))
+    pairs = np.unique(np.concatenate(keys))
     return pairs // max(n, 1), pairs % max(n, 1)
+
+
+def _meeting(band: NDArray[np.uint32]) -> Int:
+    """Neighbours within the buckets of one band (n, `ROWS_A_BAND`), each pair as one number: the first times n, and the second."""
+    n, part = len(band), band.view(np.uint64)
+    met = _not_alone(part)
+    part = part[met]
+    order = np.lexsort(part.T)  # stable: texts of one bucket stay in their order
+    bucket, order = part[order], met[order]
+    keys = []
+    for step in (1, 2):
+        together = np.flatnonzero((bucket[:-step] == bucket[step:]).all(1))
+        a, b = order[together], order[together + step]
+        keys.append(np.minimum(a, b).astype(np.int64) * n + np.maximum(a, b))
+    return np.concatenate(keys)
 
 
 def _not_alone(part: UInt64) -> Int:

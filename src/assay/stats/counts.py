@@ -67,6 +67,25 @@ class Counts:
         return Counts(self.keys[often], self.counts[often])
 
 
+def part_of(number: int, parts: int, states: Sequence[Counts], support: int) -> Counts:
+    """Of several counts merged, the keys that occur at least `support` times in one of so many neighbouring ranges of keys.
+
+    The ranges are those that cut the longest list into equal parts; together, in their order, they are the whole.
+
+    >>> a, b = Counts.empty().add(np.array([1, 2, 3, 4])), Counts.empty().add(np.array([2, 4, 9]))
+    >>> [part_of(i, 2, [a, b], 2).keys.tolist() for i in range(2)]
+    [[2], [4]]
+    """
+    longest = max(states, key=lambda state: len(state.keys)).keys
+    edges = [longest[len(longest) * i // parts] for i in range(1, parts)] if len(longest) else []
+    cut = []
+    for state in states:
+        low = np.searchsorted(state.keys, edges[number - 1]) if edges and number else 0
+        high = np.searchsorted(state.keys, edges[number]) if edges and number < parts - 1 else len(state.keys)
+        cut.append(Counts(state.keys[low:high], state.counts[low:high]))
+    return (cut[0].merge_all(cut[1:]) if edges or not number else Counts.empty()).least(support)
+
+
 @dataclass(frozen=True)
 class Tally:
     """Whole numbers, one a known thing, that add up over parts: a state as large as the list of things."""
