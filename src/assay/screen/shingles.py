@@ -7,9 +7,10 @@ collide by design.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from hashlib import blake2b
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from assay.stats.lookup import SPREAD
 Int = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 Texts: TypeAlias = pa.Array | pa.ChunkedArray
+R = TypeVar("R")
 
 # Bytes a shingle: a word and its neighbour's beginning. Shorter ones are shared by unrelated texts, longer ones break
 # with every typo.
@@ -41,8 +43,12 @@ PAIRS_AT_ONCE = 100_000
 FEWEST_SHINGLES = 10
 # Texts hashed in one piece of work: a second or so.
 BLOCK = 20_000
+# Blocks that are held until all of them are hashed.
+TOGETHER = 16
 # But of a few texts so many pieces a worker, as long as they are worth handing out.
 BLOCKS_A_WORKER, FEWEST = 4, 2_000
+# Bytes that tell two texts apart, and what stands for a missing one.
+DIGEST, NOTHING = 16, bytes(16)
 # Bytes hashed at a time: what is made of them stays in the processor's cache, which is two and a half times as fast.
 BLOCK_BYTES = 65_536
 # Check hashes made at a time: after the first 64, a pair that can no longer reach `ALIKE` is let go of.
@@ -52,11 +58,13 @@ CHECK_STEPS = (64, 32, 32)
 @dataclass(frozen=True)
 class Signed:
     """Distinct texts of neighbouring rows, in the order of their first appearance: their UTF-8 `content` and its `ends` (m + 1,), `there`
-    (m,) but for the one that is missing; which of them each row is, `which` (n,); their `signature` (m, h) and `shingles` (m,)."""
+    (m,) but for the one that is missing; a `digest` (m, 2) that tells them apart; which of them each row is, `which` (n,); their
+    `signature` (m, h) and `shingles` (m,)."""
 
     content: NDArray[np.uint8]
     ends: Int
     there: NDArray[np.bool_]
+    digest: UInt64
     which: NDArray[np.int32]
     signature: NDArray[np.uint32]
     shingles: Int
@@ -91,13 +99,11 @@ def _distinct(
     texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64
 ) -> tuple[Int, pa.ChunkedArray, NDArray[np.uint32], Int]:
     """((n,) which text each row is, the m distinct texts by their first appearance, their signatures (m, h), and shingles (m,))."""
-    parts = spread(signed, ((block, hashes, multipliers) for block in _blocks(texts)))
+    parts = list(_by_blocks(signed, texts, hashes, multipliers))
     each = pa.chunked_array([part.texts for part in parts], pa.large_string())
-    number = _numbered(each)  # distinct texts are numbered by their first appearance
+    number, first = _numbered(np.concatenate([np.zeros((0, 2), np.uint64), *(part.digest for part in parts)]))
     starts = np.cumsum([0, *(len(part.there) for part in parts)])
     alone = np.concatenate([np.zeros(0, np.int64), *(number[part.which + start] for part, start in zip(parts, starts[:-1], strict=True))])
-    first = np.zeros(int(number.max(initial=-1)) + 1, np.int64)
-    first[number[::-1]] = np.arange(len(number))[::-1]
     signature, shingles = np.zeros((len(first), len(hashes[0])), np.uint32), np.zeros(len(first), np.int64)
     for low, start, stop in zip(np.searchsorted(first, starts), starts, starts[1:], strict=False):
         part = parts.pop(0)  # let go of as soon as it is in its place
@@ -109,10 +115,27 @@ def _distinct(
 def signed(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> Signed:
     """The state of some texts, of which case and white space are made alike: each that is there several times is hashed once."""
     folded = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(texts.cast(pa.large_string())), r"\s+", " "))
-    coded = pc.dictionary_encode(folded, null_encoding="encode")
-    ends, content = _bytes_of(coded.dictionary)
-    there = np.asarray(coded.dictionary.is_valid().to_numpy(zero_copy_only=False), bool)
-    return Signed(content[: ends[-1]], ends, there, np.asarray(coded.indices, np.int32), *min_hashes(coded.dictionary, hashes, multipliers))
+    there = np.asarray(folded.is_valid().to_numpy(zero_copy_only=False), bool)
+    digest, which, first = _told_apart(*_bytes_of(folded), there)
+    distinct = folded if len(first) == len(folded) else folded.take(pa.array(first))
+    ends, content = _bytes_of(distinct)
+    return Signed(content[: ends[-1]], ends, there[first], digest, which, *min_hashes(distinct, hashes, multipliers))
+
+
+def _told_apart(ends: Int, content: NDArray[np.uint8], there: NDArray[np.bool_]) -> tuple[UInt64, NDArray[np.int32], Int]:
+    """((m, 2) digests of distinct texts, (n,) which of them each text is, (m,) where each stands first).
+
+    Digests of 128 bits (BLAKE2, RFC 7693) instead of a dictionary of texts, which would hold them all a second time.
+    """
+    raw, cut = memoryview(np.ascontiguousarray(content)), ends.tolist()
+    number: dict[bytes, int] = {}
+    which = [
+        number.setdefault(blake2b(raw[start:stop], digest_size=DIGEST).digest() if known else NOTHING, len(number))
+        for start, stop, known in zip(cut[:-1], cut[1:], there.tolist(), strict=True)
+    ]
+    first = np.zeros(len(number), np.int64)
+    first[which[::-1]] = np.arange(len(which))[::-1]
+    return np.frombuffer(b"".join(number), np.uint64).reshape(-1, 2), np.array(which, np.int32), first
 
 
 def _alike(texts: pa.ChunkedArray, left: Int, right: Int, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.bool_]:
@@ -135,10 +158,17 @@ def rng_multipliers(rng: np.random.Generator) -> UInt64:
     return rng.integers(0, 2**63, SHINGLE, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
-def _numbered(texts: pa.ChunkedArray) -> Int:
-    """(n,) which texts are equal: 0 for the first, 1 for the first that is another, and so on."""
-    codes = [np.asarray(chunk.indices) for chunk in pc.dictionary_encode(texts, null_encoding="encode").chunks]
-    return np.concatenate(codes).astype(np.int64) if codes else np.zeros(0, np.int64)
+def _numbered(digest: UInt64) -> tuple[Int, Int]:
+    """((n,) which are equal: 0 for the first, 1 for the first that is another, and so on; where each of these stands first)."""
+    order = np.lexsort(digest.T)  # stable: of those that are equal the first comes first
+    ordered = digest[order]
+    new = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(1)])[: len(order)]
+    first = order[new]
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    number = np.empty(len(order), np.int64)
+    number[order] = rank[np.cumsum(new) - 1]
+    return number, np.sort(first)
 
 
 def _some(texts: pa.ChunkedArray, rows: Int) -> pa.ChunkedArray:
@@ -155,14 +185,16 @@ def _some(texts: pa.ChunkedArray, rows: Int) -> pa.ChunkedArray:
 
 def _in_blocks(texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.uint32]:
     """`min_hashes`, block by block; each text is hashed for itself, so that blocks change nothing."""
-    parts = spread(min_hashes, ((block, hashes, multipliers) for block in _blocks(texts)))
+    parts = _by_blocks(min_hashes, texts, hashes, multipliers)
     return np.concatenate([np.zeros((0, len(hashes[0])), np.uint32), *(part for part, _ in parts)])
 
 
-def _blocks(texts: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """Of a few texts several, so that every worker gets some."""
-    for start, stop in spans(len(texts), min(BLOCK, max(FEWEST, len(texts) // (BLOCKS_A_WORKER * current().workers)))):
-        yield pa.concat_arrays(texts.slice(start, stop - start).chunks)
+def _by_blocks(work: Callable[..., R], texts: pa.ChunkedArray, *given: Any) -> Iterator[R]:
+    """`work` of every block and what is `given`, in order. Of a few texts several blocks, so that every worker gets some."""
+    size = min(BLOCK, max(FEWEST, len(texts) // (BLOCKS_A_WORKER * current().workers)))
+    for first, last in spans(len(texts), size * TOGETHER):
+        cut = [(first + start, stop - start) for start, stop in spans(last - first, size)]
+        yield from spread(work, ((pa.concat_arrays(texts.slice(start, length).chunks), *given) for start, length in cut))
 
 
 def min_hashes(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> tuple[NDArray[np.uint32], Int]:
@@ -216,8 +248,7 @@ def _meeting_pairs(signature: NDArray[np.uint32]) -> tuple[Int, Int]:
     """Pairs of neighbours within the buckets of every band, each pair once."""
     n = len(signature)
     bands = (np.ascontiguousarray(signature[:, band * ROWS_A_BAND : (band + 1) * ROWS_A_BAND]) for band in range(BANDS))
-    keys = spread(_meeting, ((band,) for band in bands))
-    pairs = np.unique(np.concatenate(keys))
+    pairs = np.unique(np.concatenate(list(current().map(_meeting, ((band,) for band in bands)))))
     return pairs // max(n, 1), pairs % max(n, 1)
 
 
