@@ -74,7 +74,8 @@ def test_texts_that_meet_are_all_neighbours_in_all_buckets() -> None:
             buckets.setdefault(signature[row, band * shingles.ROWS_A_BAND : (band + 1) * shingles.ROWS_A_BAND].tobytes(), []).append(row)
         for rows in buckets.values():
             expected |= {*pairwise(rows), *zip(rows, rows[2:], strict=False)}
-    left, right = shingles._meeting_pairs(signature)
+    bands = np.ascontiguousarray(signature.reshape(-1, shingles.BANDS, shingles.ROWS_A_BAND).swapaxes(0, 1))
+    left, right = shingles._meeting_pairs(bands)
     assert set(zip(left.tolist(), right.tolist(), strict=True)) == expected
 
 

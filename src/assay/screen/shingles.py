@@ -86,7 +86,7 @@ def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
     whole = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
     alone, distinct, signature, shingles = _distinct(whole, _hash_functions(BANDS * ROWS_A_BAND, rng), rng_multipliers(rng))
     long = np.flatnonzero(shingles >= FEWEST_SHINGLES)
-    left, right = _meeting_pairs(signature if len(long) == len(signature) else signature[long])
+    left, right = _meeting_pairs(signature if len(long) == len(shingles) else signature[:, long])
     left, right = long[left], long[right]
     del signature
     if len(left):
@@ -98,17 +98,19 @@ def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
 def _distinct(
     texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64
 ) -> tuple[Int, pa.ChunkedArray, NDArray[np.uint32], Int]:
-    """((n,) which text each row is, the m distinct texts by their first appearance, their signatures (m, h), and shingles (m,))."""
+    """((n,) which text each row is, the m distinct texts by their first appearance, their signatures (`BANDS`, m, `ROWS_A_BAND`), and
+    shingles (m,))."""
     parts = list(_by_blocks(signed, texts, hashes, multipliers))
     each = pa.chunked_array([part.texts for part in parts], pa.large_string())
     number, first = _numbered(np.concatenate([np.zeros((0, 2), np.uint64), *(part.digest for part in parts)]))
     starts = np.cumsum([0, *(len(part.there) for part in parts)])
     alone = np.concatenate([np.zeros(0, np.int64), *(number[part.which + start] for part, start in zip(parts, starts[:-1], strict=True))])
-    signature, shingles = np.zeros((len(first), len(hashes[0])), np.uint32), np.zeros(len(first), np.int64)
+    signature, shingles = np.zeros((BANDS, len(first), ROWS_A_BAND), np.uint32), np.zeros(len(first), np.int64)
     for low, start, stop in zip(np.searchsorted(first, starts), starts, starts[1:], strict=False):
         part = parts.pop(0)  # let go of as soon as it is in its place
         mine = first[low : np.searchsorted(first, stop)] - start
-        signature[low : low + len(mine)], shingles[low : low + len(mine)] = part.signature[mine], part.shingles[mine]
+        signature[:, low : low + len(mine)] = part.signature[mine].reshape(-1, BANDS, ROWS_A_BAND).swapaxes(0, 1)
+        shingles[low : low + len(mine)] = part.shingles[mine]
     return alone, each if len(first) == len(number) else _some(each, first), signature, shingles
 
 
@@ -127,7 +129,7 @@ def _told_apart(ends: Int, content: NDArray[np.uint8], there: NDArray[np.bool_])
 
     Digests of 128 bits (BLAKE2, RFC 7693) instead of a dictionary of texts, which would hold them all a second time.
     """
-    raw, cut = memoryview(np.ascontiguousarray(content)), ends.tolist()
+    raw, cut = memoryview(np.ascontiguousarray(content).data), ends.tolist()
     number: dict[bytes, int] = {}
     which = [
         number.setdefault(blake2b(raw[start:stop], digest_size=DIGEST).digest() if known else NOTHING, len(number))
@@ -160,10 +162,15 @@ def rng_multipliers(rng: np.random.Generator) -> UInt64:
 
 def _numbered(digest: UInt64) -> tuple[Int, Int]:
     """((n,) which are equal: 0 for the first, 1 for the first that is another, and so on; where each of these stands first)."""
-    order = np.lexsort(digest.T)  # stable: of those that are equal the first comes first
+    order = np.argsort(digest[:, 0])
     ordered = digest[order]
-    new = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(1)])[: len(order)]
-    first = order[new]
+    half, other = (ordered[1:] != ordered[:-1]).T
+    if (other & ~half).any():  # two texts with one half of a digest: never, for all that is known
+        order = np.lexsort(digest.T)
+        ordered = digest[order]
+        half, other = (ordered[1:] != ordered[:-1]).T
+    new = np.concatenate([[True], half | other])[: len(order)]
+    first = np.minimum.reduceat(order, np.flatnonzero(new)) if len(order) else order
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     number = np.empty(len(order), np.int64)
@@ -245,10 +252,9 @@ def _hash_functions(count: int, rng: np.random.Generator) -> tuple[UInt64, UInt6
 
 
 def _meeting_pairs(signature: NDArray[np.uint32]) -> tuple[Int, Int]:
-    """Pairs of neighbours within the buckets of every band, each pair once."""
-    n = len(signature)
-    bands = (np.ascontiguousarray(signature[:, band * ROWS_A_BAND : (band + 1) * ROWS_A_BAND]) for band in range(BANDS))
-    pairs = np.unique(np.concatenate(list(current().map(_meeting, ((band,) for band in bands)))))
+    """Pairs of neighbours within the buckets of every band (`BANDS`, n, `ROWS_A_BAND`), each pair once."""
+    n = signature.shape[1]
+    pairs = np.unique(np.concatenate(list(current().map(_meeting, ((band,) for band in signature)))))
     return pairs // max(n, 1), pairs % max(n, 1)
 
 
