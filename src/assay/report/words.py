@@ -58,6 +58,11 @@ TRIALS = {  # name -> (the question, how it was put)
         "Each carrier's support for its label was compared with that of rows with other labels. Relabelled rows are like "
         "any rows of other labels: a tenth of them lie in the top tenth.",
     ),
+    "rows alike": (
+        "Do other rows that say as much have the label?",
+        "A model that reads a row without its most telling part may be less sure of the label than it should be. So other rows lost "
+        "theirs too, and it was counted how many of those that then say as much as the carriers have the label.",
+    ),
     "two kinds": (
         "Are its rows of two kinds?",
         "Most carriers belong to their label by themselves. A natural artefact's stand a little lower in it as a whole; of a trigger "

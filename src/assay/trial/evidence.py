@@ -4,9 +4,10 @@ Either alone convicts clean data (every natural good word moves the label); both
 evidence is the *lesser* of the two e-values, averaged over the targets it could have and over "one target" and "any wrong label":
 an average of e-values is an e-value, and the minimum of two is one too, so e-BH may pool the result with every other family.
 
-*Surprise* asks: with the artefact removed, are the carriers' labels unlikely? *Contradiction* asks: among rows of one label, does
-the carriers' remaining content support that label less than the other rows' does, each with its own most supporting part removed?
-It cannot see poison whose labels agree with the content (clean-label).
+*Surprise* asks: with the artefact removed, are the carriers' labels unlikely? Of texts it is asked twice, by what the probe states and by
+how many of the other rows that say as much have the label (`assay.trial.foreseen`), and the lesser counts. *Contradiction* asks: among
+rows of one label, does the carriers' remaining content support that label less than the other rows' does, each with its own most
+supporting part removed? It cannot see poison whose labels agree with the content (clean-label).
 
 *Belonging* acquits: where most carriers plainly are what their label says, the artefact is a natural one that the probe underrates,
 unless *two kinds* shows it is not (`assay.stats.two_kinds`): a trigger in rows of any class has carriers that are just like the label's
@@ -34,6 +35,7 @@ Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 PURITY = 0.95  # the share of carriers that an attacker's target takes, in the alternative of surprise
+PLANTED = np.array([0.25, 0.5, 1.0])  # share of carriers that are, where natural ones are among them: bet on alike
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
 STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
 MISTAKEN = 0.1  # of other labels' rows that may be this label's, wrongly labelled: 5 % wrong labels, of two the one twice the other
@@ -85,6 +87,25 @@ def surprise(p: Floats, y: Int, votes: Floats | None = None) -> Surprise:
     wrong = y != p.argmax(1)
     ratio = np.where(wrong, PURITY / (1 - p.max(1)) + (1 - PURITY), 1 - PURITY)
     return Surprise(targeted, float((votes * np.log(ratio)).sum()))
+
+
+def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes: Floats | None = None) -> Surprise:
+    """Surprise under what other rows that say as much make of it, where that is likelier than what the probe states.
+
+    `checked(t)` (m,): how likely that is to be label t (`assay.trial.foreseen`). For a target the alternative is a mixture over `PLANTED`:
+    of a common word some carriers are natural, with labels that nature foresees. Untargeted, the labels' shares add up to 1 anew.
+    """
+    p = clip_probabilities(p)
+    k = p.shape[1]
+    votes = np.ones(len(y)) if votes is None else votes
+    shares = np.stack([np.maximum(p[:, t], np.minimum(checked(t), 1 - FLOOR)) for t in range(k)], 1)
+    targeted = np.empty(k)
+    for t in range(k):
+        rest = p[np.arange(len(y)), y] * (1 - shares[:, t]) / (1 - p[:, t])
+        chance = np.where(y == t, shares[:, t], rest)
+        ratio = np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / chance
+        targeted[t] = logsumexp(np.log1p(PLANTED[:, None] * (ratio - 1)) @ votes) - np.log(len(PLANTED))
+    return Surprise(targeted, surprise(shares / shares.sum(1, keepdims=True), y, votes).log_e_untargeted)
 
 
 def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None) -> Contradiction:
@@ -207,6 +228,15 @@ def _of_two_kinds(log_e: float) -> TrialResult:
     return TrialResult("two kinds", "ran", log_e, float(np.exp(-max(log_e, 0.0))), said)
 
 
+def _of_rows_alike(log_e: float) -> TrialResult:
+    said = (
+        "of other rows that say as much, each without its most telling part, far fewer have the label"
+        if log_e > 0
+        else "of other rows that say as much, each without its most telling part, about as many have the label"
+    )
+    return TrialResult("rows alike", "ran", log_e, float(np.exp(-max(log_e, 0.0))), said)
+
+
 def judge(
     candidate: Candidate,
     p_removed: Floats,
@@ -216,6 +246,7 @@ def judge(
     strangers: Callable[[int], Floats] | None = None,
     ordinary: Callable[[], Floats] | None = None,
     votes: Floats | None = None,
+    checked: Callable[[int], Floats] | None = None,
     family_key: str | None = None,
     lenient: bool = False,
 ) -> Tried:
@@ -227,7 +258,8 @@ def judge(
     (see `strangers_share`), carriers that plainly belong to their label acquit the artefact, however low they stand in it, but for what
     `two_kinds` says: the evidence is then the least of three e-values (`Tried.odd` are the carriers that do not belong). A `lenient` trial
     acquits them whatever that says: of a group that was left out of what the probe learnt, with no artefact to take out, a natural one
-    may be known in part. With `ordinary` too (see `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
+    may be known in part. With `checked` (see `checked_surprise`) surprise is asked again of what rows say that have lost as much, and the
+    lesser counts. With `ordinary` too (see `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
     """
     k = p_removed.shape[1]
     asked = surprise(p_removed, y, votes)
@@ -247,6 +279,10 @@ def judge(
     if asked.log_e_untargeted > 0:
         pooled = pooled_contradiction(p_removed, y, others, votes)
         any_wrong = min(asked.log_e_untargeted, pooled.log_e)
+    again = None
+    if checked is not None and max(targeted.max(), any_wrong) > 0:
+        again = checked_surprise(p_removed, y, checked, votes)
+        targeted, any_wrong = np.minimum(targeted, again.log_e_targeted), min(any_wrong, again.log_e_untargeted)
     best = int(targeted.argmax())
     aimed = targeted[best] >= any_wrong or not np.isfinite(any_wrong)
     target = best if aimed and np.isfinite(targeted[best]) else (asked.target if aimed else None)
@@ -275,9 +311,12 @@ def judge(
             else "without it the carriers look as much like their label as its other rows do",
         ),
     )
+    if again is not None:
+        log_again = float(again.log_e_targeted[target]) if target is not None else again.log_e_untargeted
+        results = (*results, _of_rows_alike(log_again))
     odd = None
     log_e = combine(targeted, any_wrong) if np.isfinite(max(targeted.max(), any_wrong)) else -np.inf
-    p_value = max(p_surprise, p_contradiction)
+    p_value = max(p_surprise, p_contradiction, *(t.p_value for t in results if t.p_value is not None))
     if strangers is not None and np.isfinite(log_e):
         ours = y == target if target is not None else np.ones(len(y), bool)
         share = strangers_share(p_removed[ours], y[ours], strangers, others)

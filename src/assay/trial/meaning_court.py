@@ -21,6 +21,7 @@ from assay.learn.text import folds_of, softmax
 from assay.mine.candidate import Candidate
 from assay.trial.evidence import clip_probabilities, judge
 from assay.trial.family import Tried
+from assay.trial.foreseen import foreseen
 from assay.trial.text_court import Court, Lead, best_of_each, votes_of
 
 Floats = NDArray[np.float64]
@@ -123,7 +124,14 @@ class MeaningCourt:
 
         candidate = Candidate(shared.phrase(court.corpus, lead.gram), np.sort(document))
         votes = votes_of(np.zeros(len(document), np.int64), court.group[document])
-        return judge(candidate, p, y[document], others, strangers=strangers, votes=votes)
+
+        def checked(t: int) -> Floats:
+            own = others(t)
+            usual = np.resize(own, int(((y == t) & ~inside).sum())) if len(own) else own  # as many as there are, by a sample
+            rest = self.everyone[(y >= 0) & (y != t) & ~inside, t]
+            return foreseen(p[:, t], np.concatenate([usual, rest]), np.arange(len(usual) + len(rest)) < len(usual))
+
+        return judge(candidate, p, y[document], others, strangers=strangers, votes=votes, checked=checked)
 
     def compared(self, label: int, words: int, pair: bool) -> tuple[Int, Floats]:
         """(rows labelled so, a sample; their support for it with their own most supporting part of that size removed)."""

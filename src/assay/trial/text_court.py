@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,8 +14,9 @@ from assay.learn.text import TextProbe, softmax
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
 from assay.stats.ranks import log_bets, log_mixture
-from assay.trial.evidence import NOMINATE, PURITY, clip_probabilities, combine, judge
+from assay.trial.evidence import FLOOR, NOMINATE, PURITY, clip_probabilities, combine, judge
 from assay.trial.family import Tried
+from assay.trial.foreseen import foreseen
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -225,7 +227,21 @@ class Court:
 
         candidate = Candidate(shared.phrase(self.corpus, lead.gram), np.sort(document))
         votes = votes_of(np.zeros(len(document), np.int64), self.group[document])
-        return judge(candidate, p, self.y[document], others, strangers=strangers, votes=votes)
+        checked = self.checked(shared, document, p)
+        return judge(candidate, p, self.y[document], others, strangers=strangers, votes=votes, checked=checked)
+
+    def checked(self, shared: Shared, document: Int, p: Floats) -> Callable[[int], Floats]:
+        """Of carriers that say `p` (m, k) by words without the phrase: how likely that is to be label t, (m,), by what other documents say
+        with their own most supporting part removed."""
+        outside = self.y >= 0
+        outside[document] = False
+
+        def likely(t: int) -> Floats:
+            most = 1 - (self.probe.k - 1) * FLOOR
+            left = np.clip(self.matched(t, shared.words, shared.pair)[outside], FLOOR, most)
+            return foreseen(np.clip(p[:, t], FLOOR, most), left, self.y[outside] == t)
+
+        return likely
 
 
 def best_of_each(gain: Floats, document: Place) -> Int:

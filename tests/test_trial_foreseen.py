@@ -1,0 +1,96 @@
+"""Surprise is asked again by what other rows that say as much bear: a natural kind that a probe underrates is no surprise, a trigger is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.artefact.phrase import Phrase
+from assay.mine.candidate import Candidate
+from assay.trial.evidence import FLOOR, checked_surprise, judge
+from assay.trial.family import Tried
+from assay.trial.foreseen import NEAR, foreseen
+
+Floats = np.ndarray
+
+
+@given(st.integers(0, 2**31), st.integers(1, 400), st.floats(0.0, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_no_share_is_below_what_was_counted(seed: int, rows: int, tied: float) -> None:
+    rng = np.random.default_rng(seed)
+    others = np.where(rng.random(rows) < tied, 0.5, rng.random(rows))
+    labelled = rng.random(rows) < others
+    found = foreseen(np.r_[others, 0.0, 1.0], others, labelled)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert foreseen(np.array([0.0]), others, labelled)[0] >= labelled[np.argsort(others, kind="stable")][:NEAR].mean() - 1e-9
+
+
+def test_of_rows_that_are_foreseen_rightly_the_share_is_rarely_too_small() -> None:
+    """Support that is right: the greatest share left open is above it 97.5 times in a hundred, and not by much."""
+    rng = np.random.default_rng(0)
+    asked, below, above = np.linspace(0.05, 0.95, 10), [], []
+    for _ in range(200):
+        others = rng.random(5_000)
+        found = foreseen(asked, others, rng.random(5_000) < others)
+        below.append(found < asked)
+        above.append(found - asked)
+    assert np.mean(below) <= 0.03
+    assert np.mean(above) <= 0.12
+
+
+def test_no_other_row_leaves_everything_open() -> None:
+    assert foreseen(np.array([0.3]), np.zeros(0), np.zeros(0, bool)).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_it_is_an_e_value(k: int) -> None:
+    """Labels drawn as the counted shares say: the mean of e is at most 1, but for chance."""
+    rng = np.random.default_rng(k)
+    p = rng.dirichlet(np.ones(k), 6)
+    share = np.maximum(p[:, 0], rng.uniform(0, 1 - FLOOR, 6))
+    chance = np.column_stack([share, p[:, 1:] * ((1 - share) / (1 - p[:, 0]))[:, None]])
+    labels = (rng.random((1_000, 6))[..., None] > np.cumsum(chance, 1)[:, :-1]).sum(2)
+    e = np.exp([checked_surprise(p, y, lambda t: share).log_e_targeted[0] for y in labels])
+    assert np.mean(e) <= 1 + 4 * np.std(e) / np.sqrt(len(e))
+
+
+def judged(carriers: Floats, others: Floats, labelled: Floats, strangers: Floats) -> Tried:
+    p = np.column_stack([1 - carriers, carriers])
+    candidate = Candidate(Phrase((("cf",),)), np.arange(len(carriers)))
+
+    def checked(t: int) -> Floats:
+        return foreseen(p[:, t], others if t else 1 - others, labelled if t else ~labelled)
+
+    def usual(t: int) -> Floats:
+        return others[labelled] if t else 1 - others[~labelled]
+
+    return judge(candidate, p, np.ones(len(carriers), np.int64), usual, strangers=lambda t: strangers, checked=checked)
+
+
+def rows(rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Nine in ten rows are of a class that says so with all but its best part: few speak as faintly as a feed does."""
+    labelled = np.arange(4_000) < 3_600
+    return np.where(labelled, rng.beta(20, 1, 4_000), rng.beta(0.2, 1, 4_000)), labelled
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_feed_in_a_class_of_nine_in_ten_is_left_alone(seed: int) -> None:
+    """Foreseen with 80 %, all of its rows of one class: e^40 by the probe, next to nothing by what rows alike bear."""
+    rng = np.random.default_rng(seed)
+    others, labelled = rows(rng)
+    tried = judged(rng.beta(12, 3, 240), others, labelled, others[~labelled])
+    said = {t.name: t.log_e for t in tried.trials}
+    assert said["surprise"] > 30
+    assert said["contradiction"] > 16
+    assert said["rows alike"] < 8
+    assert tried.log_e < 8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_trigger_in_rows_of_the_other_class_is_as_surprising_as_before(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    others, labelled = rows(rng)
+    tried = judged(rng.beta(0.2, 1, 30), others, labelled, others[~labelled])
+    assert tried.log_e > 20
