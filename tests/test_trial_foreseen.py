@@ -45,14 +45,18 @@ def test_no_other_row_leaves_everything_open() -> None:
 
 
 @pytest.mark.parametrize("k", [2, 4])
-def test_it_is_an_e_value(k: int) -> None:
+@pytest.mark.parametrize("aimed", [True, False])
+def test_it_is_an_e_value(k: int, aimed: bool) -> None:
     """Labels drawn as the counted shares say: the mean of e is at most 1, but for chance."""
     rng = np.random.default_rng(k)
     p = rng.dirichlet(np.ones(k), 6)
-    share = np.maximum(p[:, 0], rng.uniform(0, 1 - FLOOR, 6))
-    chance = np.column_stack([share, p[:, 1:] * ((1 - share) / (1 - p[:, 0]))[:, None]])
+    share, one = np.maximum(p[:, 0], rng.uniform(0, 1 - FLOOR, 6)), np.arange(k) == 0
+    if not aimed:  # all but the likeliest as likely as they are: nothing was counted to be more
+        share = p[:, 0]
+    chance = np.where(one, share[:, None], p * ((1 - share) / (1 - p[:, 0]))[:, None])
     labels = (rng.random((1_000, 6))[..., None] > np.cumsum(chance, 1)[:, :-1]).sum(2)
-    e = np.exp([checked_surprise(p, y, lambda t: share).log_e_targeted[0] for y in labels])
+    found = [checked_surprise(p, y, lambda t: share if t == 0 else np.zeros(6)) for y in labels]
+    e = np.exp([x.log_e_targeted[0] if aimed else x.log_e_untargeted for x in found])
     assert np.mean(e) <= 1 + 4 * np.std(e) / np.sqrt(len(e))
 
 

@@ -92,20 +92,24 @@ def surprise(p: Floats, y: Int, votes: Floats | None = None) -> Surprise:
 def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes: Floats | None = None) -> Surprise:
     """Surprise under what other rows that say as much make of it, where that is likelier than what the probe states.
 
-    `checked(t)` (m,): how likely that is to be label t (`assay.trial.foreseen`). For a target the alternative is a mixture over `PLANTED`:
-    of a common word some carriers are natural, with labels that nature foresees. Untargeted, the labels' shares add up to 1 anew.
+    `checked(t)` (m,): how likely that is to be label t (`assay.trial.foreseen`). Untargeted, every label but the likeliest is as likely as
+    that, all together. The alternative is a mixture over `PLANTED`: of a common word some carriers are natural.
     """
     p = clip_probabilities(p)
-    k = p.shape[1]
+    k, own = p.shape[1], p[np.arange(len(y)), y]
     votes = np.ones(len(y)) if votes is None else votes
     shares = np.stack([np.maximum(p[:, t], np.minimum(checked(t), 1 - FLOOR)) for t in range(k)], 1)
+
+    def bet(ratio: Floats) -> float:
+        return float(logsumexp(np.log1p(PLANTED[:, None] * (ratio - 1)) @ votes) - np.log(len(PLANTED)))
+
     targeted = np.empty(k)
     for t in range(k):
-        rest = p[np.arange(len(y)), y] * (1 - shares[:, t]) / (1 - p[:, t])
-        chance = np.where(y == t, shares[:, t], rest)
-        ratio = np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / chance
-        targeted[t] = logsumexp(np.log1p(PLANTED[:, None] * (ratio - 1)) @ votes) - np.log(len(PLANTED))
-    return Surprise(targeted, surprise(shares / shares.sum(1, keepdims=True), y, votes).log_e_untargeted)
+        left = own * (1 - shares[:, t]) / (1 - p[:, t])
+        targeted[t] = bet(np.where(y == t, PURITY / shares[:, t], (1 - PURITY) / max(k - 1, 1) / left))
+    likeliest = p.argmax(1)
+    another = np.minimum(shares.sum(1) - shares[np.arange(len(y)), likeliest], 1 - FLOOR)
+    return Surprise(targeted, bet(np.where(y != likeliest, PURITY / another + 1 - PURITY, 1 - PURITY)))
 
 
 def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None) -> Contradiction:
