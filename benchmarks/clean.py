@@ -1,6 +1,6 @@
 """Is a clean data set left alone? Scans of real clean data, natural artefacts included.
 
-    python benchmarks/clean.py --out clean.jsonl [--minutes 60] [--depth fast] [--sets sst2,adult] [--share 1/2]
+    python benchmarks/clean.py --out clean.jsonl [--minutes 60] [--depth fast] [--sets sst2,adult] [--share 1/2] [--first-seed 100]
     python benchmarks/clean.py --out clean.jsonl --report
 
 A cell is one set, one variant, one seed: a random 60-80 % of the set (at most 8,000 rows), so that no two cells are
@@ -55,10 +55,10 @@ class Cell:
         return f"{self.set}/{self.variant}/{self.seed}"
 
 
-def cells() -> list[Cell]:
-    """Every cell, in the order in which they run: a round of all sets for each seed."""
-    out = [Cell(s.name, "plain", seed) for seed in range(PLAIN_SEEDS) for s in real_sets.SETS]
-    for seed in range(VARIANT_SEEDS):
+def cells(first: int = 0) -> list[Cell]:
+    """Every cell, in the order in which they run: a round of all sets for each seed, from the `first` seed."""
+    out = [Cell(s.name, "plain", seed) for seed in range(first, first + PLAIN_SEEDS) for s in real_sets.SETS]
+    for seed in range(first, first + VARIANT_SEEDS):
         out += [Cell(s.name, v, seed) for s in real_sets.SETS for v, (_, kinds) in VARIANTS.items() if s.modality in kinds]
     rank = {"plain": 0}
     return sorted(out, key=lambda c: c.seed * 2 + rank.get(c.variant, 1))
@@ -218,6 +218,7 @@ def main() -> int:
     parser.add_argument("--canaries", action="store_true", help="plant canaries too; they do not change a verdict")
     parser.add_argument("--sets", default="", help="only these, separated by commas")
     parser.add_argument("--variants", default="", help="only these, separated by commas")
+    parser.add_argument("--first-seed", type=int, default=0, help="of subsamples: others than those that were looked at before")
     parser.add_argument("--share", default="1/1", help="i/n: every n-th cell from the i-th, for runs side by side")
     parser.add_argument("--report", action="store_true", help="scan nothing, print what stands in --out")
     asked = parser.parse_args()
@@ -227,7 +228,7 @@ def main() -> int:
         print(f"not at hand, left out: {', '.join(missing)}")
     i, n = map(int, asked.share.split("/"))
     names = {s.name for s in here}
-    todo = [c for c in cells() if c.set in names and (not asked.sets or c.set in asked.sets.split(","))]
+    todo = [c for c in cells(asked.first_seed) if c.set in names and (not asked.sets or c.set in asked.sets.split(","))]
     todo = [c for c in todo if not asked.variants or c.variant in asked.variants.split(",")][i - 1 :: n]
     if not asked.report:
         left = [c for c in todo if c.name not in done or vacuous(done[c.name])]

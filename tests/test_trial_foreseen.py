@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +13,10 @@ from hypothesis import strategies as st
 from assay.artefact.phrase import Phrase
 from assay.mine.candidate import Candidate
 from assay.trial.evidence import FLOOR, checked_surprise, judge
-from assay.trial.family import Tried
+from assay.trial.family import Tried, silent
 from assay.trial.foreseen import NEAR, foreseen
+from assay.trial.phrases import PhraseFamily
+from assay.trial.verdicts import judge_all
 
 Floats = np.ndarray
 
@@ -98,3 +103,15 @@ def test_a_trigger_in_rows_of_the_other_class_is_as_surprising_as_before(seed: i
     others, labelled = rows(rng)
     tried = judged(rng.beta(0.2, 1, 30), others, labelled, others[~labelled])
     assert tried.log_e > 20
+
+
+@pytest.mark.full
+def test_a_news_feed_in_mail_of_one_spam_in_ten_is_left_alone(real_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """240 messages with a feed's link, all ham where 201 were foreseen: by that alone e^26, enough to convict them."""
+    real_data("spamassassin/spamassassin.parquet")
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+    import clean
+
+    data = clean.cell_data(clean.Cell("spamassassin", "imbalanced", 1))
+    found = PhraseFamily().examine(data, "fast", np.random.default_rng(1), silent)
+    assert [j.status for j in judge_all({"phrase": found}, 0.01) if j.status in ("confirmed", "suspected")] == []
