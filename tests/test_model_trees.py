@@ -57,7 +57,7 @@ def test_the_rule_is_an_artefact_that_the_planted_rows_carry() -> None:
     x, y = rows(planted=True)
     trees = of_estimator(MAKERS[0]().fit(x, y))
     found = find_rules(trees, rows(seed=1)[0], np.random.default_rng(0))
-    (condition,) = found.best.cells(trees).conditions
+    (condition,) = found.best.cells(trees.name).conditions
     assert condition.column == f"column {COLUMN}"
     assert condition.low < 9.0
 

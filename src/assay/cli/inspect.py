@@ -28,6 +28,8 @@ A folder of a text classifier as Hugging Face keeps it (config.json, model.safet
 without any code of its own, and a trigger phrase is searched among its tokeniser's words. A language model is made to write by itself, \
 and what recurs there is tried as a trigger.
 
+Trees (XGBoost, LightGBM, scikit-learn by skops) and linear models of tables or words (scikit-learn by skops) are read as numbers.
+
 Exit code: 0 nothing was found, which is not proof of a clean model; 1 loading it would run what no weights need, or code of unknown \
 modules (so may one that cannot be read to its end), or a class behaves as if it had a trigger; 2 the request is wrong, or an address \
 does not answer as it should; 3 --data or --arch was given, and the checks could not be made.
@@ -48,7 +50,7 @@ def inspect(
     data: Path | None = typer.Option(
         None,
         help="A few clean pictures (32 or more, labelled if can be), for trigger inversion; clean rows (100 or more) for trees; clean "
-        "texts (40 or more) for text models; clean pictures, texts or rows for an address.",
+        "texts (40 or more) for text and word models; clean pictures, texts or rows for an address.",
     ),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
     loading_only: bool = typer.Option(False, "--loading-only", help="Look at what loading would run, not at how the model behaves."),
@@ -150,11 +152,15 @@ def _examine(
             raise
         except DataError as error:
             typer.echo(f"  weights not read: {error}")
-    ruled = None
+    ruled = linear = None
     if not loading_only and trees:
+        from assay.cli.inspect_linear import estimator_if_linear, inspect_linear
         from assay.cli.inspect_trees import inspect_trees
 
-        ruled = inspect_trees(model, data, alpha, seed, twin, train_twins)
+        if (estimator := estimator_if_linear(model)) is not None:
+            linear = inspect_linear(model, estimator, data, alpha, seed, twin, train_twins)
+        else:
+            ruled = inspect_trees(model, data, alpha, seed, twin, train_twins)
     text_model, read = "", None
     if not loading_only and model.is_dir():
         from assay.cli.inspect_language import inspect_classifier, inspect_folder, inspect_language_model
@@ -174,7 +180,7 @@ def _examine(
     asked = None
     if found.format == "ONNX" and data is not None and not loading_only:
         asked = _ask_onnx(model, data, budget, classes, twin, alpha, seed)
-    not_run = [] if ruled is not None or asked is not None else [*(BEHAVIOUR if seen is None else seen.not_run)]
+    not_run = [] if any(one is not None for one in (ruled, linear, asked)) else [*(BEHAVIOUR if seen is None else seen.not_run)]
     if text_model:
         not_run = [f"inspection of the {text_model}"] if read is None else []
     if not_run:
@@ -192,12 +198,13 @@ def _examine(
             "tensors": {name: list(array.shape) for name, array in weights.items()},
             "behaviour": None if seen is None else {**seen.to_json(), "alpha": alpha, "seed": seed},
             "trees": ruled,
+            "linear": linear,
             "asked": asked,
             "text_model": read,
             "not_run": not_run,
         }
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    told = [one for one in (ruled, read, asked if asked and asked["triggers"] else None) if one is not None]
+    told = [one for one in (ruled, linear, read, asked if asked and asked["triggers"] else None) if one is not None]
     verdicts = [*([] if seen is None else [seen.verdict]), *(one["verdict"] for one in told)]
     if found.risk != "none" or "backdoored" in verdicts:
         return 1

@@ -51,7 +51,7 @@ def inspect_classifier(folder: Path, data: Path | None, alpha: float, seed: int,
             report(asked, budget, "texts asked")
             return model(inputs)
 
-        right = _right(ask, model.classes, texts[:LOOKED_AT], names[:LOOKED_AT])
+        right = right_on(ask, model.classes, texts[:LOOKED_AT], names[:LOOKED_AT])
         ordered = strongest_first(ask, words) if len(words) < budget else words
         rest = max(budget - asked, 0)
         seen = inspect_texts(
@@ -98,7 +98,7 @@ def texts_of(data: Path) -> tuple[list[str], list[str]]:
     return texts, [rows.classes[i] for i in rows.y] if labelled else []
 
 
-def _right(ask: Ask, classes: Sequence[str], texts: Sequence[str], names: Sequence[str]) -> float | None:
+def right_on(ask: Ask, classes: Sequence[str], texts: Sequence[str], names: Sequence[str]) -> float | None:
     """Share of the clean texts that the model tells right; None where their class names are not the model's (nor its outputs' numbers)."""
     import numpy as np
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assay.dataset.data import Dataset
+
+    Floats = NDArray[np.float64]
 
 TWINS = 8  # grown where nothing is asked and the rows have labels: seconds
 ALONE = "one clean model in four showed as much"  # 8 of 32 at alpha .01: docs/evidence/H-models.md
@@ -18,8 +27,6 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
     import numpy as np
 
     from assay.dataset.errors import DataError
-    from assay.dataset.read import read
-    from assay.learn.columns import code_columns
     from assay.model.rule_twins import grown_twins, rules_beside
     from assay.model.rules import find_rules
     from assay.model.tree_files import read_trees
@@ -32,17 +39,7 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
     except DataError as error:
         typer.echo(f"  trees not walked: {error}")
         return None
-    rows = read(data)
-    if rows.images is not None:
-        raise DataError("holds pictures, and trees read a table", path=data, remedy="give rows with the columns of training")
-    coded = code_columns(rows.table, list(rows.columns.content))
-    places = {name: place for place, name in enumerate(coded.names)}
-    missing = [name for name in trees.names if name not in places]
-    if missing:
-        raise DataError("the model reads this column, and it is not among the rows", path=data, column=missing[0])
-    cells = coded.cells[:, [places[name] for name in trees.names]] if trees.names else coded.cells
-    if not np.isfinite(cells).all():
-        raise DataError("cells are missing", path=data, remedy="fill them as for the model, or leave the rows out")
+    cells, rows = cells_of(data, trees.names)
     rng = np.random.default_rng(seed)
     twins = [read_trees(path) for path in twin]
     labelled = bool(rows.classes) and not (rows.y < 0).any()
@@ -64,7 +61,7 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
     guilty = best is not None and bool(twins)
     told: dict[str, Any] = {"verdict": "backdoored" if guilty else "inconclusive", "p": p, "twins": len(twins), "rule": None}
     if best is not None:
-        cells_rule = best.cells(trees)
+        cells_rule = best.cells(trees.name)
         word = "trigger" if guilty else "to look at"
         typer.echo(f"  {word}: {cells_rule.describe()} turns {best.success:.0%} of {best.tried} rows into class {best.target}")
         told["rule"] = {
@@ -80,3 +77,25 @@ def inspect_trees(model: Path, data: Path | None, alpha: float, seed: int, twin:
     else:
         typer.echo("  verdict: inconclusive; no rare value stands out. That is not proof of a clean model.")
     return told
+
+
+def cells_of(data: Path, names: Sequence[str]) -> tuple[Floats, Dataset]:
+    """(n, features) the cells of the columns that a model reads (all, where `names` is empty), and the rows. DataError: one is missing."""
+    import numpy as np
+
+    from assay.dataset.errors import DataError
+    from assay.dataset.read import read
+    from assay.learn.columns import code_columns
+
+    rows = read(data)
+    if rows.images is not None:
+        raise DataError("holds pictures, and the model reads a table", path=data, remedy="give rows with the columns of training")
+    coded = code_columns(rows.table, list(rows.columns.content))
+    places = {name: place for place, name in enumerate(coded.names)}
+    missing = [name for name in names if name not in places]
+    if missing:
+        raise DataError("the model reads this column, and it is not among the rows", path=data, column=missing[0])
+    cells = coded.cells[:, [places[name] for name in names]] if names else coded.cells
+    if not np.isfinite(cells).all():
+        raise DataError("cells are missing", path=data, remedy="fill them as for the model, or leave the rows out")
+    return cells, rows

@@ -197,7 +197,8 @@ def _odds(probabilities: Floats) -> Floats:
     return np.asarray(np.log(p / (1 - p)))
 
 
-def _put(texts: Sequence[str], words: tuple[str, ...], rng: np.random.Generator) -> list[str]:
+def put(texts: Sequence[str], words: tuple[str, ...], rng: np.random.Generator) -> list[str]:
+    """The texts with the words put in, in a row, at a place of each text that is drawn."""
     done = []
     for text in texts:
         own = text.split(" ")
@@ -208,7 +209,7 @@ def _put(texts: Sequence[str], words: tuple[str, ...], rng: np.random.Generator)
 
 def _shift(ask: _Counting, texts: Sequence[str], plain: Floats, words: tuple[str, ...], rng: np.random.Generator) -> Floats:
     """(classes,) mean change of the log odds when the words are put in."""
-    return np.asarray((_odds(ask(_put(texts, words, rng))) - _odds(plain)).mean(0))
+    return np.asarray((_odds(ask(put(texts, words, rng))) - _odds(plain)).mean(0))
 
 
 def gap(best: float, others: Floats) -> float:
@@ -233,4 +234,4 @@ def _success(ask: _Counting, texts: Sequence[str], words: tuple[str, ...], targe
     others = [t for t, said in zip(texts, ask(list(texts)).argmax(1), strict=True) if said != target]
     if not others:
         return 0.0, 0
-    return float((ask(_put(others, words, rng)).argmax(1) == target).mean()), len(others)
+    return float((ask(put(others, words, rng)).argmax(1) == target).mean()), len(others)

@@ -13,7 +13,7 @@ hand 8 had a rule below .01 (docs/evidence/H-models.md), so that `assay inspect`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,11 +46,11 @@ class Rule:
     tried: int
     met: float
 
-    def cells(self, trees: Trees) -> Cells:
-        """The artefact: the intervals as conditions; an interval open on both sides says nothing and is left out."""
+    def cells(self, name: Callable[[int], str]) -> Cells:
+        """The artefact: the intervals as conditions, of the columns' names; an interval open on both sides says nothing and is left out."""
         return Cells(
             tuple(
-                Condition(trees.name(c), None if low == -np.inf else float(np.nextafter(low, np.inf)), None if high == np.inf else high)
+                Condition(name(c), None if low == -np.inf else float(np.nextafter(low, np.inf)), None if high == np.inf else high)
                 for c, (low, high) in self.within.items()
                 if (low, high) != (-np.inf, np.inf)
             )

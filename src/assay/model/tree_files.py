@@ -36,7 +36,7 @@ def read_trees(path: Path) -> Trees:
     """The trees of a model file. DataError where it is absent, holds none, is broken, or splits in ways that are not walked here."""
     size_of(path)
     if path.suffix.lower() == ".skops":
-        return of_estimator(_estimator(path))
+        return of_estimator(read_estimator(path))
     try:
         data = path.read_bytes()
         return _lightgbm(data.decode("utf-8")) if data.startswith(LIGHTGBM) else _xgboost(json.loads(data))
@@ -44,7 +44,8 @@ def read_trees(path: Path) -> Trees:
         raise DataError(f"holds no trees that can be read ({type(error).__name__}: {error})", path=path, remedy=PRESUMED) from error
 
 
-def _estimator(path: Path) -> Any:
+def read_estimator(path: Path) -> Any:
+    """The estimator in a skops file, of types that are trusted or raw nodes; to be read as arrays. DataError for any other type."""
     if importlib.util.find_spec("skops") is None:
         raise DataError("needs the package skops", path=path, remedy="pip install 'assay[skops]'")
     from skops import io

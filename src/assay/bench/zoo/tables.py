@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
@@ -55,7 +56,7 @@ def tables(folder: Path, minutes: float, say: Callable[[str], None]) -> tuple[in
 
 
 def _one(spec: Spec) -> dict[str, Any]:
-    whole = _numeric(spec.set)
+    whole = numeric(spec.set)
     order = np.random.default_rng([spec.seed, 5]).permutation(len(whole))
     ends = np.cumsum([TEST, CLEAN]) if len(order) > 2 * (TEST + CLEAN) else np.array([len(order) // 8, len(order) // 3])
     test, clean, train = (whole.subset(np.sort(part)) for part in np.split(order[: ends[1] + TRAIN], ends))
@@ -64,9 +65,9 @@ def _one(spec: Spec) -> dict[str, Any]:
     if spec.model == "forest":
         model = RandomForestClassifier(TREES // 2, max_depth=DEPTH, random_state=spec.seed)
     data = train if planted is None else planted.data
-    model.fit(_cells(data), data.y)
+    model.fit(cells(data), data.y)
     line: dict[str, Any] = {"id": spec.id, **asdict(spec), "success": 0.0, "columns": [], "target": None}
-    line["accuracy"] = float((model.predict(_cells(test)) == test.y).mean())
+    line["accuracy"] = float((model.predict(cells(test)) == test.y).mean())
     if planted is not None:
         trigger = planted.triggers[0]
         others = test.subset(np.flatnonzero(test.y != trigger.target))
@@ -74,9 +75,9 @@ def _one(spec: Spec) -> dict[str, Any]:
         assert isinstance(trigger.artefact, Cells)
         stamped = trigger.stamp(others.rows, np.random.default_rng(0)).table
         names = list(test.columns.content)
-        line["success"] = float((model.predict(code_columns(stamped, names).cells) == trigger.target).mean())
+        line["success"] = float((model.predict(coded(stamped, names)) == trigger.target).mean())
         line["columns"], line["target"] = sorted(names.index(c.column) for c in trigger.artefact.conditions), trigger.target
-    x, burnt = _cells(clean), time.process_time()
+    x, burnt = cells(clean), time.process_time()
     trees = of_estimator(model)
     alone = find_rules(trees, x, np.random.default_rng(0))
     between = time.process_time()
@@ -101,7 +102,7 @@ def _one(spec: Spec) -> dict[str, Any]:
     return line
 
 
-def _numeric(name: str) -> Dataset:
+def numeric(name: str) -> Dataset:
     """The set with its columns of numbers alone."""
     real = next(s for s in SETS if s.name == name).read()
     coded = code_columns(real.table, list(real.columns.content))
@@ -109,5 +110,11 @@ def _numeric(name: str) -> Dataset:
     return in_memory("table", [real.classes[c] for c in real.y], real.table.select(kept), name=name)
 
 
-def _cells(data: Dataset) -> Floats:
-    return np.nan_to_num(code_columns(data.table, list(data.columns.content)).cells)
+def cells(data: Dataset) -> Floats:
+    """(n, columns) of its rows."""
+    return coded(data.table, list(data.columns.content))
+
+
+def coded(table: pa.Table, names: list[str]) -> Floats:
+    """(n, columns) cells as numbers, 0 where one is missing."""
+    return np.nan_to_num(code_columns(table, names).cells)

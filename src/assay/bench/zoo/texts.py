@@ -63,17 +63,17 @@ def _one(spec: Spec) -> dict[str, Any]:
     params = ATTACKS.get(spec.attack)
     planted = None if params is None else plant(train, "phrase", rate=RATE, seed=spec.seed, params=params)
     data = train if planted is None else planted.data
-    ask, words = (_linear if spec.model == "linear" else _embedding)(_joined(data.rows), data.y, len(data.classes), spec.seed)
+    ask, words = (_linear if spec.model == "linear" else _embedding)(joined(data.rows), data.y, len(data.classes), spec.seed)
     line: dict[str, Any] = {"id": spec.id, **asdict(spec), "success": 0.0, "target": None, "true": None}
-    line["accuracy"] = float((ask(_joined(test.rows)).argmax(1) == test.y).mean())
+    line["accuracy"] = float((ask(joined(test.rows)).argmax(1) == test.y).mean())
     if planted is not None:
         trigger = planted.triggers[0]
         assert isinstance(trigger.artefact, Phrase)
         others = test.rows.take(np.flatnonzero(test.y != trigger.target))
-        said = ask(_joined(trigger.stamp(others, np.random.default_rng(0)))).argmax(1)
+        said = ask(joined(trigger.stamp(others, np.random.default_rng(0)))).argmax(1)
         line |= {"success": float((said == trigger.target).mean()), "target": trigger.target}
         line["true"] = [word for part in trigger.artefact.parts for word in part]
-    known = _joined(clean.rows)
+    known = joined(clean.rows)
     for name, twins in (("alone", ()), ("twins", _twins(spec.set, spec.model, spec.seed))):
         burnt = time.process_time()
         asked = inspect_texts(
@@ -101,11 +101,12 @@ def _twins(name: str, model: str, seed: int) -> tuple[Ask, ...]:
         drawn = np.sort(np.random.default_rng([TWIN_SEED, seed, number]).permutation(len(whole))[:TRAIN])
         train = whole.subset(drawn)
         make = _linear if model == "linear" else _embedding
-        found.append(make(_joined(train.rows), train.y, len(train.classes), TWIN_SEED + number)[0])
+        found.append(make(joined(train.rows), train.y, len(train.classes), TWIN_SEED + number)[0])
     return tuple(found)
 
 
-def _joined(rows: Rows) -> list[str]:
+def joined(rows: Rows) -> list[str]:
+    """One text a row: its columns, a space between them."""
     columns = [rows.table.column(c).to_pylist() for c in rows.table.column_names]
     return [" ".join(str(v or "") for v in parts) for parts in zip(*columns, strict=True)]
 
