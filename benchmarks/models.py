@@ -7,6 +7,7 @@
     python benchmarks/models.py peers --zoo out/zoo --minutes 60
     python benchmarks/models.py repair --zoo out/zoo --minutes 60
     python benchmarks/models.py asked --zoo out/zoo --minutes 20       # the picture models, asked as black boxes
+    python benchmarks/models.py guard --zoo out/zoo --minutes 20       # which inputs of the picture models carry a trigger
     python benchmarks/models.py tables --zoo out/zoo --minutes 20      # tree models: trained and inspected at once
     python benchmarks/models.py texts --zoo out/zoo --minutes 20       # text models, asked as black boxes
     python benchmarks/models.py arrived --zoo out/zoo --minutes 30     # published backdoored networks: inspected and repaired
@@ -22,13 +23,20 @@ from pathlib import Path
 
 from assay.bench.zoo.arrived import arrived
 from assay.bench.zoo.asked import ask
+from assay.bench.zoo.guards import guard
 from assay.bench.zoo.tables import tables
 from assay.bench.zoo.texts import texts
 from assay.bench.zoo.told import table
 from assay.bench.zoo.turns import STEPS as TURNS
 from assay.bench.zoo.turns import go_on
 
-STEPS = {name: step for name, (step, _) in TURNS.items()} | {"asked": ask, "tables": tables, "texts": texts, "arrived": arrived}
+STEPS = {name: step for name, (step, _) in TURNS.items()} | {
+    "asked": ask,
+    "guard": guard,
+    "tables": tables,
+    "texts": texts,
+    "arrived": arrived,
+}
 
 
 def say(text: str) -> None:

@@ -160,4 +160,4 @@ def test_the_guard_holds_carriers_and_lets_most_clean_inputs_through() -> None:
     assert carriers.by_artefact.all()
     assert carriers.by_consistency.all()
     with pytest.raises(DataError, match="needs"):
-        guard_of(predict, [patch], clean[:10])
+        guard_of(predict, [patch], clean[:100])

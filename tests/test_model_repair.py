@@ -16,8 +16,9 @@ from test_model_behaviour import TARGET, arrays, pictures, planted, trained
 
 torch = pytest.importorskip("torch")
 
+from assay.model.adversarial_pruning import adversarial_masks  # noqa: E402
 from assay.model.networks import accuracy, predict, rebuild  # noqa: E402
-from assay.model.repair import fine_tuned, prune, tune, unlearn  # noqa: E402
+from assay.model.repair import fine_tuned, prune, prune_attacked, tune, unlearn  # noqa: E402
 
 TRIGGER = Patch(np.full((2, 2, 1), 255, np.uint8), np.ones((2, 2), bool), 0, 0)
 CLEAN, TEST = slice(0, 256), slice(1000, 1400)
@@ -63,6 +64,24 @@ def test_pruned_channels_are_silent(net) -> None:
     assert float(state["features.7.weight"][5].abs().sum()) == 0
     assert float(state["features.8.bias"][5]) == 0
     assert float(state["features.7.weight"][4].abs().sum()) > 0
+
+
+def test_channels_that_an_attack_reaches_first_go_as_far_as_clean_rows_can_spare(net) -> None:
+    images, y = pictures()
+    weights = arrays(net)
+    weights["features.8.weight"] = weights["features.8.weight"].copy()
+    weights["features.8.weight"][5] = 0  # a channel that says nothing: whatever is done to its scale harms nobody
+    network = rebuild(weights)
+    masked = adversarial_masks(network, images[CLEAN], y[CLEAN], np.random.default_rng(0))
+    assert masked.channels == 32
+    assert all(((m >= 0) & (m <= 1)).all() for m in masked.masks.values())
+    gone = masked.without(network, 10).module.state_dict()
+    assert sum(int((gone[f"{name}.weight"] == 0).sum()) for name in masked.masks) in (10, 11)
+    done = prune_attacked(network, images[CLEAN], y[CLEAN], np.random.default_rng(0))
+    assert "of 32 channels" in done.what
+    assert accuracy(done.network, images[TEST], y[TEST]) >= accuracy(network, images[TEST], y[TEST]) - 0.05
+    with pytest.raises(DataError, match="at least 64"):
+        prune_attacked(network, images[:32], y[:32], np.random.default_rng(0))
 
 
 def test_the_command_writes_a_mended_model_and_leaves_the_first_alone(net, tmp_path, capsys) -> None:

@@ -60,6 +60,8 @@ def inspect(
     train_twins: int | None = typer.Option(
         None, min=0, help="Train so many twins on the clean rows: worth it from about as many rows as the model had. Trees: 8 unless told."
     ),
+    inputs: Path | None = typer.Option(None, help="A batch of pictures: which of them carry a trigger? Needs --data, labelled."),
+    level: float = typer.Option(0.02, help="Of --inputs: the share of clean ones that may be held."),
     alpha: float = typer.Option(0.01, help="Chance that a clean model is accused, over all checks and classes."),
     seed: int = typer.Option(0, min=0, help="Of the random starts."),
     budget: int | None = typer.Option(None, min=1, help="Of a model that is asked, and of text models: questions at most, one a row."),
@@ -74,11 +76,14 @@ def inspect(
     from assay.model.endpoint import is_address
 
     check_alpha(alpha)
+    check_level(inputs, data, level)
     if out is not None:
         refuse_existing(out)
     if is_address(model):
         return _ask(model, data, budget, header, vocabulary, classes, twin, alpha, seed, out)
-    return _examine(Path(model), data, arch, loading_only, [Path(t) for t in twin], train_twins, alpha, seed, budget, classes, form, out)
+    return _examine(
+        Path(model), data, arch, loading_only, [Path(t) for t in twin], train_twins, alpha, seed, budget, classes, form, out, inputs, level
+    )
 
 
 def _ask(
@@ -120,6 +125,8 @@ def _examine(
     classes: int | None,
     form: str,
     out: Path | None,
+    inputs: Path | None,
+    level: float,
 ) -> int:
     from assay.dataset.errors import DataError
     from assay.model.folders import examine_folder
@@ -172,15 +179,15 @@ def _examine(
                 "language model": lambda: inspect_language_model(model, data, alpha, seed, twin, form),
             },
         )
-    seen = None
+    seen = held = None
     if not loading_only and found.risk == "none" and (weights or keras):
-        seen = _behaviour(model, weights, data, arch, alpha, seed, twin, train_twins or 0)
-    if seen is not None:
-        _tell(seen, alpha)
+        seen, held = _behaviour(model, weights, data, arch, alpha, seed, twin, train_twins or 0, inputs, level)
     asked = None
     if found.format == "ONNX" and data is not None and not loading_only:
         asked = _ask_onnx(model, data, budget, classes, twin, alpha, seed)
     not_run = [] if any(one is not None for one in (ruled, linear, asked)) else [*(BEHAVIOUR if seen is None else seen.not_run)]
+    if inputs is not None and held is None:
+        not_run = [*not_run, "the inputs"]
     if text_model:
         not_run = [f"inspection of the {text_model}"] if read is None else []
     if not_run:
@@ -199,6 +206,7 @@ def _examine(
             "behaviour": None if seen is None else {**seen.to_json(), "alpha": alpha, "seed": seed},
             "trees": ruled,
             "linear": linear,
+            "inputs": held,
             "asked": asked,
             "text_model": read,
             "not_run": not_run,
@@ -224,8 +232,18 @@ def _ask_onnx(
 
 
 def _behaviour(
-    model: Path, weights: dict[str, Any], data: Path | None, arch: str | None, alpha: float, seed: int, twin: list[Path], trained: int
-) -> Behaviour | None:
+    model: Path,
+    weights: dict[str, Any],
+    data: Path | None,
+    arch: str | None,
+    alpha: float,
+    seed: int,
+    twin: list[Path],
+    trained: int,
+    inputs: Path | None,
+    level: float,
+) -> tuple[Behaviour | None, dict[str, Any] | None]:
+    """What was seen of the network, printed; and which of the inputs are held."""
     import importlib.util
 
     import numpy as np
@@ -235,7 +253,7 @@ def _behaviour(
 
     if importlib.util.find_spec("torch") is None:
         typer.echo("  behaviour not looked at: torch is not installed (pip install 'assay[torch]')")
-        return None
+        return None, None
     from assay.model.behaviour import inspect_behaviour
 
     images = y = None
@@ -245,11 +263,17 @@ def _behaviour(
         weights, network = loaded(model, arch, None if images is None else images.shape, weights)
     except DataError as error:
         typer.echo(f"  behaviour not looked at: {error}")
-        return None
+        return None, None
     if data is not None and y is not None:
         check_outputs(network, y, data)
     twins = twins_of(twin, trained, network, arch, images, y, seed)
-    return inspect_behaviour(network, weights, np.random.default_rng(seed), images=images, y=y, alpha=alpha, twins=twins)
+    seen = inspect_behaviour(network, weights, np.random.default_rng(seed), images=images, y=y, alpha=alpha, twins=twins)
+    _tell(seen, alpha)
+    if inputs is None or y is None:
+        return seen, None
+    from assay.cli.inspect_inputs import inspect_inputs
+
+    return seen, inspect_inputs(network, images, y, inputs, level, seen.triggers)
 
 
 def pictures_of(data: Path) -> tuple[Any, Any]:
@@ -280,6 +304,16 @@ def check_alpha(alpha: float) -> None:
 
     if not 0 < alpha < 1:
         raise DataError(f"--alpha is a chance between 0 and 1; got {alpha}", remedy="leave it at 0.01")
+
+
+def check_level(inputs: Path | None, data: Path | None, level: float) -> None:
+    """DataError for a level that is no share, and for inputs without clean rows to hold them beside."""
+    from assay.dataset.errors import DataError
+
+    if not 0 < level < 1:
+        raise DataError(f"--level is a share between 0 and 1; got {level}", remedy="leave it at 0.02")
+    if inputs is not None and data is None:
+        raise DataError("--inputs are held beside clean rows, and there are none", remedy="give --data")
 
 
 def check_outputs(network: Network, y: Any, data: Path) -> None:

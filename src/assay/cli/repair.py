@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HELP = """Take a backdoor out of a model and write a mended one; the original is never changed.
 
 unlearn: with the artefacts that `assay inspect --out` extracted, or a scan confirmed (--artefacts), and a few clean labelled rows. \
-tune: with clean rows alone. prune: without any. Before and after, and again after 100 plain fine-tuning steps, the accuracy on clean rows \
-that were held back is measured, and what each artefact still turns.
+tune, anp: with clean rows alone. prune: without any. Before and after, and again after 100 plain fine-tuning steps, the accuracy on \
+clean rows that were held back is measured, and what each artefact still turns.
 
 Exit code: 0 the artefacts no longer work, and accuracy is kept; 1 they still do, or came back, or accuracy fell by more than 2 points, or \
 nothing could be measured: the mended model is written all the same; 2 the request is wrong.
@@ -33,6 +33,7 @@ HELD = 0.25  # of the clean rows, kept back for measuring
 class Way(StrEnum):
     unlearn = "unlearn"
     tune = "tune"
+    anp = "anp"
     prune = "prune"
 
 
@@ -43,7 +44,7 @@ def add(app: typer.Typer) -> None:
 def repair(
     model: Path = typer.Argument(help="A model file whose network is known, or --arch."),
     out: Path = typer.Option(..., help="The mended weights: a new .safetensors; OUT.json beside it says what was done."),
-    way: Way = typer.Option(Way.unlearn, help="unlearn, tune or prune; see above."),
+    way: Way = typer.Option(Way.unlearn, help="unlearn, tune, anp or prune; see above."),
     data: Path | None = typer.Option(None, help="Clean labelled pictures: 64 or more, 256 are better."),
     artefacts: Path | None = typer.Option(None, help="The JSON of assay inspect --out, or report.json of a scan."),
     arch: str | None = typer.Option(None, help="module:factory, which makes the torch network. Runs your code."),
@@ -89,7 +90,8 @@ def repair(
         rows = images[kept], y[kept]
         known = tuple(artefact for artefact, _ in wanted)
         goals = tuple({goal: np.array(goal) for _, goal in wanted if goal is not None}.values())
-        done = ways.unlearn(network, *rows, known, rng, goals) if way is Way.unlearn else ways.tune(network, *rows, rng)
+        without = ways.tune if way is Way.tune else ways.prune_attacked
+        done = ways.unlearn(network, *rows, known, rng, goals) if way is Way.unlearn else without(network, *rows, rng)
     typer.echo(f"{way.value}: {done.what}")
     measured: dict[str, Any] = {}
     if images is not None and y is not None:

@@ -1,6 +1,6 @@
 """Repair a network: take a backdoor out and keep what it knows. The weights that came are left as they are; new ones are handed back.
 
-Three ways. *Unlearn*: tune on clean rows, half of each batch with the extracted or mined artefact put in, under their right labels (Wang
+Four ways. *Unlearn*: tune on clean rows, half of each batch with the extracted or mined artefact put in, under their right labels (Wang
 et al., Neural Cleanse, 2019, section 7). An extracted trigger is one of many that do the same as the planted one, so that, where it is
 known whither it leads, further ones are searched in the network as it then is, time and again, and unlearnt too where they are smaller
 than what it then takes to reach other classes: any network can be turned by enough, and what would be unlearnt is knowledge. What
@@ -8,7 +8,8 @@ the network says of mixtures of clean rows, in which no trigger is, it must go o
 2015; Zhang et al., mixup, 2018): a few hundred rows alone would make it forget. *Tune*: no artefact is known; each step
 first searches the change, of bounded size, that harms the batch most, and learns the right labels under it, with
 sharpness-aware steps, which leave a backdoor's narrow minimum (Zeng, Chen, Park, Mao, Jin & Jia, I-BAU, 2022; Zhu, Wei, Zha, Zhang & Wu,
-FT-SAM, 2023; here simplified: one inner problem a batch, no implicit gradient). *Prune*: no data; channels with outlying Lipschitz
+FT-SAM, 2023; here simplified: one inner problem a batch, no implicit gradient). *ANP*: channels that an attack on them reaches first are
+set to zero (`assay.model.adversarial_pruning`). *Prune*: no data; channels with outlying Lipschitz
 constants are set to zero (Zheng, Tang, Li & Liu, CLP, 2022).
 """
 
@@ -27,6 +28,7 @@ from assay.artefact.base import Artefact
 from assay.artefact.bend import Bend
 from assay.artefact.overlay import Overlay
 from assay.dataset.errors import DataError
+from assay.model.adversarial_pruning import pruned
 from assay.model.margins import channel_outliers
 from assay.model.networks import Network, as_input, bare, frozen
 from assay.model.search import Change, Overlaid, Patched, Warped, into_classes, search, shifts
@@ -35,7 +37,7 @@ from assay.model.weights import Array
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 Stamp = Callable[[int], Any]  # a row by its number, as a tensor (c, h, w) with a trigger in it
-Way = Literal["unlearn", "tune", "prune"]
+Way = Literal["unlearn", "tune", "anp", "prune"]
 
 LEAST_ROWS = 64  # labelled clean rows: with fewer, tuning forgets more than it mends
 BATCH = 32
@@ -63,12 +65,19 @@ class Repaired:
 
 
 def unlearn(
-    network: Network, images: UInt8, y: Int, artefacts: tuple[Artefact, ...], rng: np.random.Generator, goals: tuple[Int, ...] = ()
+    network: Network,
+    images: UInt8,
+    y: Int,
+    artefacts: tuple[Artefact, ...],
+    rng: np.random.Generator,
+    goals: tuple[Int, ...] = (),
+    start: Network | None = None,
 ) -> Repaired:
     """Tune on clean pictures (n, h, w, c) of classes `y` (n,), with each artefact put into some of every batch. DataError: too few rows.
 
     `goals`: for each way that the triggers lead, the class (classes,) into which a row of each class goes; further triggers that lead there
     are searched every 50 steps, of all kinds that `assay.model.search` knows, and those that are smaller than nature's kept to the end.
+    `start`: the network to begin from (a pruned one), `network` then being what it is to go on saying of mixtures.
     """
     _enough(y)
     if not artefacts and not goals:
@@ -98,7 +107,7 @@ def unlearn(
         with torch.no_grad():
             return mixed, network.module(mixed).softmax(1)
 
-    mended = _tuned(network, y, batch, rng, keep=keep)
+    mended = _tuned(start or network, y, batch, rng, keep=keep)
     what = f"{STEPS} steps on {len(y)} clean rows, half of each batch with {len(artefacts)} artefacts put in"
     return Repaired(mended, "unlearn", what + (f", and further ones searched every {EVERY} steps" if goals else ""))
 
@@ -152,6 +161,14 @@ def tune(network: Network, images: UInt8, y: Int, rng: np.random.Generator) -> R
 
     mended = _tuned(network, y, batch, rng)
     return Repaired(mended, "tune", f"{STEPS} sharpness-aware steps on {len(y)} clean rows under the worst common change of {REACH:.3f}")
+
+
+def prune_attacked(network: Network, images: UInt8, y: Int, rng: np.random.Generator) -> Repaired:
+    """Set the channels to zero that adversarial neuron pruning names, from clean pictures (n, h, w, c) of classes `y` (n,), as many as they
+    can spare. DataError: too few rows, or no batch normalisation."""
+    _enough(y)
+    mended, gone, channels = pruned(network, images, y, rng)
+    return Repaired(mended, "anp", f"{gone} of {channels} channels set to zero, as many as {len(y)} clean rows can spare")
 
 
 def prune(network: Network, weights: Mapping[str, Array]) -> Repaired:

@@ -11,6 +11,7 @@ import numpy as np
 from assay.bench.runner import read_lines
 from assay.bench.zoo import arrived, tables, texts
 from assay.bench.zoo.asked import told_asked
+from assay.bench.zoo.guards import told_guards
 from assay.bench.zoo.judge import ALPHA, IMPLANTED, PEERS, REPAIRED, Line, looked_at, twins_of
 from assay.bench.zoo.oracles import far_out, outlying
 from assay.bench.zoo.specs import DEVELOPMENT
@@ -49,7 +50,9 @@ def table(folder: Path) -> str:
         cpu = [x["cpu"] for x in judged if x["architecture"] == architecture and len(x["checks"]) > len(DATA_FREE)] or [0.0]
         parts.append(f"{architecture}: {np.median(cpu):.1f} CPU seconds a model ({min(cpu):.1f} to {max(cpu):.1f})")
     parts += ["", *_repairs(read_lines(folder / REPAIRED), {x["id"]: x for x in judged}), ""]
-    return "\n".join([*parts, *_of_tables(folder), "", *_of_texts(folder), "", *told_asked(folder), "", *_arrived(folder)])
+    return "\n".join(
+        [*parts, *_of_tables(folder), "", *_of_texts(folder), "", *told_asked(folder), "", *told_guards(folder), "", *_arrived(folder)]
+    )
 
 
 def _verdicts(line: Line, lines: list[Line], peers: dict[str, Line]) -> dict[str, tuple[bool, int | None]]:
