@@ -1,53 +1,33 @@
-"""The family of clusters: poison that shares no pixels is convicted, natural groups and clean pictures are left alone."""
+"""The family of clusters: rows that embeddings set apart are proposed, natural groups and clean pictures are left alone."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from assay.attack import plant
-from assay.bench.sets import cifar, in_memory
+from assay.bench.sets import in_memory
 from assay.dataset.data import Dataset
 from assay.learn.images_linear import LinearLearner
 from assay.learn.images_suspects import left_out, quarantined
 from assay.mine.clusters import belonging_of, directions, rules
 from assay.trial.clusters import ClusterFamily
 from assay.trial.family import silent
-from assay.trial.verdicts import Judged, judge_all, members
+from assay.trial.verdicts import judge_all
 
 
 @pytest.fixture(scope="module")
-def digits() -> Dataset:
+def digits() -> tuple[Dataset, ClusterFamily]:
+    """Digits, and their own pixels as embeddings."""
     data = load_digits()
-    twice = np.rint(data.images * (255 / 16)).astype(np.uint8).repeat(2, 1).repeat(2, 2)
-    return in_memory("image", data.target, images=twice)
+    images = np.rint(data.images * (255 / 16)).astype(np.uint8)
+    return in_memory("image", data.target, images=images), ClusterFamily.of(data.data.astype(np.float32))
 
 
-def verdicts(data: Dataset, seed: int = 0) -> list[Judged]:
-    examined = ClusterFamily().examine(data, "full", np.random.default_rng(seed), silent)
-    return list(judge_all({"cluster": examined}, 0.01))
-
-
-def test_clean_digits_are_left_alone(digits: Dataset) -> None:
-    assert [j.status for j in verdicts(digits) if j.status in ("confirmed", "suspected")] == []
-
-
-@pytest.mark.full
-def test_a_warp_that_shares_no_pixels_is_convicted(real_data: Callable[[str], Path]) -> None:
-    real_data("cifar10/cifar10_jpeg.npz")
-    pictures, labels = cifar("train", 4_000)
-    whole = in_memory("image", labels, images=pictures)
-    truth = plant(whole, "wanet", rate=0.1, seed=0)
-    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
-    assert [t.target for t in firm] == [truth.triggers[0].target]
-    found = members(truth.data, firm[0])
-    assert truth.poisoned[found].mean() >= 0.9
-    assert truth.poisoned[found].sum() >= 0.5 * truth.poisoned.sum()
-    assert [j for j in verdicts(whole) if j.status in ("confirmed", "suspected")] == []
+def test_clean_digits_are_left_alone(digits: tuple[Dataset, ClusterFamily]) -> None:
+    data, family = digits
+    examined = family.examine(data, "full", np.random.default_rng(0), silent)
+    assert [j.status for j in judge_all({"cluster": examined}, 0.01) if j.status in ("confirmed", "suspected")] == []
 
 
 def embedded(planted: int, seed: int) -> tuple[Dataset, np.ndarray, np.ndarray]:
@@ -87,10 +67,11 @@ def test_embeddings_of_clean_rows_convict_nobody() -> None:
     assert [j for j in judge_all({family.name: examined}, 0.01) if j.status in ("confirmed", "suspected")] == []
 
 
-def test_it_is_for_depth_full_and_for_enough_pictures(digits: Dataset) -> None:
-    assert ClusterFamily().applicable(digits, "fast").state == "not_planned"
-    assert ClusterFamily().applicable(digits, "full").state == "ran"
-    assert ClusterFamily().applicable(digits.subset(np.arange(500)), "full").state == "not_applicable"
+def test_it_is_for_depth_full_and_for_enough_pictures(digits: tuple[Dataset, ClusterFamily]) -> None:
+    data, family = digits
+    assert family.applicable(data, "fast").state == "not_planned"
+    assert family.applicable(data, "full").state == "ran"
+    assert family.applicable(data.subset(np.arange(500)), "full").state == "not_applicable"
 
 
 def test_strangers_belong_uniformly_and_a_label_by_its_support() -> None:
@@ -129,9 +110,10 @@ def test_directions_do_not_depend_on_units() -> None:
     np.testing.assert_allclose(np.abs(a), np.abs(b), rtol=1e-3, atol=1e-3)
 
 
-def test_suspects_left_out_are_not_learnt_and_quarantined_are_told_apart(digits: Dataset) -> None:
-    assert digits.images is not None
-    images, y, rng = digits.images[:800].copy(), digits.y[:800].copy(), np.random.default_rng(0)
+def test_suspects_left_out_are_not_learnt_and_quarantined_are_told_apart(digits: tuple[Dataset, ClusterFamily]) -> None:
+    data = digits[0]
+    assert data.images is not None
+    images, y, rng = data.images[:800].repeat(2, 1).repeat(2, 2), data.y[:800].copy(), np.random.default_rng(0)
     suspects = np.zeros(800, bool)
     suspects[rng.permutation(np.flatnonzero(y != 3))[:60]] = True
     y[suspects] = 3

@@ -68,6 +68,15 @@ def belonging_of(p: Floats, y: Int, rows: Int, among: Int) -> Floats:
     return result
 
 
+def belonging_in_folds(p: Floats, y: Int, fold: Int) -> Floats:
+    """(n,) each row's belonging among the strangers of its own fold, which one model judged; 1 without a label."""
+    result = np.ones(len(y))
+    for f in np.unique(fold):
+        here = np.flatnonzero((fold == f) & (y >= 0))
+        result[here] = belonging_of(p, y, here, here)
+    return result
+
+
 def rules(features: Floats, y: Int, taught: Int, belonging: Floats, spared: Bools, classes: int) -> list[Rule | None]:
     """A rule for each label, learnt from the rows `taught` alone; None where there are too few, or nothing comes apart.
 

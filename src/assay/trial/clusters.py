@@ -1,6 +1,6 @@
-"""The family of clusters: rows of one label that a space of features sets apart, tried by leaving them out.
+"""The family of clusters: rows of one label that the owner's embeddings set apart, tried by leaving them out.
 
-For poison that shares no pixels (a warp, a trigger drawn anew for each row): what its rows share is where features put them. A rule for
+For poison that shares no pixels (a warp, a trigger drawn anew for each row): what its rows share is where a model puts them. A rule for
 each label is learnt on one half of the rows and names suspects in the other; models that never saw any suspect then say what the
 suspects' contents support. Poison taken from other labels belongs to its own no more than strangers do; a natural group that was left out
 as well still belongs, for the most part. Four things are asked, and the least of the answers counts:
@@ -30,10 +30,10 @@ from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.images import CrossFit, cross_fit
 from assay.learn.images_groups import votes
-from assay.learn.images_linear import GivenLearner, LinearLearner
+from assay.learn.images_linear import GivenLearner
 from assay.learn.images_suspects import left_out, quarantined
 from assay.mine.candidate import Candidate
-from assay.mine.clusters import belonging_of, directions, rules
+from assay.mine.clusters import belonging_in_folds, directions, rules
 from assay.stats.ranks import low_rank_e, stands_low
 from assay.trial.evidence import FEW, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
@@ -42,9 +42,9 @@ Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-PATCHES, EMBEDDINGS = "patch features", "the embeddings given"
+SPACE = "the embeddings given"
 FEWEST = 1_000  # pictures: below, halves of ten classes hold too few rows to part any
-MOST = 20_000  # rows looked at: 2,304 features of each are held
+MOST = 20_000  # rows looked at
 ROUNDS = 4  # of rules and models without their suspects; after three the suspects hardly change
 SHARPENED = 2  # times that models with the suspects as classes of their own say who belongs to them
 CARRIERS = 10  # in a half: with fewer the order of ranks says little
@@ -55,19 +55,15 @@ ONE_KIND = 0.7  # share of the carriers that look like one other class: a natura
 
 @dataclass(frozen=True)
 class ClusterFamily:
-    """Clusters of rows of one label in the pictures of a labelled data set, in patch features or in the owner's `embeddings` (n, d)."""
+    """Clusters of rows of one label, in the owner's `embeddings` (n, d) of labelled pictures."""
 
-    name: str = "cluster"
-    embeddings: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    name: str
+    embeddings: NDArray[np.float32] = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, embeddings: NDArray[np.float32]) -> ClusterFamily:
-        """In embeddings; its name tells other embeddings apart, so that a stage kept for some is not taken for others'."""
+        """Its name tells other embeddings apart, so that a stage kept for some is not taken for others'."""
         return cls(f"cluster in embeddings {hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()[:8]}", embeddings)
-
-    @property
-    def space(self) -> str:
-        return PATCHES if self.embeddings is None else EMBEDDINGS
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         if data.images is None:
@@ -89,11 +85,10 @@ class ClusterFamily:
             notes = (f"clusters were looked for, and their rows named, in {MOST:,} rows drawn at random",)
         some = data if len(chosen) == len(data) else data.subset(chosen)
         progress(0, 10, "learning what each picture says")
-        given = None if self.embeddings is None else self.embeddings[chosen]
-        learner = LinearLearner.of(data.images, rng) if given is None else GivenLearner()
-        probe = cross_fit(data.images[chosen], some.y, len(data.classes), learner, rng, given=given)
+        given = self.embeddings[chosen]
+        probe = cross_fit(data.images[chosen], some.y, len(data.classes), GivenLearner(), rng, given=given)
         progress(3, 10, "parting labels")
-        court = _Court.of(some, probe, self.space, rng, progress)
+        court = _Court.of(some, probe, rng, progress)
         tried = sorted(court.tried(), key=lambda t: (-t.log_e, t.p_value))
         moved = tuple(in_whole(t, chosen) for t in tried)
         progress(10, 10, "clusters tried")
@@ -109,20 +104,19 @@ class _Court:
 
     data: Dataset
     probe: CrossFit
-    space: str
     features: Floats
     suspects: Bools
     without: Floats
     belonging: Floats
 
     @classmethod
-    def of(cls, data: Dataset, probe: CrossFit, space: str, rng: np.random.Generator, progress: Progress) -> _Court:
+    def of(cls, data: Dataset, probe: CrossFit, rng: np.random.Generator, progress: Progress) -> _Court:
         assert probe.inputs is not None
         y, k, fold = data.y, probe.classes, probe.fold
         features = directions(probe.inputs, rng)
         suspects = np.zeros(len(y), bool)
         inputs, learner, warmth = probe.inputs, probe.learner, probe.temperature
-        belonging = _belonging(probe.probabilities, y, fold)
+        belonging = belonging_in_folds(probe.probabilities, y, fold)
         for turn in range(ROUNDS):
             named = np.zeros(len(y), bool)
             for f in np.unique(fold):
@@ -132,12 +126,12 @@ class _Court:
                     if rule is not None and len(mine):
                         named[mine] = rule.score(features[mine]) > 0
             suspects = named
-            belonging = _belonging(left_out(inputs, y, k, learner, fold, suspects, warmth), y, fold)
+            belonging = belonging_in_folds(left_out(inputs, y, k, learner, fold, suspects, warmth), y, fold)
             progress(4 + turn, 10, "parting labels")
         for _ in range(SHARPENED):
             suspects = quarantined(inputs, y, k, learner, fold, suspects)
         p = left_out(inputs, y, k, learner, fold, suspects, warmth)
-        return cls(data, probe, space, features, suspects, p, _belonging(p, y, fold))
+        return cls(data, probe, features, suspects, p, belonging_in_folds(p, y, fold))
 
     def tried(self) -> list[Tried]:
         return [t for label in range(self.probe.classes) if (t := self._try(label)) is not None]
@@ -149,7 +143,7 @@ class _Court:
         halves = [carriers[fold[carriers] == f] for f in np.unique(fold)]
         if min(len(h) for h in halves) < CARRIERS or (self.suspects | (y != label)).all():
             return None
-        candidate = Candidate(Cluster.around(self.features[carriers], self.space, self.data.digest[carriers]), carriers)
+        candidate = Candidate(Cluster.around(self.features[carriers], SPACE, self.data.digest[carriers]), carriers)
         heard = [self._half(candidate, half, label) for half in halves]
         weakest = min(heard, key=lambda t: t.log_e)
         belongs = float(self.belonging[carriers].mean())
@@ -168,7 +162,7 @@ class _Court:
         alike = f"{kinds.max():.0%} of them look like {self.data.classes[int(kinds.argmax())]!r}: they may be a natural kind of their own"
         missing = (*weakest.missing, *((alike,) if kinds.max() > ONE_KIND else ()))
         words = (
-            f"{len(carriers):,} rows labelled {self.data.classes[label]!r} that {self.space} set apart from the label's other rows. Models "
+            f"{len(carriers):,} rows labelled {self.data.classes[label]!r} that {SPACE} set apart from the label's other rows. Models "
             f"that never saw them give {told:.0%} of them that label and find them no more like it than rows of other labels; "
             "those that were taught the other half's know them better, more so than groups that other labels hold by nature"
         )
@@ -212,15 +206,6 @@ class _Court:
 
     def _foretold(self, p: Floats, rows: Int, label: int) -> float:
         return float((p[rows].argmax(1) == label).mean())
-
-
-def _belonging(p: Floats, y: Int, fold: Int) -> Floats:
-    """(n,) each row's belonging among the strangers of its own fold, which one model judged; 1 without a label."""
-    result = np.ones(len(y))
-    for f in np.unique(fold):
-        here = np.flatnonzero((fold == f) & (y >= 0))
-        result[here] = belonging_of(p, y, here, here)
-    return result
 
 
 def in_whole(tried: Tried, chosen: Int) -> Tried:

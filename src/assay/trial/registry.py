@@ -18,16 +18,17 @@ from assay.trial.overlays import OverlayFamily
 from assay.trial.patches import PatchFamily
 from assay.trial.phrases import PhraseFamily
 from assay.trial.relabelling import RelabellingFamily
+from assay.trial.residuals import ResidualFamily
 from assay.trial.styles import StyleFamily
 
 
 def families(embeddings: NDArray[np.float32] | None = None) -> tuple[Family, ...]:
-    """One instance of each; clusters are looked for in the owner's `embeddings` (n, d) too, where there are any."""
+    """One instance of each; clusters are looked for in the owner's `embeddings` (n, d), where there are any."""
     extra = [e.load()() for e in sorted(entry_points(group="assay.families"), key=lambda e: e.name)]
     ours = (
         PatchFamily(),
         OverlayFamily(),
-        ClusterFamily(),
+        ResidualFamily(),
         *(() if embeddings is None else (ClusterFamily.of(embeddings),)),
         PhraseFamily(),
         CorpusFamily(),
