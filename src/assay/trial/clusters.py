@@ -37,14 +37,13 @@ from assay.mine.clusters import belonging_in_folds, directions, rules
 from assay.stats.ranks import low_rank_e, stands_low
 from assay.trial.evidence import FEW, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.labelled_pictures import drawn, in_whole, partable
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 SPACE = "the embeddings given"
-FEWEST = 1_000  # pictures: below, halves of ten classes hold too few rows to part any
-MOST = 20_000  # rows looked at
 ROUNDS = 4  # of rules and models without their suspects; after three the suspects hardly change
 SHARPENED = 2  # times that models with the suspects as classes of their own say who belongs to them
 CARRIERS = 10  # in a half: with fewer the order of ranks says little
@@ -66,27 +65,13 @@ class ClusterFamily:
         return cls(f"cluster in embeddings {hashlib.sha256(np.ascontiguousarray(embeddings).tobytes()).hexdigest()[:8]}", embeddings)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
-        if data.images is None:
-            return Check(self.name, "not_applicable", "there are no pictures")
-        if not data.labelled:
-            return Check(self.name, "not_applicable", "there are no labels to part")
-        if len(data) < FEWEST:
-            return Check(self.name, "not_applicable", f"fewer than {FEWEST:,} pictures: too few to part labels in halves")
-        if depth == "fast":
-            return Check(self.name, "not_planned", "poison that shares no pixels is looked for at depth full")
-        return Check(self.name, "ran")
+        return partable(self.name, data, depth)
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
-        assert data.images is not None
-        chosen = np.arange(len(data))
-        notes: tuple[str, ...] = ()
-        if len(data) > MOST:
-            chosen = np.sort(rng.choice(len(data), MOST, replace=False))
-            notes = (f"clusters were looked for, and their rows named, in {MOST:,} rows drawn at random",)
-        some = data if len(chosen) == len(data) else data.subset(chosen)
+        chosen, some, notes = drawn(data, rng)
+        assert some.images is not None
         progress(0, 10, "learning what each picture says")
-        given = self.embeddings[chosen]
-        probe = cross_fit(data.images[chosen], some.y, len(data.classes), GivenLearner(), rng, given=given)
+        probe = cross_fit(some.images, some.y, len(data.classes), GivenLearner(), rng, given=self.embeddings[chosen])
         progress(3, 10, "parting labels")
         court = _Court.of(some, probe, rng, progress)
         tried = sorted(court.tried(), key=lambda t: (-t.log_e, t.p_value))
@@ -206,9 +191,3 @@ class _Court:
 
     def _foretold(self, p: Floats, rows: Int, label: int) -> float:
         return float((p[rows].argmax(1) == label).mean())
-
-
-def in_whole(tried: Tried, chosen: Int) -> Tried:
-    """The same, its rows named by their positions in the whole data set."""
-    candidate = Candidate(tried.candidate.artefact, chosen[tried.candidate.carriers])
-    return replace(tried, candidate=candidate, accused=None if tried.accused is None else chosen[tried.accused])

@@ -35,9 +35,9 @@ from assay.learn.told_apart import Apart, principal
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds, rules
 from assay.stats.ranks import low_rank_e, stands_low
-from assay.trial.clusters import FEWEST, MOST, in_whole
 from assay.trial.evidence import FEW, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.labelled_pictures import drawn, in_whole, partable
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -66,26 +66,12 @@ class ResidualFamily:
     name: str = "residual"
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
-        if data.images is None:
-            return Check(self.name, "not_applicable", "there are no pictures")
-        if not data.labelled:
-            return Check(self.name, "not_applicable", "there are no labels to part")
-        if len(data) < FEWEST:
-            return Check(self.name, "not_applicable", f"fewer than {FEWEST:,} pictures: too few to learn a trace from halves")
-        if min(data.images.shape[1:3]) < SMALLEST:
+        if data.images is not None and min(data.images.shape[1:3]) < SMALLEST:
             return Check(self.name, "not_applicable", f"pictures under {SMALLEST} pixels a side have hardly any residuals")
-        if depth == "fast":
-            return Check(self.name, "not_planned", "traces in residuals are looked for at depth full")
-        return Check(self.name, "ran")
+        return partable(self.name, data, depth)
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
-        assert data.images is not None
-        chosen = np.arange(len(data))
-        notes: tuple[str, ...] = ()
-        if len(data) > MOST:
-            chosen = np.sort(rng.choice(len(data), MOST, replace=False))
-            notes = (f"traces in residuals were looked for, and their rows named, in {MOST:,} rows drawn at random",)
-        some = data if len(chosen) == len(data) else data.subset(chosen)
+        chosen, some, notes = drawn(data, rng)
         assert some.images is not None
         progress(0, 10, "learning what each picture says")
         learner = LinearLearner.of(some.images, rng)

@@ -42,9 +42,9 @@ from assay.learn.text_manner import Manner, manner_of
 from assay.mine.candidate import Candidate
 from assay.mine.manners import FEWEST, Group, groups
 from assay.screen.shingles import near_text_groups
-from assay.trial.clusters import in_whole
 from assay.trial.evidence import clip_probabilities, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.labelled_pictures import in_whole
 from assay.trial.text_columns import text_columns
 from assay.trial.text_court import votes_of
 
