@@ -201,8 +201,10 @@ def _named(y: Int, k: int, probe: CrossFit, space: Float32, rng: np.random.Gener
             ours, mine = y[taught] == label, judged[y[judged] == label]
             if ours.sum() < CARRIERS or ours.all() or not len(mine):
                 continue
-            start = np.full(int(ours.sum()), 0.5) if rule is None else expit(rule.score(parted[taught[ours]]))
-            part = apart.part(ours, start)
+            content = strange[taught[ours]]
+            starts = (1 - content, *(() if rule is None else (expit(rule.score(parted[taught[ours]])),)))
+            parts = [apart.part(ours, start) for start in starts]
+            part = min(parts, key=lambda found: float(found.likely @ content) / max(float(found.likely.sum()), 1.0))
             low, high = np.quantile(part.detector.scores(space[judged[y[judged] != label]]), [PLAIN, 1 - NAMED])
             scores, usual = part.detector.scores(space[mine]), norm(part.usual, part.spread)
             named[mine], plain[mine] = scores > max(high, usual.isf(NAMED)), scores < max(low, usual.ppf(PLAIN))
