@@ -84,8 +84,10 @@ class Apart:
         all_products, all_sums = np.sum(products, 0), np.sum(sums, 0)
         return cls(x, fold, (*(all_products - p for p in products), all_products), (*(all_sums - s for s in sums), all_sums))
 
-    def part(self, ours: NDArray[np.bool_], start: Floats) -> Part:
+    def part(self, ours: NDArray[np.bool_], start: Floats, lean: Floats | float = 0.0) -> Part:
         """The part of the rows `ours` (n,) that differs from all other rows, begun from `start` (m,), how likely each of ours is in it.
+
+        `lean` (m,): log odds of a row for the part by what is known of it otherwise, which keep the part from going astray.
 
         Raises ValueError where all rows are ours, or none.
         """
@@ -98,7 +100,7 @@ class Apart:
                 taught = self.fold[mine] != f
                 judged = self.fold == f
                 scores[judged] = self._detector(f, mine[taught], likely[taught]).scores(self.x[judged])
-            likely, usual, spread = _mixture(scores[mine], float(scores[others].mean()), float(scores[others].std()), likely)
+            likely, usual, spread = _mixture(scores[mine], float(scores[others].mean()), float(scores[others].std()), likely, lean)
         return Part(likely, scores, usual, spread, self._detector(INNER, mine, likely))
 
     def _detector(self, f: int, mine: Int, likely: Floats) -> Detector:
@@ -118,7 +120,7 @@ class Apart:
         return Detector(centre.astype(np.float32), np.linalg.solve(gram, apart).astype(np.float32))
 
 
-def _mixture(scores: Floats, middle: float, spread: float, likely: Floats) -> tuple[Floats, float, float]:
+def _mixture(scores: Floats, middle: float, spread: float, likely: Floats, lean: Floats | float) -> tuple[Floats, float, float]:
     """How likely each score of ours is in the part, and the mean and spread of those that are not.
 
     The others' law, of this `middle` and `spread`, counts as `PRIOR` rows of ours that are not in the part.
@@ -130,7 +132,7 @@ def _mixture(scores: Floats, middle: float, spread: float, likely: Floats) -> tu
         share = float(np.clip(likely.mean(), *SHARE))
         centre, width = _moments(z, likely, 0.0)
         usual, wide = _moments(z, 1 - likely, PRIOR)
-        odds = logit(share) - np.log(width / wide) - 0.5 * ((z - centre) / width) ** 2 + 0.5 * ((z - usual) / wide) ** 2
+        odds = logit(share) + lean - np.log(width / wide) - 0.5 * ((z - centre) / width) ** 2 + 0.5 * ((z - usual) / wide) ** 2
         renewed = np.where(z > usual, expit(odds), 0.0)
         settled = bool(np.abs(renewed - likely).max() < 1e-4)
         likely = renewed

@@ -1,7 +1,6 @@
 """The family of residuals: rows of one label that bear a trace in what pixels say beyond their neighbours, tried by their contents.
 
-For poison that shares no pixels and leaves a trace in every picture: a warp, a coarser palette, a hidden message, a pattern drawn anew. A
-detector of the trace is learnt on one half of the rows, by labels and residual statistics, which hardly know what a picture shows, and
+For poison that shares no pixels and leaves a trace in every picture: a warp, a coarser palette. A detector of the trace is learnt on one half of the rows, by labels and residual statistics, which hardly know what a picture shows, and
 names rows in the other: those of the label that it puts above all but a few of the rows of *other* labels, and above the label's usual
 ones. What their contents say was no part of that, so they can be asked:
 
@@ -9,7 +8,8 @@ ones. What their contents say was no part of that, so they can be asked:
 - *beside other labels*: the same was done for every label, and the rows named there are the null. What a label holds by nature
   (smooth skies, one camera) belongs to it by its contents; poison taken from other labels is a stranger in its own.
 
-The least of the answers counts, and both halves must say so. Which rows of the label bear the trace is then told once more, by all that
+The least of the answers counts, and both halves must say so. Detectors are learnt in two ways, with and without leaning on what contents say,
+and their e-values averaged: the one serves few rows, the other triggers that a probe has learnt. Which rows of the label bear the trace is then told once more, by all that
 was found and with what contents say, since rows that plainly belong need a clearer trace. It cannot see a trigger without a trace in
 residuals, clean-label poison, poison of all labels at once, where every label's rows are strangers, or fewer than ten rows named in a half.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit, logit, logsumexp
 from scipy.stats import norm
 
 from assay.artefact.cluster import Cluster
@@ -31,7 +31,7 @@ from assay.learn.images_groups import votes
 from assay.learn.images_linear import LinearLearner
 from assay.learn.images_residuals import residuals
 from assay.learn.images_suspects import left_out
-from assay.learn.told_apart import Apart, principal
+from assay.learn.told_apart import DIRECTIONS, Apart, principal
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds, rules
 from assay.stats.ranks import low_rank_e, stands_low
@@ -46,6 +46,7 @@ Float32 = NDArray[np.float32]
 
 SPACE = "what pixels say beyond their neighbours"
 SMALLEST = 8  # pixels a side: below there are hardly any residuals
+ROWS_A_DIRECTION = 8  # in all: with fewer rows a half is told apart by chance
 PARTED_IN = 128  # directions in which a label is parted at first
 PLAIN = 0.9  # quantile of other labels' rows below which a row lacks the trace
 AT_HOME = 0.9  # mean belonging of named rows above which they are natural, whatever else was left out
@@ -55,6 +56,10 @@ CARRIERS = 10  # in a half
 STRANGE = 0.7  # mean belonging of named rows: planted .45 to .62, natural .74 to .99
 ONE_KIND = 0.7  # share of them that look like one other class
 FALSE = 0.01  # share of the accused that are natural at most, if the mixture is right
+LEANS = (
+    0.0,
+    2.0,
+)  # log odds that contents may add where detectors are learnt: none, where a probe has learnt the trigger; some, for few rows
 BINS = 10  # of belonging, in which natural rows are counted
 NATURAL = 0.1  # a row that is likelier than this in the part does not count as natural
 
@@ -77,13 +82,37 @@ class ResidualFamily:
         learner = LinearLearner.of(some.images, rng)
         probe = cross_fit(some.images, some.y, len(data.classes), learner, rng)
         progress(2, 10, "reading residuals")
-        court = Court.of(some, probe, principal(residuals(some.images)), rng, progress)
-        progress(9, 10, "trying traces")
-        tried = sorted(court.tried(rng), key=lambda t: (-t.log_e, t.p_value))
+        space = principal(residuals(some.images), min(DIRECTIONS, len(some) // ROWS_A_DIRECTION))
+        heard: dict[int, list[Heard]] = {}
+        for turn, lean in enumerate(LEANS):
+
+            def halfway(done: float, total: float, what: str, turn: int = turn) -> None:
+                progress(2 + 8 * (turn + done / total) / len(LEANS), 10, what)
+
+            for label, one in Court.of(some, probe, space, lean, rng, halfway).heard(rng).items():
+                heard.setdefault(label, []).append(one)
+        tried = sorted((together(ways) for ways in heard.values()), key=lambda t: (-t.log_e, t.p_value))
         return Examined(tuple(in_whole(t, chosen) for t in tried), len(data.classes), notes=notes)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One label's rows by one way of learning detectors, and how far they belong on average: the less, the purer."""
+
+    tried: Tried
+    belongs: float
+
+
+def together(ways: list[Heard]) -> Tried:
+    """One verdict of the ways (one for each of `LEANS` at most): the mean of their e-values, the rows of the purest that convicts."""
+    logs = np.array([w.tried.log_e for w in ways])
+    speaking = [w for w in ways if w.tried.log_e > 0] or ways
+    purest = min(speaking, key=lambda w: w.belongs).tried
+    p_value = min(1.0, len(LEANS) * min(w.tried.p_value for w in ways))
+    return replace(purest, log_e=float(logsumexp(logs) - np.log(len(LEANS))), p_value=p_value)
 
 
 @dataclass(frozen=True)
@@ -101,27 +130,29 @@ class Court:
     belonging: Floats  # (n,)
 
     @classmethod
-    def of(cls, data: Dataset, probe: CrossFit, space: Float32, rng: np.random.Generator, progress: Progress) -> Court:
+    def of(cls, data: Dataset, probe: CrossFit, space: Float32, lean: float, rng: np.random.Generator, progress: Progress) -> Court:
+        """`lean`: log odds that contents may add where detectors are learnt."""
         y, k, fold = data.y, probe.classes, probe.fold
         assert probe.inputs is not None
-        named, plain = _named(y, k, probe, space, rng, progress)
+        named, plain = _named(y, k, probe, space, lean, rng, progress)
         without = left_out(probe.inputs, y, k, probe.learner, fold, named, probe.temperature)
         support, belonging = without.copy(), belonging_in_folds(without, y, fold)
         at_home = np.array([belonging[named & (y == t)].mean() if (named & (y == t)).any() else 1.0 for t in range(k)])
         tried = tuple(int(t) for t in np.argsort(at_home, kind="stable")[:LABELS] if at_home[t] < AT_HOME)
         for turn, label in enumerate(tried):  # once more: where other labels' rows are left out too, many look strange
-            progress(7 + 2 * turn / len(tried), 10, "leaving rows out")
+            progress(6 + 4 * turn / len(tried), 10, "leaving rows out")
             mine = named & (y == label)
             p = left_out(probe.inputs, y, k, probe.learner, fold, (y == label) & ~plain, probe.temperature)
             without[mine], support[:, label] = p[mine], p[:, label]
             belonging[mine] = belonging_in_folds(p, y, fold)[mine]
         return cls(data, probe, space, named, plain, tried, without, support, belonging)
 
-    def tried(self, rng: np.random.Generator) -> list[Tried]:
+    def heard(self, rng: np.random.Generator) -> dict[int, Heard]:
+        """What each label's rows came to."""
         whole = Apart.of(self.space, self.probe.groups, rng)
-        return [t for label in self.tried_labels if (t := self._try(label, whole)) is not None]
+        return {label: one for label in self.tried_labels if (one := self._try(label, whole)) is not None}
 
-    def _try(self, label: int, whole: Apart) -> Tried | None:
+    def _try(self, label: int, whole: Apart) -> Heard | None:
         """One label's rows, every half of them; None where one has too few."""
         y, fold = self.data.y, self.probe.fold
         carriers = np.flatnonzero(self.named & (y == label))
@@ -148,7 +179,7 @@ class Court:
             "The trace was learnt on other rows and says little of what a picture shows; by what they show, these are no more like their "
             "label than rows of other labels are"
         )
-        return Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words)
+        return Heard(Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words), belongs)
 
     def _half(self, candidate: Candidate, half: Int, label: int) -> Tried:
         """The trials on the carriers of one half, among that half's rows."""
@@ -179,22 +210,30 @@ class Court:
         y = self.data.y
         mine = np.flatnonzero(y == label)
         part = whole.part(y == label, np.isin(mine, carriers).astype(float))
-        bins = np.minimum((self.belonging * BINS).astype(np.int64), BINS - 1)[mine]
-        natural = np.bincount(bins[part.likely < NATURAL], minlength=BINS) + 1.0
-        odds = logit(np.clip(part.likely, 1e-6, 1 - 1e-6)) - np.log(natural / natural.sum() * BINS)[bins]
+        by_content = _odds_of_strangers(self.belonging[mine], self.belonging[mine[part.likely < NATURAL]])
+        odds = logit(np.clip(part.likely, 1e-6, 1 - 1e-6)) + by_content
         surest = np.argsort(-odds, kind="stable")
         natural_among = np.cumsum(expit(-odds[surest])) / np.arange(1, len(mine) + 1)
         return np.sort(mine[surest[(natural_among <= FALSE) & (odds[surest] > 0)]])
 
 
-def _named(y: Int, k: int, probe: CrossFit, space: Float32, rng: np.random.Generator, progress: Progress) -> tuple[Bools, Bools]:
+def _odds_of_strangers(belonging: Floats, natural: Floats) -> Floats:
+    """(m,) log odds that rows of this `belonging` are strangers, who have a uniform one, rather than like the `natural` (c,)."""
+    count = np.bincount(np.minimum((natural * BINS).astype(np.int64), BINS - 1), minlength=BINS) + 1.0
+    return np.asarray(-np.log(count / count.sum() * BINS)[np.minimum((belonging * BINS).astype(np.int64), BINS - 1)])
+
+
+def _named(
+    y: Int, k: int, probe: CrossFit, space: Float32, lean: float, rng: np.random.Generator, progress: Progress
+) -> tuple[Bools, Bools]:
     """(n,) rows that the other folds' detectors of their label put above other labels' rows, and rows that lie among these."""
     fold = probe.fold
     parted = space[:, :PARTED_IN].astype(np.float64)
     strange, nobody = belonging_in_folds(probe.probabilities, y, fold), np.zeros(len(y), bool)
     named, plain = nobody.copy(), nobody.copy()
+    leaning = np.clip(_odds_of_strangers(strange, strange[y >= 0]), -lean, lean)
     for turn, f in enumerate(folds := np.unique(fold)):
-        progress(3 + 4 * turn / len(folds), 10, "learning traces")
+        progress(6 * turn / len(folds), 10, "learning traces")
         taught, judged = np.flatnonzero((fold != f) & (y >= 0)), np.flatnonzero((fold == f) & (y >= 0))
         apart = Apart.of(space[taught], probe.groups[taught], rng)
         for label, rule in enumerate(rules(parted, y, taught, strange, nobody, k)):
@@ -203,7 +242,7 @@ def _named(y: Int, k: int, probe: CrossFit, space: Float32, rng: np.random.Gener
                 continue
             content = strange[taught[ours]]
             starts = (1 - content, *(() if rule is None else (expit(rule.score(parted[taught[ours]])),)))
-            parts = [apart.part(ours, start) for start in starts]
+            parts = [apart.part(ours, start, leaning[taught[ours]]) for start in starts]
             part = min(parts, key=lambda found: float(found.likely @ content) / max(float(found.likely.sum()), 1.0))
             low, high = np.quantile(part.detector.scores(space[judged[y[judged] != label]]), [PLAIN, 1 - NAMED])
             scores, usual = part.detector.scores(space[mine]), norm(part.usual, part.spread)
