@@ -1,17 +1,19 @@
 """The family of residuals: rows of one label that bear a trace in what pixels say beyond their neighbours, tried by their contents.
 
-For poison that shares no pixels and leaves a trace in every picture: a warp, a coarser palette. A detector of the trace is learnt on one half of the rows, by labels and residual statistics, which hardly know what a picture shows, and
-names rows in the other: those of the label that it puts above all but a few of the rows of *other* labels, and above the label's usual
-ones. What their contents say was no part of that, so they can be asked:
+For poison that shares no pixels and leaves a trace in every picture: a warp, a coarser palette. A detector of the trace is learnt on one half
+of the rows, by labels and residual statistics, which hardly know what a picture shows, and names rows in the other: those of the label
+that it puts above all but a few of the rows of *other* labels, and above the label's usual ones. What their contents say was no part of
+that, so they can be asked:
 
 - *surprise* and *contradiction* as everywhere, by models that never saw any row so named;
 - *beside other labels*: the same was done for every label, and the rows named there are the null. What a label holds by nature
   (smooth skies, one camera) belongs to it by its contents; poison taken from other labels is a stranger in its own.
 
-The least of the answers counts, and both halves must say so. Detectors are learnt in two ways, with and without leaning on what contents say,
-and their e-values averaged: the one serves few rows, the other triggers that a probe has learnt. Which rows of the label bear the trace is then told once more, by all that
-was found and with what contents say, since rows that plainly belong need a clearer trace. It cannot see a trigger without a trace in
-residuals, clean-label poison, poison of all labels at once, where every label's rows are strangers, or fewer than ten rows named in a half.
+The least of the answers counts, and both halves must say so. Detectors are learnt in two ways, with and without leaning on contents, and
+their e-values averaged: the one serves few rows, the other triggers that a probe has learnt. Which rows of the label bear the trace is then
+told once more, by all that was found and with what contents say, since rows that plainly belong need a clearer trace. It cannot see
+a trigger without a trace in residuals, clean-label poison, poison of all labels at once, where every label's rows are strangers, or fewer
+than ten rows named in a half.
 """
 
 from __future__ import annotations
