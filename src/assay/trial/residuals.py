@@ -1,7 +1,7 @@
 """The family of residuals: rows of one label that bear a trace in what pixels say beyond their neighbours, tried by their contents.
 
-For poison that shares no pixels and leaves a trace in every picture: a warp, a coarser palette. A detector of the trace is learnt on one half
-of the rows, by labels and residual statistics, which hardly know what a picture shows, and names rows in the other: those of the label
+For poison that shares no pixels and leaves a trace in every picture: a warp, a coarser palette. A detector of the trace is learnt on one
+half of the rows, by labels and residual statistics, which hardly know what a picture shows, and names rows in the other: those of the label
 that it puts above all but a few of the rows of *other* labels, and above the label's usual ones. What their contents say was no part of
 that, so they can be asked:
 
