@@ -58,6 +58,14 @@ TRIALS = {  # name -> (the question, how it was put)
         "Each carrier's support for its label was compared with that of rows with other labels. Relabelled rows are like "
         "any rows of other labels: a tenth of them lie in the top tenth.",
     ),
+    "beside other labels": (
+        "Are rows found in the same way in other labels at home there?",
+        "The same was done for every label. What a label holds by nature looks like its label all the same; rows that were relabelled do not.",
+    ),
+    "leave-out": (
+        "What do models that never saw these rows say of them?",
+        "The rows were left out, models were fitted to the others, and these said what the rows' contents support.",
+    ),
     "rows alike": (
         "Do other rows that say as much have the label?",
         "A model that reads a row without its most telling part may be less sure of the label than it should be. So other rows lost "
