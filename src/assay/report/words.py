@@ -60,7 +60,7 @@ TRIALS = {  # name -> (the question, how it was put)
     ),
     "beside other labels": (
         "Are rows found in the same way in other labels at home there?",
-        "The same was done for every label. What a label holds by nature looks like its label all the same; rows that were relabelled do not.",
+        "The same was done for every label. What a label holds by nature looks like its label all the same; relabelled rows do not.",
     ),
     "leave-out": (
         "What do models that never saw these rows say of them?",
