@@ -20,20 +20,16 @@ from assay.learn import images_net
 from assay.trial.family import silent
 from assay.trial.overlays import OverlayFamily
 from assay.trial.verdicts import members
-from clean import VARIANTS
 from one_family import arguments, cases, say, shares, verdicts
 
 
 def main() -> None:
     parser = arguments(5_000, str(__doc__))
     parser.add_argument("--linear", action="store_true")
-    parser.add_argument("--variant", choices=tuple(VARIANTS))
     given = parser.parse_args()
     if given.linear:
         images_net.installed = lambda: False
     for seed, case in cases(given):
-        if given.variant:
-            case.clean = VARIANTS[given.variant][0](case.clean, np.random.default_rng([seed, 9]))
         poisoned, began = case.poisoned, time.perf_counter()
         examined = OverlayFamily().examine(case.data, "full", np.random.default_rng(seed), silent)
         line: dict[str, Any] = {

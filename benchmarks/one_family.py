@@ -15,6 +15,7 @@ from assay.bench.case import Case, Cell, make_case
 from assay.bench.sets import SETS
 from assay.trial.family import Examined
 from assay.trial.verdicts import Judged, judge_all
+from clean import VARIANTS
 
 ALPHA, FAMILIES = 0.01, 7  # e-values are held to a seventh of alpha: a family's share where seven enumerate
 
@@ -28,6 +29,7 @@ def arguments(rows: int, about: str) -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=rows)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--params", type=json.loads, default={})
+    parser.add_argument("--variant", choices=tuple(VARIANTS))
     parser.add_argument("--victim", action="store_true")
     return parser
 
@@ -37,7 +39,10 @@ def cases(given: argparse.Namespace) -> Iterator[tuple[int, Case]]:
     whole = next(s for s in SETS if s.name == given.set).read()
     attack = "" if given.attack == "clean" else given.attack
     for seed in map(int, given.seeds.split(",")):
-        yield seed, make_case(Cell(given.set, given.rows, attack, rate=given.rate, params=given.params, seed=seed), whole)
+        case = make_case(Cell(given.set, given.rows, attack, rate=given.rate, params=given.params, seed=seed), whole)
+        if given.variant:
+            case.clean = VARIANTS[given.variant][0](case.clean, np.random.default_rng([seed, 9]))
+        yield seed, case
 
 
 def verdicts(family: str, examined: Examined) -> tuple[Judged, ...]:

@@ -18,17 +18,12 @@ import numpy as np
 from assay.trial.family import silent
 from assay.trial.residuals import ResidualFamily
 from assay.trial.verdicts import members
-from clean import VARIANTS
 from one_family import arguments, cases, say, shares, verdicts
 
 
 def main() -> None:
-    parser = arguments(10_000, str(__doc__))
-    parser.add_argument("--variant", choices=tuple(VARIANTS))
-    given = parser.parse_args()
+    given = arguments(10_000, str(__doc__)).parse_args()
     for seed, case in cases(given):
-        if given.variant:
-            case.clean = VARIANTS[given.variant][0](case.clean, np.random.default_rng([seed, 9]))
         began, poisoned = time.process_time(), case.poisoned
         examined = ResidualFamily().examine(case.data, "full", np.random.default_rng(seed), silent)
         line: dict[str, Any] = {

@@ -66,10 +66,11 @@ def test_a_part_is_told_from_its_label_and_from_others() -> None:
     x[ours, 0] += 3
     x[:60, 1:5] += 2
     guess = np.where(np.arange(600) < 60, 0.6, 0.1)
-    part = Apart.of(principal(x), np.arange(3_000), rng).part(ours, guess)
+    space = principal(x)
+    part = Apart.of(space, np.arange(3_000), rng).part(ours, guess)
     assert (part.likely[:60] > 0.5).mean() > 0.85
     assert (part.likely[60:] > 0.5).mean() < 0.02
-    assert part.detector.scores(principal(x)[:60]).mean() > part.scores[~ours].mean()
+    assert part.detector.scores(space[:60]).mean() > part.detector.scores(space[~ours]).mean()
 
 
 def test_a_part_needs_other_rows() -> None:

@@ -49,7 +49,6 @@ class Part:
     """What a label's rows (m,) are thought to be, after the detectors and the mixture have agreed."""
 
     likely: Floats  # (m,) probability that the row is in the part
-    scores: Floats  # (n,) of all rows, each by a detector that did not see it
     usual: float  # mean score of ours that are not in the part
     spread: float  # and its standard deviation
     detector: Detector  # of all rows
@@ -101,7 +100,7 @@ class Apart:
                 judged = self.fold == f
                 scores[judged] = self._detector(f, mine[taught], likely[taught]).scores(self.x[judged])
             likely, usual, spread = _mixture(scores[mine], float(scores[others].mean()), float(scores[others].std()), likely, lean)
-        return Part(likely, scores, usual, spread, self._detector(INNER, mine, likely))
+        return Part(likely, usual, spread, self._detector(INNER, mine, likely))
 
     def _detector(self, f: int, mine: Int, likely: Floats) -> Detector:
         """Ridge regression of +1 and -1 on rows outside fold `f`, both sides of equal weight; ours are on both, as `likely` (m,) says."""

@@ -65,19 +65,12 @@ class Repaired:
 
 
 def unlearn(
-    network: Network,
-    images: UInt8,
-    y: Int,
-    artefacts: tuple[Artefact, ...],
-    rng: np.random.Generator,
-    goals: tuple[Int, ...] = (),
-    start: Network | None = None,
+    network: Network, images: UInt8, y: Int, artefacts: tuple[Artefact, ...], rng: np.random.Generator, goals: tuple[Int, ...] = ()
 ) -> Repaired:
     """Tune on clean pictures (n, h, w, c) of classes `y` (n,), with each artefact put into some of every batch. DataError: too few rows.
 
     `goals`: for each way that the triggers lead, the class (classes,) into which a row of each class goes; further triggers that lead there
     are searched every 50 steps, of all kinds that `assay.model.search` knows, and those that are smaller than nature's kept to the end.
-    `start`: the network to begin from (a pruned one), `network` then being what it is to go on saying of mixtures.
     """
     _enough(y)
     if not artefacts and not goals:
@@ -107,7 +100,7 @@ def unlearn(
         with torch.no_grad():
             return mixed, network.module(mixed).softmax(1)
 
-    mended = _tuned(start or network, y, batch, rng, keep=keep)
+    mended = _tuned(network, y, batch, rng, keep=keep)
     what = f"{STEPS} steps on {len(y)} clean rows, half of each batch with {len(artefacts)} artefacts put in"
     return Repaired(mended, "unlearn", what + (f", and further ones searched every {EVERY} steps" if goals else ""))
 

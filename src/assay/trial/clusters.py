@@ -35,9 +35,10 @@ from assay.learn.images_suspects import left_out, quarantined
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds, directions, rules
 from assay.stats.ranks import low_rank_e, stands_low
+from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import FEW, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
-from assay.trial.labelled_pictures import drawn, in_whole, partable
+from assay.trial.labelled_pictures import LOOKED, MOST, partable
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -68,7 +69,7 @@ class ClusterFamily:
         return partable(self.name, data, depth)
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
-        chosen, some, notes = drawn(data, rng)
+        chosen, some, notes = drawn(data, MOST, rng, LOOKED)
         assert some.images is not None
         progress(0, 10, "learning what each picture says")
         probe = cross_fit(some.images, some.y, len(data.classes), GivenLearner(), rng, given=self.embeddings[chosen])

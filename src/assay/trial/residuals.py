@@ -37,9 +37,10 @@ from assay.learn.told_apart import DIRECTIONS, Apart, principal
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds, rules
 from assay.stats.ranks import low_rank_e, stands_low
+from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import FEW, judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
-from assay.trial.labelled_pictures import drawn, in_whole, partable
+from assay.trial.labelled_pictures import LOOKED, MOST, partable
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -58,10 +59,8 @@ CARRIERS = 10  # in a half
 STRANGE = 0.7  # mean belonging of named rows: planted .45 to .62, natural .74 to .99
 ONE_KIND = 0.7  # share of them that look like one other class
 FALSE = 0.01  # share of the accused that are natural at most, if the mixture is right
-LEANS = (
-    0.0,
-    2.0,
-)  # log odds that contents may add where detectors are learnt: none, where a probe has learnt the trigger; some, for few rows
+# log odds that contents may add where detectors are learnt: none, where a probe has learnt the trigger; some, for few rows
+LEANS = (0.0, 2.0)
 BINS = 10  # of belonging, in which natural rows are counted
 NATURAL = 0.1  # a row that is likelier than this in the part does not count as natural
 
@@ -78,14 +77,14 @@ class ResidualFamily:
         return partable(self.name, data, depth)
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
-        chosen, some, notes = drawn(data, rng)
+        chosen, some, notes = drawn(data, MOST, rng, LOOKED)
         assert some.images is not None
         progress(0, 10, "learning what each picture says")
         learner = LinearLearner.of(some.images, rng)
         probe = cross_fit(some.images, some.y, len(data.classes), learner, rng)
         progress(2, 10, "reading residuals")
         space = principal(residuals(some.images), min(DIRECTIONS, len(some) // ROWS_A_DIRECTION))
-        heard: dict[int, list[Heard]] = {}
+        heard: dict[int, list[Way]] = {}
         for turn, lean in enumerate(LEANS):
 
             def halfway(done: float, total: float, what: str, turn: int = turn) -> None:
@@ -101,14 +100,14 @@ class ResidualFamily:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Way:
     """One label's rows by one way of learning detectors, and how far they belong on average: the less, the purer."""
 
     tried: Tried
     belongs: float
 
 
-def together(ways: list[Heard]) -> Tried:
+def together(ways: list[Way]) -> Tried:
     """One verdict of the ways (one for each of `LEANS` at most): the mean of their e-values, the rows of the purest that convicts."""
     logs = np.array([w.tried.log_e for w in ways])
     speaking = [w for w in ways if w.tried.log_e > 0] or ways
@@ -149,12 +148,12 @@ class Court:
             belonging[mine] = belonging_in_folds(p, y, fold)[mine]
         return cls(data, probe, space, named, plain, tried, without, support, belonging)
 
-    def heard(self, rng: np.random.Generator) -> dict[int, Heard]:
+    def heard(self, rng: np.random.Generator) -> dict[int, Way]:
         """What each label's rows came to."""
         whole = Apart.of(self.space, self.probe.groups, rng)
         return {label: one for label in self.tried_labels if (one := self._try(label, whole)) is not None}
 
-    def _try(self, label: int, whole: Apart) -> Heard | None:
+    def _try(self, label: int, whole: Apart) -> Way | None:
         """One label's rows, every half of them; None where one has too few."""
         y, fold = self.data.y, self.probe.fold
         carriers = np.flatnonzero(self.named & (y == label))
@@ -181,7 +180,7 @@ class Court:
             "The trace was learnt on other rows and says little of what a picture shows; by what they show, these are no more like their "
             "label than rows of other labels are"
         )
-        return Heard(Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words), belongs)
+        return Way(Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words), belongs)
 
     def _half(self, candidate: Candidate, half: Int, label: int) -> Tried:
         """The trials on the carriers of one half, among that half's rows."""

@@ -42,9 +42,9 @@ from assay.learn.text_manner import Manner, manner_of
 from assay.mine.candidate import Candidate
 from assay.mine.manners import FEWEST, Group, groups
 from assay.screen.shingles import near_text_groups
+from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import clip_probabilities, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
-from assay.trial.labelled_pictures import in_whole
 from assay.trial.text_columns import text_columns
 from assay.trial.text_court import votes_of
 
@@ -82,12 +82,7 @@ class StyleFamily:
         return Check(self.name, "ran")
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
-        chosen = np.arange(len(data))
-        notes: tuple[str, ...] = ()
-        if len(data) > MOST:
-            chosen = np.sort(rng.choice(len(data), MOST, replace=False))
-            notes = (f"styles were looked for, and their rows named, in {MOST:,} rows drawn at random",)
-        some = data if len(chosen) == len(data) else data.subset(chosen)
+        chosen, some, notes = drawn(data, MOST, rng, "styles were looked for, and their rows named,")
         columns = [some.table.column(c).to_pylist() for c in text_columns(some)]
         texts = ["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)]
         progress(0, 10, "reading manners")
