@@ -1,6 +1,7 @@
 """Power of the picture families on real pictures, attack by attack, with the victim's attack success beside it.
 
     python benchmarks/images.py --out out/images.jsonl --plantings 10 --minutes 60
+    python benchmarks/images.py --out out/full.jsonl --cells twelve --depth full --plantings 1 --victim
     python benchmarks/images.py --out out/images.jsonl --table
 
 A cell is one data set, attack and number of carriers (or rate); each planting has its own rows, trigger, target and seed. The scan is
@@ -23,6 +24,7 @@ from assay.attack import plant
 from assay.attack.base import Planted
 from assay.attack.measure import attack_success_rate
 from assay.bench import sets as real_sets
+from assay.bench import suites
 from assay.bench.runner import add_lines
 from assay.dataset.data import Dataset
 from assay.dataset.rows import Rows
@@ -64,7 +66,15 @@ PLANS = {
     "sticker": Plan("sticker", {}),
     "noise": Plan("blend", {"alpha": 0.2}),
     "faint": Plan("blend", {"alpha": 0.1}),
-}
+    "untargeted": Plan("patch", {"mode": "untargeted"}),
+    **{
+        kind: Plan(kind, {})
+        for kind in (
+            "low-frequency", "sig", "ftrojan", "wanet", "bpp", "tact", "adap-blend", "adap-patch", "trojan-square",
+            "label-consistent", "issba", "input-aware",
+        )
+    },
+}  # fmt: skip
 CELLS = (
     *(Cell(s, a, n) for s in ("cifar10", "gtsrb") for a in ("patch", "place") for n in (10, 0.003, 0.01)),
     *(Cell(s, "all-to-all", 0.05) for s in ("cifar10", "gtsrb")),
@@ -75,6 +85,19 @@ CELLS = (
     *(Cell(s, a, r) for s in ("cifar10", "gtsrb") for a in ("noise", "faint") for r in (0.003, 0.01)),
     *(Cell(s, "clean", 0) for s in ("cifar10", "gtsrb", "faces_orl", "mnist", "digits")),
 )
+
+TWELVE = tuple(
+    Cell("cifar10", "noise" if kind == "blend" else params.get("mode", kind), rate) for kind, params, rate in suites.TWELVE
+)  # the field's usual table: 10 %, 5 % of clean labels
+DEEP = (
+    *(Cell("cifar10", "wanet", r) for r in (0.05, 0.01)),
+    *(Cell("cifar10", "all-to-all", r) for r in (0.05, 0.01)),
+    *(Cell("cifar10", a, 0.02) for a in ("issba", "sig", "label-consistent")),
+    *(Cell("cifar10", a, 0.05) for a in ("input-aware", "untargeted")),
+    *(Cell("cifar10", a, 0.003) for a in ("tact", "adap-blend", "adap-patch", "random")),
+    Cell("cifar10", "ftrojan", 0.01),
+)  # poison that shares no fixed pixels, faint or few
+GROUPS = {"scan": CELLS, "twelve": TWELVE, "deep": DEEP}
 
 
 def drawn(plan: Plan, data: Dataset, rng: np.random.Generator) -> dict[str, Any]:
@@ -182,6 +205,7 @@ def table(lines: Iterable[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = options(__doc__)
+    parser.add_argument("--cells", choices=tuple(GROUPS), default="scan")
     parser.add_argument("--sets", default="", help="only these, with commas")
     parser.add_argument("--attacks", default="", help="only these, with commas")
     parser.add_argument("--amounts", default="", help="only these numbers of carriers or rates, with commas")
@@ -193,7 +217,7 @@ def main() -> None:
     end = time.monotonic() + 60 * chosen.minutes
     wanted = [
         c
-        for c in CELLS
+        for c in GROUPS[chosen.cells]
         if (not chosen.sets or c.set in chosen.sets.split(","))
         and (not chosen.attacks or c.attack in chosen.attacks.split(","))
         and (not chosen.amounts or c.amount in [float(a) for a in chosen.amounts.split(",")])
