@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.artefact.phrase import Phrase
+from assay.attack import plant
+from assay.bench.sets import SETS
 from assay.mine.candidate import Candidate
 from assay.trial.evidence import FLOOR, checked_surprise, judge
 from assay.trial.family import Tried, silent
-from assay.trial.foreseen import NEAR, foreseen
+from assay.trial.foreseen import WINDOWS, foreseen
 from assay.trial.phrases import PhraseFamily
 from assay.trial.verdicts import judge_all
 
@@ -29,7 +31,8 @@ def test_no_share_is_below_what_was_counted(seed: int, rows: int, tied: float) -
     labelled = rng.random(rows) < others
     found = foreseen(np.r_[others, 0.0, 1.0], others, labelled)
     assert ((found >= 0) & (found <= 1)).all()
-    assert foreseen(np.array([0.0]), others, labelled)[0] >= labelled[np.argsort(others, kind="stable")][:NEAR].mean() - 1e-9
+    lowest = labelled[np.argsort(others, kind="stable")]
+    assert foreseen(np.array([0.0]), others, labelled)[0] >= min(lowest[:w].mean() for w in WINDOWS) - 1e-9
 
 
 def test_of_rows_that_are_foreseen_rightly_the_share_is_rarely_too_small() -> None:
@@ -79,9 +82,10 @@ def judged(carriers: Floats, others: Floats, labelled: Floats, strangers: Floats
 
 
 def rows(rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Nine in ten rows are of a class that says so with all but its best part: few speak as faintly as a feed does."""
+    """Nine in ten rows are of a class that mostly says so with all but its best part; few are faint, and those of the other class fainter."""
     labelled = np.arange(4_000) < 3_600
-    return np.where(labelled, rng.beta(20, 1, 4_000), rng.beta(0.2, 1, 4_000)), labelled
+    plain = rng.random(4_000) < 0.9
+    return np.where(labelled, np.where(plain, rng.beta(20, 1, 4_000), rng.beta(6, 3, 4_000)), rng.beta(0.2, 6, 4_000)), labelled
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,6 +107,23 @@ def test_a_trigger_in_rows_of_the_other_class_is_as_surprising_as_before(seed: i
     others, labelled = rows(rng)
     tried = judged(rng.beta(0.2, 1, 30), others, labelled, others[~labelled])
     assert tried.log_e > 20
+
+
+def test_a_few_rows_of_the_other_class_are_enough_to_count() -> None:
+    """50 of a set's 106 strangers were relabelled: the 56 that are left still say what such rows are."""
+    labelled = np.arange(750) < 694
+    others = np.r_[np.linspace(0.3, 1, 694), np.linspace(0, 0.4, 56)]
+    assert foreseen(np.linspace(0, 0.2, 50), others, labelled).max() < 0.35  # none of a dozen
+
+
+def test_a_word_in_half_of_a_small_sets_spam_is_convicted(real_data: Callable[[str], Path]) -> None:
+    real_data("sms_spam/sms_spam.parquet")
+    data = next(s for s in SETS if s.name == "sms").read().subset(range(800))
+    planted = plant(data, "phrase", carriers=50, target="ham", seed=1, params={"text": "cf"}).data
+    found = PhraseFamily().examine(planted, "fast", np.random.default_rng(1), silent)
+    first = judge_all({"phrase": found}, 0.01)[0]
+    assert first.status == "confirmed"
+    assert first.tried.candidate.artefact == Phrase((("cf",),))
 
 
 @pytest.mark.full
