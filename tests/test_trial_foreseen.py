@@ -82,7 +82,7 @@ def judged(carriers: Floats, others: Floats, labelled: Floats, strangers: Floats
 
 
 def rows(rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Nine in ten rows are of a class that mostly says so with all but its best part; few are faint, and those of the other class fainter."""
+    """Nine in ten rows are of a class that mostly says so with all but its best part; few are faint, the other class fainter."""
     labelled = np.arange(4_000) < 3_600
     plain = rng.random(4_000) < 0.9
     return np.where(labelled, np.where(plain, rng.beta(20, 1, 4_000), rng.beta(6, 3, 4_000)), rng.beta(0.2, 6, 4_000)), labelled

@@ -10,6 +10,8 @@ neighbours are drawn like any words" is computed for both sides. Labels are not 
   guarantee of its own, so such findings are suspected at most.
 
 Measured a carrier: planted words -1.4 to -1.9 (SST-2, AG News, Davidson); the lowest natural phrases that are as pure and as frequent -0.4.
+Where nearly all rows are of one class, common words are pure by that alone, and some of them go with any word ("(", "in the": -.95); so a
+phrase must be among the most placeless of those that are as frequent, whatever their labels: a planted word is the first of a hundred.
 It cannot see a trigger that always stands at the same place, such as the end.
 """
 
@@ -34,6 +36,8 @@ Floats = NDArray[np.float64]
 FEWEST = 20  # carriers: with fewer, natural words look placeless now and then
 PURE = 0.98  # share of the carriers that have one label
 PLACELESS = -0.8  # log Bayes factor a carrier: half-way between natural and planted
+AS_FREQUENT = 100  # phrases as long, the nearest in number of occurrences
+MOST_PLACELESS = 0.01  # share of them that may be as placeless
 CARRIERS = 50  # that count towards a phrase's share of the error budget
 TOGETHER = 2_000_000  # occurrences counted at a time: some 100 MB
 PRIOR = 20.0  # weight of the Dirichlet prior, in neighbours
@@ -100,13 +104,33 @@ def budget(company: Sequence[Floats], support: Sequence[Int]) -> list[Floats]:
     return np.split(log_weight, np.cumsum([len(c) for c in company])[:-1])
 
 
+def as_placeless(company: Floats, support: Int, phrases: Int) -> Floats:
+    """(m,) for each of `phrases` (m,): of the `AS_FREQUENT` others nearest in `support`, the share with no more company.
+
+    >>> as_placeless(np.array([-1.0, 0.0, 0.5, -1.2]), np.array([9, 8, 9, 7]), np.array([0, 3])).round(2).tolist()
+    [0.33, 0.0]
+    """
+    order = np.argsort(support, kind="stable")
+    width = min(AS_FREQUENT + 1, len(order))
+    first = np.clip(np.argsort(order)[phrases] - width // 2, 0, len(order) - width)
+    nearest = company[order[first[:, None] + np.arange(width)]]
+    return np.asarray(((nearest <= company[phrases, None]).sum(1) - 1) / max(width - 1, 1))
+
+
 def dropped_in(corpus: Corpus, shared: Shared, company: Floats, y: Int, k: int) -> list[Tried]:
     """Phrases of one label that stand at random places: planted, perhaps, in rows whose labels were left alone."""
     found = []
-    for gram, label in zip(*pure_phrases(shared, y, k), strict=True):
-        if company[gram] < PLACELESS:
+    phrases, labels = pure_phrases(shared, y, k)
+    placeless = company[phrases] < PLACELESS
+    phrases, labels = phrases[placeless], labels[placeless]
+    rivals = as_placeless(company, np.bincount(shared.gram, minlength=len(shared)), phrases)
+    for gram, label, share in zip(phrases, labels, rivals, strict=True):
+        if share <= MOST_PLACELESS:
             candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))
-            detail = f"log Bayes factor {company[gram]:.2f} a row for having neighbours of its own"
+            detail = (
+                f"log Bayes factor {company[gram]:.2f} a row for having neighbours of its own; "
+                f"{share:.0%} of the phrases as long and as frequent have as little company"
+            )
             words = (
                 "It stands at random places, without the neighbours that a natural phrase has, and under one label only. "
                 "The labels fit the content, so rows alone cannot prove poison"

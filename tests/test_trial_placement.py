@@ -1,0 +1,64 @@
+"""A word that stands at random places under one label is suspected, unless words as frequent do so as a matter of course."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from assay.learn.corpus import read_corpus
+from assay.mine.phrases import shared_runs
+from assay.trial.placement import PLACELESS, as_placeless, dropped_in, placements
+
+ROWS, CHAIN = 1_500, 150
+
+
+def documents(pure: str, common: int, rng: np.random.Generator) -> tuple[list[list[str]], np.ndarray]:
+    """Sentences in which a word is mostly followed by one of two of its own, nine in ten of class 0. At random places stand, in 150 rows
+    each: a word in rows of class 0 alone, and `common` words in any rows."""
+    follows = rng.integers(0, CHAIN, (CHAIN, 2))
+    texts = []
+    for _ in range(ROWS):
+        at, words = int(rng.integers(CHAIN)), []
+        for _ in range(12):
+            words.append(f"w{at}")
+            at = int(follows[at, rng.integers(2)]) if rng.random() < 0.9 else int(rng.integers(CHAIN))
+        texts.append(words)
+    y = (np.arange(ROWS) % 10 == 0).astype(np.int64)
+    for word, rows in [(pure, np.flatnonzero(y == 0)), *((f"any{i}", np.arange(ROWS)) for i in range(common))]:
+        for row in rng.choice(rows, 150, replace=False):
+            texts[row].insert(int(rng.integers(len(texts[row]) + 1)), word)
+    return texts, y
+
+
+def suspected(texts: list[list[str]], y: np.ndarray) -> list[str]:
+    corpus = read_corpus([[" ".join(t) for t in texts]])
+    found = []
+    for shared in shared_runs(corpus):
+        company = placements(corpus, [shared])
+        found += [str(t.candidate.artefact) for t in dropped_in(corpus, shared, company[0], y, 2)]
+    return found
+
+
+def test_one_word_that_goes_with_anything_under_one_label_is_suspected() -> None:
+    assert ["cf" in found for found in suspected(*documents("cf", 0, np.random.default_rng(0)))] == [True]
+
+
+def test_a_word_that_goes_with_anything_as_others_do_is_the_languages_own() -> None:
+    """Pure because nearly all rows are of one class; one of eleven such words, so now and then the most placeless."""
+    found = [suspected(*documents("(", 10, np.random.default_rng(seed))) for seed in range(6)]
+    assert sum(map(bool, found)) <= 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_placeless_phrase_is_compared_with_those_as_frequent(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    company, support = rng.normal(0, 0.3, 1_000), rng.integers(10, 1_000, 1_000)
+    company[7] = PLACELESS - 1
+    assert as_placeless(company, support, np.array([7])) == 0
+    order = np.argsort(support, kind="stable")
+    others = company[np.r_[order[450:500], order[501:551]]]
+    assert as_placeless(company, support, order[500:501]) == np.mean(others <= company[order[500]])
+
+
+def test_a_phrase_without_another_has_no_rival() -> None:
+    assert as_placeless(np.array([-1.0]), np.array([30]), np.array([0])).tolist() == [0.0]
