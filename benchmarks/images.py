@@ -139,6 +139,7 @@ def one(cell: Cell, whole: Dataset, seed: int, rows: int, depth: str, victim: bo
     seconds = time.perf_counter() - began
     failed = [c.name for c in found.checks if c.state == "failed"]
     removed = {i for i, a in enumerate(found.action) if a == "quarantine"}
+    held = {int(i) for f in found.findings if f.status in ("confirmed", "suspected") for i in f.positions}
     line: dict[str, Any] = {"rows": len(data), "seed": seed, "verdict": found.verdict, "failed": failed, "seconds": seconds}
     if planted is None:
         return {**line, "fp": len(removed), "fpr": len(removed) / len(data), "findings": [f.explanation for f in found.findings][:3]}
@@ -153,6 +154,7 @@ def one(cell: Cell, whole: Dataset, seed: int, rows: int, depth: str, victim: bo
         "first": bool(overlap and overlap[0] > 0.5 * len(found.findings[0].positions)),
         "status": next((f.status for f, n in zip(found.findings, overlap, strict=True) if n > 0.5 * len(f.positions)), None),
         "tpr": len(truth & removed) / len(truth), "fp": len(removed - truth), "fpr": len(removed - truth) / (len(data) - len(truth)),
+        "held_tpr": len(truth & held) / len(truth), "held_fpr": len(held - truth) / (len(data) - len(truth)),
         "iou": max(ious, default=None), "artefact": [f.artefact.describe() for f in sure][:4],
     }  # fmt: skip
     if victim:
@@ -173,6 +175,8 @@ def table(lines: Iterable[dict[str, Any]]) -> str:
         "first",
         "triggers confirmed (95 %)",
         "TPR",
+        "suspected or more",
+        "its FPR",
         "false rows",
         "FPR",
         "IoU",
@@ -190,7 +194,9 @@ def table(lines: Iterable[dict[str, Any]]) -> str:
         where = f"{amount:.1%}" if 0 < amount < 1 else f"{int(amount)}"
         if attack == "clean":
             said = f"verdict clean {sum(x['verdict'] == 'clean' for x in xs)}/{len(xs)}"
-            out.append(f"| {attack} | {name} | – | {depth} | – | {said} | – | {false} | {mean(xs, 'fpr', '.3%')} | – | – | {len(xs)} |")
+            out.append(
+                f"| {attack} | {name} | – | {depth} | – | {said} | – | – | – | {false} | {mean(xs, 'fpr', '.3%')} | – | – | {len(xs)} |"
+            )
             continue
         k, n = sum(x["confirmed"] for x in xs), sum(x["triggers"] for x in xs)
         low, high = clopper_pearson(k, n)
@@ -198,6 +204,7 @@ def table(lines: Iterable[dict[str, Any]]) -> str:
         first = f"{sum(x['first'] for x in xs)}/{len(xs)}"
         out.append(
             f"| {attack} | {name} | {where} | {depth} | {first} | {k}/{n} ({low:.0%}–{high:.0%}) | {mean(xs, 'tpr', '.3f')} "
+            f"| {mean(xs, 'held_tpr', '.3f')} | {mean(xs, 'held_fpr', '.3%')} "
             f"| {false} | {mean(xs, 'fpr', '.3%')} | {mean(xs, 'iou', '.2f')} | {asr} | {len(xs)} |"
         )
     return "\n".join(out)
