@@ -21,13 +21,14 @@ from assay.screen.registry import run_screens
 from assay.stages import NOWHERE, Stages, stage_key
 from assay.trial.availability import availability
 from assay.trial.blind_spots import blind_spots
+from assay.trial.explained import asked_again
 from assay.trial.family import Depth, Examined, Family, Heard, Leader, Listener, Progress, silent
 from assay.trial.head_features import head_features
 from assay.trial.image_probe import reader_of
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
 from assay.trial.trusted import hold_against
-from assay.trial.verdicts import findings_of, judge_all
+from assay.trial.verdicts import Judged, findings_of, judge_all
 from assay.trial.views import View, views
 from assay.validate.against import against
 
@@ -108,6 +109,8 @@ def _run(
     probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None and len(seen) == 1), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
     judged, by_name = judge_all(examined, settings.alpha), {f.name + v.suffix: v.data for f in active for v in seen}
+    judged, explained = _explained(examined, judged, by_name, settings)
+    checks += explained
     if trusted is not None:
         vouched = {v.suffix: v.data for v in views(trusted)[0]}
         known = {f.name + v.suffix: vouched[v.suffix] for f in active for v in seen if v.suffix in vouched}
@@ -176,6 +179,21 @@ def _examine(errands: list[tuple[View, Errand]], progress: _Stage, desk: Desk) -
             examined[errand.name] = result
             checks.extend(c for c in result.checks if c not in checks)  # families that share a probe tell the same of it
     return examined, checks
+
+
+def _explained(
+    examined: dict[str, Examined], judged: tuple[Judged, ...], seen: dict[str, Dataset], settings: Settings
+) -> tuple[tuple[Judged, ...], list[Check]]:
+    """What is left of relabellings without the rows of other findings; as they were, and a failed check, where that cannot be asked."""
+    began = time.perf_counter()
+    try:
+        again = asked_again(examined, judged, seen, settings.depth, np.random.default_rng([settings.seed, 9]))
+    except (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError) as error:
+        return judged, [Check("relabelling, once more", "failed", f"{type(error).__name__}: {error}", time.perf_counter() - began)]
+    if all(again[name] is examined[name] for name in examined):
+        return judged, []
+    said = "without the rows of other findings"
+    return judge_all(again, settings.alpha), [Check("relabelling, once more", "ran", said, time.perf_counter() - began)]
 
 
 def _planted(active: list[Family], view: View, settings: Settings) -> Iterator[PlantedErrand]:

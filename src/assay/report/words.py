@@ -88,6 +88,11 @@ TRIALS = {  # name -> (the question, how it was put)
         "Were rows of one class moved into another as a group?",
         "How many rows hold content of another label was compared with what scattered labelling errors would give.",
     ),
+    "other findings' rows left out": (
+        "Does it stand without the rows of other findings?",
+        "A trigger changes what a model takes for a class. So the rows that other findings accuse were left out, a model was fitted to "
+        "the rest, and pairs of classes were compared again.",
+    ),
 }
 
 
