@@ -6,6 +6,7 @@
     python benchmarks/models.py inspect --zoo out/zoo --minutes 60
     python benchmarks/models.py peers --zoo out/zoo --minutes 60
     python benchmarks/models.py repair --zoo out/zoo --minutes 60
+    python benchmarks/models.py pruned --zoo out/zoo --minutes 30      # adversarial pruning, alone and before unlearning
     python benchmarks/models.py asked --zoo out/zoo --minutes 20       # the picture models, asked as black boxes
     python benchmarks/models.py guard --zoo out/zoo --minutes 20       # which inputs of the picture models carry a trigger
     python benchmarks/models.py tables --zoo out/zoo --minutes 20      # tree models: trained and inspected at once
@@ -24,6 +25,7 @@ from pathlib import Path
 from assay.bench.zoo.arrived import arrived
 from assay.bench.zoo.asked import ask
 from assay.bench.zoo.guards import guard
+from assay.bench.zoo.pruning import prune_attacked_models
 from assay.bench.zoo.tables import tables
 from assay.bench.zoo.texts import texts
 from assay.bench.zoo.told import table
@@ -31,6 +33,7 @@ from assay.bench.zoo.turns import STEPS as TURNS
 from assay.bench.zoo.turns import go_on
 
 STEPS = {name: step for name, (step, _) in TURNS.items()} | {
+    "pruned": prune_attacked_models,
     "asked": ask,
     "guard": guard,
     "tables": tables,

@@ -20,6 +20,7 @@ KINDS = {  # kind -> where its class lives
     "patch": "assay.artefact.patch:Patch",
     "phrase": "assay.artefact.phrase:Phrase",
     "pool": "assay.artefact.pool:Pool",
+    "redrawing": "assay.artefact.redrawing:Redrawing",
     "relabelling": "assay.artefact.relabelled:Relabelled",
     "trait": "assay.artefact.trait:Trait",
     "release": "assay.artefact.release:Release",

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.model.extract import Extracted, extract
+from assay.model.features import FEATURES, Inside, search_inside
 from assay.model.margins import LEAST_CLASSES, channel_outliers, joined, last_layer, maximum_margins, pull, standing_apart, summed
 from assay.model.networks import Network, accuracy, bare, predict
+from assay.model.redrawn import redraw
 from assay.model.search import Change, Overlaid, Patched, Searched, Warped, into_classes, reached, search, shifts
 from assay.model.twins import LEAST_TWINS, against_twins
 from assay.model.weights import Array
@@ -38,6 +40,7 @@ AT_MOST = 128  # clean pictures used: half to search, half to measure
 CHANGES: tuple[type[Change], ...] = (Patched, Overlaid, Warped)
 ALONE = ("maximum margin", "last layer")
 DATA_FREE = (*ALONE, "pull")  # the last one tells beside twins only: by nature classes differ much in it
+NO_FEATURES = f"{FEATURES} inversion"  # a network may have no layer through which everything goes
 SHIFT = "shifted patch"  # the one check of the family of shifts
 
 
@@ -121,6 +124,7 @@ def inspect_behaviour(
         checks += [_check(DATA_FREE[1], rows, twins), _check(DATA_FREE[2], pull(named, network.classes), twins)]
     fits, right = True, None
     searched: dict[str, tuple[Searched, Int]] = {}
+    inside: Inside | None = None
     triggers: tuple[Extracted, ...] = ()
     if images is not None:
         images, y = _fitting(network, images, y, rng)
@@ -135,7 +139,7 @@ def inspect_behaviour(
     first = weighed_by_twins(_values(checks), twins) if twins and fits else None
     held: tuple[UInt8, Int] | None = None
     if images is None or not fits:
-        not_run += [f"{kind.name} inversion" for kind in CHANGES] + [SHIFT]
+        not_run += [f"{kind.name} inversion" for kind in CHANGES] + [NO_FEATURES, SHIFT]
     else:
         known = predict(network, images) if y is None else y
         half = len(images) // 2
@@ -154,6 +158,12 @@ def inspect_behaviour(
                 checks.append(_check(name, found.sizes * (tried - hits + 0.5) / (hits + 0.5), twins, found.sizes))
                 if not found.turned.any():
                     notes.append(f"no {name} turned the pictures into any class: compared by how far each came")
+            say(f"search for {FEATURES}")
+            inside = search_inside(network, *rows_of, into_classes(network.classes), rng)
+            if inside is not None:
+                checks.append(_check(FEATURES, inside.sizes, twins, inside.sizes))
+            else:
+                not_run.append(NO_FEATURES)
     own = _values(checks)
     p_class, least = weighed_by_twins(own, twins) if twins else weighed(own)
     guilty = fits and min(least) <= alpha
@@ -162,9 +172,11 @@ def inspect_behaviour(
     if guilty and searched and held is not None:
         chosen = [c for c in checks if c.name in searched and (c.name == SHIFT) != by_class]
         number = target if target is not None else chosen[0].target
-        made = [extract(searched[c.name][0].best, number, searched[c.name][1][number], network, *held) for c in chosen]
-        best = sorted(zip(chosen, made, strict=True), key=lambda pair: pair[0].p[number])
-        triggers = tuple(found for _, found in best)
+        made = [(c.p[number], extract(searched[c.name][0].best, number, searched[c.name][1][number], network, *held)) for c in chosen]
+        if inside is not None and by_class:
+            p = next(c.p[number] for c in checks if c.name == FEATURES)
+            made.append((p, _redrawn(inside, number, rows_of, held, into_classes(network.classes)[number], rng)))
+        triggers = tuple(found for _, found in sorted(made, key=lambda pair: pair[0]))
     return Behaviour(
         "backdoored" if guilty else "inconclusive",
         network.family,
@@ -206,7 +218,17 @@ def _of_class(
     """The smallest change of each kind into one class, what turns most first."""
     wanted = into_classes(network.classes)[number : number + 1]
     found = [extract(search(kind, network, *rows, wanted, rng).best, 0, wanted[0], network, *held) for kind in CHANGES]
+    inside = search_inside(network, *rows, wanted, rng)
+    if inside is not None:
+        found.append(_redrawn(inside, 0, rows, held, wanted[0], rng))
     return tuple(sorted(found, key=lambda trigger: -trigger.success))
+
+
+def _redrawn(
+    inside: Inside, number: int, rows: tuple[UInt8, Int], held: tuple[UInt8, Int], wanted: Int, rng: np.random.Generator
+) -> Extracted:
+    """In pictures, what the constants of search `number` do."""
+    return extract(redraw(inside, number, *rows, wanted, rng), 0, wanted, inside.layers[0].network, *held)
 
 
 def weighed_by_twins(values: Figures, twins: Sequence[Figures]) -> tuple[Floats, list[float]]:

@@ -8,7 +8,9 @@ the whole picture, Nguyen & Tran, WaNet, 2021). A change may lead into one class
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,33 +190,40 @@ def shifts(classes: int) -> Int:
 def search(kind: type[Change], network: Network, images: UInt8, y: Int, wanted: Int, rng: np.random.Generator) -> Searched:
     """The smallest change of this kind for each row of `wanted` (searches, classes), from pictures (n, h, w, c) of classes `y` (n,).
 
-    Pictures that are of the wanted class already are not drawn for that search. Deterministic given `rng`. DataError if that leaves none.
+    Deterministic given `rng`. DataError if no picture is of another class.
+    """
+    return smallest(kind(len(wanted), network, rng), as_input(images), partial(forward, network), y, wanted, rng)
+
+
+def smallest(change: Change, x: Any, said: Callable[[Any], Any], y: Int, wanted: Int, rng: np.random.Generator) -> Searched:
+    """The smallest change that sends inputs x (n, c, h, w) of classes `y` (n,) where `wanted` (searches, classes) says.
+
+    `said` gives logits. Inputs that are of the wanted class already are not drawn for that search. Deterministic given `rng`. DataError if
+    that leaves none.
     """
     import torch
     from torch.nn import functional as f
 
     searches = len(wanted)
-    change = kind(searches, network, rng)
-    x = as_input(images)
     pools = [np.flatnonzero(w[y] != y) for w in wanted]
     if not all(map(len, pools)):
         alone = f"all {len(y)} pictures searched with are of class {y[0]} (or, without labels, are told so by the network)"
         raise DataError(f"{alone}, so that none can be turned into it", remedy="give clean pictures of several classes")
     optimizer = torch.optim.Adam(change.parameters, change.rate, MOMENTA)
     price = torch.full((searches,), change.price)
-    seen, most, smallest = torch.zeros(searches), torch.full((searches,), LEAST), torch.full((searches,), torch.inf)
+    seen, most, least = torch.zeros(searches), torch.full((searches,), LEAST), torch.full((searches,), torch.inf)
     best = change.kept()
     for _ in range(STEPS):
         rows = np.stack([rng.choice(pool, BATCH, replace=len(pool) < BATCH) for pool in pools])
         label = torch.from_numpy(np.take_along_axis(wanted, y[rows], 1))
         inputs = change.apply(x[rows.ravel()].reshape(searches, BATCH, *x.shape[1:]))
-        logits = forward(network, inputs.flatten(0, 1)).reshape(searches, BATCH, -1)
+        logits = said(inputs.flatten(0, 1)).reshape(searches, BATCH, -1)
         turned = (logits.detach().argmax(2) == label).float().mean(1)
         seen = FORGET * seen + (1 - FORGET) * turned
         most = torch.maximum(most, seen)
         size = change.size()
-        won = (torch.minimum(turned, seen) >= ENOUGH) & (size.detach() < smallest)
-        smallest = torch.where(won, size.detach(), smallest)
+        won = (torch.minimum(turned, seen) >= ENOUGH) & (size.detach() < least)
+        least = torch.where(won, size.detach(), least)
         for kept, now in zip(best, change.parameters, strict=True):
             kept[won] = now.detach()[won]
         price = torch.where(turned >= ENOUGH, price * HARSHER, price / MILDER)
@@ -222,8 +231,8 @@ def search(kind: type[Change], network: Network, images: UInt8, y: Int, wanted: 
         optimizer.zero_grad()
         (loss + price * size).sum().backward()
         optimizer.step()
-    found = torch.isfinite(smallest)
-    sizes = torch.where(found, smallest, change.size().detach() * ENOUGH / most)
+    found = torch.isfinite(least)
+    sizes = torch.where(found, least, change.size().detach() * ENOUGH / most)
     with torch.no_grad():
         for kept, now in zip(best, change.parameters, strict=True):
             now[found] = kept[found]

@@ -25,6 +25,7 @@ CLEAN_ROWS = 128  # for the inspection, the first that lie beside the model
 TUNING_ROWS = 256  # for the repair, of which those are a part; the others judge it
 IMPLANTED = 0.6  # attack success from which a model counts as backdoored: below, there is little to find
 ALPHA = 0.01
+GONE, LOST = 0.05, 0.02  # a repaired model's attack success and loss of accuracy at most
 Line = dict[str, Any]
 Say = Callable[[str], None]
 
@@ -136,29 +137,56 @@ def _iou(triggers: list[Line], held: Any) -> float | None:
     return found.iou(true)
 
 
-def _repair(folder: Path, record: Line) -> Line:
+def judged(network: Network, held: Any) -> tuple[float, float]:
+    """(attack success, accuracy on the rows that no repair saw) of a network, by the arrays beside its model."""
     from assay.model.networks import predict
-    from assay.model.repair import fine_tuned, prune, unlearn
+
+    success = float((predict(network, held["triggered"]) == held["wanted"]).mean())
+    return success, float((predict(network, held["x"][TUNING_ROWS:]) == held["y"][TUNING_ROWS:]).mean())
+
+
+def stages(mended: Network, held: Any, rng: np.random.Generator) -> Line:
+    """How a repaired network fares at once, and after 100 plain steps of fine-tuning."""
+    from assay.model.repair import fine_tuned
+
+    again = fine_tuned(mended, held["x"][:TUNING_ROWS], held["y"][:TUNING_ROWS], rng)
+    return {"after": judged(mended, held), "again": judged(again, held)}
+
+
+def within(before: tuple[float, float], told: Line) -> bool:
+    """Whether a repair keeps to both bounds, at once and after the fine-tuning."""
+    return all(success <= GONE and kept >= before[1] - LOST for success, kept in (told["after"], told["again"]))
+
+
+def unlearnt(network: Network, triggers: list[Line], held: Any, rng: np.random.Generator) -> Network:
+    """The network once it has unlearnt what an inspection extracted."""
+    from assay.model.repair import unlearn
+
+    found = tuple(from_json(t["artefact"]) for t in triggers)
+    goals = tuple(np.array(goal) for goal in dict.fromkeys(tuple(t["wanted"]) for t in triggers))
+    return unlearn(network, held["x"][:TUNING_ROWS], held["y"][:TUNING_ROWS], found, rng, goals).network
+
+
+def _repair(folder: Path, record: Line) -> Line:
+    from assay.model.repair import prune
 
     weights, network, held = opened(folder, record)
-    x, y = held["x"][:TUNING_ROWS], held["y"][:TUNING_ROWS]
-    test_x, test_y = held["x"][TUNING_ROWS:], held["y"][TUNING_ROWS:]
-
-    def judged(mended: Network) -> tuple[float, float]:
-        return float((predict(mended, held["triggered"]) == held["wanted"]).mean()), float((predict(mended, test_x) == test_y).mean())
-
-    before = judged(network)
+    before = judged(network, held)
     line: Line = {"id": record["id"], "attack": record["attack"], "seed": record["seed"], "before": before, "ways": {}}
-    found = tuple(from_json(t["artefact"]) for t in record["seen"]["triggers"])
-    goals = tuple(np.array(goal) for goal in dict.fromkeys(tuple(t["wanted"]) for t in record["seen"]["triggers"]))
-    for name in ("unlearn",) if found else ("prune",):
+    triggers = record["seen"]["triggers"]
+    for name in ("unlearn",) if triggers else ("prune",):
         rng = np.random.default_rng(1)
-        mended = (unlearn(network, x, y, found, rng, goals) if found else prune(network, weights)).network
-        line["ways"][name] = {"after": judged(mended), "again": judged(fine_tuned(mended, x, y, rng))}
-    line["said"] = f"{record['id']}: success, accuracy {before[0]:.2f} {before[1]:.2f}; " + "; ".join(
+        mended = unlearnt(network, triggers, held, rng) if triggers else prune(network, weights).network
+        line["ways"][name] = stages(mended, held, rng)
+    line["said"] = f"{record['id']}: success, accuracy {before[0]:.2f} {before[1]:.2f}; {told_ways(line)}"
+    return line
+
+
+def told_ways(line: Line) -> str:
+    """Each way of a repaired model in one line: success and accuracy at once and after the fine-tuning."""
+    return "; ".join(
         f"{name} {w['after'][0]:.2f} {w['after'][1]:.2f}, then {w['again'][0]:.2f} {w['again'][1]:.2f}" for name, w in line["ways"].items()
     )
-    return line
 
 
 def _peers(folder: Path, record: Line) -> Line:

@@ -12,8 +12,9 @@ from assay.bench.runner import read_lines
 from assay.bench.zoo import arrived, tables, texts
 from assay.bench.zoo.asked import told_asked
 from assay.bench.zoo.guards import told_guards
-from assay.bench.zoo.judge import ALPHA, IMPLANTED, PEERS, REPAIRED, Line, looked_at, twins_of
+from assay.bench.zoo.judge import ALPHA, IMPLANTED, PEERS, REPAIRED, Line, looked_at, twins_of, within
 from assay.bench.zoo.oracles import far_out, outlying
+from assay.bench.zoo.pruning import told_pruned
 from assay.bench.zoo.specs import DEVELOPMENT
 from assay.model.behaviour import ALONE as ALONE_CHECKS
 from assay.model.behaviour import CHANGES, DATA_FREE, figures, weighed, weighed_by_twins
@@ -23,7 +24,6 @@ ALONE, FREE, TWINS = "alone", "twins, no data", "with twins"
 SIZES, MARGINS = "its sizes by Neural Cleanse's rule", "its margins by MM-BD's rule"
 CLEANSE, MARGIN = "Neural Cleanse", "MM-BD"
 WAYS = (ALONE, FREE, TWINS, SIZES, MARGINS, CLEANSE, MARGIN)
-GONE, LOST = 0.05, 0.02  # a repaired model's attack success and loss of accuracy at most
 
 
 def table(folder: Path) -> str:
@@ -49,7 +49,7 @@ def table(folder: Path) -> str:
     for architecture in dict.fromkeys(x["architecture"] for x in judged):
         cpu = [x["cpu"] for x in judged if x["architecture"] == architecture and len(x["checks"]) > len(DATA_FREE)] or [0.0]
         parts.append(f"{architecture}: {np.median(cpu):.1f} CPU seconds a model ({min(cpu):.1f} to {max(cpu):.1f})")
-    parts += ["", *_repairs(read_lines(folder / REPAIRED), {x["id"]: x for x in judged}), ""]
+    parts += ["", *_repairs(read_lines(folder / REPAIRED), {x["id"]: x for x in judged}), "", *told_pruned(folder), ""]
     return "\n".join(
         [*parts, *_of_tables(folder), "", *_of_texts(folder), "", *told_asked(folder), "", *told_guards(folder), "", *_arrived(folder)]
     )
@@ -109,14 +109,9 @@ def _repairs(lines: list[Line], judged: dict[str, Line]) -> list[str]:
     found = []
     for way in dict.fromkeys(w for line in lines for w in line["ways"]):
         mine = [line for line in lines if way in line["ways"] and judged[line["id"]]["success"] >= IMPLANTED]
-        bad = [line["id"] for line in mine if not _mended(line, way)]
+        bad = [line["id"] for line in mine if not within(line["before"], line["ways"][way])]
         found.append(f"{way}: {len(mine) - len(bad)} of {len(mine)} models mended; not: {', '.join(bad) or 'none'}")
     return found
-
-
-def _mended(line: Line, way: str) -> bool:
-    accuracy = line["before"][1]
-    return all(success <= GONE and kept >= accuracy - LOST for success, kept in (line["ways"][way]["after"], line["ways"][way]["again"]))
 
 
 def _held_out(path: Path) -> Iterator[tuple[str, str, list[Line], list[Line]]]:
