@@ -23,7 +23,7 @@ h5py = pytest.importorskip("h5py")
 from assay.cli import run  # noqa: E402
 from assay.dataset.errors import DataError  # noqa: E402
 from assay.model import keras_weights  # noqa: E402
-from assay.model.keras_config import chain, parsed, strange  # noqa: E402
+from assay.model.keras_config import parsed, strange, wired  # noqa: E402
 from assay.model.keras_names import LAYERS, REBUILT  # noqa: E402
 from assay.model.keras_net import WAYS, keras_network  # noqa: E402
 from assay.model.networks import as_input, predict  # noqa: E402
@@ -66,7 +66,7 @@ def edited(path, config=None, weights=None, out="edited.keras"):
     return made
 
 
-@pytest.mark.parametrize("name", ["sequential", "functional"])
+@pytest.mark.parametrize("name", ["sequential", "functional", "branched"])
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_networks_answer_as_keras_does(name, ending, tmp_path) -> None:
     path = golden(f"{name}.{ending}", tmp_path)
@@ -75,7 +75,7 @@ def test_networks_answer_as_keras_does(name, ending, tmp_path) -> None:
 
 
 def test_what_keras_2_wrote_is_read_alike(tmp_path) -> None:
-    for name in ("sequential", "functional"):
+    for name in ("sequential", "functional", "branched"):
         path = golden(f"{name}.h5", tmp_path)
         with h5py.File(path, "r+") as file:
             told = json.loads(file.attrs["model_config"])
@@ -85,9 +85,10 @@ def test_what_keras_2_wrote_is_read_alike(tmp_path) -> None:
                 if entry["class_name"] == "InputLayer":
                     entry["config"]["batch_input_shape"] = entry["config"].pop("batch_shape")
                 if entry.get("inbound_nodes"):
-                    (node,) = entry["inbound_nodes"]
-                    entry["inbound_nodes"] = [[[*node["args"][0]["config"]["keras_history"], {}]]]
-            if name == "functional":
+                    given = entry["inbound_nodes"][0]["args"][0]
+                    tensors = given if isinstance(given, list) else [given]
+                    entry["inbound_nodes"] = [[[*tensor["config"]["keras_history"], {}] for tensor in tensors]]
+            if name != "sequential":
                 told["class_name"] = "Model"
                 told["config"]["output_layers"] = [told["config"]["output_layers"]]
             file.attrs["model_config"] = json.dumps(told)
@@ -298,7 +299,7 @@ ODD = [
     (lambda told: told["config"]["layers"][0]["config"].update(batch_shape=[None, None, None, 3]), "a fixed height"),
     (lambda told: told["config"]["layers"].pop(0), "a fixed height"),
     (lambda told: told["config"]["layers"].append(told["config"]["layers"][1]), "one name"),
-    (lambda told: told.update(class_name="Functional"), "fed by other than one"),
+    (lambda told: told.update(class_name="Functional"), "used 0 times"),
 ]
 
 
@@ -313,13 +314,48 @@ def test_every_layer_that_is_let_through_is_rebuilt() -> None:
     assert REBUILT <= LAYERS
 
 
-def test_branches_are_refused(tmp_path) -> None:
-    with zipfile.ZipFile(golden("functional.keras", tmp_path)) as archive:
+def fed(told, name):
+    """What feeds a layer of the branched network, as a list that may be changed."""
+    return named(told, name)["inbound_nodes"][0]["args"][0]
+
+
+def named(told, name):
+    return next(entry for entry in told["config"]["layers"] if entry["config"]["name"].startswith(name))
+
+
+def refed(told, name, by):
+    fed(told, name)["config"]["keras_history"][0] = by
+
+
+WIRED = [
+    (lambda told: refed(told, "inner", "late"), "that it feeds itself"),
+    (lambda told: refed(told, "inner", "nowhere"), "do not all lead|not there"),
+    (lambda told: refed(told, "dense", "max"), "do not all lead"),
+    (lambda told: named(told, "stem").update(inbound_nodes=2 * named(told, "stem")["inbound_nodes"]), "is used 2 times"),
+    (lambda told: fed(told, "add").pop(), r"\(Add\) is fed by 1 layers"),
+    (lambda told: named(told, "concatenate")["config"].update(axis=2), "axis = 2"),
+    (lambda told: named(told, "zero_padding2d")["config"].update(padding=[[1, -1], [0, 2]]), "padding"),
+    (lambda told: refed(told, "inner", "zero_padding2d"), "Add of shapes|do not fit"),
+    (lambda told: told["config"].update(output_layers=[["dense", 0, 0], ["side", 0, 0]]), "do not all lead"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), WIRED)
+def test_layers_that_do_not_lead_from_one_input_to_one_output_are_refused(change, said, tmp_path) -> None:
+    with pytest.raises(DataError, match=said):
+        keras_network(edited(golden("branched.keras", tmp_path), config=change))
+
+
+def test_layers_of_a_file_need_not_stand_in_order(tmp_path) -> None:
+    with zipfile.ZipFile(golden("branched.keras", tmp_path)) as archive:
         told = json.loads(archive.read("config.json"))
-    history = told["config"]["layers"][-1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"]
-    history[0] = told["config"]["layers"][1]["config"]["name"]
-    with pytest.raises(DataError, match="simple chain"):
-        chain(told)
+    told["config"]["layers"].reverse()
+    layers = wired(told)
+    seen = set()
+    for layer in layers:
+        assert seen.issuperset(layer.before)
+        seen.add(layer.name)
+    assert layers[-1].kind == "Dense"
 
 
 def test_without_h5py_the_remedy_is_said(tmp_path, monkeypatch) -> None:
@@ -354,4 +390,4 @@ def test_damaged_files_are_told_or_refused_and_never_crash(tmp_path_factory, see
 def test_any_json_is_told_or_refused(value) -> None:
     strange(value)
     with suppress(DataError):
-        chain(parsed(json.dumps(value)))
+        wired(parsed(json.dumps(value)))

@@ -1,7 +1,7 @@
-"""Makes tests/golden/keras, with Keras 3.15.1 on torch: KERAS_BACKEND=torch python tools/keras_golden.py FOLDER. Nothing else needs Keras.
+"""Makes tests/golden/keras, with Keras 3.15 on torch: KERAS_BACKEND=torch python tools/keras_golden.py FOLDER. Nothing else needs Keras.
 
-Two small networks with random weights, each as .keras and as .h5, packed; `expected.json`: four pictures of 9x9, and what Keras says of
-them (`sequential`: of pixels 0 .. 255; `functional`: of pixels 0 .. 1).
+Three small networks with random weights, each as .keras and as .h5, packed; `expected.json`: four pictures of 9x9, and what Keras says of
+them (`sequential`: of pixels 0 .. 255; `functional`, `branched`: of pixels 0 .. 1).
 """
 
 import gzip
@@ -42,10 +42,21 @@ def functional():
     return keras.Model(given, k.Dense(6)(h))
 
 
+def branched():
+    given = keras.Input((9, 9, 3))
+    h = k.Conv2D(4, 3, activation="relu", name="stem")(k.ZeroPadding2D(((1, 0), (0, 2)))(given))
+    inner = k.BatchNormalization()(k.Conv2D(4, 3, padding="same", name="inner")(h))
+    h = k.ReLU()(k.Add()([inner, h]))
+    h = k.Concatenate()([k.Conv2D(2, 1, name="late")(h), k.MaxPooling2D(3, strides=1, padding="same")(h), k.Multiply()([h, inner])])
+    both = [k.GlobalAveragePooling2D()(h), k.GlobalMaxPooling2D()(h)]
+    h = k.Concatenate(axis=1)([k.Maximum()(both), k.Average()(both), k.Flatten()(k.Conv2D(1, 2, strides=3, name="side")(given))])
+    return keras.Model(given, k.Dense(6)(h))
+
+
 rng = np.random.default_rng(0)
 pictures = rng.integers(0, 256, (4, 9, 9, 3), dtype=np.uint8)
 expected = {"keras": keras.__version__, "pictures": pictures.tolist()}
-for name, model, scale in (("sequential", sequential(), 1.0), ("functional", functional(), 1 / 255)):
+for name, model, scale in (("sequential", sequential(), 1.0), ("functional", functional(), 1 / 255), ("branched", branched(), 1 / 255)):
     expected[name] = stirred(model, rng).predict(pictures.astype("float32") * scale, verbose=0).tolist()
     for ending in ("keras", "h5"):
         path = OUT / f"{name}.{ending}"

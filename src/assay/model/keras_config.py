@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.dataset.errors import DataError
-from assay.model.keras_names import FUNCTIONS, LAYERS, PARTS, REBUILT
+from assay.model.keras_names import FUNCTIONS, LAYERS, MERGING, PARTS, REBUILT
 from assay.model.opcodes import Fetched
 from assay.model.verdict import danger
 
@@ -26,11 +26,12 @@ MODULES = re.compile(
 
 @dataclass(frozen=True)
 class Layer:
-    """`kind`: Keras's class; `given`: its configuration."""
+    """`kind`: Keras's class; `given`: its configuration; `before`: the layers that feed it, in their order."""
 
     kind: str
     name: str
     given: dict[str, Any]
+    before: tuple[str, ...] = ()
 
     def whole(self, key: str, default: int | None = None, most: int = 1 << 20) -> int:
         """A whole number from 1 to `most`. DataError for anything else."""
@@ -116,17 +117,18 @@ def _nodes(told: Any) -> Iterator[dict[str, Any]]:
         value = left.pop()
         if isinstance(value, dict):
             yield value
-            left += value.values()
+            left += reversed(value.values())
         elif isinstance(value, list):
-            left += value
+            left += reversed(value)
 
 
-def chain(told: dict[str, Any]) -> list[Layer]:
-    """The layers one behind another, the input first. DataError for branches, several inputs or outputs, layers that are not rebuilt."""
+def wired(told: dict[str, Any]) -> list[Layer]:
+    """The layers, each behind all that feed it, the input first and the output last. DataError for several inputs or outputs, layers that
+    are used twice, circles, and layers that are not rebuilt."""
     kind, config = told["class_name"], told["config"]
     entries = config.get("layers") if isinstance(config, dict) else config
     if kind not in ("Sequential", "Functional", "Model") or not isinstance(entries, list) or not entries:
-        raise DataError(f"{kind[:60]} is rebuilt neither as a row of layers nor as a simple chain")
+        raise DataError(f"{kind[:60]} is rebuilt neither as a row of layers nor as layers that feed one another")
     if len(entries) > MOST_LAYERS:
         raise DataError(f"holds {len(entries):,} layers, and {MOST_LAYERS:,} are read")
     layers = [_layer(entry) for entry in entries]
@@ -139,22 +141,30 @@ def chain(told: dict[str, Any]) -> list[Layer]:
     if len({layer.name for layer in layers}) != len(layers):
         raise DataError("two of its layers have one name")
     if kind == "Sequential":
-        return layers
-    before = {layer.name: _before(entry, layer) for layer, entry in zip(layers, entries, strict=True)}
-    by_name = {layer.name: layer for layer in layers}
-    inputs = [name for name, given in before.items() if given is None]
-    after: dict[str, str] = {}
-    for name, given in before.items():
-        if given is not None and after.setdefault(given, name) != name:
-            raise DataError(f"layer {given[:60]!r} feeds more than one other: only simple chains are rebuilt")
+        return [replace(layer, before=(last.name,)) if last else layer for last, layer in zip([None, *layers], layers, strict=False)]
+    fed = [replace(layer, before=_before(entry, layer)) for layer, entry in zip(layers, entries, strict=True)]
+    inputs = [layer for layer in fed if not layer.before]
     if len(inputs) != 1:
         raise DataError(f"it has {len(inputs)} inputs, and one is read")
-    found = [by_name[inputs[0]]]
-    while found[-1].name in after and len(found) <= len(layers):
-        found.append(by_name[after[found[-1].name]])
     ends = re.findall(r'"((?:[^"\\]|\\.)*)"', json.dumps(config.get("output_layers"))) if isinstance(config, dict) else []
-    if len(found) != len(layers) or ends != [found[-1].name]:
-        raise DataError("its layers are no simple chain from one input to one output")
+    read = {name for layer in fed for name in layer.before}
+    if len(ends) != 1 or [layer.name for layer in fed if layer.name not in read] != ends:
+        raise DataError("its layers do not all lead from one input to one output")
+    return _in_order(fed)
+
+
+def _in_order(layers: list[Layer]) -> list[Layer]:
+    """Each layer behind all that feed it, otherwise as they stood."""
+    found: list[Layer] = []
+    done: set[str] = set()
+    left = layers
+    while left:
+        ready = next((layer for layer in left if done.issuperset(layer.before)), None)
+        if ready is None:
+            raise DataError(f"layer {left[0].name[:60]!r} is fed by a layer that is not there, or that it feeds itself")
+        found.append(ready)
+        done.add(ready.name)
+        left = [layer for layer in left if layer is not ready]
     return found
 
 
@@ -168,22 +178,23 @@ def _layer(entry: Any) -> Layer:
     return Layer(entry["class_name"], name, given)
 
 
-def _before(entry: dict[str, Any], layer: Layer) -> str | None:
-    """The one layer that feeds this one; None for an input. Keras 2 and 3 write that differently."""
+def _before(entry: dict[str, Any], layer: Layer) -> tuple[str, ...]:
+    """The layers that feed this one; none for an input. Keras 2 and 3 write that differently."""
     nodes = entry.get("inbound_nodes", [])
     if layer.kind == "InputLayer" and not nodes:
-        return None
-    odd = DataError(f"layer {layer.name[:60]!r} is fed by other than one layer: only simple chains are rebuilt")
+        return ()
     if not isinstance(nodes, list) or len(nodes) != 1:
-        raise odd
+        raise DataError(f"layer {layer.name[:60]!r} is used {len(nodes) if isinstance(nodes, list) else 'no'} times, and once is read")
     (node,) = nodes
     if isinstance(node, dict):  # Keras 3
         history = [n["config"].get("keras_history") for n in _nodes(node) if n.get("class_name") == "__keras_tensor__" and _has(n)]
-    else:  # Keras 2: [[name, node, tensor, {}]]
+    else:  # Keras 2: [[name, node, tensor, {}], ...]
         history = node if isinstance(node, list) else []
-    if len(history) != 1 or not isinstance(history[0], list) or not history[0] or not isinstance(history[0][0], str):
-        raise odd
-    return history[0][0]
+    if not all(isinstance(one, list) and one and isinstance(one[0], str) for one in history):
+        raise DataError(f"layer {layer.name[:60]!r} does not say by name what feeds it")
+    if (len(history) < 2) if layer.kind in MERGING else (len(history) != 1):
+        raise DataError(f"layer {layer.name[:60]!r} ({layer.kind}) is fed by {len(history)} layers")
+    return tuple(one[0] for one in history)
 
 
 def _has(node: dict[str, Any]) -> bool:

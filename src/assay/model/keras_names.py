@@ -31,6 +31,8 @@ mse mae binary_crossentropy categorical_crossentropy sparse_categorical_crossent
 # What is put together again in torch (`assay.model.keras_net`), beside the input.
 _REBUILT = """
 Conv2D Dense BatchNormalization MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D Flatten Dropout SpatialDropout2D
-GaussianNoise Activation ReLU LeakyReLU ELU Softmax Rescaling
+GaussianNoise Activation ReLU LeakyReLU ELU Softmax Rescaling ZeroPadding2D
 """
-LAYERS, PARTS, FUNCTIONS, REBUILT = (frozenset(names.split()) for names in (_LAYERS, _PARTS, _FUNCTIONS, _REBUILT))
+_MERGING = "Add Average Maximum Multiply Concatenate"  # of those that are rebuilt: they read several others
+LAYERS, PARTS, FUNCTIONS, MERGING = (frozenset(names.split()) for names in (_LAYERS, _PARTS, _FUNCTIONS, _MERGING))
+REBUILT = frozenset(_REBUILT.split()) | MERGING

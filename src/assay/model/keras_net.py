@@ -18,6 +18,7 @@ from torch.nn import functional as f
 
 from assay.dataset.errors import DataError
 from assay.model.keras_config import Layer
+from assay.model.keras_graph import MERGED, Graph, Merged
 from assay.model.keras_weights import KerasModel, read_keras
 from assay.model.networks import Network, finite, frozen
 from assay.model.weights import Array
@@ -34,7 +35,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def keras_network(path: Path) -> Network:
-    """The network in a `.keras` or `.h5` file. DataError for what is no chain of known layers, for weights that do not fit it, and for
+    """The network in a `.keras` or `.h5` file. DataError for layers that are not known, for weights that do not fit it, and for
     files that cannot be read (`read_keras`)."""
     return built(read_keras(path), path)
 
@@ -43,7 +44,7 @@ def built(model: KerasModel, path: Path | None = None) -> Network:
     """The network of these layers and weights, in evaluation mode, with pixels in 0 .. 1. DataError as `keras_network`."""
     try:
         maker = _Maker(model)
-        module = frozen(nn.Sequential(*maker.made))
+        module = frozen(maker.module())
         finite({name: value.numpy() for name, value in module.state_dict().items()})
         with torch.inference_mode():
             shape = tuple(module(torch.zeros(1, maker.channels, maker.side, maker.side)).shape)
@@ -54,7 +55,8 @@ def built(model: KerasModel, path: Path | None = None) -> Network:
     if len(shape) != 2 or shape[1] < 2:
         raise DataError(f"it gives {shape} for one picture, and a row of two scores or more is needed", path=path)
     depth = sum(layer.kind in ("Conv2D", "Dense") for layer in model.layers)
-    return Network(module, f"Keras chain of {depth} layers with weights", maker.channels, maker.side, shape[1], tuple(maker.notes))
+    form = "chain" if maker.row else "network with branches"
+    return Network(module, f"Keras {form} of {depth} layers with weights", maker.channels, maker.side, shape[1], tuple(maker.notes))
 
 
 class _Called(nn.Module):
@@ -98,13 +100,12 @@ class _Mean:
 
 
 class _Maker:
-    """Goes through the layers, and remembers where the channels stand."""
+    """Goes through the layers, and remembers where the channels stand. `row`: whether each reads the one before it alone."""
 
     def __init__(self, model: KerasModel) -> None:
         self.arrays = model.arrays
         self.notes: list[str] = []
         self.made: list[Any] = []
-        self.flat = False
         layers = [layer for layer in model.layers if layer.kind != "InputLayer"]
         if not layers:
             raise DataError("it has no layers")
@@ -112,10 +113,26 @@ class _Maker:
         if height != width:
             raise DataError(f"it takes pictures of {height}x{width}, and square ones are asked about")
         self.side = height
+        given = next((layer.name for layer in model.layers if layer.kind == "InputLayer"), "")
+        places = {given: 0} | {layer.name: place for place, layer in enumerate(layers, 1)}
+        self.steps: list[tuple[tuple[int, ...], Any]] = []
+        flat = [False]
         for place, layer in enumerate(layers):
+            read = tuple(places[name] for name in layer.before) or (0,)
+            if len({flat[i] for i in read}) > 1:
+                raise DataError(f"layer {layer.name[:60]!r} ({layer.kind}) reads pictures and rows of values at once")
+            self.flat = flat[read[0]]
             self.ends = place == len(layers) - 1
-            self.begins = place == 0
+            self.begins = read == (0,)
+            start = len(self.made)
             WAYS[layer.kind](self, layer)
+            self.steps.append((read, nn.Sequential(*self.made[start:]) if len(self.made) - start != 1 else self.made[start]))
+            flat.append(self.flat)
+        self.row = all(read == (place,) for place, (read, _) in enumerate(self.steps))
+
+    def module(self) -> Any:
+        """What was made: one behind the other where it is a chain."""
+        return nn.Sequential(*self.made) if self.row else Graph(self.steps)
 
     def _input(self, layers: Sequence[Layer]) -> tuple[int, int, int]:
         first = layers[0]
@@ -298,9 +315,28 @@ def _rescale(maker: _Maker, layer: Layer) -> None:
     maker.add(lambda x: x * scale + offset)
 
 
+def _frame(maker: _Maker, layer: Layer) -> None:
+    maker.pictures(layer)
+    value = layer.given.get("padding", 1)
+    down, right = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
+    sides = [side if isinstance(side, list | tuple) and len(side) == 2 else (side, side) for side in (right, down)]
+    whole = [n for side in sides for n in side]
+    if any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_SIDE for n in whole):
+        raise layer.odd("padding")
+    maker.add(lambda x: f.pad(x, whole))
+
+
+def _merge(maker: _Maker, layer: Layer) -> None:
+    axis = layer.given.get("axis", -1)
+    if layer.kind == "Concatenate" and axis not in ((-1, 1) if maker.flat else (-1, 3) if maker.last else (1, -3)):
+        raise layer.odd("axis")
+    maker.add(Merged(layer.kind))
+
+
 WAYS: dict[str, Callable[[_Maker, Layer], None]] = {
     "Conv2D": _conv, "Dense": _dense, "BatchNormalization": _norm, "MaxPooling2D": _max_pool, "AveragePooling2D": _mean_pool,
     "GlobalAveragePooling2D": _global, "GlobalMaxPooling2D": _global, "Flatten": _flatten,
     "Dropout": _nothing, "SpatialDropout2D": _nothing, "GaussianNoise": _nothing,
     "Activation": _activate, "ReLU": _relu, "LeakyReLU": _leaky, "ELU": _elu, "Softmax": _softmax, "Rescaling": _rescale,
+    "ZeroPadding2D": _frame, **dict.fromkeys(MERGED, _merge),
 }  # fmt: skip

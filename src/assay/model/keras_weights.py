@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DAMAGE, DataError
-from assay.model.keras_config import Layer, chain, parsed
+from assay.model.keras_config import Layer, parsed, wired
 
 Array = NDArray[Any]
 
@@ -65,7 +65,7 @@ def read_keras(path: Path) -> KerasModel:
     try:
         if path.read_bytes()[:4] == b"PK\x03\x04":
             with zipfile.ZipFile(path) as archive:
-                layers = chain(parsed(_entry(archive, CONFIG, 1 << 26)))
+                layers = wired(parsed(_entry(archive, CONFIG, 1 << 26)))
                 data = _entry(archive, WEIGHTS, LARGEST)
             return KerasModel(layers, _archived(data, layers))
         return _legacy(path.read_bytes())
@@ -144,7 +144,7 @@ def _legacy(data: bytes) -> KerasModel:
         text = _text(file)
         if text is None or "model_weights" not in reader.groups:
             raise DataError("holds weights without a configuration", remedy="save the whole model, not its weights alone")
-        layers = chain(parsed(text))
+        layers = wired(parsed(text))
         found: dict[str, list[Array]] = {}
         for layer in layers:
             stem = f"model_weights/{layer.name}"
