@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 import engine_work as work
+import test_states_screens as screens
 from assay.api import scan
 from assay.dataset.errors import DataError
 from assay.engine import cluster as engine_cluster
 from assay.engine.base import NoEngine, spans
 from assay.engine.cluster import Cluster
+from assay.engine.local import LOCAL
+from assay.screen import row_blocks
 from test_stages import conclusions, reviews
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'assay[ray]'")
@@ -66,6 +69,15 @@ def test_findings_are_the_same_on_one_two_and_four_nodes(nodes: Any) -> None:
         assert Cluster().workers == count
         there = scan(reviews(300), canaries=False, engine="ray")
         assert conclusions(there) == conclusions(here)  # p-values and scores to the last digit that is written
+
+
+def test_rows_are_screened_the_same_on_one_two_and_four_nodes(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = screens.screened(LOCAL)
+    monkeypatch.setattr(row_blocks, "FEWEST", 70)
+    monkeypatch.setattr(row_blocks, "MOST", 70)
+    for count in (1, 2, 4):
+        add(nodes, count)
+        screens.same(screens.screened(Cluster(workers=count)), here)
 
 
 def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import MISSING, Dataset
+from assay.screen.column_laws import Laws, column_laws
 from assay.screen.foreseen import FEWEST_ROWS as FEWEST_ROWS_LEARNT
 from assay.screen.foreseen import Foreseen, can_foresee, foresee
+from assay.screen.row_blocks import RowBlocks
 from assay.screen.statistics import Statistics, row_statistics
 from assay.screen.table_values import table_values
 
@@ -54,9 +56,24 @@ class Context:
         return row_statistics(self.data)
 
     @cached_property
+    def number_blocks(self) -> RowBlocks:
+        """The same where workers have them."""
+        return RowBlocks.of(self.numbers.values)
+
+    @cached_property
+    def laws(self) -> Laws:
+        """What each column's numbers say of any of them (`column_laws`), told once for all screens."""
+        return column_laws(self.number_blocks)
+
+    @cached_property
     def table_values(self) -> NDArray[np.float64]:
         """A table as numbers (`table_values`), made once for all screens."""
         return table_values(self.data, self.numbers)
+
+    @cached_property
+    def table_blocks(self) -> RowBlocks:
+        """The same where workers have them."""
+        return RowBlocks.of(self.table_values)
 
     @cached_property
     def foreseen(self) -> Foreseen:

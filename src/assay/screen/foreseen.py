@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from assay.dataset.data import Dataset
+from assay.engine.base import current
 from assay.learn.columns import Coded, code_columns
 from assay.learn.forest import GONE, Forest, Places
-from assay.learn.threads import in_parallel
+from assay.learn.threads import in_parallel, spread
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -62,9 +63,11 @@ def foresee(data: Dataset, rng: np.random.Generator) -> Foreseen:
     places = np.stack(in_parallel(lambda j: _places(coded.cells[:, j], bool(named[j])), range(len(named))), 1)
     half = rng.random(n) < 0.5
     size = TREES_LARGE if n > LARGE else TREES
-    folds = [(rows, places[rows]) for rows in (np.flatnonzero(half), np.flatnonzero(~half))]
-    tasks = [(j, size, int(rng.integers(2**31))) for j in chosen]
-    parts = in_parallel(lambda task: _foresee_column(coded.cells[:, task[0]], folds, named, *task), tasks)
+    engine = current()
+    folds = engine.put([(rows, places[rows]) for rows in (np.flatnonzero(half), np.flatnonzero(~half))])
+    seeds = [int(rng.integers(2**31)) for _ in chosen]
+    columns = (np.ascontiguousarray(coded.cells[:, j]) if engine.remote else coded.cells[:, j] for j in chosen)  # as they travel
+    parts = spread(_foresee_column, ((x, folds, named, j, size, seed) for x, j, seed in zip(columns, chosen, seeds, strict=True)))
     return Foreseen(
         tuple(coded.names[j] for j in chosen),
         np.stack([p[0] for p in parts]).T if parts else np.zeros((n, 0)),

@@ -12,6 +12,7 @@ from sklearn.ensemble import IsolationForest
 
 from assay.finding import RowScore
 from assay.screen.context import Context
+from assay.screen.row_blocks import RowBlocks
 from assay.screen.statistics import finite_or
 from assay.screen.tail import BOUNDED, beyond_tail, tail_bound
 
@@ -22,9 +23,13 @@ TREES = 100
 ROWS_A_TREE = 256
 
 
-def isolation_score(values: Float, rng: np.random.Generator) -> Float:
+def isolation_score(values: RowBlocks, forest: IsolationForest) -> Float:
     """(n,) in (0, 1): 0.5 is usual, towards 1 set apart early. `values` (n, m) finite. Linear in rows."""
-    return np.asarray(-isolation_fit(values, rng).score_samples(values), np.float64)
+    return np.concatenate(list(values.map(_score_of, values.engine.put(forest))))
+
+
+def _score_of(block: Float, forest: IsolationForest) -> Float:
+    return np.asarray(-forest.score_samples(block), np.float64)
 
 
 def isolation_fit(values: Float, rng: np.random.Generator) -> IsolationForest:
@@ -38,13 +43,14 @@ def run(context: Context) -> RowScore:
     numbers.
     """
     if context.data.modality == "table" or context.features is None:
-        values = context.table_values
+        values, blocks = context.table_values, context.table_blocks
         where = "its values together are"
     else:
         features = np.asarray(context.features, np.float64)
         values = finite_or(features, np.zeros(features.shape[1]))
+        blocks = RowBlocks.of(values)
         where = "its features are"
-    score = isolation_score(values, context.rng)
+    score = isolation_score(blocks, isolation_fit(values, context.rng))
     return RowScore(
         "isolation_forest",
         score,

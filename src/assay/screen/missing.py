@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.finding import RowScore
-from assay.screen.context import Context
-from assay.screen.iqr import FAR_OUT, beyond_quartiles
+from assay.screen.counted import Counted
+from assay.screen.iqr import FAR_OUT, Fences
+from assay.stats.counts import median
 
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+if TYPE_CHECKING:
+    from assay.screen.context import Context
 
 # A disguise recurs; one far value is an outlier, and the other screens see it.
 FEWEST = 5
@@ -22,28 +24,27 @@ FEWEST_VALUES = 20
 FULL = 0.0005
 
 
-def disguises(column: Float) -> dict[float, Bool]:
-    """Values that recur far outside the quartiles with nothing near: value -> (n,) rows.
+def disguises(column: Counted) -> dict[float, int]:
+    """Values that recur far outside the quartiles with nothing near: value -> rows.
 
     A column of which more than a quarter is disguised has it inside its quartiles, and is not seen.
 
     >>> x = np.r_[np.linspace(20, 60, 95), [-999.0] * 5]
-    >>> {value: int(rows.sum()) for value, rows in disguises(x).items()}
+    >>> disguises(Counted.of(x))
     {-999.0: 5}
     """
-    distance = beyond_quartiles(column)
-    out: dict[float, Bool] = {}
-    if len(np.unique(column[np.isfinite(column)])) < FEWEST_VALUES:
+    values, count = column.numbers, column.finite.counts
+    out: dict[float, int] = {}
+    if len(values) < FEWEST_VALUES:
         return out
-    far = np.isfinite(column) & (distance > FAR_OUT)
-    values, count = np.unique(column[far], return_counts=True)
-    middle = np.nanmedian(column)
-    for value in values[count >= FEWEST]:
-        rows = column == value
-        same_side = np.isfinite(column) & ~rows & ((column > middle) == (value > middle))
+    distance = Fences.of(column).score(values)
+    middle = median(column.values)
+    for at in np.flatnonzero((distance > FAR_OUT) & (count >= FEWEST)):
+        same_side = (values > middle) == (values[at] > middle)
+        same_side[at] = False
         nearest = float(distance[same_side].max(initial=0.0))
-        if nearest * ALONE < float(distance[rows][0]):
-            out[float(value)] = rows
+        if nearest * ALONE < float(distance[at]):
+            out[float(values[at])] = int(count[at])
     return out
 
 
@@ -54,10 +55,11 @@ def run(context: Context) -> RowScore:
     named: list[str] = []
     numbers = context.numbers
     for j, name in enumerate(numbers.names):
-        for value, rows in disguises(numbers.values[:, j]).items():
+        for value, count in context.laws.disguises[j].items():
+            rows = numbers.values[:, j] == value
             flag |= rows
             score[rows] = 1.0
-            named.append(f"{name} = {value:g} in {int(rows.sum()):,} rows")
+            named.append(f"{name} = {value:g} in {count:,} rows")
     for name in context.data.columns.content:
         values = context.data.table.column(name)
         if not values.null_count:

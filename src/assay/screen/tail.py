@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.stats.counts import Counts, quantiles
 from assay.stats.multiple import adjusted
 
 Float = NDArray[np.float64]
@@ -22,6 +23,7 @@ T = TypeVar("T", bound=np.generic)
 # The tail is read at these shares, each half of the one before, as Pickands' estimator wants. Up to about 2.5 % of
 # outliers leave the last one nearly where it was.
 SHARES = (0.2, 0.1, 0.05)
+OUTER = tuple(1 - share for share in SHARES)
 # Shape of the tail. 0 is exponential, and the lightest that natural measurements are granted; at 1 the mean is
 # infinite, beyond which hardly anything would be flagged. Between, the estimate is followed, with most of its
 # standard error on top: Pickands' has 1.8 / sqrt(rows beyond the last share) where the tail is exponential.
@@ -66,14 +68,19 @@ class _Tail:
 
 def _read_tail(x: Float, lightest: float) -> _Tail | None:
     """The tail of finite scores, or None where the quantiles it is read from are all the same."""
-    q1, q2, q3 = np.quantile(x, [1 - share for share in SHARES])
+    return _tail_from(np.quantile(x, OUTER), len(x), lightest)
+
+
+def _tail_from(quantiles: Float, rows: int, lightest: float) -> _Tail | None:
+    """The same from the `OUTER` quantiles of so many scores."""
+    q1, q2, q3 = quantiles
     first, second = float(q2 - q1), float(q3 - q2)
     step = max(second, first)
     if step <= 0:
         return None
     shape = ASSUMED_SHAPE
-    if len(x) >= FEWEST_FOR_SHAPE and first > 0 and second > 0:
-        error = SHAPE_ERROR / np.sqrt(SHARES[-1] * len(x))
+    if rows >= FEWEST_FOR_SHAPE and first > 0 and second > 0:
+        error = SHAPE_ERROR / np.sqrt(SHARES[-1] * rows)
         shape = float(np.clip(np.log2(second / first) + error, lightest, HEAVIEST))
     if abs(shape) < 1e-3:
         shape = 1e-3  # the exponential limit, without its own formula
@@ -121,6 +128,47 @@ class Read:
             return told
         out[self.known] = told
         return out
+
+
+@dataclass(frozen=True)
+class Law:
+    """The same of scores that were counted, to be asked of any of them: their number, their tail, and of the highest, those from `top[0]`
+    on, how many are at least as high."""
+
+    rows: int
+    tail: _Tail | None
+    top: Float
+    at_least: NDArray[np.int64]
+
+    @staticmethod
+    def of(scores: Counts, least_told: float, lightest: float = LIGHTEST) -> Law:
+        """`scores` are finite; below the highest `least_told` of them nothing is told apart."""
+        rows = int(scores.counts.sum())
+        if rows < 2:
+            return Law(rows, None, np.zeros(0), np.zeros(0, np.int64))
+        keys, above = np.asarray(scores.keys, np.float64), np.cumsum(scores.counts[::-1])[::-1]
+        first = int(np.searchsorted(keys, quantiles(scores, (1 - least_told,))[0])) if least_told < 1 else 0
+        tail = _tail_from(quantiles(scores, OUTER), rows, lightest)
+        return Law(rows, tail, keys[first:].copy(), above[first:].copy())
+
+    def probability(self, x: Float) -> Float:
+        """(n,) as `tail_probability` tells it."""
+        p = np.ones(len(x))
+        if self.rows > 1:
+            told = np.flatnonzero(x >= self.top[0])
+            p[told] = self.at_least[np.searchsorted(self.top, x[told])] / self.rows
+        if self.tail is not None:
+            beyond = x > self.tail.start
+            p[beyond] = self.tail.probability(x[beyond])
+        return p
+
+    def beyond(self, x: Float, tests: int) -> Bool:
+        """(n,) as `beyond_tail` tells it."""
+        found = np.zeros(len(x), bool)
+        if self.tail is not None:
+            beyond = x > self.tail.start
+            found[beyond] = self.tail.probability(x[beyond]) <= EXPECTED_FALSE / (self.rows * tests)
+        return found
 
 
 def tail_bound(score: Float, lightest: float = LIGHTEST) -> Float:

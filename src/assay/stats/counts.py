@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 DENSE = 1 << 22  # possible keys up to which counting is by table (32 MB), above by sorting
 
@@ -49,7 +50,12 @@ class Counts:
             return parts[0] if parts else self
         keys = np.concatenate([part.keys for part in parts])
         counts = np.concatenate([part.counts for part in parts])
-        order = np.argsort(keys, kind="stable" if len(parts) == 2 else None)  # the stable one sees that two lists are to be zipped
+        return Counts.of_equal(keys, counts, len(parts))
+
+    @staticmethod
+    def of_equal(keys: NDArray[np.generic], counts: Int, lists: int) -> Counts:
+        """Of keys that may recur, with the counts of each; they lie in so many sorted lists, one after another."""
+        order = np.argsort(keys, kind="stable" if lists <= 2 else None)  # the stable one sees that two lists are to be zipped
         keys = keys[order]
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         return Counts(keys[first], np.add.reduceat(counts[order], first))
@@ -96,15 +102,32 @@ class Tally:
         return Tally(self.counts + other.counts)
 
 
-def quantile(values: Counts, share: float) -> float:
-    """The number below which this share of what was counted lies, between two of them in proportion (as `numpy.quantile`).
+def quantiles(values: Counts, shares: Sequence[float]) -> Floats:
+    """The numbers below which these shares of what was counted lie: what `numpy.quantile` gives of the numbers themselves, to the bit.
 
-    >>> quantile(Counts.empty().add(np.array([1.0, 2.0, 2.0, 5.0])), 0.75)
-    2.75
+    >>> quantiles(Counts.empty().add(np.array([1.0, 2.0, 2.0, 5.0])), (0.25, 0.75)).tolist()
+    [1.75, 2.75]
     """
     ends = np.cumsum(values.counts)
-    at = share * (int(ends[-1]) - 1)
-    low = int(at)
-    first, second = np.searchsorted(ends, [low, min(low + 1, int(ends[-1]) - 1)], side="right")
-    a, b = float(np.asarray(values.keys)[first]), float(np.asarray(values.keys)[second])
-    return a + (b - a) * (at - low)
+    at = (int(ends[-1]) - 1) * np.asarray(shares, np.float64)
+    low = np.floor(at)
+    a, b = _ordered(values, ends, low), _ordered(values, ends, np.minimum(low + 1, ends[-1] - 1))
+    part = at - low
+    return np.where(part >= 0.5, b - (b - a) * (1 - part), a + (b - a) * part)  # from the nearer of the two
+
+
+def quantile(values: Counts, share: float) -> float:
+    """One of `quantiles`."""
+    return float(quantiles(values, (share,))[0])
+
+
+def median(values: Counts) -> float:
+    """The middle number, or the mean of the two in the middle: what `numpy.median` gives of the numbers themselves, to the bit."""
+    ends = np.cumsum(values.counts)
+    rows = int(ends[-1])
+    return float(_ordered(values, ends, np.array([(rows - 1) // 2, rows // 2])).mean())
+
+
+def _ordered(values: Counts, ends: Int, at: NDArray[Any]) -> Floats:
+    """The numbers at these places of all, in their order; `ends`: cumulative counts."""
+    return np.asarray(values.keys[np.searchsorted(ends, at, side="right")], np.float64)
