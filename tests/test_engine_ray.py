@@ -19,6 +19,7 @@ from assay.engine import cluster as engine_cluster
 from assay.engine.base import NoEngine, spans
 from assay.engine.cluster import Cluster
 from assay.engine.local import LOCAL
+from assay.screen import hubs as hubs_module
 from assay.screen import row_blocks
 from test_stages import conclusions, reviews
 
@@ -72,12 +73,15 @@ def test_findings_are_the_same_on_one_two_and_four_nodes(nodes: Any) -> None:
 
 
 def test_rows_are_screened_the_same_on_one_two_and_four_nodes(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = screens.screened(LOCAL)
-    monkeypatch.setattr(row_blocks, "FEWEST", 70)
-    monkeypatch.setattr(row_blocks, "MOST", 70)
+    here, hubs = screens.screened(LOCAL), screens.hubs_by(LOCAL)
+    monkeypatch.setattr(hubs_module, "PART", 90)
+    for name in ("FEWEST", "MOST", "STEP"):
+        monkeypatch.setattr(row_blocks, name, 70)
     for count in (1, 2, 4):
         add(nodes, count)
-        screens.same(screens.screened(Cluster(workers=count)), here)
+        cluster = Cluster(workers=count)
+        screens.same(screens.screened(cluster), here)
+        assert all(map(np.array_equal, screens.hubs_by(cluster), hubs))
 
 
 def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:

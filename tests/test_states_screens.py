@@ -17,12 +17,15 @@ from assay.engine.base import Engine, using
 from assay.engine.cores import Cores
 from assay.engine.local import Local
 from assay.finding import RowScore
+from assay.screen import hubs as hubs_module
 from assay.screen import row_blocks
 from assay.screen.context import Context
 from assay.screen.counted import Counted
+from assay.screen.hubs import hubs
 from assay.screen.registry import run_screens
 from assay.screen.tail import Law, beyond_tail, tail_probability
 from assay.stats.counts import Counts, median, quantiles
+from assay.stats.nearest import NOBODY, Nearest
 
 NUMBERS = st.lists(st.sampled_from([0.0, 1.0, 2.5, 7.0, -3.25, np.inf, -np.inf, np.nan]) | st.floats(-1e6, 1e6), min_size=1, max_size=80)
 SHARES = (0.0, 0.125, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
@@ -53,6 +56,47 @@ def test_the_law_of_counted_scores_is_that_of_the_scores(values: list[int], leas
     law = Law.of(Counts.empty().add(score), least)
     assert law.probability(score).tolist() == tail_probability(score, least_told=least).tolist()
     assert law.beyond(score, tests).tolist() == beyond_tail(score, tests).tolist()
+
+
+SIMILAR = st.integers(2, 40).flatmap(lambda m: st.lists(st.lists(st.integers(0, 6), min_size=m, max_size=m), min_size=1, max_size=5))
+
+
+@given(SIMILAR, st.lists(st.integers(1, 39), max_size=4), st.integers(1, 8), st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_any_parts_of_an_index_give_the_same_nearest(near: list[list[int]], cuts: list[int], k: int, random: random_module.Random) -> None:
+    whole = np.where(np.array(near) == 0, -np.inf, np.array(near, float))
+    edges = sorted({0, *(c for c in cuts if c < whole.shape[1])})
+    parts = [Nearest.of(part, k, first) for part, first in zip(np.split(whole, edges[1:], axis=1), edges, strict=True)]
+    random.shuffle(parts)
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = part.merge(merged)
+    for place, each in zip(merged.place, whole, strict=True):
+        known = [int(i) for i in np.argsort(-each, kind="stable") if each[i] > 0][:k]
+        assert place.tolist() == known + [NOBODY] * (k - len(known))
+    assert np.array_equal(Nearest.of(whole, k, 0).place, merged.place)
+
+
+def texts(n: int = 700) -> list[str]:
+    """Of few words, so that many are equally near one another; one that holds them all."""
+    rng = np.random.default_rng(3)
+    words = [f"w{i}" for i in range(40)]
+    return [" ".join(rng.choice(words, rng.integers(1, 9))) for _ in range(n)] + [" ".join(words)]
+
+
+def hubs_by(engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+    with using(engine):
+        return hubs(texts(), np.random.default_rng(0))
+
+
+def test_an_index_of_texts_in_parts_answers_as_a_whole_one(cores: Cores, monkeypatch: pytest.MonkeyPatch) -> None:
+    score, flag = hubs_by(Local())
+    assert len(np.unique(score)) > 5
+    monkeypatch.setattr(hubs_module, "PART", 90)
+    for engine in (Local(), cores):
+        mine, flagged = hubs_by(engine)
+        assert np.array_equal(mine, score)
+        assert np.array_equal(flagged, flag)
 
 
 def rows(n: int = 900) -> pa.Table:
@@ -97,6 +141,6 @@ def test_processes_screen_as_this_one_does(cores: Cores, monkeypatch: pytest.Mon
     here = screened(Local())
     assert {"iqr", "robust_z", "ecod", "missing", "isolation_forest", "conditional", "neighbours", "distance"} <= {s.name for s in here}
     assert sum(int(s.flag.sum()) for s in here) > 0
-    monkeypatch.setattr(row_blocks, "FEWEST", 70)  # rows a block: thirteen of them
-    monkeypatch.setattr(row_blocks, "MOST", 70)
+    for name in ("FEWEST", "MOST", "STEP"):
+        monkeypatch.setattr(row_blocks, name, 70)  # rows a block: thirteen of them
     same(screened(cores), here)

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from assay.engine.base import spans
 from assay.finding import RowScore
 from assay.screen.context import Context
+from assay.screen.row_blocks import RowBlocks
 from assay.screen.statistics import finite_or
 from assay.screen.tail import beyond_tail, tail_bound
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 NEIGHBOURS = 10
 # Rows that may be neighbours, and distances computed in all: past 100,000 rows fewer may be, down to 1,000.
@@ -37,17 +40,21 @@ def neighbour_distance(values: NDArray[np.floating[Any]], rng: np.random.Generat
     n = len(values)
     most = min(REFERENCE, max(DISTANCES // n, FEWEST_REFERENCE))
     reference = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
-    place = np.full(n, -1)
-    place[reference] = np.arange(len(reference))
-    count = min(NEIGHBOURS, len(reference) - 1)
-    index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(values[reference])
-    out = np.empty(n)
-    for start in range(0, n, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, n))
-        distance, near = index.kneighbors(values[rows])
-        itself = near == place[rows][:, None]
+    blocks = RowBlocks.of(values)
+    index = blocks.engine.put((reference, values[reference]))
+    return np.concatenate(list(blocks.map_from(_mean_distance, index, min(NEIGHBOURS, len(reference) - 1))))
+
+
+def _mean_distance(block: NDArray[np.floating[Any]], first: int, index: tuple[Int, NDArray[np.floating[Any]]], count: int) -> Float:
+    """(m,) of the rows of a block, which begins at row `first`."""
+    reference, vectors = index
+    nearest = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(vectors)
+    out = np.empty(len(block))
+    for start, stop in spans(len(block), BLOCK):
+        distance, near = nearest.kneighbors(block[start:stop])
+        itself = reference[near] == first + np.arange(start, stop)[:, None]
         itself[~itself.any(axis=1), -1] = True
-        out[rows] = distance[~itself].reshape(len(rows), count).mean(axis=1)
+        out[start:stop] = distance[~itself].reshape(stop - start, count).mean(axis=1)
     return out
 
 

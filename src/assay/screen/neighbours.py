@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from assay.engine.base import spans
 from assay.finding import RowScore
 from assay.screen.agreement import flag_excess, lead, relative_margin
 from assay.screen.context import Context
+from assay.screen.row_blocks import RowBlocks
 
 Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 Int = NDArray[np.int64]
 
 # Votes a row: enough that one wrong label among them says little, few enough to stay near.
@@ -34,20 +37,27 @@ def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: n
     n = len(features)
     most = min(VOTERS, max(DISTANCES // n, FEWEST_VOTERS))
     voters = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
-    count = min(asked, len(voters) - 1)
-    index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(features[voters])
-    shares = np.empty((n, classes))
-    for start in range(0, n, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, n))
-        near = voters[index.kneighbors(features[rows], return_distance=False)]
-        itself = near == rows[:, None]
-        # a row that is no voter, or is hidden behind copies of itself, drops its farthest instead
-        itself[~itself.any(axis=1), -1] = True
-        votes = y[near[~itself].reshape(len(rows), count)]
-        cell = np.arange(len(rows))[:, None] * classes + votes
-        shares[rows] = np.bincount(cell.ravel(), minlength=len(rows) * classes).reshape(len(rows), classes)
+    blocks = RowBlocks.of(features)
+    voting = blocks.engine.put((voters, features[voters], y[voters]))
+    shares = np.concatenate(list(blocks.map_from(_shares, voting, classes, min(asked, len(voters) - 1))))
     shares += PRIOR_VOTES
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
+
+
+def _shares(block: Float32, first: int, voting: tuple[Int, Float32, Int], classes: int, count: int) -> Float:
+    """(m, k) votes for each class among the `count` voters nearest to the rows of a block, which begins at row `first`."""
+    voters, vectors, y = voting
+    index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(vectors)
+    votes = np.empty((len(block), classes))
+    for start, stop in spans(len(block), BLOCK):
+        near = index.kneighbors(block[start:stop], return_distance=False)
+        rows = np.arange(stop - start)
+        itself = voters[near] == first + start + rows[:, None]
+        # a row that is no voter, or is hidden behind copies of itself, drops its farthest instead
+        itself[~itself.any(axis=1), -1] = True
+        cell = rows[:, None] * classes + y[near[~itself].reshape(len(rows), count)]
+        votes[start:stop] = np.bincount(cell.ravel(), minlength=len(rows) * classes).reshape(len(rows), classes)
+    return votes
 
 
 def run(context: Context) -> RowScore:
