@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import engine_work as work
+import test_states_pictures as pictures
 import test_states_screens as screens
 from assay.api import scan
 from assay.dataset.errors import DataError
@@ -19,6 +20,7 @@ from assay.engine import cluster as engine_cluster
 from assay.engine.base import NoEngine, spans
 from assay.engine.cluster import Cluster
 from assay.engine.local import LOCAL
+from assay.mine import overlay_blocks
 from assay.screen import hubs as hubs_module
 from assay.screen import row_blocks
 from test_stages import conclusions, reviews
@@ -82,6 +84,14 @@ def test_rows_are_screened_the_same_on_one_two_and_four_nodes(nodes: Any, monkey
         cluster = Cluster(workers=count)
         screens.same(screens.screened(cluster), here)
         assert all(map(np.array_equal, screens.hubs_by(cluster), hubs))
+
+
+def test_templates_are_found_the_same_on_one_two_and_four_nodes(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlay_blocks, "BLOCK", 150)
+    here = pictures.templates_by(LOCAL)
+    for count in (1, 2, 4):
+        add(nodes, count)
+        pictures.same_templates(pictures.templates_by(Cluster(workers=count)), here)
 
 
 def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:

@@ -1,7 +1,8 @@
-"""Windows of pictures: counted, collected and seen in any blocks and any order, the same windows in the same rows."""
+"""Windows and templates of pictures: gathered in any blocks and any order, the same ones in the same rows."""
 
 from __future__ import annotations
 
+import math
 import random as random_module
 from itertools import pairwise
 
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.engine.base import using
+from assay.engine.base import Engine, using
 from assay.engine.cores import Cores
-from assay.mine import patch_sightings, patches
+from assay.engine.local import Local
+from assay.mine import overlay_blocks, overlays, patch_sightings, patches
+from assay.mine.overlays import Templates, shared_templates
 from assay.mine.patch_sightings import Seen, sightings
 from assay.mine.patches import SharedWindows, WindowCounts, WindowRows, shared_windows
 
@@ -78,3 +81,51 @@ def test_a_larger_table_of_windows_finds_the_same(monkeypatch: pytest.MonkeyPatc
     assert patches.table_bits(images) == 12
     assert len(small) > 0
     same(shared_windows(images), small)
+
+
+@given(st.lists(st.integers(1, 199), max_size=5, unique=True), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=15)
+def test_sums_of_templates_are_exact_in_any_blocks_and_order(cuts: list[int], random: random_module.Random) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(200, 48)).astype(np.float32) * rng.choice([1, 1e-3, 1e-9], (200, 48)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    rows[np.abs(rows) < overlay_blocks.FAINT] = 0
+    groups = [np.arange(200), np.arange(3, 150, 7), np.array([5, 199])]
+    parts = [overlay_blocks._sums(rows[a:b], a, groups) for a, b in pairwise([0, *sorted(cuts), 200])]
+    random.shuffle(parts)
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = part.merge(merged)
+    exact = [[math.fsum(column) for column in rows[group].T.tolist()] for group in groups]
+    assert merged.total.tolist() == exact
+
+
+def laid_over(rows: int = 700) -> np.ndarray:
+    """Noise, each with a smoothness of its own; one picture laid over thirty of them."""
+    rng = np.random.default_rng(2)
+    images = rng.normal(128, 40, (rows, 16, 16, 3))
+    images[:30] = 0.75 * images[:30] + 0.25 * rng.normal(128, 60, (16, 16, 3))
+    return np.clip(images, 0, 255).astype(np.uint8)
+
+
+def templates_by(engine: Engine) -> Templates:
+    with using(engine):
+        return shared_templates(laid_over(), np.random.default_rng(0))
+
+
+def same_templates(a: Templates, b: Templates) -> None:
+    assert len(a.found) == len(b.found) > 0
+    for one, other in zip(a.found, b.found, strict=True):
+        assert (one.middle, one.spread, one.gap) == (other.middle, other.spread, other.gap)
+        for name in ("pattern", "scores", "carriers"):
+            assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.full)])
+def test_processes_find_the_templates_that_this_one_does(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlay_blocks, "BLOCK", 150)  # of the pictures of any engine
+    monkeypatch.setattr(overlays, "HELD", 500)  # the others are looked for afterwards
+    here = templates_by(Local())
+    assert set(here.found[0].carriers.tolist()) == set(range(30))
+    with Cores(workers) as cores:
+        same_templates(templates_by(cores), here)

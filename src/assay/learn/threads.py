@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from assay.engine.base import current
+from assay.engine.base import Handle, State, current, merged
 from assay.engine.local import LOCAL
 from assay.engine.one_thread import one_each
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S", bound=State)
 
 MOST = 16  # threads: beyond, memory bandwidth is the limit
 
@@ -64,3 +65,19 @@ def spread(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[R]:
     if engine is not LOCAL:
         return list(engine.map(work, calls))
     return in_parallel(lambda call: engine.result(engine.submit(work, *call)), calls)
+
+
+def gathered(work: Callable[..., S], calls: Iterable[Sequence[Any]]) -> S:
+    """The states that `work(*call)` makes, at least one, merged; in the way of `spread`."""
+    engine = current()
+    if engine is LOCAL:
+        return merged(*spread(work, calls))
+    whole = engine.fold(work, calls)
+    assert whole is not None
+    return whole
+
+
+def kept(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[Handle[R]]:
+    """In the way of `spread`, the results staying with those who made them, for further work."""
+    engine = current()
+    return engine.hold(work, calls) if engine.remote else [engine.put(value) for value in spread(work, calls)]

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from assay.artefact.overlay import Seen
 from assay.artefact.overlay_view import View
 from assay.dataset.rows import UInt8
-from assay.learn.threads import in_parallel
+from assay.engine.base import spans
+from assay.learn.threads import spread
+from assay.mine.overlay_blocks import CHUNK, SeenBlocks, along_patterns
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -38,7 +40,7 @@ NEAR = 0.7  # times the cut: rows between there and the cut fill the gap
 MIRROR = 0.02  # share of carriers that the lower tail of the scores may explain: no carrier stands there
 MOST = 0.3  # share of rows beyond which a template is a background that the data have in common
 GAP = 0.3  # rows just below the cut, over rows above it: planted .01 to .22, CIFAR-10 .40 and MNIST .36 at least, GTSRB .15
-CHUNK = 250
+TOGETHER = 8  # groups that are followed in one piece of work
 SAME = 0.5  # Jaccard index of carriers above which two templates are one
 
 
@@ -88,7 +90,7 @@ def shared_templates(images: UInt8, rng: np.random.Generator) -> Templates:
     held = np.sort(order[:HELD])
     rest = np.setdiff1d(order, held, assume_unique=True)
     view = View.learn(images[np.sort(order[:LEARNT_FROM])])
-    seen = see(view, images[held])
+    seen = SeenBlocks.of(view, images, held)
     settled = _refined(seen, _circles(seen, rng.permutation(len(held))[:STARTS]))
     found = []
     for members, scores in settled:
@@ -103,9 +105,7 @@ def shared_templates(images: UInt8, rng: np.random.Generator) -> Templates:
 
 def everywhere(found: list[Template], view: Seen, images: UInt8, held: Int, rest: Int) -> list[Template]:
     """The same templates with the carriers and scores of all rows, those that were not searched included."""
-    patterns = np.stack([t.pattern for t in found], axis=1)
-    parts = in_parallel(lambda rows: view(images[rows]) @ patterns, [rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK)])
-    products = np.concatenate(parts)
+    products = along_patterns(view, images, rest, np.stack([t.pattern for t in found]))
     whole = []
     for number, t in enumerate(found):
         scores = np.zeros(len(images))
@@ -117,24 +117,12 @@ def everywhere(found: list[Template], view: Seen, images: UInt8, held: Int, rest
     return whole
 
 
-def see(view: Seen, images: UInt8) -> Float32:
-    """(n, d) the view of many pictures."""
-    return np.concatenate(in_parallel(view, [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]))
-
-
-def _circles(seen: Float32, starts: Int) -> list[Int]:
+def _circles(seen: SeenBlocks, starts: Int) -> list[Int]:
     """The circles of `starts` whose members are most like one another, at most `REFINED`."""
-    size = min(CIRCLE, len(seen) - 1)
-
-    def around(some: Int) -> tuple[Int, Floats]:
-        alike = seen[some] @ seen.T
-        alike[np.arange(len(some)), some] = -np.inf
-        top = np.argpartition(-alike, size - 1, axis=1)[:, :size]
-        sums = np.array([np.square(seen[t].sum(0), dtype=np.float64).sum() for t in top])
-        return top, (sums - size) / (size * (size - 1))  # rows have length one
-
-    parts = in_parallel(around, [starts[i : i + CHUNK] for i in range(0, len(starts), CHUNK)])
-    top, alike = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    size = min(CIRCLE, seen.count - 1)
+    top = seen.around(starts, size)
+    squares = [np.square(seen.sums(list(top[a:b]))).sum(1) for a, b in spans(len(top), CHUNK)]
+    alike = (np.concatenate(squares) - size) / (size * (size - 1))  # rows have length one
     chosen: list[Int] = []
     taken: list[set[int]] = []
     for i in np.argsort(-alike, kind="stable"):
@@ -142,27 +130,27 @@ def _circles(seen: Float32, starts: Int) -> list[Int]:
         if any(len(mine & t) > SAME * size for t in taken):
             continue
         taken.append(mine)
-        chosen.append(np.sort(top[i]))
+        chosen.append(top[i])
         if len(chosen) == REFINED:
             break
     return chosen
 
 
-def _refined(seen: Float32, circles: list[Int]) -> list[tuple[Int, _Scores]]:
+def _refined(seen: SeenBlocks, circles: list[Int]) -> list[tuple[Int, _Scores]]:
     """Members and scores of each circle once they no longer change; circles that meet go on as one."""
     going = circles
     settled: list[tuple[Int, _Scores]] = []
     for turn in range(ROUNDS):
         if not going:
             break
-        sums = np.stack([seen[members].sum(0) for members in going])
-        products = _products(seen, sums)
+        sums = seen.sums(going)
+        products = np.ascontiguousarray(seen.along(sums.astype(np.float32)).T)
+        groups = [slice(a, b) for a, b in spans(len(going), TOGETHER)]
+        followed = spread(_followed, ((products[g], sums[g], going[g], turn < GROWING) for g in groups))
         changed: list[Int] = []
-        for number, members in enumerate(going):
-            scores = _scores(products[:, number], sums[number], members)
-            new = _beyond(scores.values) if turn < GROWING else apart(scores.values)[0]
+        for members, (new, scores) in zip(going, (one for some in followed for one in some), strict=True):
             same = len(new) == len(members) and bool((new == members).all())
-            if len(new) < SUPPORT or len(new) > MOST * len(seen):
+            if len(new) < SUPPORT or len(new) > MOST * seen.count:
                 continue
             if same or turn == ROUNDS - 1:
                 settled.append((new, scores))
@@ -177,10 +165,10 @@ def _refined(seen: Float32, circles: list[Int]) -> list[tuple[Int, _Scores]]:
     return kept
 
 
-def _products(seen: Float32, sums: Float32) -> Float32:
-    """(n, p) of rows (n, d) with sums (p, d)."""
-    step = 8 * CHUNK
-    return np.concatenate(in_parallel(lambda part: part @ sums.T, [seen[i : i + step] for i in range(0, len(seen), step)]))
+def _followed(products: Float32, sums: Floats, groups: list[Int], growing: bool) -> list[tuple[Int, _Scores]]:
+    """The members that each group has next, and the scores that say so, from the products (groups, n) of rows with its members' sums."""
+    scored = [_scores(*each) for each in zip(products, sums, groups, strict=True)]
+    return [(_beyond(scores.values) if growing else apart(scores.values)[0], scores) for scores in scored]
 
 
 @dataclass(frozen=True)
@@ -193,9 +181,9 @@ class _Scores:
     values: Floats
 
 
-def _scores(products: Float32, total: Float32, members: Int) -> _Scores:
+def _scores(products: Float32, total: Floats, members: Int) -> _Scores:
     """From each row's product with the members' sum (n,), and that sum (d,); a member is left out of its own."""
-    squared = float((total.astype(np.float64) ** 2).sum())
+    squared = float((total**2).sum())
     length = max(np.sqrt(squared), 1e-12)
     scores = products.astype(np.float64) / length
     own = products[members].astype(np.float64)
@@ -228,14 +216,16 @@ def apart(scores: Floats) -> tuple[Int, float]:
 
     The cut is where the gap is least, among those above all that the lower tail, turned over, explains.
     """
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    most = int(np.searchsorted(-ordered, -LOWEST))
-    sizes = np.arange(SUPPORT, min(most, int(MOST * len(scores))) + 1)
+    above = scores > LOWEST
+    sizes = np.arange(SUPPORT, min(int(above.sum()), int(MOST * len(scores))) + 1)
     if not len(sizes):
-        return np.sort(order[:SUPPORT]), np.inf
-    cuts = (ordered[sizes - 1] + ordered[np.minimum(sizes, len(ordered) - 1)]) / 2
-    mirrored = np.searchsorted(np.sort(scores), -cuts)
+        return np.sort(np.argsort(-scores, kind="stable")[:SUPPORT]), np.inf
+    weakest, strongest = float(scores[above].min()), float(scores[~above].max(initial=-np.inf))
+    some = np.flatnonzero(scores >= min(strongest, NEAR * (weakest + strongest) / 2))  # nothing further down is asked for
+    order = some[np.argsort(-scores[some], kind="stable")]
+    ordered = scores[order]
+    cuts = (ordered[sizes - 1] + ordered[sizes]) / 2
+    mirrored = np.searchsorted(np.sort(scores[scores < -cuts.min()]), -cuts)
     gaps = (np.searchsorted(-ordered, -NEAR * cuts) - sizes + 1) / sizes
     gaps[mirrored > MIRROR * sizes] = np.inf
     best = int(gaps.argmin())

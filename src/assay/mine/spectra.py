@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from assay.artefact.spectrum_view import Spectrum
 from assay.dataset.rows import UInt8
 from assay.learn.threads import in_parallel
-from assay.mine.overlays import GAP, HELD, LEARNT_FROM, MOST, ROUNDS, SAME, Template, Templates, apart, everywhere, jaccard, see
+from assay.mine.overlay_blocks import see
+from assay.mine.overlays import GAP, HELD, LEARNT_FROM, MOST, ROUNDS, SAME, Template, Templates, apart, everywhere, jaccard
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
