@@ -14,6 +14,7 @@ import pytest
 import engine_work as work
 import test_states_pictures as pictures
 import test_states_screens as screens
+import test_states_texts as phrases
 from assay.api import scan
 from assay.dataset.errors import DataError
 from assay.engine import cluster as engine_cluster
@@ -23,6 +24,7 @@ from assay.engine.local import LOCAL
 from assay.mine import overlay_blocks
 from assay.screen import hubs as hubs_module
 from assay.screen import row_blocks
+from assay.trial import text_court
 from test_stages import conclusions, reviews
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'assay[ray]'")
@@ -92,6 +94,14 @@ def test_templates_are_found_the_same_on_one_two_and_four_nodes(nodes: Any, monk
     for count in (1, 2, 4):
         add(nodes, count)
         pictures.same_templates(pictures.templates_by(Cluster(workers=count)), here)
+
+
+def test_phrases_are_tried_the_same_on_one_two_and_four_nodes(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = phrases.tried_by(LOCAL)
+    monkeypatch.setattr(text_court, "FEWEST", 100)
+    for count in (1, 2, 4):
+        add(nodes, count)
+        assert phrases.tried_by(Cluster(workers=count)) == here
 
 
 def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:

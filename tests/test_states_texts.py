@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from assay.dataset.read import read
 from assay.engine import cores as cores_module
-from assay.engine.base import using
+from assay.engine.base import Engine, using
 from assay.engine.cores import Cores
+from assay.engine.local import Local
 from assay.learn import corpus as corpora
 from assay.learn import n_grams as runs
 from assay.learn import text as text_module
@@ -169,22 +170,33 @@ def test_what_models_read_is_the_same_made_at_once_or_by_each_fold(monkeypatch: 
         assert np.array_equal(getattr(parts, name), getattr(whole, name)), name
 
 
-def test_phrases_are_tried_alike_together_or_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def tried_by(engine: Engine) -> list[object]:
+    """What every phrase of some short texts says at its first trial, and what its company does."""
     rng = np.random.default_rng(5)
     texts = [" ".join(rng.choice([f"w{i}" for i in range(60)], 12)) for _ in range(200)]
     corpus, y = read_corpus([texts]), rng.integers(0, 2, 200)
-    probe = text_module.fit_text_probe(corpus, y, 2, np.arange(200), np.random.default_rng(1))
-    shared = phrases(corpus)
-
-    def tried() -> list[object]:
+    y[:3] = -1
+    with using(engine):
+        probe = text_module.fit_text_probe(corpus, y, 2, np.arange(200), np.random.default_rng(1))
+        shared = phrases(corpus)
         court = Court(corpus, probe, y, np.arange(200))
         company = placement.placements(corpus, shared)
         leads = [lead for s in shared for lead in court.first_pass(s, np.zeros(len(s)))]
-        said = [(x.gram, x.carriers.tolist(), x.target, x.log_e, x.log_surprise) for x in leads]
-        return [said, [c.tolist() for c in company]]
+    said = [(x.gram, x.carriers.tolist(), x.target, x.log_e, x.log_surprise) for x in leads]
+    return [said, [c.tolist() for c in company]]
 
-    whole = tried()
+
+def test_phrases_are_tried_alike_together_or_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tried_by(Local())
     monkeypatch.setattr(text_court, "TOGETHER", 50)
     monkeypatch.setattr(placement, "TOGETHER", 50)
-    assert tried() == whole
+    assert tried_by(Local()) == whole
     assert whole[0]
+
+
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.full)])
+def test_processes_try_phrases_as_this_one_does(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tried_by(Local())
+    monkeypatch.setattr(text_court, "FEWEST", 100)
+    with Cores(workers) as cores:
+        assert tried_by(cores) == whole

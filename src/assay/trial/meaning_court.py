@@ -22,7 +22,8 @@ from assay.mine.candidate import Candidate
 from assay.trial.evidence import clip_probabilities, judge
 from assay.trial.family import Tried
 from assay.trial.foreseen import foreseen
-from assay.trial.text_court import Court, Lead, best_of_each, votes_of
+from assay.trial.text_court import Court, Lead
+from assay.trial.text_record import best_of_each, votes_of
 
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]

@@ -46,7 +46,7 @@ from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import clip_probabilities, judge, surprise
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.text_columns import text_columns
-from assay.trial.text_court import votes_of
+from assay.trial.text_record import votes_of
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.learn.corpus import Corpus, Place, distinct, joint
-from assay.learn.text import TextProbe, softmax
+from assay.engine.base import current
+from assay.learn.corpus import Corpus
+from assay.learn.text import TextProbe
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
-from assay.stats.ranks import log_bets, log_mixture
-from assay.trial.evidence import FLOOR, NOMINATE, PURITY, clip_probabilities, combine, judge
+from assay.trial.evidence import FLOOR, NOMINATE, combine, judge
 from assay.trial.family import Tried
 from assay.trial.foreseen import foreseen
+from assay.trial.text_record import Occurrences, Record, votes_of
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -25,6 +26,7 @@ Bools = NDArray[np.bool_]
 SHORT_LIST = 60  # candidates that are tried again with a probe refitted without their carriers
 WORTH_TRYING = np.log(20.0)  # log e-value of the first pass, of surprise, from which a candidate may be short-listed
 TOGETHER = 1_000_000  # tokens or occurrences that are tried at a time: some 150 MB; no split of them changes a sum
+FEWEST, PARTS_A_WORKER = 50_000, 4  # of these in a piece of work for another process, and pieces each has at least of what is larger
 WINDOW = 2  # words: what a natural phrase says for a label lies mostly in two of its words, so that is what the others lose
 
 
@@ -50,7 +52,10 @@ class Court:
 
     def __init__(self, corpus: Corpus, probe: TextProbe, y: Int, group: Int) -> None:
         self.corpus, self.probe, self.y, self.group = corpus, probe, y, group
+        self.record = Record(replace(corpus, vocabulary=()), probe, y, group)
         self.everyone = probe.probabilities()
+        self._engine = current()
+        self._placed = self._engine.put(self.record)
         self._matched: dict[tuple[int, bool], Floats] = {}
         self._reference: dict[tuple[int, int, bool], Floats] = {}
 
@@ -59,23 +64,13 @@ class Court:
         gram, at, other = shared.gram, shared.at, shared.other
         if pick is not None:
             gram, at, other = gram[pick], at[pick], None if other is None else other[pick]
-        tokens = len(self.corpus.word)
-        places = [at + j for j in range(shared.words if other is None else 1)] + ([] if other is None else [other])
-        place = distinct(np.concatenate([joint(gram, x, tokens) for x in places]))  # overlapping occurrences count once
-        pairs = distinct(np.concatenate([place, place[place % tokens > 0] - 1]))
-        keys = distinct(joint(gram, self.corpus.document[at], self.corpus.documents))
-        add = self._sum(keys, place, self.probe.single) + self._sum(keys, pairs, self.probe.double)
-        gram, document = keys // self.corpus.documents, keys % self.corpus.documents
-        return gram, document, clip_probabilities(softmax(self.probe.logits[document] - add))
+        return self.record.removed(Occurrences(shared.words, 0, len(shared), gram, at, other))
 
-    def _sum(self, keys: Int, place: Int, share: NDArray[np.float32]) -> Floats:
-        """(keys, k) sums of token shares by phrase and document; `place` is phrase times tokens plus token."""
-        tokens = len(self.corpus.word)
-        at = place % tokens
-        owner = joint(place // tokens, self.corpus.document[at], self.corpus.documents)
-        slot = np.minimum(np.searchsorted(keys, owner), len(keys) - 1)
-        known = keys[slot] == owner  # a pair that starts in the document before belongs to no carrier, and holds nothing
-        return np.stack([np.bincount(slot[known], share[at[known], c].astype(float), minlength=len(keys)) for c in range(self.probe.k)], 1)
+    def _together(self, count: int) -> int:
+        """Of so many tokens or occurrences, how many are tried in one piece of work: each worker has a few."""
+        if not self._engine.remote:
+            return TOGETHER
+        return int(np.clip(count // (PARTS_A_WORKER * self._engine.workers), FEWEST, TOGETHER))
 
     def window(self, label: int, words: int, pair: bool) -> tuple[int, int, bool]:
         """The label, and the size and number of the parts that other rows lose in a trial of a phrase of so many words."""
@@ -90,40 +85,13 @@ class Court:
 
     def _support_without_best(self, size: int, pair: bool) -> Floats:
         """(n, k): column t is the support for t once the part that does most for t, against its best rival, is gone."""
-        corpus = self.corpus
-        support = np.empty((corpus.documents, self.probe.k))
-        ends = np.searchsorted(corpus.document, np.arange(corpus.documents), side="right")
-        edges = [0, *(np.flatnonzero(np.diff(ends // TOGETHER)) + 1).tolist(), corpus.documents]
-        for first, last in pairwise(edges):
-            if first < last:
-                start = int(ends[first - 1]) if first else 0
-                support[first:last] = self._of_some((first, last), (start, int(ends[last - 1])), size, pair)
-        return support
-
-    def _of_some(self, documents: tuple[int, int], tokens: tuple[int, int], size: int, pair: bool) -> Floats:
-        """The same for the documents from the first to before the second number, and their tokens."""
-        corpus, probe = self.corpus, self.probe
-        whole = probe.logits[slice(*documents)]
-        at = tokens[0] + np.flatnonzero(corpus.word[slice(*tokens)] >= 0)
-        at = at[at + size <= len(corpus.word)]
-        document = corpus.document[at]
-        inside = corpus.document[at + size - 1] == document
-        at, document = at[inside], document[inside] - documents[0]
-        add = probe.spans(at, size)
-        support = np.empty(whole.shape)
-        if not len(at):
-            return np.asarray(softmax(whole))
-        top = add.argmax(1)
-        first, second = np.partition(add, probe.k - 2, axis=1)[:, [-1, -2]].T if probe.k > 1 else (add[:, 0], add[:, 0])
-        for label in range(probe.k):
-            gain = add[:, label] - np.where(top == label, second, first)
-            logits = whole.copy()
-            for _ in range(2 if pair else 1):
-                best = best_of_each(gain, document)
-                logits[document[best]] -= add[best]
-                gain[best] = -np.inf
-            support[:, label] = softmax(logits)[:, label]
-        return support
+        ends = np.searchsorted(self.corpus.document, np.arange(self.corpus.documents), side="right")
+        together = self._together(int(ends[-1]))
+        edges = [0, *(np.flatnonzero(np.diff(ends // together)) + 1).tolist(), self.corpus.documents]
+        some = [(first, last) for first, last in pairwise(edges) if first < last]
+        tokens = [(int(ends[first - 1]) if first else 0, int(ends[last - 1])) for first, last in some]
+        calls = ((self._placed, *each, size, pair) for each in zip(some, tokens, strict=True))
+        return np.concatenate(list(self._engine.map(Record.without_best, calls)))
 
     def reference(self, label: int, words: int, pair: bool) -> Floats:
         """Sorted matched support among all rows labelled so."""
@@ -139,12 +107,11 @@ class Court:
         """
         if not len(shared):
             return []
-        k = self.probe.k
-        targeted, both = np.zeros((len(shared), k)), np.full((len(shared), k), -np.inf)
-        untargeted, any_wrong = np.zeros(len(shared)), np.full(len(shared), -np.inf)
-        for low, high, mine in shared.parts(TOGETHER):
-            part = slice(low, high)
-            targeted[part], untargeted[part], both[part], any_wrong[part] = self._tried(shared, low, high, mine)
+        references = self._engine.put([self.reference(label, shared.words, shared.pair) for label in range(self.probe.k)])
+        parts = shared.parts(self._together(len(shared.gram)))
+        found = list(self._engine.map(Record.surprise, ((self._placed, _some(shared, *part), references) for part in parts)))
+        targeted, both = np.concatenate([f.targeted for f in found]), np.concatenate([f.both for f in found])
+        untargeted, any_wrong = np.concatenate([f.untargeted for f in found]), np.concatenate([f.any_wrong for f in found])
         speaks = np.maximum(targeted.max(1), untargeted)
         convicts = np.maximum(both.max(1), any_wrong)
         pick = np.flatnonzero(convicts > 0)
@@ -160,55 +127,6 @@ class Court:
             carriers = carriers[self.y[carriers] >= 0]
             leads.append(Lead(shared, int(g), carriers, target if aimed else None, log_e, float(speaks[g]), float(log_weight[g])))
         return leads
-
-    def _tried(self, shared: Shared, low: int, high: int, mine: Int) -> tuple[Floats, Floats, Floats, Floats]:
-        """Of the phrases `low` to before `high`, whose occurrences are `mine`: logs of e, surprise at each label (phrases, k) and at any
-        other than the likeliest (phrases,), and the lesser of each and of contradiction, -inf where it is not surprising."""
-        size, k = high - low, self.probe.k
-        labelled = self.y[shared.documents[shared.at[mine]]] >= 0
-        gram, document, p = self.removed(shared, mine[labelled])
-        if not len(gram):
-            return np.zeros((size, k)), np.zeros(size), np.full((size, k), -np.inf), np.full(size, -np.inf)
-        gram, y = gram - low, self.y[document]
-        vote = votes_of(gram, self.group[document])
-        own = np.bincount(gram, -vote * np.log(p[np.arange(len(y)), y]), minlength=size)
-        hits = np.stack([np.bincount(gram, vote * (y == t), minlength=size) for t in range(k)], 1)
-        total = hits.sum(1, keepdims=True)
-        targeted = own[:, None] + hits * np.log(PURITY) + (total - hits) * np.log((1 - PURITY) / max(k - 1, 1))
-        wrong = y != p.argmax(1)
-        ratio = np.log(np.where(wrong, PURITY / (1 - p.max(1)) + 1 - PURITY, 1 - PURITY))
-        untargeted = np.bincount(gram, vote * ratio, minlength=size)
-        worth = (targeted > 0).any(1) | (untargeted > 0)  # of the others contradiction changes nothing: they convict nobody
-        both, any_wrong = self._contradicted(shared, gram, vote, y, p, worth)
-        both = np.where(targeted > 0, np.minimum(targeted, both), -np.inf)
-        any_wrong = np.where(untargeted > 0, np.minimum(untargeted, any_wrong), -np.inf)
-        return targeted, np.asarray(untargeted), both, any_wrong
-
-    def _contradicted(self, shared: Shared, gram: Int, vote: Floats, y: Int, p: Floats, worth: Bools) -> tuple[Floats, Floats]:
-        """(phrases, k) by carriers of each label, and (phrases,) by all: log e of contradiction where it is `worth` it, else -inf."""
-        some = worth[gram]
-        gram, vote, y, p = gram[some], vote[some], y[some], p[some]
-        place = np.cumsum(worth) - 1
-        bets, count = vote[:, None] * log_bets(self._ranks(shared, y, p)), int(worth.sum())
-
-        def summed(rows: Int | slice) -> Floats:
-            return log_mixture(np.stack([np.bincount(place[gram[rows]], b, minlength=count) for b in bets[rows].T], 1))
-
-        both, whole = np.full((len(worth), self.probe.k), -np.inf), np.full(len(worth), -np.inf)
-        if count:
-            for t in range(self.probe.k):
-                both[worth, t] = summed(np.flatnonzero(y == t))
-            whole[worth] = summed(slice(None))
-        return both, whole
-
-    def _ranks(self, shared: Shared, y: Int, p: Floats) -> Floats:
-        """(m,) where each carrier's support for its own label stands among the rows of that label, in (0, 1]."""
-        u = np.ones(len(y))
-        for label in np.unique(y):
-            reference = self.reference(int(label), shared.words, shared.pair)
-            mine = y == label
-            u[mine] = (np.searchsorted(reference, p[mine, label], side="right") + 1) / (len(reference) + 1)
-        return np.minimum(u, 1.0)
 
     def retry(self, lead: Lead) -> Tried:
         """The candidate's trials by this probe."""
@@ -244,15 +162,6 @@ class Court:
         return likely
 
 
-def best_of_each(gain: Floats, document: Place) -> Int:
-    """Where the greatest gain of each document stands (the first of equals); `document` is sorted, -inf counts as absent."""
-    starts = np.flatnonzero(np.r_[True, document[1:] != document[:-1]])
-    sizes = np.diff(np.r_[starts, len(document)])
-    best = np.flatnonzero((gain == np.repeat(np.maximum.reduceat(gain, starts), sizes)) & np.isfinite(gain))
-    return best[np.r_[True, document[best][1:] != document[best][:-1]]] if len(best) else best
-
-
-def votes_of(gram: Int, group: Int) -> Floats:
-    """(m,) one vote for each phrase and group of near-duplicates, shared among its members."""
-    _, inverse, count = np.unique(gram * (group.max(initial=0) + 1) + group, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / count[inverse])
+def _some(shared: Shared, low: int, high: int, mine: Int) -> Occurrences:
+    """The occurrences `mine` of the phrases `low` to before `high`."""
+    return Occurrences(shared.words, low, high, shared.gram[mine], shared.at[mine], None if shared.other is None else shared.other[mine])
