@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import csv
 
 from assay.api import scan
 from assay.cli import run
+from assay.dataset.compressed import create_plain
 from assay.dataset.digest import row_digests
 from assay.dataset.errors import DataError
 from assay.dataset.formats.parquet import Parquet
@@ -23,6 +25,10 @@ from assay.dataset.read import read
 from assay.dataset.removal import copy_without, restore
 from assay.engine.base import using
 from assay.engine.cores import Cores
+from assay.ledger import ingest
+from assay.ledger.keys import write_key
+from assay.ledger.ledger import Ledger
+from ledger_examples import ALICE, BOB, KEY, new_ledger, register
 from test_stages import reviews
 
 
@@ -34,8 +40,12 @@ def shards(folder: Path, form: str = "parquet", count: int = 4, rows: int = 120)
         part = table.slice(i * size, size)
         if form == "parquet":
             pq.write_table(part, folder / f"part-{i}.parquet")
+        elif form.startswith("csv"):
+            with create_plain(folder / f"part-{i}.{form}") as file:
+                csv.write_csv(part, file)
         else:
-            (folder / f"part-{i}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in part.to_pylist()))
+            with create_plain(folder / f"part-{i}.{form}") as file:
+                file.write("".join(json.dumps(r) + "\n" for r in part.to_pylist()).encode())
     return folder
 
 
@@ -106,7 +116,7 @@ def test_a_shard_beyond_the_limits_is_refused(tmp_path: Path) -> None:
         read(shards(tmp_path / "data"), limits=Limits(records=50))
 
 
-@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "jsonl.gz", "csv", "csv.gz"])
 def test_shards_are_cleaned_by_workers_and_come_back(tmp_path: Path, form: str) -> None:
     folder = shards(tmp_path / "data", form)
     drop = [0, 3, 31, 119]
@@ -120,6 +130,30 @@ def test_shards_are_cleaned_by_workers_and_come_back(tmp_path: Path, form: str) 
     restore(tmp_path / "there")
     for file in folder.iterdir():
         assert (tmp_path / "there" / file.name).read_bytes() == file.read_bytes()
+
+
+def book_of(home: Path, folder: Path) -> Ledger:
+    """A ledger that the rows of the folder were brought into."""
+    home.mkdir()
+    book = new_ledger(home)
+    register(book, "crawl", ALICE, BOB)
+    ingest.add(book, read(folder), "crawl")
+    return book
+
+
+def test_a_snapshot_of_shards_is_made_by_workers_as_by_one_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, private = shards(tmp_path / "data", "jsonl", rows=400), "ledger/private/content"
+    (folder / "part-4.jsonl").write_bytes((folder / "part-0.jsonl").read_bytes())  # kept once
+    for name in ("one", "two"):
+        write_key(book_of(tmp_path / name, folder).folder.parent / "ledger.key", KEY)
+    said, roots = ["snapshot", str(folder), "--name", "v1", "--keep"], []
+    for name, more in (("one", []), ("two", ["--workers", "2"])):
+        assert run(["ledger", said[0], str(tmp_path / name / "ledger"), *said[1:], *more]) == 0
+        roots.append(capsys.readouterr().out.split("root ")[1].split(",")[0])
+    assert roots[0] == roots[1] == read(folder).fingerprint
+    for path in (tmp_path / "one" / private).rglob("*"):
+        assert (tmp_path / "two" / path.relative_to(tmp_path / "one")).exists()
+    assert len(list((tmp_path / "one" / private / "objects").glob("*/*"))) == 4
 
 
 def test_what_is_taken_out_of_a_file_is_work_that_travels(tmp_path: Path) -> None:

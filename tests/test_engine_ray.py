@@ -12,15 +12,19 @@ import numpy as np
 import pytest
 
 import engine_work as work
+import test_dataset_shards as sharded
 import test_states_pictures as pictures
 import test_states_screens as screens
 import test_states_texts as phrases
 from assay.api import scan
 from assay.dataset.errors import DataError
+from assay.dataset.read import read
+from assay.dataset.removal import copy_without
 from assay.engine import cluster as engine_cluster
-from assay.engine.base import NoEngine, spans
+from assay.engine.base import NoEngine, spans, using
 from assay.engine.cluster import Cluster
 from assay.engine.local import LOCAL
+from assay.ledger import content, snapshots
 from assay.mine import overlay_blocks
 from assay.screen import hubs as hubs_module
 from assay.screen import row_blocks
@@ -102,6 +106,23 @@ def test_phrases_are_tried_the_same_on_one_two_and_four_nodes(nodes: Any, monkey
     for count in (1, 2, 4):
         add(nodes, count)
         assert phrases.tried_by(Cluster(workers=count)) == here
+
+
+def test_a_snapshot_and_a_clean_copy_of_shards_are_the_same_on_one_two_and_four_nodes(nodes: Any, tmp_path: Path) -> None:
+    folder = sharded.shards(tmp_path / "data", "jsonl.gz")
+    copy_without(folder, tmp_path / "here", [0, 3, 119])
+    books = {count: sharded.book_of(tmp_path / f"nodes-{count}", folder) for count in (0, 1, 2, 4)}
+    here = snapshots.take(books[0], read(folder), "v1")
+    content.keep(books[0], read(folder), "v1")
+    for count in (1, 2, 4):
+        add(nodes, count)
+        with using(Cluster(workers=count)):
+            there = snapshots.take(books[count], read(folder), "v1")
+            assert content.keep(books[count], read(folder), "v1") == 4
+            copy_without(folder, tmp_path / f"there-{count}", [0, 3, 119])
+        assert (there.root, there.rows.tolist()) == (here.root, here.rows.tolist())
+        for file in sorted((tmp_path / "here").iterdir()):
+            assert (tmp_path / f"there-{count}" / file.name).read_bytes() == file.read_bytes()
 
 
 def test_a_node_killed_under_way_changes_nothing(nodes: Any) -> None:

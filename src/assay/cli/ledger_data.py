@@ -9,7 +9,7 @@ import typer
 
 from assay.cli.ledger_common import FOLDER, KEY, writer
 from assay.cli.ledger_panels import TRACE, VERSIONS
-from assay.cli.scan import listed
+from assay.cli.scan import Engine, listed
 
 if TYPE_CHECKING:
     from assay.dataset.data import Dataset
@@ -75,14 +75,19 @@ def snapshot(
     parent: str | None = typer.Option(None, help="The version it follows."),
     keep: bool = typer.Option(False, "--keep", help="Keep its files in the ledger's private folder, to be checked out again."),
     key: Path | None = KEY,
+    engine: Engine = typer.Option(Engine.local, help="Where shards are read, hashed and kept: this machine, or a Ray cluster."),
+    address: str | None = typer.Option(None, help="Of a Ray cluster, such as auto. Without it one is started here."),
+    workers: int | None = typer.Option(None, help="Processes to use. Default: this one, or all that the cluster has."),
 ) -> None:
     """Take it."""
+    from assay.api import at_work
     from assay.ledger import content, snapshots
 
-    ledger, data = writer(folder, key), _read(path)
-    taken = snapshots.take(ledger, data, name, parent)
-    if keep:
-        content.keep(ledger, data, name)
+    with at_work(engine.value, address, workers):
+        ledger, data = writer(folder, key), _read(path)
+        taken = snapshots.take(ledger, data, name, parent)
+        if keep:
+            content.keep(ledger, data, name)
     typer.echo(f"{name}: {len(taken):,} records, root {taken.root.hex()}, event {taken.event}; signed in {folder / 'snapshots' / name}.")
 
 

@@ -6,6 +6,7 @@ import errno
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.dataset.edits import Cut, Edit, Rewritten, runs
+from assay.dataset.edits import Edit, cut_out, written_anew
 from assay.dataset.errors import DataError
 
 Int = NDArray[np.int64]
@@ -92,19 +93,19 @@ def lines_without(path: Path, mark: bytes = b"") -> tuple[int, Callable[[Int], E
                 stops.append(offset + len(line))
             offset += len(line)
     if compression(path) is not None:
-        return len(starts), lambda drop: Rewritten(path, lambda new: without_lines(path, new, set(drop.tolist())))
+        return len(starts), partial(written_anew, path, partial(without_lines, path))
     start, stop = np.array(starts, np.int64), np.array(stops, np.int64)
-    return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
+    return len(start), partial(cut_out, path, start, stop)
 
 
-def without_lines(path: Path, new: Path, drop: set[int]) -> None:
+def without_lines(path: Path, new: Path, drop: Int) -> None:
     """Write `new`, packed like `path`, without the lines whose numbers, counted over lines that are not blank, are in `drop`."""
-    number = 0
+    number, out_of = 0, set(drop.tolist())
     with open_plain(path) as old, create_plain(new) as out:
         for line in old:
             if line.strip():
                 number += 1
-                if number - 1 in drop:
+                if number - 1 in out_of:
                     continue
             out.write(line)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,16 @@ class Rewritten:
 
 
 Edit = Gone | Cut | Rewritten
+
+
+def cut_out(path: Path, start: Int, stop: Int, drop: Int) -> Cut:
+    """The records `drop`, of which each is the bytes `start[i]` to `stop[i]` of the file."""
+    return Cut(path, *runs(start[drop], stop[drop]))
+
+
+def written_anew(path: Path, write: Callable[..., None], drop: Int) -> Rewritten:
+    """`write(new, drop=drop)` makes the file again without the records `drop`."""
+    return Rewritten(path, partial(write, drop=drop))
 
 
 def runs(start: Int, stop: Int) -> tuple[Int, Int]:

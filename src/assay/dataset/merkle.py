@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+from assay.engine.base import current
+
+HASH = 32  # bytes
 LEAF, NODE = b"\x00", b"\x01"
 LEAVES = 1 << 16  # of a block that is hashed by itself: 2 MB, a tenth of a second
 
@@ -38,9 +41,15 @@ def tree_hash(entries: Sequence[bytes]) -> bytes:
     return joined([sha256(LEAF + entry).digest() for entry in entries])
 
 
+def root_of(entries: bytes) -> bytes:
+    """The tree hash of entries of 32 bytes each that lie one after another, block by block by the engine in use."""
+    step = HASH * LEAVES
+    return joined(list(current().map(subtree_hash, ((entries[start : start + step],) for start in range(0, len(entries), step)))))
+
+
 def subtree_hash(entries: bytes) -> bytes:
     """The tree hash of entries of 32 bytes each that lie one after another: one block of a longer list."""
-    return tree_hash([entries[start : start + 32] for start in range(0, len(entries), 32)])
+    return tree_hash([entries[start : start + HASH] for start in range(0, len(entries), HASH)])
 
 
 def joined(nodes: Sequence[bytes]) -> bytes:

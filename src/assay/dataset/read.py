@@ -26,10 +26,9 @@ from assay.dataset.infer import infer
 from assay.dataset.keys import row_keys
 from assay.dataset.limits import LIMITS, VARIABLE, Limits, Progress, silent
 from assay.dataset.memory import in_memory
-from assay.dataset.merkle import LEAVES, joined, subtree_hash
+from assay.dataset.merkle import root_of
 from assay.dataset.pictures import Album, Survey, hashes_of
 from assay.dataset.remote import Remote, class_names, is_remote, shard_batches
-from assay.engine.base import current, spans
 
 Int = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
@@ -283,8 +282,7 @@ def _known_digests(records: _Records, table: pa.Table) -> UInt8 | None:
 def _fingerprint(digest: NDArray[np.uint8], row: NDArray[np.int64], count: int) -> str:
     leaves = np.tile(np.frombuffer(NOTHING, np.uint8), (count, 1))
     leaves[row] = digest
-    blocks = ((leaves[start:stop].tobytes(),) for start, stop in spans(count, LEAVES))
-    return joined(list(current().map(subtree_hash, blocks))).hex()
+    return root_of(leaves.tobytes()).hex()
 
 
 def _refuse_ruins(records: _Records, path: str, limits: Limits) -> None:

@@ -26,6 +26,7 @@ from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.dataset.removal import copy_without, kept_in, sha256_of
+from assay.engine.base import current
 from assay.ledger import snapshots
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.export import same_snapshot
@@ -35,26 +36,36 @@ SCHEMA = "assay.kept/1"
 
 
 def keep(ledger: Ledger, data: Dataset, name: str) -> int:
-    """Keep the files of the snapshot `name`, which `data` is; how many were not kept before. Raises Refused where it is another."""
+    """Keep the files of the snapshot `name`, which `data` is, by the engine in use; how many were not kept before.
+
+    Raises Refused where it is another.
+    """
     root = str(same_snapshot(ledger, name, data)["root"])
     place = Path(data.path)
-    files, new = [], 0
-    for file in _files(place):
-        digest = sha256_of(file)
-        target = _object(ledger, digest)
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f".{digest}-{os.getpid()}")
-            shutil.copyfile(file, aside)
-            move(aside, target)
-            new += 1
-        files.append({"path": "" if place.is_file() else file.relative_to(place).as_posix(), "sha256": digest})
+    held = list(_files(place))
+    digests, made = zip(*current().map(_keep_file, ((file, ledger.private) for file in held)), strict=True)
+    new = len({digest for digest, mine in zip(digests, made, strict=True) if mine})
+    names = ["" if place.is_file() else file.relative_to(place).as_posix() for file in held]
+    files = [{"path": name, "sha256": digest} for name, digest in zip(names, digests, strict=True)]
     said = {"schema": SCHEMA, "snapshot": name, "root": root, "columns": asdict(data.columns), "task": data.task, "files": files}
     path = _list(ledger, name)
     aside = path.with_name(f".{path.name}-{os.getpid()}")
     aside.write_text(json.dumps(said) + "\n", encoding="utf-8")
     move(aside, path)
     return new
+
+
+def _keep_file(file: Path, private: Path) -> tuple[str, bool]:
+    """Its SHA-256, and whether it was not kept before."""
+    digest = sha256_of(file)
+    target = _object(private, digest)
+    if target.exists():
+        return digest, False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{digest}-{os.getpid()}")
+    shutil.copyfile(file, aside)
+    move(aside, target)
+    return digest, True
 
 
 def kept(ledger: Ledger) -> list[str]:
@@ -77,7 +88,7 @@ def checkout(ledger: Ledger, name: str, out: Path) -> Dataset:
                 raise Tampered(f"{file['path']!r} leads out of the data set", path=path)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                shutil.copyfile(_object(ledger, file["sha256"]), target)
+                shutil.copyfile(_object(ledger.private, file["sha256"]), target)
             except FileNotFoundError as error:
                 raise Tampered(f"{file['path'] or name!r} of the snapshot {name!r} is missing", path=ledger.private) from error
         return _same(made, columns_of(said["columns"]), said["task"], name, root)
@@ -142,8 +153,8 @@ def columns_of(said: dict[str, Any]) -> Columns:
     return Columns(**known)
 
 
-def _object(ledger: Ledger, digest: str) -> Path:
-    return ledger.private / "content" / "objects" / digest[:2] / digest
+def _object(private: Path, digest: str) -> Path:
+    return private / "content" / "objects" / digest[:2] / digest
 
 
 def _list(ledger: Ledger, name: str) -> Path:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from assay.dataset.data import Dataset
 from assay.dataset.digest import NOTHING
 from assay.dataset.errors import DataError
-from assay.dataset.merkle import tree_hash
+from assay.dataset.merkle import root_of
 from assay.ledger import proofs
 from assay.ledger.checkpoint import Checkpoint, open_checkpoint
 from assay.ledger.errors import Refused, Tampered
@@ -75,12 +75,13 @@ def list_path(ledger: Ledger, name: str) -> Path:
 def take(ledger: Ledger, data: Dataset, name: str, parent: str | None = None) -> Snapshot:
     """Log and sign the data set as the snapshot `name`.
 
-    Raises Refused where a row is not in the ledger, or was removed from it, or the name is taken.
+    The tree is hashed in blocks by the engine in use, as the data set is read by it: `assay.engine.base.using` spans both. Raises Refused
+    where a row is not in the ledger, or was removed from it, or the name is taken.
     """
     with ledger.writing():
         check_free(ledger, name)
         digests, rows = _match(ledger, data)
-        root = tree_hash(digests)
+        root = root_of(b"".join(digests))
         assert root.hex() == data.fingerprint
         place = list_path(ledger, name)
         place.parent.mkdir(exist_ok=True)
@@ -206,7 +207,7 @@ def load(ledger: Ledger, name: str) -> Snapshot:
     event, size, root, _ = logged(ledger, name)
     rows = rows_of(ledger, name)
     digests = tuple(_read(ledger, name, "digest").to_pylist())
-    if len(digests) != size or tree_hash(digests).hex() != root:
+    if len(digests) != size or root_of(b"".join(digests)).hex() != root:
         raise Tampered(f"the digests of the snapshot {name!r} do not give the root of event {event}", path=list_path(ledger, name))
     signed = open_checkpoint(note(ledger, name), [ledger.key], origin(ledger.key.name, name))
     if (signed.size, signed.root.hex()) != (size, root):

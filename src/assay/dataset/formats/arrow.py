@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from assay.dataset.edits import Edit, Rewritten
+from assay.dataset.edits import Edit, written_anew
 from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_columns
 from assay.dataset.formats.embedded import class_names_in, lift_pictures, with_pictures
@@ -58,7 +58,7 @@ class Arrow(FileFormat):
             if short_of_memory(error):
                 raise
             raise damaged(path, error, 0) from error
-        return count, lambda drop: Rewritten(path, partial(filtered, path, drop=drop))
+        return count, partial(written_anew, path, partial(filtered, path))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         whole = with_pictures(table, images)

@@ -163,10 +163,11 @@ class FileFormat(Format):
             yield from shard
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
+        """Where the records of each shard lie is told by the engine in use."""
         edits: list[Edit] = []
-        first = 0
-        for file in self.parts(path):
-            count, edit = self.file_without(file, limits)
+        first, files = 0, self.parts(path)
+        told = current().map(_shard_without, ((self, file, limits) for file in files)) if len(files) > 1 else None
+        for count, edit in told or [self.file_without(files[0], limits)]:
             here = drop[(drop >= first) & (drop < first + count)] - first
             if len(here):
                 edits.append(edit(here))
@@ -180,6 +181,10 @@ class FileFormat(Format):
     @abstractmethod
     def file_batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         """The records of one file."""
+
+
+def _shard_without(form: FileFormat, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
+    return form.file_without(path, limits)
 
 
 def read_shard(form: FileFormat, path: Path, limits: Limits) -> list[Batch]:

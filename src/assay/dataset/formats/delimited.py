@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ import pyarrow.csv as pa_csv
 
 from assay.dataset.cells import ColumnKind
 from assay.dataset.compressed import COMPRESSIONS, compression, create_plain, unpacked, without_bytes
-from assay.dataset.edits import Cut, Edit, Rewritten, runs
+from assay.dataset.edits import Edit, Rewritten, cut_out, runs
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_names
 from assay.dataset.formats.jsonl import flat
@@ -241,8 +242,8 @@ class Delimited(FileFormat):
             where = spans(plain, how.delimiter, how.quoting, limits)
         start, stop = where.start[int(how.header) :], where.stop[int(how.header) :]
         if compression(path) is not None:
-            return len(start), lambda drop: Rewritten(path, lambda new: without_bytes(path, new, *runs(start[drop], stop[drop])))
-        return len(start), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
+            return len(start), partial(_rewritten, path, start, stop)
+        return len(start), partial(cut_out, path, start, stop)
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None:
@@ -252,6 +253,11 @@ class Delimited(FileFormat):
         with create_plain(out) as file:
             pa_csv.write_csv(flat(table), file, pa_csv.WriteOptions(delimiter=delimiter))
         return Layout()
+
+
+def _rewritten(path: Path, start: Int, stop: Int, drop: Int) -> Rewritten:
+    start, stop = runs(start[drop], stop[drop])
+    return Rewritten(path, partial(without_bytes, path, start=start, stop=stop))
 
 
 def _cast(table: pa.Table, kinds: dict[str, ColumnKind]) -> pa.Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -56,13 +57,7 @@ class JsonList(FileFormat):
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         spans = np.array([(start, stop) for _, start, stop in _values(path, limits)], np.int64).reshape(-1, 2)
-        packed = compression(path) is not None
-
-        def edit(drop: Int) -> Edit:
-            start, stop = _cuts(spans, drop)
-            return Rewritten(path, lambda new: without_bytes(path, new, start, stop)) if packed else Cut(path, start, stop)
-
-        return len(spans), edit
+        return len(spans), partial(_edit, path, spans)
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         if images is not None:
@@ -193,6 +188,13 @@ def _value(text: _Text, read: Callable[[str, int], tuple[Any, int]], path: Path,
 
 def _broken(what: str, text: _Text, path: Path) -> DataError:
     return DataError(f"{what} at byte offset {text.offset:,}", path=path, row=text.row, remedy=REMEDY)
+
+
+def _edit(path: Path, spans: Int, drop: Int) -> Edit:
+    start, stop = _cuts(spans, drop)
+    if compression(path) is not None:
+        return Rewritten(path, partial(without_bytes, path, start=start, stop=stop))
+    return Cut(path, start, stop)
 
 
 def _cuts(spans: Int, drop: Int) -> tuple[Int, Int]:

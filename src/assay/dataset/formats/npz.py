@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.arrays import Parts, batch_of
-from assay.dataset.edits import Edit, Rewritten
+from assay.dataset.edits import Edit, written_anew
 from assay.dataset.errors import DAMAGE, DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8
 from assay.dataset.limits import VARIABLE, Limits
@@ -42,7 +42,7 @@ class Npz(FileFormat):
         arrays = _arrays(path, limits)
         pairs = _pairs(arrays, path)
         count = sum(len(parts.x) for _, parts in pairs)
-        return count, lambda drop: Rewritten(path, partial(_filter, arrays, pairs, drop))
+        return count, partial(written_anew, path, partial(_filter, arrays, pairs))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         """Pictures as `x`, the column "label" as `y`, other columns by their names; without pictures every column by
@@ -74,7 +74,7 @@ def _array(column: pa.ChunkedArray, name: str, out: Path) -> NDArray[Any]:
     return values
 
 
-def _filter(arrays: Mapping[str, NDArray[Any]], pairs: list[tuple[str | None, Parts]], drop: Int, new: Path) -> None:
+def _filter(arrays: Mapping[str, NDArray[Any]], pairs: list[tuple[str | None, Parts]], new: Path, drop: Int) -> None:
     kept = dict(arrays)
     first = 0
     for _, parts in pairs:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.dataset.edits import Edit, Rewritten
+from assay.dataset.edits import Edit, written_anew
 from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, distinct_columns
 from assay.dataset.formats.embedded import class_names_in, lift_pictures, with_pictures
@@ -56,7 +56,7 @@ class Parquet(FileFormat):
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         count = _open(path).metadata.num_rows
-        return count, lambda drop: Rewritten(path, partial(_filter, path, drop=drop))
+        return count, partial(written_anew, path, partial(_filter, path))
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         pq.write_table(with_pictures(table, images), out)

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.dataset.cells import typed
-from assay.dataset.edits import Cut, Edit, Rewritten, runs
+from assay.dataset.edits import Edit, cut_out, written_anew
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import BESIDE, Batch, FileFormat, Int, Layout, UInt8, suffix, visible_files, visible_names
 from assay.dataset.formats.image_folder import READ_TOGETHER
@@ -77,8 +77,8 @@ class WebDataset(FileFormat):
         spans = [(sample.start, sample.stop) for sample in samples(path, limits)]
         start, stop = np.array(spans, np.int64).reshape(-1, 2).T
         if path.suffix.lower() != ".tar":
-            return len(spans), lambda drop: Rewritten(path, partial(_filter, path, drop=drop, limits=limits))
-        return len(spans), lambda drop: Cut(path, *runs(start[drop], stop[drop]))
+            return len(spans), partial(written_anew, path, partial(_filter, path, limits=limits))
+        return len(spans), partial(cut_out, path, start, stop)
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         keys = []
