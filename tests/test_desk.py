@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,8 +14,12 @@ from sklearn.datasets import load_digits, load_wine
 from assay import desk
 from assay.attack.planting import plant
 from assay.dataset.data import Dataset
+from assay.engine.base import Handle, using
+from assay.engine.local import Local
 from assay.finding import Conclusion
 from assay.pipeline import Settings, run
+from assay.trial import image_probe
+from assay.trial.image_probe import PictureReader
 from assay.trial.overlays import OverlayFamily
 from assay.trial.patches import PatchFamily
 
@@ -47,8 +52,6 @@ def test_threads_conclude_what_one_thread_does(digits: Dataset, monkeypatch: pyt
 
 
 def test_the_probe_of_the_scans_own_pictures_is_fitted_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.trial import image_probe
-
     fitted: list[int] = []
     whole = image_probe.cross_fit
     monkeypatch.setattr(image_probe, "cross_fit", lambda images, *rest, **more: fitted.append(len(images)) or whole(images, *rest, **more))
@@ -61,6 +64,36 @@ def test_the_probe_of_the_scans_own_pictures_is_fitted_once(digits: Dataset, mon
     images[0] = 255 - images[0]
     image_probe.image_probe(digits.with_content(digits.rows.with_images(images), digits.y), "fast", np.random.default_rng(0), probe)
     assert len(fitted) == 2
+
+
+def test_what_a_reader_has_learnt_travels_with_it(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = image_probe.reader_of(digits, 0)
+    assert reader is not None
+    first, _, _ = image_probe.image_probe(digits, "fast", np.random.default_rng(0), reader)
+    come = pickle.loads(pickle.dumps(reader))
+    monkeypatch.setattr(image_probe, "cross_fit", None)  # nothing is fitted any more
+    again, _, _ = image_probe.image_probe(digits, "fast", np.random.default_rng(1), come)
+    assert np.array_equal(again.probabilities, first.probabilities)
+    assert np.array_equal(again.predict(digits.images[:50], again.fold[:50]), first.predict(digits.images[:50], first.fold[:50]))
+
+
+def test_workers_are_given_the_probe_that_was_fitted_once(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Elsewhere(Local):
+        """This process, as if it were another: readers travel."""
+
+        remote = True
+
+        def put(self, value: Any) -> Handle[Any]:
+            return super().put(pickle.loads(pickle.dumps(value)) if isinstance(value, PictureReader) else value)
+
+    alone = run(digits, Settings(canaries=False))
+    fitted: list[int] = []
+    whole = image_probe.cross_fit
+    monkeypatch.setattr(image_probe, "cross_fit", lambda images, *rest, **more: fitted.append(len(images)) or whole(images, *rest, **more))
+    with using(Elsewhere()):
+        there = run(digits, Settings(canaries=False))
+    assert said(there) == said(alone)
+    assert fitted == [len(digits)]
 
 
 def test_a_family_that_fails_beside_others_is_listed(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,7 +28,7 @@ from assay.finding import Check
 from assay.learn.threads import threads, workers
 from assay.stages import Stages
 from assay.trial.family import NOTHING, Depth, Examined, Family, Heard, Listener, Planting, Progress, silent
-from assay.trial.image_probe import Reader
+from assay.trial.image_probe import PictureReader, Reader
 
 BESIDE = 2**28  # bytes of pictures, or of a table's numbers, up to which errands run beside each other: each may have a copy of them
 Done = tuple[Examined | None, Check]
@@ -125,8 +125,18 @@ class Desk:
             relay = _Relay()
             self._aside[errand.key] = self._pool.submit(copy_context().run, self._here, errand, relay, False), relay
         elif self.engine.remote:
+            self._teach(errand)
             rows, reader = self._place(errand.data), self._place(self.reader)
             self._begun[errand.key] = self.engine.submit(_examined, errand.family, rows, errand.depth, errand.rng, errand.heard, reader)
+
+    def _teach(self, errand: Errand) -> None:
+        """Let the reader learn the pictures of the first errand before it is placed: once for all workers, which would each learn them."""
+        reader, data = self.reader, errand.data
+        if not isinstance(reader, PictureReader) or id(reader) in self._placed or errand.depth != "fast" or not data.labelled:
+            return
+        if reader.knows(data.images):
+            with suppress(ValueError):  # labels that cannot be learnt: every family that asks says so itself
+                reader.probe(data, errand.depth)
 
     def _place(self, value: Any) -> Handle[Any]:
         if id(value) not in self._placed:

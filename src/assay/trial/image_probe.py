@@ -51,7 +51,8 @@ def reader_of(data: Dataset, seed: int) -> Reader:
 
 @dataclass(frozen=True)
 class PictureReader:
-    """Reads pictures as the scan of `images` (n, h, w, c) does. What it has learnt does not travel: it is learnt again, to the same."""
+    """Reads pictures as the scan of `images` (n, h, w, c) does. What it has learnt at depth fast travels with it, and is learnt once for
+    all workers; networks do not, and are learnt again, to the same."""
 
     images: UInt8
     seed: int
@@ -80,8 +81,18 @@ class PictureReader:
                 self._probes[key] = _probed(data, depth, np.random.default_rng([self.seed, READER, 1]), self._learner)
             return self._probes[key]
 
-    def __reduce__(self) -> tuple[type[PictureReader], tuple[UInt8, int]]:
-        return PictureReader, (self.images, self.seed)
+    def __reduce__(self) -> tuple[Callable[..., PictureReader], tuple[UInt8, int, LinearLearner | None, dict[tuple[Depth, bytes], Probed]]]:
+        with self._lock:
+            fast = {key: probed for key, probed in self._probes.items() if key[0] == "fast"}
+            return _come, (self.images, self.seed, self.__dict__.get("_learner"), fast)
+
+
+def _come(images: UInt8, seed: int, learner: LinearLearner | None, probes: dict[tuple[Depth, bytes], Probed]) -> PictureReader:
+    """A reader with what it had learnt elsewhere."""
+    reader = PictureReader(images, seed, probes)
+    if learner is not None:
+        reader.__dict__["_learner"] = learner  # where `cached_property` looks for it
+    return reader
 
 
 def image_probe(data: Dataset, depth: Depth, rng: np.random.Generator, reader: Reader = None) -> Probed:
