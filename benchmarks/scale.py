@@ -5,15 +5,20 @@
     python benchmarks/scale.py pictures --rows 10000 --engine local --workers 2
     python benchmarks/scale.py shards --rows 200000 --engine ray --workers 2
     python benchmarks/scale.py labelled --rows 100000
+    python benchmarks/scale.py screens --rows 200000 --workers 2
+    python benchmarks/scale.py templates --rows 20000 --workers 2
+    python benchmarks/scale.py snapshot --rows 200000 --workers 2
     python benchmarks/scale.py scan --rows 2000 --engine ray --workers 2
     python benchmarks/scale.py text --rows 100000 --bytes
     python benchmarks/scale.py text --rows 100000 --copies 2
 
 `text`, `table`, `pictures`: the passes over blocks that mine them (reading and near-duplicates too for texts). `shards`: a folder of 16
-JSON-lines files is read, digested and fingerprinted. `labelled`: the examination of phrases, with its probes. `scan`: everything, canaries
-too. Data are generated, so that they measure speed and nothing else. `--bytes` counts what would travel, by pickling every argument and
-result of every piece of work; it needs no cluster. `--copies 2` runs the same passes in two processes that share nothing, begun together,
-and then in one alone: what the machine itself gives for a second process, which no engine can pass.
+JSON-lines files is read, digested and fingerprinted. `labelled`: the examination of phrases, with its probes. `screens`: every screen of a
+table with features of 64 numbers a row. `templates`: what pictures have laid over them. `snapshot`: such shards are read again, taken as a
+snapshot of a ledger that holds their rows, kept, and cleaned of each hundredth. `scan`: everything, canaries too. Data are generated, so
+that they measure speed and nothing else. `--bytes` counts what would travel, by pickling every argument and result of every piece of work;
+it needs no cluster. `--copies 2` runs the same passes in two processes that share nothing, begun together, and then in one alone: what the
+machine itself gives for a second process, which no engine can pass.
 
 One run prints one line of JSON. `seconds` are wall time after workers have started and imported what they need; `cpu` and `worker_cpu` the
 CPU time of this process and of all workers, which does not depend on what else the machine does (Ray's own daemons are not in it).
@@ -35,6 +40,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from assay.engine.base import Engine, Handle, current, using
 from assay.engine.choose import choose
@@ -114,27 +120,95 @@ def cells(rows: int) -> Callable[[], Any]:
     return lambda: {"proposals": sum(len(s) for s in shared_cells(coded))}
 
 
-def pictures(rows: int) -> Callable[[], Any]:
-    from assay.mine.patch_sightings import sightings
-    from assay.mine.patches import shared_windows
+def screens(rows: int) -> Callable[[], Any]:
+    from assay.dataset.read import read
+    from assay.screen.context import Context
+    from assay.screen.registry import run_screens
 
+    data, rng = read(table(rows)), np.random.default_rng(0)
+    features = rng.normal(size=(rows, 64)).astype(np.float32)
+
+    def work() -> dict[str, float]:
+        found, checks = run_screens(Context(data, None, features, np.random.default_rng(1)))
+        return {c.name: round(c.seconds, 2) for c in checks if c.state == "ran"} | {"flagged": int(sum(f.flag.sum() for f in found))}
+
+    return work
+
+
+def noisy_pictures(rows: int) -> NDArray[np.uint8]:
+    """(n, 32, 32, 3) smooth ones with noise."""
     rng = np.random.default_rng(0)
     images = np.empty((rows, 32, 32, 3), np.uint8)
     for start in range(0, rows, SOME):
         part = images[start : start + SOME]
         smooth = np.kron(rng.integers(0, 256, (len(part), 8, 8, 3)), np.ones((1, 4, 4, 1)))
         part[:] = np.clip(smooth + rng.normal(0, 12, smooth.shape), 0, 255)
+    return images
+
+
+def templates(rows: int) -> Callable[[], Any]:
+    from assay.mine.overlays import shared_templates
+
+    images, rng = noisy_pictures(rows), np.random.default_rng(0)
+    carriers = rng.choice(rows, rows // 200, replace=False)
+    images[carriers] = 0.8 * images[carriers] + 0.2 * rng.integers(0, 256, (32, 32, 3))
+    return lambda: {"carriers": sum(len(t.carriers) for t in shared_templates(images, np.random.default_rng(1)).found)}
+
+
+def pictures(rows: int) -> Callable[[], Any]:
+    from assay.mine.patch_sightings import sightings
+    from assay.mine.patches import shared_windows
+
+    images = noisy_pictures(rows)
     return lambda: {"windows": len(shared_windows(images)), "sightings": len(sightings(images).windows)}
+
+
+def sharded(rows: int) -> Path:
+    """A folder of `SHARDS` files."""
+    folder = Path(tempfile.mkdtemp(prefix="assay-scale-"), "data")
+    folder.mkdir()
+    made, size = texts(rows), -(-rows // SHARDS)
+    for i in range(SHARDS):
+        lines = (json.dumps({"text": t, "label": j % 2}) for j, t in enumerate(made[i * size : (i + 1) * size]))
+        (folder / f"part-{i:03}.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def snapshot(rows: int) -> Callable[[], Any]:
+    from assay.dataset.read import read
+    from assay.dataset.removal import copy_without
+    from assay.ledger import content, ingest, snapshots
+    from assay.ledger.approval import Scope, approve
+    from assay.ledger.ledger import Ledger, memo_of
+    from assay.ledger.note import Signer
+
+    folder = sharded(rows)
+    key, friends = Signer.of("example.com/ledger", bytes(32)), [Signer.of(name, name.encode().ljust(32)) for name in ("alice", "bob")]
+    book = Ledger.create(folder.parent / "ledger", key, memo_of(folder.parent / "key"), [f.key for f in friends], 2, actor="bench")
+    book.register("crawl", licence="CC0-1.0", contact="crawl@example.com", method="crawl")
+    for friend in friends:
+        book.approve("crawl", approve(book.index.policy(), book.index.source("crawl"), Scope(expires="2099-01-01T00:00:00Z"), friend))
+    ingest.add(book, read(folder), "crawl")
+
+    def work() -> dict[str, float]:
+        began, seconds = time.perf_counter(), {}
+        data = read(folder)
+        seconds["read"] = time.perf_counter() - began
+        snapshots.take(book, data, "v1")
+        seconds["take"] = time.perf_counter() - began - sum(seconds.values())
+        content.keep(book, data, "v1")
+        seconds["keep"] = time.perf_counter() - began - sum(seconds.values())
+        copy_without(folder, folder.parent / "clean", np.arange(0, rows, 100))
+        seconds["clean"] = time.perf_counter() - began - sum(seconds.values())
+        return seconds
+
+    return work
 
 
 def shards(rows: int) -> Callable[[], Any]:
     from assay.dataset.read import read
 
-    folder = Path(tempfile.mkdtemp(prefix="assay-scale-"))
-    made, size = texts(rows), -(-rows // SHARDS)
-    for i in range(SHARDS):
-        lines = (json.dumps({"text": t, "label": j % 2}) for j, t in enumerate(made[i * size : (i + 1) * size]))
-        (folder / f"part-{i:03}.jsonl").write_text("\n".join(lines) + "\n")
+    folder = sharded(rows)
     return lambda: {"rows": len(read(folder))}
 
 
@@ -173,6 +247,9 @@ PARTS: dict[str, Callable[[int], Callable[[], Any]]] = {
     "pictures": pictures,
     "shards": shards,
     "labelled": labelled,
+    "screens": screens,
+    "templates": templates,
+    "snapshot": snapshot,
     "scan": scan,
 }
 
