@@ -14,7 +14,9 @@ from sklearn.datasets import load_digits, load_wine
 from assay import desk
 from assay.attack.planting import plant
 from assay.dataset.data import Dataset
+from assay.dataset.read import read
 from assay.engine.base import Handle, using
+from assay.engine.cores import Cores
 from assay.engine.local import Local
 from assay.finding import Conclusion
 from assay.pipeline import Settings, run
@@ -22,6 +24,7 @@ from assay.trial import image_probe
 from assay.trial.image_probe import PictureReader
 from assay.trial.overlays import OverlayFamily
 from assay.trial.patches import PatchFamily
+from test_stages import reviews
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,21 @@ def test_workers_are_given_the_probe_that_was_fitted_once(digits: Dataset, monke
         there = run(digits, Settings(canaries=False))
     assert said(there) == said(alone)
     assert fitted == [len(digits)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.full)])
+def test_families_of_large_sets_are_examined_here_by_passes_that_workers_share(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, plain = read(reviews(300)), Settings(canaries=False)
+    here = run(data, plain)
+    assert here.verdict == "poisoned"
+    monkeypatch.setattr(desk, "WHOLE", 0)
+    begun: list[str] = []
+    submit = Cores.submit
+    monkeypatch.setattr(Cores, "submit", lambda self, work, *rest, **how: begun.append(work.__name__) or submit(self, work, *rest, **how))
+    with Cores(workers) as cores, using(cores):
+        assert said(run(data, plain)) == said(here)
+    assert "surprise" in begun
+    assert "_examined" not in begun
 
 
 def test_a_family_that_fails_beside_others_is_listed(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from assay.trial.family import NOTHING, Depth, Examined, Family, Heard, Listener
 from assay.trial.image_probe import PictureReader, Reader
 
 BESIDE = 2**28  # bytes of pictures, or of a table's numbers, up to which errands run beside each other: each may have a copy of them
+WHOLE = 100_000  # rows up to which a worker examines the whole; of more, families are examined here, and their passes shared out
 Done = tuple[Examined | None, Check]
 
 
@@ -124,7 +125,7 @@ class Desk:
         if self._pool is not None:
             relay = _Relay()
             self._aside[errand.key] = self._pool.submit(copy_context().run, self._here, errand, relay, False), relay
-        elif self.engine.remote:
+        elif self.engine.remote and len(errand.data) <= WHOLE:
             self._teach(errand)
             rows, reader = self._place(errand.data), self._place(self.reader)
             self._begun[errand.key] = self.engine.submit(_examined, errand.family, rows, errand.depth, errand.rng, errand.heard, reader)
