@@ -10,6 +10,8 @@ from assay.cli import run
 
 def test_a_short_run_trains_a_model_and_prints_the_table(real_data, tmp_path, capsys) -> None:
     pytest.importorskip("torch")
+    real_data("gtsrb32/gtsrb32_every3.npz")
+    real_data("mnist/mnist20k.npz")
     assert run(["bench", "--models", str(tmp_path / "zoo"), "--minutes", "0.01"]) == 3
     assert len(read_lines(tmp_path / "zoo" / "zoo.jsonl")) >= 1
     told = capsys.readouterr()
