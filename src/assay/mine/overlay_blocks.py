@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from assay.artefact.overlay import Seen
 from assay.dataset.rows import UInt8
-from assay.engine.base import Engine, Handle, current, spans
+from assay.engine.base import Handle, current, spans
 from assay.learn.threads import gathered, kept, spread
-from assay.stats.nearest import Nearest
+from assay.stats.nearest import Nearest, nearest_in_part
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -85,7 +85,7 @@ def see(view: Seen, images: UInt8) -> Float32:
 
 def along_patterns(view: Seen, images: UInt8, rows: Int, patterns: Float32) -> Float32:
     """(m, p) the products of pictures `images[rows]` with patterns (p, d), of which nothing else is kept."""
-    engine: Engine = current()
+    engine = current()
     placed = engine.put(view), engine.put(patterns)
     return np.concatenate(spread(_seen_along, ((*picked(images, rows[a:b]), *placed) for a, b in spans(len(rows), BLOCK))))
 
@@ -128,10 +128,4 @@ def _sums(block: Float32, first: int, groups: Sequence[Int]) -> Sums:
 
 def _alike(block: Float32, first: int, asked: tuple[Int, Float32], size: int) -> Nearest:
     rows, vectors = asked
-    parts = []
-    for start, stop in spans(len(rows), CHUNK):
-        near = (vectors[start:stop] @ block.T).astype(np.float64)
-        itself = np.flatnonzero((rows[start:stop] >= first) & (rows[start:stop] < first + len(block)))
-        near[itself, rows[start:stop][itself] - first] = -np.inf
-        parts.append(Nearest.of(near, size, first))
-    return Nearest(np.concatenate([p.near for p in parts]), np.concatenate([p.place for p in parts]))
+    return nearest_in_part(lambda some: (vectors[some] @ block.T).astype(np.float64), rows, size, first, CHUNK)

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
-from assay.engine.base import spans
 from assay.finding import RowScore
 from assay.screen.context import Context
+from assay.screen.nearest_others import drawn_among, nearest_others
 from assay.screen.row_blocks import RowBlocks
 from assay.screen.statistics import finite_or
 from assay.screen.tail import beyond_tail, tail_bound
@@ -37,9 +36,7 @@ def neighbour_distance(values: NDArray[np.floating[Any]], rng: np.random.Generat
 
     Cannot see strangers that come in numbers: a few dozen alike are one another's neighbours.
     """
-    n = len(values)
-    most = min(REFERENCE, max(DISTANCES // n, FEWEST_REFERENCE))
-    reference = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
+    reference = drawn_among(len(values), REFERENCE, DISTANCES, FEWEST_REFERENCE, rng)
     blocks = RowBlocks.of(values)
     index = blocks.engine.put((reference, values[reference]))
     return np.concatenate(list(blocks.map_from(_mean_distance, index, min(NEIGHBOURS, len(reference) - 1))))
@@ -47,15 +44,7 @@ def neighbour_distance(values: NDArray[np.floating[Any]], rng: np.random.Generat
 
 def _mean_distance(block: NDArray[np.floating[Any]], first: int, index: tuple[Int, NDArray[np.floating[Any]]], count: int) -> Float:
     """(m,) of the rows of a block, which begins at row `first`."""
-    reference, vectors = index
-    nearest = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(vectors)
-    out = np.empty(len(block))
-    for start, stop in spans(len(block), BLOCK):
-        distance, near = nearest.kneighbors(block[start:stop])
-        itself = reference[near] == first + np.arange(start, stop)[:, None]
-        itself[~itself.any(axis=1), -1] = True
-        out[start:stop] = distance[~itself].reshape(stop - start, count).mean(axis=1)
-    return out
+    return np.concatenate([distance.mean(axis=1) for _, distance, _ in nearest_others(block, first, index, count, BLOCK)])
 
 
 def scaled(values: Float) -> NDArray[np.float32]:

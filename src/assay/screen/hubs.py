@@ -16,7 +16,7 @@ from scipy.stats import nbinom, poisson
 
 from assay.engine.base import current, spans
 from assay.stats.counts import Tally
-from assay.stats.nearest import Nearest
+from assay.stats.nearest import Nearest, nearest_in_part
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -96,15 +96,13 @@ def _some(vectors: sparse.csr_array, rows: Int) -> sparse.csr_array:
 
 def _nearest(vectors: sparse.csr_array, first: int, questions: sparse.csr_array, asked: Int) -> Nearest:
     """Of the texts of one part, which begins at `first`."""
-    blocks = []
-    for start, stop in spans(len(asked), BLOCK):
-        near = (questions[start:stop] @ vectors.T).toarray()
-        near[near <= 0] = -np.inf
-        itself = asked[start:stop] - first
-        here = np.flatnonzero((itself >= 0) & (itself < near.shape[1]))
-        near[here, itself[here]] = -np.inf
-        blocks.append(Nearest.of(near, NEAREST, first))
-    return Nearest(np.concatenate([b.near for b in blocks]), np.concatenate([b.place for b in blocks]))
+
+    def near(some: slice) -> Floats:
+        products = (questions[some] @ vectors.T).toarray()
+        products[products <= 0] = -np.inf
+        return np.asarray(products, np.float64)
+
+    return nearest_in_part(near, asked, NEAREST, first, BLOCK)
 
 
 def _tail(count: NDArray[np.int64]) -> Floats:

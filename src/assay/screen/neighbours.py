@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
-from assay.engine.base import spans
 from assay.finding import RowScore
 from assay.screen.agreement import flag_excess, lead, relative_margin
 from assay.screen.context import Context
+from assay.screen.nearest_others import drawn_among, nearest_others
 from assay.screen.row_blocks import RowBlocks
 
 Float = NDArray[np.float64]
@@ -34,9 +33,7 @@ def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: n
     """(n, k) share of each class among the `asked` voters nearest to a row, itself left out. Brute force against at most `VOTERS`
     rows.
     """
-    n = len(features)
-    most = min(VOTERS, max(DISTANCES // n, FEWEST_VOTERS))
-    voters = np.sort(rng.choice(n, most, replace=False)) if n > most else np.arange(n)
+    voters = drawn_among(len(features), VOTERS, DISTANCES, FEWEST_VOTERS, rng)
     blocks = RowBlocks.of(features)
     voting = blocks.engine.put((voters, features[voters], y[voters]))
     shares = np.concatenate(list(blocks.map_from(_shares, voting, classes, min(asked, len(voters) - 1))))
@@ -47,16 +44,10 @@ def neighbour_shares(features: NDArray[np.float32], y: Int, classes: int, rng: n
 def _shares(block: Float32, first: int, voting: tuple[Int, Float32, Int], classes: int, count: int) -> Float:
     """(m, k) votes for each class among the `count` voters nearest to the rows of a block, which begins at row `first`."""
     voters, vectors, y = voting
-    index = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(vectors)
     votes = np.empty((len(block), classes))
-    for start, stop in spans(len(block), BLOCK):
-        near = index.kneighbors(block[start:stop], return_distance=False)
-        rows = np.arange(stop - start)
-        itself = voters[near] == first + start + rows[:, None]
-        # a row that is no voter, or is hidden behind copies of itself, drops its farthest instead
-        itself[~itself.any(axis=1), -1] = True
-        cell = rows[:, None] * classes + y[near[~itself].reshape(len(rows), count)]
-        votes[start:stop] = np.bincount(cell.ravel(), minlength=len(rows) * classes).reshape(len(rows), classes)
+    for some, _, near in nearest_others(block, first, (voters, vectors), count, BLOCK):
+        cell = np.arange(len(near))[:, None] * classes + y[near]
+        votes[some] = np.bincount(cell.ravel(), minlength=len(near) * classes).reshape(len(near), classes)
     return votes
 
 

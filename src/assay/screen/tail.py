@@ -110,18 +110,11 @@ class Read:
             told = np.flatnonzero(x >= np.quantile(x, 1 - least_told)) if least_told < 1 else np.arange(len(x))
             order = np.sort(x[told])
             p[told] = (len(order) - np.searchsorted(order, x[told], side="left")) / len(x)  # share of rows at least as high
-        if self.tail is not None:
-            beyond = x > self.tail.start
-            p[beyond] = self.tail.probability(x[beyond])
-        return self._spread(p, np.ones(len(self.known)))
+        return self._spread(_told_by(self.tail, x, p), np.ones(len(self.known)))
 
     def beyond(self, tests: int = 1) -> Bool:
         """See `beyond_tail`."""
-        found = np.zeros(len(self.x), bool)
-        if self.tail is not None:
-            beyond = self.x > self.tail.start
-            found[beyond] = self.tail.probability(self.x[beyond]) <= EXPECTED_FALSE / (len(self.x) * tests)
-        return self._spread(found, np.zeros(len(self.known), bool))
+        return self._spread(_rare(self.tail, self.x, len(self.x) * tests), np.zeros(len(self.known), bool))
 
     def _spread(self, told: NDArray[T], out: NDArray[T]) -> NDArray[T]:
         if len(told) == len(out):
@@ -157,18 +150,28 @@ class Law:
         if self.rows > 1:
             told = np.flatnonzero(x >= self.top[0])
             p[told] = self.at_least[np.searchsorted(self.top, x[told])] / self.rows
-        if self.tail is not None:
-            beyond = x > self.tail.start
-            p[beyond] = self.tail.probability(x[beyond])
-        return p
+        return _told_by(self.tail, x, p)
 
     def beyond(self, x: Float, tests: int) -> Bool:
         """(n,) as `beyond_tail` tells it."""
-        found = np.zeros(len(x), bool)
-        if self.tail is not None:
-            beyond = x > self.tail.start
-            found[beyond] = self.tail.probability(x[beyond]) <= EXPECTED_FALSE / (self.rows * tests)
-        return found
+        return _rare(self.tail, x, self.rows * tests)
+
+
+def _told_by(tail: _Tail | None, x: Float, p: Float) -> Float:
+    """`p` (n,), where the tail has begun as the tail tells it; written over."""
+    if tail is not None:
+        beyond = x > tail.start
+        p[beyond] = tail.probability(x[beyond])
+    return p
+
+
+def _rare(tail: _Tail | None, x: Float, scores: int) -> Bool:
+    """(n,) beyond what `EXPECTED_FALSE` of so many scores would be by the tail."""
+    found = np.zeros(len(x), bool)
+    if tail is not None:
+        beyond = x > tail.start
+        found[beyond] = tail.probability(x[beyond]) <= EXPECTED_FALSE / scores
+    return found
 
 
 def tail_bound(score: Float, lightest: float = LIGHTEST) -> Float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from assay.engine.base import spans
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -47,6 +49,20 @@ class Nearest:
     def merge_all(self, others: Sequence[Nearest]) -> Nearest:
         parts = (self, *others)
         return _best(np.concatenate([p.near for p in parts], 1), np.concatenate([p.place for p in parts], 1), self.near.shape[1])
+
+
+def nearest_in_part(near: Callable[[slice], Floats], asked: Int, k: int, first: int, together: int) -> Nearest:
+    """What one part of an index, which begins at `first`, answers to the rows `asked` (q,) of the whole index: itself never.
+
+    `near(some)` (s, m): how near `asked[some]` are to the part's m rows, written over; of `together` at a time.
+    """
+    parts = []
+    for start, stop in spans(len(asked), together):
+        products, itself = near(slice(start, stop)), asked[start:stop] - first
+        here = np.flatnonzero((itself >= 0) & (itself < products.shape[1]))
+        products[here, itself[here]] = -np.inf
+        parts.append(Nearest.of(products, k, first))
+    return Nearest(np.concatenate([p.near for p in parts]), np.concatenate([p.place for p in parts]))
 
 
 def _best(near: Floats, place: Int, k: int) -> Nearest:

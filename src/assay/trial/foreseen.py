@@ -35,13 +35,15 @@ def foreseen(support: Floats, others: Floats, labelled: Bools) -> Floats:
         return np.ones(len(support))
     order = np.argsort(others, kind="stable")
     values, hits = others[order], np.r_[0, np.cumsum(labelled[order])]
-    return np.min([_within(window, support, values, hits) for window in WINDOWS], axis=0)
+    start, ties = np.searchsorted(values, support), np.searchsorted(values, support, side="right")
+    return np.min([_within(window, start, ties, hits) for window in WINDOWS], axis=0)
 
 
-def _within(window: int, support: Floats, values: Floats, hits: Int) -> Floats:
-    """(m,) the upper limit by so many of the rows from each `support` on; `values` ascending, `hits` the labelled ones before each."""
-    first = np.minimum(np.searchsorted(values, support), max(len(values) - window, 0))
-    last = np.maximum(np.searchsorted(values, support, side="right"), np.minimum(first + window, len(values)))
+def _within(window: int, start: Int, ties: Int, hits: Int) -> Floats:
+    """(m,) the upper limit by so many of the n rows from `start` on, those before `ties` in any case; `hits` (n + 1,): labelled before."""
+    rows = len(hits) - 1
+    first = np.minimum(start, max(rows - window, 0))
+    last = np.maximum(ties, np.minimum(first + window, rows))
     seen, with_it = last - first, hits[last] - hits[first]
     upper = beta.ppf(SURE, with_it + 1, np.maximum(seen - with_it, 1))
     return np.where(with_it == seen, 1.0, upper)

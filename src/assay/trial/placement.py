@@ -119,10 +119,12 @@ def as_placeless(company: Floats, support: Int, phrases: Int) -> Floats:
 
 def dropped_in(corpus: Corpus, shared: Shared, company: Floats, y: Int, k: int) -> list[Tried]:
     """Phrases of one label that stand at random places: planted, perhaps, in rows whose labels were left alone."""
-    found = []
+    found: list[Tried] = []
     phrases, labels = pure_phrases(shared, y, k)
     placeless = company[phrases] < PLACELESS
     phrases, labels = phrases[placeless], labels[placeless]
+    if not len(phrases):
+        return found
     rivals = as_placeless(company, np.bincount(shared.gram, minlength=len(shared)), phrases)
     for gram, label, share in zip(phrases, labels, rivals, strict=True):
         if share <= MOST_PLACELESS:

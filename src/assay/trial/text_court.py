@@ -61,10 +61,7 @@ class Court:
 
     def removed(self, shared: Shared, pick: NDArray[np.bool_] | Int | None = None) -> tuple[Int, Int, Floats]:
         """(gram, document, (m, k) probabilities with the phrase removed), one line a phrase and document."""
-        gram, at, other = shared.gram, shared.at, shared.other
-        if pick is not None:
-            gram, at, other = gram[pick], at[pick], None if other is None else other[pick]
-        return self.record.removed(Occurrences(shared.words, 0, len(shared), gram, at, other))
+        return self.record.removed(_some(shared, 0, len(shared), slice(None) if pick is None else pick))
 
     def _together(self, count: int) -> int:
         """Of so many tokens or occurrences, how many are tried in one piece of work: each worker has a few."""
@@ -162,6 +159,6 @@ class Court:
         return likely
 
 
-def _some(shared: Shared, low: int, high: int, mine: Int) -> Occurrences:
+def _some(shared: Shared, low: int, high: int, mine: Bools | Int | slice) -> Occurrences:
     """The occurrences `mine` of the phrases `low` to before `high`."""
     return Occurrences(shared.words, low, high, shared.gram[mine], shared.at[mine], None if shared.other is None else shared.other[mine])

@@ -6,7 +6,7 @@ either out changes a sum: the same numbers to the bit, a phrase at a time or all
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,10 @@ class Occurrences:
     gram: Place
     at: Place
     other: Place | None
+
+    def some(self, pick: Bools | Int) -> Occurrences:
+        """Those of the same phrases that are picked."""
+        return replace(self, gram=self.gram[pick], at=self.at[pick], other=None if self.other is None else self.other[pick])
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,7 @@ class Record:
         """Of each phrase on its labelled carriers. `references`: of each label, sorted, what its rows say of it without their best part."""
         size, k = found.high - found.low, self.probe.k
         labelled = self.y[self.corpus.document[found.at]] >= 0
-        other = None if found.other is None else found.other[labelled]
-        gram, document, p = self.removed(Occurrences(found.words, 0, 0, found.gram[labelled], found.at[labelled], other))
+        gram, document, p = self.removed(found.some(labelled))
         if not len(gram):
             return Surprise(np.zeros((size, k)), np.zeros(size), np.full((size, k), -np.inf), np.full(size, -np.inf))
         gram, y = gram - found.low, self.y[document]
