@@ -38,9 +38,9 @@ class Whitening:
     @classmethod
     def learn(cls, values: Float32, floor: float) -> Whitening:
         """From (n, h, w, c)."""
-        channels = values.shape[-1]
-        flat = values.reshape(-1, channels)
-        _, colours = np.linalg.eigh(np.atleast_2d(np.cov((flat - flat.mean(0)).T)))
+        flat = values.reshape(len(values), -1, values.shape[-1])
+        centred = flat - flat.mean(1).mean(0)
+        _, colours = np.linalg.eigh((centred.transpose(0, 2, 1) @ centred).sum(0, dtype=np.float64))
         parts = dctn(values @ colours.astype(np.float32), axes=(1, 2), norm="ortho")
         spread = np.sqrt(parts.var(0, dtype=np.float64) + floor)
         return cls(colours.astype(np.float32), parts.mean(0), spread.astype(np.float32))

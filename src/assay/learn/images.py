@@ -103,18 +103,20 @@ def cross_fit(
     rng: np.random.Generator,
     like: CrossFit | None = None,
     given: NDArray[Any] | None = None,
+    groups: Int | None = None,
 ) -> CrossFit:
     """Fit on the other folds and judge each. `y` (n,) codes, MISSING rows are judged but not learnt from.
 
     `like`: take the folds and near-duplicates of an earlier fit of the same pictures. `given` (n, ...): inputs in place of those that the
-    learner would prepare; pictures then only say which rows are near-duplicates.
+    learner would prepare; pictures then only say which rows are near-duplicates. `groups` (n,): these, where they are known.
 
     Raises ValueError with fewer than two classes, or a fold without a labelled row.
     """
     if classes < 2:
         raise ValueError(f"a probe needs two classes at least; got {classes}")
     folds = FOLDS_OF_FEW if len(y) <= FEW else FOLDS
-    groups = near_duplicates(images) if like is None else like.groups
+    if groups is None:
+        groups = near_duplicates(images) if like is None else like.groups
     fold = deal(groups, folds, rng) if like is None else like.fold
     small = shrink(images)
     held = given if given is not None else learner.prepare(small) if len(y) <= HELD else None

@@ -32,14 +32,23 @@ VOTE = 0.9  # the link among the carriers of one candidate
 
 def thumbnails(images: UInt8) -> Float32:
     """(n, 8 * 8 * c) thumbnails of pictures (n, h, w, c), centred, of length one (a flat picture: zero)."""
-    n, h, w, _ = images.shape
-    rows = np.unique(np.linspace(0, h, min(SIDE, h) + 1).round().astype(int))
-    cols = np.unique(np.linspace(0, w, min(SIDE, w) + 1).round().astype(int))
-    sums = np.add.reduceat(np.add.reduceat(images, rows[:-1], 1, dtype=np.int32), cols[:-1], 2, dtype=np.int32)
-    area = np.diff(rows)[:, None, None] * np.diff(cols)[:, None]
-    flat = (sums / area).reshape(n, -1).astype(np.float32)
+    n, h, w, c = images.shape
+    down, across = _cells(h), _cells(w)
+    area = down.sum(1)[:, None, None] * across.sum(1)[:, None]
+    exact = np.float32 if 255 * area.max() < 2**24 else np.float64  # products with zeros and ones, in which every sum is whole
+    left, right = down.astype(exact), np.kron(across, np.eye(c)).T.astype(exact)
+    flat = np.empty((n, len(down) * len(across) * c), np.float32)
+    for start in range(0, n, BLOCK):
+        sums = left @ images[start : start + BLOCK].reshape(-1, h, w * c).astype(exact) @ right
+        flat[start : start + BLOCK] = (sums.reshape(-1, len(down), len(across), c).astype(np.float64) / area).reshape(len(sums), -1)
     flat -= flat.mean(1, keepdims=True)
     return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+
+
+def _cells(size: int) -> NDArray[np.bool_]:
+    """(m, size) which pixels along a side each cell of a thumbnail covers."""
+    ends = np.unique(np.linspace(0, size, min(SIDE, size) + 1).round().astype(int))
+    return (np.arange(size) >= ends[:-1, None]) & (np.arange(size) < ends[1:, None])
 
 
 def near_duplicates(images: UInt8) -> Int:

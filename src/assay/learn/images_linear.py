@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_softmax
 
 from assay.dataset.rows import UInt8
 from assay.learn.images_features import PatchFeatures, shrink
@@ -24,6 +23,7 @@ Float32 = NDArray[np.float32]
 
 RIDGE = 0.05  # half of it times the squared weights is added to the mean loss: the best of .03, .1 and .3 on both sets
 ITERATIONS = 30  # 60 gain .3 points at most
+BLOCK = 128  # rows whose inputs stay in the processor's memory between the scores and the slope: a quarter less time
 CHUNK = 2000  # rows whose scores one thread computes at a time
 DRAWN_FROM = 2000  # pictures that filters are drawn from
 
@@ -92,15 +92,26 @@ def softmax_regression(x: Float32, y: Int, classes: int) -> tuple[Float32, Float
     [0, 1]
     """
     n, d = x.shape
-    truth = np.zeros((n, classes), np.float32)
-    truth[np.arange(n), y] = 1
 
     def objective(flat: Floats) -> tuple[float, Floats]:
         w = flat.reshape(d + 1, classes).astype(np.float32)
-        logs = log_softmax(x @ w[:-1] + w[-1], axis=1)
-        loss = -float((logs * truth).sum()) / n + RIDGE / 2 * float((w[:-1] ** 2).sum())
-        gap = (np.exp(logs) - truth) / np.float32(n)
-        return loss, np.concatenate([x.T @ gap + RIDGE * w[:-1], gap.sum(0)[None]]).ravel().astype(np.float64)
+        loss, slope = 0.0, np.zeros((classes, d + 1))
+        for start in range(0, n, BLOCK):
+            some, told = x[start : start + BLOCK], y[start : start + BLOCK]
+            each = np.arange(len(told))
+            p = some @ w[:-1] + w[-1]
+            p -= p.max(1, keepdims=True)
+            says = p[each, told]
+            np.exp(p, out=p)
+            total = p.sum(1, keepdims=True)
+            loss += float(np.log(total).sum(dtype=np.float64) - says.sum(dtype=np.float64))
+            p /= total
+            p[each, told] -= 1
+            slope[:, :d] += p.T @ some
+            slope[:, d] += p.sum(0)
+        slope = slope.T / n
+        slope[:-1] += RIDGE * w[:-1]
+        return loss / n + RIDGE / 2 * float((w[:-1] ** 2).sum()), slope.ravel()
 
     start = np.zeros((d + 1) * classes)
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS})

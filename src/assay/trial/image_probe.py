@@ -16,6 +16,7 @@ from assay.dataset.rows import UInt8
 from assay.finding import Check
 from assay.learn import images_net
 from assay.learn.images import HELD, CrossFit, cross_fit
+from assay.learn.images_groups import near_duplicates
 from assay.learn.images_linear import LinearLearner
 from assay.trial.family import Depth
 
@@ -67,6 +68,15 @@ class PictureReader:
     def _learner(self) -> LinearLearner:
         return LinearLearner.of(self.images, np.random.default_rng([self.seed, READER]), remember=True)
 
+    @cached_property
+    def _groups(self) -> NDArray[np.int64]:
+        return near_duplicates(self.images)
+
+    def groups(self) -> NDArray[np.int64]:
+        """(n,) near-duplicates among the scan's own pictures share a number; looked for once."""
+        with self._lock:
+            return self._groups
+
     def knows(self, images: UInt8 | None) -> bool:
         """Whether these are the scan's own pictures, not a copy in which some were altered."""
         return images is self.images or (images is not None and np.array_equal(images, self.images))
@@ -78,7 +88,7 @@ class PictureReader:
             if key not in self._probes:
                 while len(self._probes) >= REMEMBERED:
                     del self._probes[next(iter(self._probes))]
-                self._probes[key] = _probed(data, depth, np.random.default_rng([self.seed, READER, 1]), self._learner)
+                self._probes[key] = _probed(data, depth, np.random.default_rng([self.seed, READER, 1]), self._learner, self.groups())
             return self._probes[key]
 
     def __reduce__(self) -> tuple[Callable[..., PictureReader], tuple[UInt8, int, LinearLearner | None, dict[tuple[Depth, bytes], Probed]]]:
@@ -107,9 +117,16 @@ def image_probe(data: Dataset, depth: Depth, rng: np.random.Generator, reader: R
     return _probed(data, depth, rng, LinearLearner.of(data.images, rng) if reader is None else reader())
 
 
-def _probed(data: Dataset, depth: Depth, rng: np.random.Generator, learner: LinearLearner) -> Probed:
+def same_pictures(images: UInt8, reader: Reader = None) -> NDArray[np.int64]:
+    """(n,) near-duplicates among pictures (n, h, w, c) share a number; those of a scan's own are looked for once."""
+    return reader.groups() if isinstance(reader, PictureReader) and reader.knows(images) else near_duplicates(images)
+
+
+def _probed(
+    data: Dataset, depth: Depth, rng: np.random.Generator, learner: LinearLearner, groups: NDArray[np.int64] | None = None
+) -> Probed:
     assert data.images is not None
-    linear = cross_fit(data.images, data.y, len(data.classes), learner, rng)
+    linear = cross_fit(data.images, data.y, len(data.classes), learner, rng, groups=groups)
     features = label_free(linear)
     if depth == "fast":
         return linear, features, ()

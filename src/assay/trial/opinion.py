@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from assay.dataset.data import Dataset
 from assay.learn.columns import alike, code_columns
 from assay.learn.corpus import read_corpus
-from assay.learn.images_groups import near_duplicates
 from assay.learn.tables import fit_table_probe
 from assay.learn.text import fit_text_probe
 from assay.screen.shingles import near_text_groups
 from assay.trial.family import NOTHING, Depth, Heard
-from assay.trial.image_probe import image_probe
+from assay.trial.image_probe import image_probe, same_pictures
 from assay.trial.text_columns import text_columns
 
 Floats = NDArray[np.float64]
@@ -58,7 +57,7 @@ def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, heard: Hea
     k, known = len(data.classes), heard.probabilities
     if data.images is not None:
         if known is not None:
-            return Opinion(known, near_duplicates(data.images))
+            return Opinion(known, same_pictures(data.images, heard.pictures))
         pictures, _, _ = image_probe(data, depth, rng, heard.pictures)
         return Opinion(pictures.probabilities, pictures.groups)
     if texts := text_columns(data):
