@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.artefact.patch import Patch
 from assay.cli import run
 from assay.dataset.errors import DataError
 from assay.model.audit import CORRUPTIONS, calibration, corrupted, slices
+from assay.model.extract import Extracted
 from assay.report.audited import card, findings, html, sarif
+from assay.report.triggers import handed_over
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (300, 12, 12, 3)).astype(np.uint8)
 
@@ -105,3 +108,18 @@ def test_the_command_writes_a_page_sarif_and_a_card(net, tmp_path, capsys) -> No
     assert "Not looked at" in html(quiet)
     assert "Backdoor" not in card(quiet)
     assert json.dumps(sarif(quiet))
+
+
+def test_the_page_shows_each_trigger_before_and_after() -> None:
+    rng = np.random.default_rng(0)
+    patch = Patch(np.full((3, 3, 3), 255, np.uint8), np.ones((3, 3), bool), 2, 4)
+    clean = rng.integers(0, 200, (2, 12, 12, 3), dtype=np.uint8)
+    found = Extracted(patch, (3,) * 10, 3, 0.9, 0.1, 50, (clean, patch.insert(clean)))
+    (handed,) = handed_over({"triggers": [found.to_json()]})
+    assert "90% of 50" in handed.leads
+    assert "class 3; without it 10%" in handed.leads
+    assert handed.picture is not None
+    assert len(handed.shown) == 2
+    assert handed.shown[0][0].box is None
+    assert handed.shown[0][1].box == pytest.approx((4 / 12, 2 / 12, 3 / 12, 3 / 12))
+    assert handed_over(None) == []

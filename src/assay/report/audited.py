@@ -13,6 +13,7 @@ from typing import Any, Literal
 from assay.dataset.printable import printable
 from assay.report.html import templates
 from assay.report.sarif import location, one_run
+from assay.report.triggers import handed_over
 from assay.trial.verdicts import BACKDOOR
 from assay.version import __version__
 
@@ -126,7 +127,8 @@ def _rule(rule: str, level: Level) -> dict[str, Any]:
 
 def html(document: Document) -> str:
     """The page; everything that comes from the file or the data is escaped."""
-    page = templates().get_template("model.html.j2").render(d=document, findings=findings(document), rules=RULES, version=__version__)
+    told = {"findings": findings(document), "triggers": handed_over(document["inspection"]), "rules": RULES, "version": __version__}
+    page = templates().get_template("model.html.j2").render(d=document, **told)
     return printable(page)
 
 
