@@ -167,10 +167,11 @@ class Likeness:
 
 def _tails(pairs: Floats, chance: Floats, kind: Int) -> Floats:
     """(a, b) how often a row's `chance` (a, r) with rows of one `kind` (r,) reaches what `pairs` (a, b) say, for the kind most like it."""
-    p = (1 + _reached(pairs, chance)) / (1 + chance.shape[1])
-    for label in np.unique(kind):
-        mine = kind == label
-        p = np.maximum(p, _reached(pairs, chance[:, mine]) / mine.sum())
+    of_kind = [kind == label for label in np.unique(kind)]
+    reached = [_reached(pairs, chance[:, mine]) for mine in of_kind]
+    p = (1 + np.sum(reached, 0)) / (1 + chance.shape[1])
+    for mine, so_often in zip(of_kind, reached, strict=True):
+        p = np.maximum(p, so_often / mine.sum())
     return np.asarray(p)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from assay.engine.base import Engine, Handle, current
 from assay.learn.columns import Coded, Floats
@@ -40,6 +41,7 @@ SAME = 0.9  # a value that so many of a proposal's carriers share comes with it
 GAP = 0.05  # of the central range of a column: numbers set off by so much stand apart
 CENTRE = (0.5, 99.5)  # percentiles of the central range
 TRIPLES_AT_MOST = 40_000  # combinations of three columns (62 columns have 37,820): about 15 s of overhead on one core
+CHUNK = 65_536  # carriers whose cells are compared at once
 TRIPLE_ROWS_AT_MOST = 2_000_000_000  # rows times combinations of three columns: about 20 s on one core
 
 
@@ -108,21 +110,28 @@ def entailed(cells: Floats, columns: tuple[int, ...], cell: Int, row: Int, propo
 
     `cell` and `row` (m,): who carries which. A value in more than `COMMON` of all rows is shared by chance and does not count.
     """
-    d = cells.shape[1]
-    share = np.zeros((proposals, d))
+    share = np.zeros((proposals, cells.shape[1]))
     count = np.maximum(np.bincount(cell, minlength=proposals), 1)[:, None]
     for pick in (slice(None), slice(None, None, -1)):  # by one carrier's value, or by another's, if the first is the odd one out
         model = np.zeros(proposals, np.int64)
         model[cell[pick]] = row[pick]
-        for j in range(d):
-            value = cells[model, j]
-            alike = np.bincount(cell, cells[row, j] == value[cell], minlength=proposals) / count[:, 0]
-            common = _share_of(cells[:, j], value) > COMMON
-            share[:, j] = np.maximum(share[:, j], np.where(common, 0.0, alike))
+        values = cells[model]
+        common = np.stack([_share_of(cells[:, j], values[:, j]) > COMMON for j in range(cells.shape[1])], 1)
+        share = np.maximum(share, np.where(common, 0.0, _alike(cells, values, cell, row) / count))
     found = share >= SAME
-    found[found.sum(1) > max(COPIES, d // 2)] = True
+    found[found.sum(1) > max(COPIES, cells.shape[1] // 2)] = True
     found[:, list(columns)] = True
     return np.asarray(found)
+
+
+def _alike(cells: Floats, values: Floats, cell: Int, row: Int) -> Floats:
+    """(proposals, d) how many carriers of each proposal have its `values` (proposals, d)."""
+    total = np.zeros(values.shape)
+    for start in range(0, len(cell), CHUNK):
+        mine = cell[start : start + CHUNK]
+        carried = csr_array((np.ones(len(mine)), (mine, np.arange(len(mine)))), (len(values), len(mine)))
+        total += carried @ (cells[row[start : start + CHUNK]] == values[mine])
+    return total
 
 
 def _share_of(column: Floats, values: Floats) -> Floats:
