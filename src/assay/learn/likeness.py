@@ -166,7 +166,10 @@ class Likeness:
 
 
 def _tails(pairs: Floats, chance: Floats, kind: Int) -> Floats:
-    """(a, b) how often a row's `chance` (a, r) with rows of one `kind` (r,) reaches what `pairs` (a, b) say, for the kind most like it."""
+    """(a, b) how often a row's `chance` (a, r) with rows of one `kind` (r,) reaches what `pairs` (a, b) say, for the kind most like it.
+
+    Above BY_CHANCE, where nothing is rejected, it only says so: of each kind so large a share of the likest rows is looked at.
+    """
     of_kind = [kind == label for label in np.unique(kind)]
     reached = [_reached(pairs, chance[:, mine]) for mine in of_kind]
     p = (1 + np.sum(reached, 0)) / (1 + chance.shape[1])
@@ -176,8 +179,10 @@ def _tails(pairs: Floats, chance: Floats, kind: Int) -> Floats:
 
 
 def _reached(pairs: Floats, chance: Floats) -> Int:
-    ordered = np.sort(chance, 1)
-    return chance.shape[1] - np.stack([np.searchsorted(a, b, "left") for a, b in zip(ordered, pairs, strict=True)])
+    """(a, b) how many of a row's `chance` (a, r) are at least `pairs` (a, b), counted no further than to over BY_CHANCE of them."""
+    most = min(int(BY_CHANCE * chance.shape[1]) + 1, chance.shape[1])
+    likest = np.sort(np.partition(chance, -most, axis=1)[:, -most:], 1)
+    return most - np.stack([np.searchsorted(a, b, "left") for a, b in zip(likest, pairs, strict=True)])
 
 
 def _of_each_label(y: Int, rng: np.random.Generator) -> tuple[Int, Int]:

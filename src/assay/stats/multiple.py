@@ -45,8 +45,9 @@ def bh(p: Floats, alpha: float, total: int | None = None) -> NDArray[np.bool_]:
     rejected = np.zeros(len(p), bool)
     if not len(p):
         return rejected
-    order = np.argsort(p, kind="stable")
-    passing = np.flatnonzero(p[order] <= alpha * np.arange(1, len(p) + 1) / (total or len(p)))
+    able = np.flatnonzero(p <= alpha)  # the others cannot be among them
+    order = able[np.argsort(p[able], kind="stable")]
+    passing = np.flatnonzero(p[order] <= alpha * np.arange(1, len(order) + 1) / (total or len(p)))
     if len(passing):
         rejected[order[: passing[-1] + 1]] = True
     return rejected
