@@ -23,7 +23,7 @@ from assay.mine.cells import shared_cells
 from assay.pipeline import Settings, run
 from assay.stats.ranks import low_rank_e
 from assay.trial.canary_cells import plant_cells
-from assay.trial.cells import CellsFamily
+from assay.trial.cells import CellsFamily, _distinct, _Lead
 from assay.trial.family import silent
 from assay.trial.glance import glance
 from assay.trial.subpopulation import closeness, natural_subpopulation
@@ -214,3 +214,13 @@ def test_surprise_at_numbers_is_an_e_value() -> None:
         mine[rng.choice(1500, 30, replace=False)] = True
         great += low_rank_e(residual[mine], residual[~mine]) >= np.log(20)
     assert great <= 36
+
+
+def test_the_general_rule_is_tried_beside_a_narrower_one_that_seems_stronger() -> None:
+    def lead(columns: tuple[int, ...], rows: range, log_e: float) -> _Lead:
+        return _Lead(columns, columns, np.array(rows), 0, log_e, 60.0, boxed=False)
+
+    narrower, general = lead((3, 5), range(103), 20.9), lead((3,), range(200), 19.9)
+    other_words, parts = lead((4, 6), range(90), 18.0), lead((3, 6), range(50), 10.0)
+    assert _distinct([narrower, general, other_words, parts]) == [narrower, general]
+    assert _distinct([general, narrower]) == [general]

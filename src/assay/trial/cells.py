@@ -228,14 +228,13 @@ def _boxed(shared: Shared) -> bool:
 
 def _distinct(leads: list[_Lead]) -> list[_Lead]:
     """Without those whose carriers are mostly those of stronger leads; boxes and values are told apart by their trials, not here: a box
-    about a trigger's values holds some rows more, and may seem the stronger."""
-    kept, taken = [], {True: set[int](), False: set[int]()}
+    about a trigger's values holds some rows more, and may seem the stronger. So is a rule from the same with a condition more: the
+    first pass hears some of the carriers, and half of a trigger's may seem stronger than all."""
+    kept: list[_Lead] = []
     for lead in leads:
-        mine = set(lead.carriers.tolist())
-        if len(mine & taken[lead.boxed]) >= EXPLAINED * len(mine):
-            continue
-        kept.append(lead)
-        taken[lead.boxed] |= mine
+        rivals = [other.carriers for other in kept if other.boxed == lead.boxed and not set(lead.columns) < set(other.columns)]
+        if not rivals or np.isin(lead.carriers, np.concatenate(rivals)).sum() < EXPLAINED * len(lead.carriers):
+            kept.append(lead)
     return kept
 
 
