@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,3 +67,27 @@ def slow_once(marker: str, seconds: float) -> str:
 
 def told(what: str) -> str:
     return f"told: {what}"
+
+
+def hold_on(folder: str) -> None:
+    """Place a block, say which process a worker is, and wait."""
+    from assay.engine.cores import Cores
+
+    with Cores(1, Path(folder)) as cores:
+        placed = cores.put(np.arange(100_000))
+        print(cores.result(cores.submit(number_of, placed)), flush=True)
+        sys.stdin.read()
+
+
+def number_of(_: object) -> int:
+    return os.getpid()
+
+
+def runs(number: int) -> bool:
+    """Whether that process runs."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{number}/stat")  # one that has ended may wait for somebody to ask how
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"

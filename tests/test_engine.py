@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +95,31 @@ def test_scratch_files_go(tmp_path: Path) -> None:
         held = cores.hold(work.doubled, [(np.arange(5),)])
         assert cores.result(held[0]).tolist() == [0, 2, 4, 6, 8]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_with_the_next_and_its_workers_at_once(tmp_path: Path) -> None:
+    script = f"import engine_work; engine_work.hold_on({str(tmp_path)!r})"
+    around = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    with subprocess.Popen([sys.executable, "-c", script], env=around, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        process.kill()
+    for _ in range(100):
+        if not work.runs(worker):
+            break
+        time.sleep(0.1)
+    assert not work.runs(worker)
+    (left,) = tmp_path.iterdir()
+    assert list(left.glob("*.block"))
+    stranger, ours = tmp_path / "assay-cores-not-a-folder", tmp_path / "another"
+    stranger.touch()
+    ours.mkdir()
+    with Cores(1, tmp_path) as cores:
+        assert left.exists()  # so young that its process may be about to lock it
+        for folder in (left, cores.folder):
+            os.utime(folder, (0, 0))
+        Cores(1, tmp_path).close()
+        assert sorted(tmp_path.iterdir()) == sorted([stranger, ours, cores.folder])
 
 
 @given(st.lists(st.binary(max_size=50), max_size=4))

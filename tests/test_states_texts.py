@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assay.dataset.data import Dataset
 from assay.dataset.read import read
 from assay.engine import cores as cores_module
+from assay.engine import shelf
 from assay.engine.base import Engine, using
 from assay.engine.cores import Cores
 from assay.engine.local import Local
@@ -54,6 +56,14 @@ def same(one: Sequence[Shared], other: Sequence[Shared]) -> None:
         assert a.other is None or np.array_equal(a.other, b.other)
 
 
+def examined(data: Dataset) -> list[object]:
+    """All that an examination says, to the digit."""
+    found = PhraseFamily().examine(data, "fast", np.random.default_rng(0), silent)
+    said = [(t.candidate.artefact.describe(), t.candidate.carriers.tolist(), t.target, t.log_e, t.effect, t.natural) for t in found.tried]
+    assert found.probabilities is not None
+    return [found.enumerated, said, found.probabilities.tolist(), None if found.features is None else found.features.tolist()]
+
+
 @given(TEXTS, st.integers(1, 12), st.randoms(use_true_random=False))
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_texts_read_in_any_blocks_and_merged_in_any_order_are_one_corpus(
@@ -84,15 +94,42 @@ def test_the_phrases_that_are_mined_do_not_depend_on_the_blocks(texts: list[str 
     same(phrases(corpus, tokens), phrases(corpus))
 
 
-@given(TEXTS, st.integers(1, 12))
+@given(TEXTS, st.integers(1, 12), st.integers(1, 7))
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-def test_the_phrases_are_the_same_if_counts_are_kept_and_merged_by_ranges_or_a_few_at_a_time(texts: list[str | None], tokens: int) -> None:
+def test_the_phrases_are_the_same_whatever_ranges_counts_are_merged_by(texts: list[str | None], tokens: int, ranges: int) -> None:
     corpus = read_corpus([texts])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "FAN_IN", 2)
         by_ranges = phrases(corpus, tokens)
-        patch.setattr(runs, "KEPT_TOKENS", -1)
+        patch.setattr(runs, "PARTS_A_WORKER", ranges)
+        patch.setattr(runs, "FAN_IN", 1_000)
         same(phrases(corpus, tokens), by_ranges)
+
+
+def held_at_most(patch: pytest.MonkeyPatch, size: int) -> None:
+    """Of arrays that are put aside, at most so many bytes stay in memory, however small they are."""
+    patch.setattr(shelf, "bound", lambda: size)
+    patch.setattr(shelf, "LEAST", 1)
+    patch.setattr(shelf, "CHUNK", 1 << 20)
+    patch.setattr(shelf, "_chunk", None)
+
+
+@given(TEXTS, st.integers(1, 40), st.integers(0, 20_000))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+def test_the_phrases_and_groups_are_the_same_in_memory_and_in_files(texts: list[str | None], tokens: int, size: int) -> None:
+    column = pa.chunked_array([pa.array(texts, pa.large_string())])
+
+    def mined() -> tuple[list[Shared], list[int]]:
+        return phrases(read_corpus([column]), tokens), near_text_groups(column, np.random.default_rng(1)).tolist()
+
+    here, near = mined()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpora, "AT_ONCE", 7)
+        patch.setattr(phrases_module, "AT_ONCE", 5)
+        held_at_most(patch, size)
+        there, near_there = mined()
+    same(there, here)
+    assert near_there == near
 
 
 def test_processes_mine_what_this_one_does() -> None:
@@ -147,15 +184,32 @@ def test_numbers_held_in_few_bits_are_never_multiplied_in_them(monkeypatch: pyte
     texts = [" ".join(rng.choice([f"w{i}" for i in range(400)], 14)) + (" a fixed run of words" if i % 7 == 0 else "") for i in range(600)]
     y = np.where(np.arange(600) % 7 == 0, 1, rng.integers(0, 2, 600))
 
-    def examined() -> list[object]:
-        found = PhraseFamily().examine(read({"text": texts, "label": y}), "fast", np.random.default_rng(0), silent)
-        said = [(t.candidate.artefact.describe(), t.candidate.carriers.tolist(), t.target, t.log_e, t.effect) for t in found.tried]
-        return [found.enumerated, said, found.probabilities.tolist(), found.features.tolist()]
-
-    wide = examined()
+    data = read({"text": texts, "label": y})
+    wide = examined(data)
     for module in (corpora, runs, phrase_pairs, phrases_module, text_module):
         monkeypatch.setattr(module, "PLACE", np.int16)
-    assert examined() == wide
+    assert examined(data) == wide
+
+
+@pytest.mark.parametrize("size", [0, 40_000, 300_000])
+def test_an_examination_is_the_same_in_memory_and_in_files(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    texts = [" ".join(rng.choice([f"w{i}" for i in range(300)], 14)) + (" a fixed run of words" if i % 7 == 0 else "") for i in range(420)]
+    texts += [text.upper() + " x" for text in texts[:40]] + [None, "", "short", texts[9]]
+    data = read({"text": texts, "label": np.where(np.arange(len(texts)) % 7 == 0, 1, rng.integers(0, 2, len(texts)))})
+    whole = examined(data)
+    monkeypatch.setattr(corpora, "AT_ONCE", 1_000)
+    monkeypatch.setattr(phrases_module, "AT_ONCE", 700)
+    monkeypatch.setattr(runs, "BLOCK_TOKENS", 900)
+    for name in ("HELD_WHOLE", "JUDGED"):
+        monkeypatch.setattr(text_module, name, 800)
+    for module in (text_court, placement):
+        monkeypatch.setattr(module, "TOGETHER", 600)
+    held_at_most(monkeypatch, size)
+    assert examined(data) == whole
+    if size == 0:
+        with Cores(2) as cores, using(cores):
+            assert examined(data) == whole
 
 
 def test_what_models_read_is_the_same_made_at_once_or_by_each_fold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,6 +158,7 @@ def _message(error: Exception) -> int:
     import sqlite3
 
     from assay.dataset.errors import DataError, short_of_memory
+    from assay.engine.shelf import NoRoom
 
     show = getattr(error, "show", None)
     if callable(show) and hasattr(error, "exit_code"):  # typer's own: an unknown option, a missing argument
@@ -166,6 +167,9 @@ def _message(error: Exception) -> int:
     if isinstance(error, DataError):
         _say(str(error))
         return WRONG
+    if isinstance(error, NoRoom):
+        _say(str(error))
+        return INCOMPLETE
     if short_of_memory(error) or any(sign in str(error) for sign in NO_ROOM):
         _say("out of memory. Remedy: scan a part of the rows, or use a machine with more memory")
         return INCOMPLETE

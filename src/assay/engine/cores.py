@@ -2,7 +2,8 @@
 
 A process that dies (killed, out of memory) takes the pool with it; the pool is made again and what was under way is done again, up to
 `TRIES` times. Memory is bounded by the window of `assay.engine.base`. Placed blocks, results that stay and whatever else is large lie on
-disk: the pipes between processes copy what passes through them several times, and hold up whoever reads it.
+disk: the pipes between processes copy what passes through them several times, and hold up whoever reads it. If this process is killed,
+its workers end too, and the next one removes its files.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import tempfile
+import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from assay.engine.base import Engine, Handle, LostWork
 from assay.engine.give_back import keep_freed
+from assay.engine.leftovers import claimed
 from assay.engine.one_thread import one_each
+from assay.engine.shelf import scratch
 from assay.engine.spill import Spilled, spill
 
 T = TypeVar("T")
@@ -57,7 +61,7 @@ class Cores(Engine):
 
     def __init__(self, workers: int, folder: Path | None = None) -> None:
         self.workers = workers
-        self.folder = Path(tempfile.mkdtemp(prefix="assay-", dir=folder))
+        self.folder, self._lock = claimed(folder or scratch())
         self._number = 0
         self._pool = self._start()
 
@@ -129,12 +133,21 @@ class Cores(Engine):
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _prepare() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # a process a core: threads of one would only take cores from another
     keep_freed()
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    """End this process when its parent has: the queue that it waits at would stay open, as its fellows hold it too."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(work: Callable[..., Any], given: Spilled, folder: Path) -> Spilled:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ALIGN = 64  # bytes: what Arrow asks of its buffers
+from assay.engine.shelf import ALIGN, asking
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,19 @@ class Spilled:
 def spill(value: Any, folder: Path, least: int = 0) -> Spilled:
     """Write a value's arrays, if they have `least` bytes or more, to a new file in `folder`.
 
-    OSError where the disk is full: nothing is left half-written.
+    `NoRoom` where the disk is full: nothing is left half-written.
     """
     buffers: list[pickle.PickleBuffer] = []
     structure = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    if sum(buffer.raw().nbytes for buffer in buffers) < least:
+    size = sum(buffer.raw().nbytes for buffer in buffers)
+    if size < least:
         return Spilled(pickle.dumps(value, protocol=5), None, ())
+    with asking(size, folder):
+        return Spilled(structure, *_written(buffers, folder))
+
+
+def _written(buffers: list[pickle.PickleBuffer], folder: Path) -> tuple[Path, tuple[tuple[int, int], ...]]:
+    """The file, and where in it each lies."""
     number, name = tempfile.mkstemp(suffix=".block", dir=folder)
     spans: list[tuple[int, int]] = []
     try:
@@ -68,4 +75,4 @@ def spill(value: Any, folder: Path, least: int = 0) -> Spilled:
     except BaseException:
         os.unlink(name)
         raise
-    return Spilled(structure, Path(name), tuple(spans))
+    return Path(name), tuple(spans)

@@ -9,7 +9,7 @@ same for any blocks in any order: words are numbered by their first appearance i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from assay.artefact.tokens import tokens
 from assay.engine.base import current, spans
+from assay.engine.shelf import joined, kept, zeros
 
 Int = NDArray[np.int64]
 Place = NDArray[np.signedinteger[Any]]
@@ -29,6 +30,7 @@ PLACE: type[np.signedinteger[Any]] = np.int32  # of tokens, words, documents, ph
 MARGIN = 64  # places past the last token that arithmetic may reach: a phrase is shorter
 BREAK = -1  # stands after each document (and between its columns), so that no n-gram crosses from one to the next
 MOST_TOKENS = 2_000  # of one document that are read: a novel in a cell must not drown the rest; said in the scan's notes
+AT_ONCE = 4_000_000  # tokens or occurrences that are looked at together: some 30 MB
 BLOCK = 20_000  # documents read at once: some MB of text, a second's work
 
 
@@ -43,11 +45,23 @@ def joint(high: Place, low: Place, size: int) -> Int:
     return high.astype(np.int64) * size + low
 
 
+def counted(parts: Iterable[Place], size: int) -> Int:
+    """(size,) how often each number from 0 on stands in all parts together."""
+    total = np.zeros(size, np.int64)
+    for part in parts:
+        if not len(part):
+            continue
+        low = int(part.min())
+        some = np.bincount(part - low)
+        total[low : low + len(some)] += some
+    return total
+
+
 @dataclass(frozen=True)
 class Corpus:
     """`word` (t,) vocabulary numbers with breaks; `document` (t,) which document each belongs to; `vocabulary` the words.
 
-    Both are held in 32 bits: products of them are made by `joint`.
+    Both are held in 32 bits: products of them are made by `joint`. Large ones lie in files (`assay.engine.shelf`).
     """
 
     word: Place
@@ -59,7 +73,8 @@ class Corpus:
     @cached_property
     def length(self) -> Int:
         """(documents,) how many tokens each has."""
-        return np.bincount(self.document[self.word != BREAK], minlength=self.documents).astype(np.int64)
+        real = (self.document[start:stop][self.word[start:stop] != BREAK] for start, stop in spans(len(self.word), AT_ONCE))
+        return counted(real, self.documents)
 
 
 @dataclass(frozen=True)
@@ -101,8 +116,8 @@ class _Joined:
 
     def __init__(self) -> None:
         self.number: dict[str, int] = {}
-        self.words: list[Place] = [np.zeros(0, PLACE)]
-        self.lengths: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+        self.words: list[Place] = []
+        self.lengths: list[NDArray[np.int32]] = []
         self.documents = self.cut = 0
 
     def add(self, part: Reading) -> None:
@@ -110,16 +125,22 @@ class _Joined:
             raise ValueError(f"documents {self.documents} to {part.first - 1} are missing from what was read, or were read twice")
         number = self.number
         known = np.array([number.setdefault(t, len(number)) for t in part.vocabulary] + [BREAK], PLACE)
-        self.words.append(known[part.word])  # a break, -1, is the last of them
+        self.words.append(kept(known[part.word]))  # a break, -1, is the last of them
         self.lengths.append(part.tokens)
         self.documents += len(part.tokens)
         self.cut += part.cut
 
     def corpus(self) -> Corpus:
-        if sum(map(len, self.words)) > np.iinfo(PLACE).max - MARGIN:
+        size = sum(map(len, self.words))
+        if size > np.iinfo(PLACE).max - MARGIN:
             raise OverflowError(f"more than {np.iinfo(PLACE).max:,} tokens are not read at once. Remedy: scan the data in parts")
-        document = np.repeat(np.arange(self.documents, dtype=PLACE), np.concatenate(self.lengths))
-        return Corpus(np.concatenate(self.words), document, self.documents, tuple(self.number), self.cut)
+        document = zeros(size, PLACE)
+        token = first = 0
+        for length in self.lengths:
+            owner = np.repeat(np.arange(first, first + len(length), dtype=PLACE), length)
+            document[token : token + len(owner)] = owner
+            token, first = token + len(owner), first + len(length)
+        return Corpus(joined(self.words, PLACE), document, self.documents, tuple(self.number), self.cut)
 
 
 def read_block(first: int, columns: Sequence[Sequence[str | None] | pa.Array]) -> Readings:

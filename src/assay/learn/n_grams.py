@@ -3,6 +3,9 @@
 A run can only be shared by as many documents as its two runs one word shorter are, so each order looks only where both stand (Agrawal
 and Srikant 1994). Blocks count by themselves, a mergeable state (`Counts`: run -> documents); the sums say which runs are shared, and
 every block is told. Runs are numbered in the order of their codes, which no split of the documents changes.
+
+Where runs stand, and what blocks count, may come to more than memory: beyond a bound it lies in files (`assay.engine.shelf`), and
+counts are merged one range of runs after another.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.engine.base import FAN_IN, Engine, Handle, current
-from assay.learn.corpus import BREAK, PLACE, Corpus, Place, distinct, joint
+from assay.engine.base import FAN_IN, Engine, Handle, current, spans
+from assay.engine.shelf import kept
+from assay.learn.corpus import AT_ONCE, BREAK, PLACE, Corpus, Place, counted, distinct, joint
 from assay.stats.counts import Counts, part_of
 from assay.stats.lookup import Lookup
 
@@ -26,7 +30,6 @@ LONGEST_PHRASE = 24  # tokens: longer boilerplate is found by its parts
 CLOSED = 0.9  # a phrase whose extension keeps this share of its documents is merged into the extension
 BLOCK_TOKENS, MOST_TOKENS = 500_000, 2_000_000  # of a block: 25 to 100 MB of scratch to sort it, a tenth of a second to half of one
 MOST_JOINT = 2**63 - 1  # what two numbers held as one may come to
-KEPT_TOKENS = 25_000_000  # of a corpus, up to which one process keeps what its blocks count: 300 MB at most
 PARTS_A_WORKER = 2  # that lists of counts are merged in: ranges of keys are not equally long
 BLOCKS_A_WORKER = 4  # that large corpora are cut into at least: larger blocks cost an engine of several processes less
 
@@ -49,7 +52,7 @@ class Block:
 class Step:
     """A block after one order: its occurrences (`at`, `gram`) of runs that are shared, `grams` of them in the whole corpus; None before
     the first order. Where the next order is looked for follows from it, and is worked out when it is asked for: it would take more memory.
-    What the next order counts here may be counted at once, `ahead`: where it stays with other processes, or is little.
+    What the next order counts here is counted at once, `ahead`.
     """
 
     at: Place
@@ -62,19 +65,21 @@ class Step:
 class Order:
     """All n-grams of one length with enough documents: of each block its first token, and the occurrences in it.
 
-    `support[g]` counts distinct documents; `first[g]` is one place where g stands, to spell it from. Blocks are left as they are: put
-    together they would be held twice.
+    `support[g]` counts distinct documents; `first[g]` is one place where g stands, to spell it from; `code[g]` holds its two runs one word
+    shorter as one number (`joint`). Blocks are left as they are: put together they would be held twice.
     """
 
     n: int
-    steps: tuple[tuple[int, Step], ...]
+    steps: list[tuple[int, Step]]
     support: Int
     first: Int
+    code: Int
 
 
 def blocks_of(corpus: Corpus, tokens: int) -> list[Block]:
     """The corpus cut between documents into blocks of about so many tokens."""
-    ends = np.cumsum(np.bincount(corpus.document, minlength=corpus.documents))
+    some = (corpus.document[start:stop] for start, stop in spans(len(corpus.document), AT_ONCE))
+    ends = np.cumsum(counted(some, corpus.documents))
     blocks, start = [], 0
     while start < len(corpus.word):
         document = int(corpus.document[start])
@@ -96,38 +101,33 @@ def n_grams(corpus: Corpus, least: int, longest: int = LONGEST_PHRASE) -> Iterat
     """Every n-gram shared by at least `least` documents, order by order, until none is left."""
     engine = current()
     blocks = [(block.start, engine.put(block)) for block in blocks_of(corpus, tokens_of(engine, corpus))]
-    held = keeps(engine, corpus)
     begin = engine.put(Step(np.zeros(0, PLACE), np.zeros(0, PLACE), None))
-    steps = engine.hold(_ahead, [(block, begin, held) for _, block in blocks])
-    begun = _merging(engine, steps, least) if held else []
+    steps = engine.hold(_ahead, [(block, begin) for _, block in blocks])
+    begun = _merging(engine, steps, least)
     for n in range(1, longest + 1):
-        if held:
-            shared = _merged(engine, begun)
-        else:
-            shared = shared_counts(engine, _counts, [(block, step) for (_, block), step in zip(blocks, steps, strict=True)], least, False)
+        shared = _merged(engine, begun)
         if not len(shared.keys):
             return
         codes = engine.put(Lookup.among(np.asarray(shared.keys, np.int64)))
         before = deque(steps)
         steps = []
-        calls = ((block, before.popleft(), codes, held) for _, block in blocks)
+        calls = ((block, before.popleft(), codes) for _, block in blocks)
         steps = engine.hold(_next, calls)  # each old step goes as its next one is made
+        del codes
         order = _order(engine, n, blocks, steps, shared)
-        begun = _merging(engine, steps, least) if held else []  # while whoever asked looks at this order
+        begun = _merging(engine, steps, least)  # while whoever asked looks at this order
+        del shared
         yield order
 
 
-def keeps(engine: Engine, corpus: Corpus) -> bool:
-    """Whether what blocks count is kept until all have counted: to merge it once is cheaper, and takes memory if it lies here."""
-    return engine.remote or len(corpus.word) <= KEPT_TOKENS
+def shared_counts(engine: Engine, work: Callable[..., Counts], calls: Sequence[Sequence[Any]], least: int) -> Counts:
+    """Keys that occur at least so often in what `work(*call)` counts, all calls together; merged by ranges of keys."""
+    return _merged(engine, _merging(engine, engine.hold(work, calls), least))
 
 
-def shared_counts(engine: Engine, work: Callable[..., Counts], calls: Sequence[Sequence[Any]], least: int, kept: bool) -> Counts:
-    """Keys that occur at least so often in what `work(*call)` counts, all calls together; merged by ranges of keys if it is `kept`."""
-    if kept:
-        return _merged(engine, _merging(engine, engine.hold(work, calls), least))
-    counts = engine.fold(work, calls)
-    return Counts.empty() if counts is None else counts.least(least)
+def held(counts: Counts) -> Counts:
+    """The same, for a while."""
+    return Counts(kept(counts.keys), kept(counts.counts))
 
 
 def _merging(engine: Engine, states: Sequence[Handle[Any]], least: int) -> list[Handle[Counts]]:
@@ -151,7 +151,7 @@ def _order(engine: Engine, n: int, blocks: list[tuple[int, Handle[Block]]], step
     first = np.zeros(len(shared.keys), np.int64)
     for start, step in reversed(found):
         first[step.gram[::-1]] = step.at[::-1] + start
-    return Order(n, tuple(found), shared.counts, first)
+    return Order(n, found, shared.counts, first, np.asarray(shared.keys, np.int64))
 
 
 def _looked_for(block: Block, step: Step) -> tuple[Place, Int]:
@@ -166,8 +166,8 @@ def _looked_for(block: Block, step: Step) -> tuple[Place, Int]:
     return at, joint(step.gram[follows], gram_at[at + 1], step.grams)
 
 
-def _ahead(block: Block, step: Step, ahead: bool) -> Step:
-    return replace(step, ahead=_counts(block, step)) if ahead else step
+def _ahead(block: Block, step: Step) -> Step:
+    return replace(step, ahead=held(_counts(block, step)))
 
 
 def _counts(block: Block, step: Step) -> Counts:
@@ -176,12 +176,12 @@ def _counts(block: Block, step: Step) -> Counts:
     return _documents(block, at, code) if len(at) else Counts.empty()
 
 
-def _next(block: Block, step: Step, codes: Lookup, ahead: bool) -> Step:
+def _next(block: Block, step: Step, codes: Lookup) -> Step:
     """The step on: which occurrences are of shared runs, those whose `codes` are given."""
     at, code = _looked_for(block, step)
     gram = codes.places(code)
     shared = gram >= 0
-    return _ahead(block, Step(at[shared], gram[shared].astype(PLACE, copy=False), len(codes.keys)), ahead)
+    return _ahead(block, Step(kept(at[shared]), kept(gram[shared].astype(PLACE, copy=False)), len(codes.keys)))
 
 
 def _documents(block: Block, at: Place, code: Int) -> Counts:
@@ -196,13 +196,9 @@ def _documents(block: Block, at: Place, code: Int) -> Counts:
     return Counts(held if kinds is None else kinds[held], np.diff(first, append=len(code)))
 
 
-def open_to_extension(shorter: Order, longer: Order, tokens_in_corpus: int) -> NDArray[np.bool_]:
+def open_to_extension(shorter: Order, longer: Order) -> NDArray[np.bool_]:
     """(grams of `shorter`,) which are merged into an n-gram of `longer` that keeps `CLOSED` of their documents."""
     merged = np.zeros(len(shorter.support), bool)
-    gram_at = np.full(tokens_in_corpus + 1, -1, PLACE)
-    for start, step in shorter.steps:
-        gram_at[step.at + start] = step.gram
-    for place in (longer.first, longer.first + 1):
-        part = gram_at[place]
+    for part in np.divmod(longer.code, len(shorter.support)):
         merged[part[longer.support >= CLOSED * shorter.support[part]]] = True
     return merged

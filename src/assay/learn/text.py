@@ -9,6 +9,7 @@ It judges word choice and neighbours only: meaning that lies in longer order or 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -21,7 +22,9 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import StratifiedKFold
 
 from assay.engine.base import current, spans
+from assay.engine.shelf import joined, kept, zeros
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place
+from assay.learn.n_grams import blocks_of
 from assay.learn.threads import spread
 
 Floats = NDArray[np.float64]
@@ -77,8 +80,10 @@ class TextProbe:
 
 def softmax(logits: Floats) -> Floats:
     """Rows that sum to 1."""
-    z = np.exp(logits - logits.max(-1, keepdims=True))
-    return np.asarray(z / z.sum(-1, keepdims=True))
+    z = logits - logits.max(-1, keepdims=True)
+    np.exp(z, out=z)
+    z /= z.sum(-1, keepdims=True)
+    return np.asarray(z)
 
 
 def folds_of(y: Int, votes_group: Int, count: int, rng: np.random.Generator) -> Int:
@@ -109,8 +114,7 @@ def fit_text_probe(
     letters = _letters(corpus.vocabulary)
     features = _matrix(corpus, letters, scale) if len(corpus.word) <= HELD_WHOLE else None
     usable = y >= 0 if left_out is None else (y >= 0) & ~left_out
-    single = np.zeros((len(corpus.word), k), np.float32)
-    double = np.zeros((len(corpus.word), k), np.float32)
+    single, double = zeros((len(corpus.word), k), np.float32), zeros((len(corpus.word), k), np.float32)
     intercept = np.zeros((n, k))
     repeats = REPEATS if n <= LARGE and len(corpus.word) <= LONG else 1
     cuts: list[tuple[Int, int, Int, int]] = []  # folds, the one that is judged, the rows to learn from, a seed
@@ -125,13 +129,18 @@ def fit_text_probe(
     seen = engine.put(_Seen(features, letters, replace(corpus, vocabulary=()), scale, repeats, y, k))
     said = spread(_judged, ((seen, fold.astype(np.int8), number, train, seed) for fold, number, train, seed in cuts))
     for (fold, number, _, _), (one_by_one, in_pairs, bias) in zip(cuts, said, strict=True):
-        here = np.flatnonzero(fold[corpus.document] == number)
-        single[here] += one_by_one
-        double[here] += in_pairs
+        done = 0
+        for here in _tokens_of(corpus, fold == number):
+            single[here] += one_by_one[done : done + len(here)]
+            double[here] += in_pairs[done : done + len(here)]
+            done += len(here)
         intercept[fold == number] += bias / repeats
     logits = intercept + _by_document(corpus, single) + _by_document(corpus, double)
     slope, shift = _calibrate(logits, y, usable)
-    return TextProbe(logits * slope + shift, single * np.float32(slope), double * np.float32(slope))
+    for start, stop in spans(len(corpus.word), JUDGED):
+        single[start:stop] *= np.float32(slope)
+        double[start:stop] *= np.float32(slope)
+    return TextProbe(logits * slope + shift, single, double)
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,7 @@ class _Seen:
         corpus = self.corpus
         place = np.full(corpus.documents, -1, PLACE)
         place[rows] = np.arange(len(rows))
-        mine = np.flatnonzero(place[corpus.document] >= 0)
+        mine = np.concatenate([np.zeros(0, np.int64), *_tokens_of(corpus, place >= 0)])
         some = Corpus(corpus.word[mine], place[corpus.document[mine]], len(rows), corpus.vocabulary, 0)
         return _matrix(some, self.letters, self.scale[rows])
 
@@ -162,19 +171,21 @@ def _judged(seen: _Seen, fold: NDArray[np.int8], number: int, train: Int, seed: 
     """A model of the rows `train`: what the tokens of fold `number`, in their order, add alone and in pairs, and its bias."""
     weights, bias = fit_words(seen.learnt_from(train), seen.y[train], seen.k, seed)
     spelt = seen.letters @ weights[2**BITS :]
-    corpus = seen.corpus
-    here = np.flatnonzero(fold[corpus.document] == number)
+    corpus, scale = seen.corpus, seen.scale / seen.repeats
     kind = np.float32 if seen.repeats == 1 else np.float64  # one model's share is held in 32 bits at once, several are added up first
-    single, double = np.empty((len(here), seen.k), kind), np.empty((len(here), seen.k), kind)
-    scale = seen.scale / seen.repeats
-    for start, stop in spans(len(here), JUDGED):
-        part = slice(start, stop)
-        word, following = corpus.word[here[part]], _following(corpus.word, here[part])
+    singles, doubles = [np.zeros((0, seen.k), kind)], [np.zeros((0, seen.k), kind)]
+    for here in _tokens_of(corpus, fold == number):
+        word, following = corpus.word[here], _following(corpus.word, here)
         one, two = _hashed(word, following)
-        size = scale[corpus.document[here[part]]][:, None]
-        single[part] = (weights[one] + spelt[word]) * size * (one >= 0)[:, None]
-        double[part] = weights[two] * size * (two >= 0)[:, None]
-    return single, double, bias
+        size = scale[corpus.document[here]][:, None]
+        singles.append(kept(((weights[one] + spelt[word]) * size * (one >= 0)[:, None]).astype(kind)))
+        doubles.append(kept((weights[two] * size * (two >= 0)[:, None]).astype(kind)))
+    return joined(singles, kind), joined(doubles, kind), bias
+
+
+def _tokens_of(corpus: Corpus, documents: NDArray[np.bool_]) -> Iterator[Int]:
+    """The tokens of those documents (n,), in their order, some at a time."""
+    return (start + np.flatnonzero(documents[corpus.document[start:stop]]) for start, stop in spans(len(corpus.word), JUDGED))
 
 
 def word_matrix(corpus: Corpus) -> sp.csr_matrix:
@@ -277,7 +288,12 @@ def fit_words(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Float
 
 def _by_document(corpus: Corpus, share: NDArray[np.float32]) -> Floats:
     """(n, k) sums of token shares."""
-    return np.stack([np.bincount(corpus.document, share[:, c].astype(float), minlength=corpus.documents) for c in range(share.shape[1])], 1)
+    sums = np.zeros((corpus.documents, share.shape[1]))
+    for block in blocks_of(corpus, JUDGED):
+        some = share[block.start : block.start + len(block.word)]
+        for c, column in enumerate(some.T):
+            sums[block.first : block.first + block.documents, c] = np.bincount(block.document - block.first, column.astype(float))
+    return sums
 
 
 def _calibrate(logits: Floats, y: Int, usable: NDArray[np.bool_]) -> tuple[float, Floats]:
@@ -286,14 +302,16 @@ def _calibrate(logits: Floats, y: Int, usable: NDArray[np.bool_]) -> tuple[float
     z, label = logits[rows], y[rows]
     k = z.shape[1]
 
+    own = np.arange(len(label)), label
+
     def loss(theta: Floats) -> tuple[float, Floats]:
         slope, shift = np.exp(theta[0]), theta[1:]
-        scaled = z * slope + shift
-        p = softmax(scaled)
-        gap = p.copy()
-        gap[np.arange(len(label)), label] -= 1
-        nll = -np.log(np.maximum(p[np.arange(len(label)), label], 1e-12)).mean() + 1e-3 * (shift**2).sum()
-        return float(nll), np.concatenate([[(gap * z * slope).sum() / len(label)], gap.mean(0) + 2e-3 * shift])
+        gap = softmax(z * slope + shift)
+        nll = -np.log(np.maximum(gap[own], 1e-12)).mean() + 1e-3 * (shift**2).sum()
+        gap[own] -= 1
+        by_slope = gap * z
+        by_slope *= slope
+        return float(nll), np.concatenate([[by_slope.sum() / len(label)], gap.mean(0) + 2e-3 * shift])
 
     best = minimize(loss, np.zeros(k + 1), jac=True, method="L-BFGS-B", options={"maxiter": 100})
     return float(np.exp(best.x[0])), np.asarray(best.x[1:])

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import poisson
 
 from assay.engine.base import current
+from assay.engine.shelf import kept
 from assay.learn.corpus import BREAK, PLACE, Corpus, Place, joint
-from assay.learn.n_grams import MOST_JOINT, Block, blocks_of, keeps, shared_counts, tokens_of
+from assay.learn.n_grams import MOST_JOINT, Block, blocks_of, held, shared_counts, tokens_of
 from assay.stats.counts import Counts, Tally
 from assay.stats.lookup import Lookup
 
@@ -50,9 +51,10 @@ def frequent_pairs(corpus: Corpus, support: int) -> Pairs | None:
     if not len(corpus.word):
         return None
     engine, size = current(), len(corpus.vocabulary)
-    starts, blocks = zip(*((block.start, engine.put(block)) for block in blocks_of(corpus, tokens_of(engine, corpus))), strict=True)
-    if kept := keeps(engine, corpus):  # worked out once
-        blocks = tuple(engine.hold(_seen, [(block, size) for block in blocks]))
+    cut = blocks_of(corpus, tokens_of(engine, corpus))
+    starts = [block.start for block in cut]
+    blocks = engine.hold(_seen, ((engine.put(block), size) for block in cut))  # worked out once
+    del cut
     frequency = engine.fold(_words, [(block, size) for block in blocks])
     assert frequency is not None
     widest = int(max(support, PAIR_WORD * corpus.documents))
@@ -63,7 +65,7 @@ def frequent_pairs(corpus: Corpus, support: int) -> Pairs | None:
     assert looked_at is not None
     few = np.flatnonzero(looked_at.counts <= PAIRS_AT_MOST)
     shared = engine.put(_Usable(usable.frequency, support, int(ceilings[few[0] if len(few) else -1])))
-    counts = shared_counts(engine, _pairs, [(block, shared) for block in blocks], support, kept)
+    counts = shared_counts(engine, _pairs, [(block, shared) for block in blocks], support)
     values = np.asarray(counts.keys, np.int64)
     a, b = np.divmod(values, size)
     expected = usable.frequency[a] * usable.frequency[b] / corpus.documents
@@ -90,7 +92,7 @@ def _ceilings(usable: _Usable, support: int) -> Int:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A block of which is known where each word first stands in each document (`_distinct`), in 32 bits."""
+    """Of a block, where each word first stands in each document: token, word, document, in 32 bits."""
 
     at: Place
     word: Place
@@ -98,14 +100,7 @@ class _Seen:
 
 
 def _seen(block: Block, size: int) -> _Seen:
-    at, word, document = (each.astype(PLACE, copy=False) for each in _distinct(block, size))
-    return _Seen(at, word, document)
-
-
-def _distinct(block: Block | _Seen, size: int) -> tuple[Int, Int, Int]:
-    """The first place of each word in each document: (token, word, document), by document and word."""
-    if isinstance(block, _Seen):
-        return block.at.astype(np.int64), block.word.astype(np.int64), block.document.astype(np.int64)
+    """The first place of each word in each document, by document and word."""
     at = np.flatnonzero(block.word != BREAK)
     kind, tokens = joint(block.document[at] - block.first, block.word[at], size), max(len(block.word), 1)
     if (
@@ -117,47 +112,45 @@ def _distinct(block: Block | _Seen, size: int) -> tuple[Int, Int, Int]:
         kind, first = kind[order], at[order]
     new = np.flatnonzero(np.concatenate([[True], kind[1:] != kind[:-1]])[: len(kind)])
     document, word = np.divmod(kind[new], size)
-    return first[new], word, document
+    return _Seen(*(kept(each.astype(PLACE)) for each in (first[new], word, document)))
 
 
-def _words(block: Block | _Seen, size: int) -> Tally:
-    return Tally(np.bincount(_distinct(block, size)[1], minlength=size))
+def _words(seen: _Seen, size: int) -> Tally:
+    return Tally(np.bincount(seen.word, minlength=size))
 
 
-def _looked_at(block: Block | _Seen, usable: _Usable, ceilings: Int) -> Tally:
+def _looked_at(seen: _Seen, usable: _Usable, ceilings: Int) -> Tally:
     """How many pairs there are to look at under each ceiling."""
-    _, word, document = _distinct(block, len(usable.frequency))
     totals = []
     for ceiling in ceilings:
-        each = np.bincount(document[_kept(word, usable, int(ceiling))])
+        each = np.bincount(seen.document[_rare(seen.word, usable, int(ceiling))])
         totals.append(int((each * (each - 1) // 2).sum()))
     return Tally(np.array(totals, np.int64))
 
 
-def _kept(word: Int, usable: _Usable, ceiling: int) -> NDArray[np.bool_]:
+def _rare(word: Place, usable: _Usable, ceiling: int) -> NDArray[np.bool_]:
     often = usable.frequency[word]
     return np.asarray((often >= usable.least) & (often <= ceiling))
 
 
-def _of_block(block: Block | _Seen, usable: _Usable) -> tuple[Int, Int, Int]:
+def _of_block(seen: _Seen, usable: _Usable) -> tuple[Int, Int, Int]:
     """(code, left token, right token) of every pair in a block; of the two words the one with the lower number is the left."""
     size = len(usable.frequency)
-    at, word, document = _distinct(block, size)
-    keep = _kept(word, usable, usable.most)
-    at, word, document = at[keep], word[keep], document[keep]
+    keep = _rare(seen.word, usable, usable.most)
+    at, word, document = (each[keep].astype(np.int64) for each in (seen.at, seen.word, seen.document))
     left, right = _within(document)
     swap = word[left] > word[right]
     left, right = np.where(swap, right, left), np.where(swap, left, right)
     return word[left] * size + word[right], at[left], at[right]
 
 
-def _pairs(block: Block | _Seen, usable: _Usable) -> Counts:
-    return Counts.empty().add(_of_block(block, usable)[0])
+def _pairs(seen: _Seen, usable: _Usable) -> Counts:
+    return held(Counts.empty().add(_of_block(seen, usable)[0]))
 
 
-def _collected(block: Block | _Seen, usable: _Usable, keys: Lookup) -> tuple[Place, Place, Place]:
+def _collected(seen: _Seen, usable: _Usable, keys: Lookup) -> tuple[Place, Place, Place]:
     """(number among `keys`, left token, right token) where the proposed pairs stand."""
-    code, left, right = _of_block(block, usable)
+    code, left, right = _of_block(seen, usable)
     gram = keys.places(code)
     mine = gram >= 0
     return gram[mine].astype(PLACE, copy=False), left[mine].astype(PLACE), right[mine].astype(PLACE)

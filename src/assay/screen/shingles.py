@@ -8,7 +8,7 @@ collide by design.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.engine.base import current, spans
+from assay.engine.shelf import joined, kept, zeros
 from assay.learn.threads import spread
 from assay.screen.copies import join_pairs
 from assay.stats.lookup import SPREAD
@@ -84,34 +85,38 @@ def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
     paraphrases, translations, or a short text inside a long one.
     """
     whole = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
-    alone, distinct, signature, shingles = _distinct(whole, _hash_functions(BANDS * ROWS_A_BAND, rng), rng_multipliers(rng))
+    alone, each, first, signature, shingles = _distinct(whole, _hash_functions(BANDS * ROWS_A_BAND, rng), rng_multipliers(rng))
     long = np.flatnonzero(shingles >= FEWEST_SHINGLES)
-    left, right = _meeting_pairs(signature if len(long) == len(shingles) else signature[:, long])
-    left, right = long[left], long[right]
+    left, right = _meeting_pairs(signature, None if len(long) == len(shingles) else long)
     del signature
     if len(left):
-        alike = _alike(distinct, left, right, _hash_functions(CHECK_HASHES, rng), rng_multipliers(rng))
+        alike = _alike(each, first[left], first[right], _hash_functions(CHECK_HASHES, rng), rng_multipliers(rng))
         left, right = left[alike], right[alike]
-    return join_pairs(len(distinct), left, right)[alone]
+    return join_pairs(len(first), left, right)[alone]
 
 
 def _distinct(
     texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64
-) -> tuple[Int, pa.ChunkedArray, NDArray[np.uint32], Int]:
-    """((n,) which text each row is, the m distinct texts by their first appearance, their signatures (`BANDS`, m, `ROWS_A_BAND`), and
-    shingles (m,))."""
-    parts = list(_by_blocks(signed, texts, hashes, multipliers))
+) -> tuple[Int, pa.ChunkedArray, Int, NDArray[np.uint32], Int]:
+    """((n,) which text each row is, texts among which each stands once or several times, where each of the m distinct ones stands first,
+    their signatures (`BANDS`, m, `ROWS_A_BAND`), and shingles (m,))."""
+    parts = [_held(part) for part in _by_blocks(signed, texts, hashes, multipliers)]
     each = pa.chunked_array([part.texts for part in parts], pa.large_string())
     number, first = _numbered(np.concatenate([np.zeros((0, 2), np.uint64), *(part.digest for part in parts)]))
     starts = np.cumsum([0, *(len(part.there) for part in parts)])
     alone = np.concatenate([np.zeros(0, np.int64), *(number[part.which + start] for part, start in zip(parts, starts[:-1], strict=True))])
-    signature, shingles = np.zeros((BANDS, len(first), ROWS_A_BAND), np.uint32), np.zeros(len(first), np.int64)
+    signature, shingles = zeros((BANDS, len(first), ROWS_A_BAND), np.uint32), np.zeros(len(first), np.int64)
     for low, start, stop in zip(np.searchsorted(first, starts), starts, starts[1:], strict=False):
         part = parts.pop(0)  # let go of as soon as it is in its place
         mine = first[low : np.searchsorted(first, stop)] - start
         signature[:, low : low + len(mine)] = part.signature[mine].reshape(-1, BANDS, ROWS_A_BAND).swapaxes(0, 1)
         shingles[low : low + len(mine)] = part.shingles[mine]
-    return alone, each if len(first) == len(number) else _some(each, first), signature, shingles
+    return alone, each, first, signature, shingles
+
+
+def _held(part: Signed) -> Signed:
+    """The same, for a while."""
+    return replace(part, content=kept(part.content), ends=kept(part.ends), digest=kept(part.digest), signature=kept(part.signature))
 
 
 def signed(texts: pa.Array, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> Signed:
@@ -192,8 +197,8 @@ def _some(texts: pa.ChunkedArray, rows: Int) -> pa.ChunkedArray:
 
 def _in_blocks(texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.uint32]:
     """`min_hashes`, block by block; each text is hashed for itself, so that blocks change nothing."""
-    parts = _by_blocks(min_hashes, texts, hashes, multipliers)
-    return np.concatenate([np.zeros((0, len(hashes[0])), np.uint32), *(part for part, _ in parts)])
+    parts = [kept(part) for part, _ in _by_blocks(min_hashes, texts, hashes, multipliers)]
+    return joined([np.zeros((0, len(hashes[0])), np.uint32), *parts], np.uint32)
 
 
 def _by_blocks(work: Callable[..., R], texts: pa.ChunkedArray, *given: Any) -> Iterator[R]:
@@ -251,11 +256,12 @@ def _hash_functions(count: int, rng: np.random.Generator) -> tuple[UInt64, UInt6
     return odd, rng.integers(0, 2**63, count, dtype=np.uint64)
 
 
-def _meeting_pairs(signature: NDArray[np.uint32]) -> tuple[Int, Int]:
-    """Pairs of neighbours within the buckets of every band (`BANDS`, n, `ROWS_A_BAND`), each pair once."""
-    n = signature.shape[1]
-    pairs = np.unique(np.concatenate(list(current().map(_meeting, ((band,) for band in signature)))))
-    return pairs // max(n, 1), pairs % max(n, 1)
+def _meeting_pairs(signature: NDArray[np.uint32], rows: Int | None = None) -> tuple[Int, Int]:
+    """Pairs of neighbours within the buckets of every band (`BANDS`, n, `ROWS_A_BAND`), each pair once; `rows`: only of those."""
+    n = signature.shape[1] if rows is None else len(rows)
+    bands = ((band if rows is None else band[rows],) for band in signature)
+    left, right = np.divmod(np.unique(np.concatenate(list(current().map(_meeting, bands)))), max(n, 1))
+    return (left, right) if rows is None else (rows[left], rows[right])
 
 
 def _meeting(band: NDArray[np.uint32]) -> Int:

@@ -49,8 +49,7 @@ def _shared_by(corpus: Corpus, runs: Sequence[Shared], rows: Int, trigger: set[i
     inside[rows] = True
     count = 0
     for shared in runs:
-        here = inside[shared.document]
-        held = distinct(joint(shared.gram[here], shared.document[here], corpus.documents)) // corpus.documents
+        held = distinct(joint(*shared.within(inside), corpus.documents)) // corpus.documents
         both = np.bincount(held, minlength=len(shared))
         theirs = np.flatnonzero((both >= HELD * len(rows)) & (shared.support - both <= ELSEWHERE * (corpus.documents - len(rows))))
         for start in shared.at[shared.first[theirs]]:

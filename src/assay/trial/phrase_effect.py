@@ -32,7 +32,7 @@ def phrase_effect(
     label purity.
     """
     carriers = np.zeros(corpus.documents, bool)
-    carriers[shared.document[shared.gram == gram]] = True
+    carriers[shared.carriers(gram)] = True
     rows = np.flatnonzero(~carriers & (y >= 0) & (y != target) & (probe.logits.argmax(1) != target))
     if not len(rows):
         return None
@@ -51,11 +51,11 @@ def phrase_effect(
 
 def _push(corpus: Corpus, probe: TextProbe, shared: Shared, gram: int) -> Floats:
     """(k,) what the phrase adds to a text of one token, on average over its carriers, by models that never saw them."""
-    at = np.flatnonzero(shared.gram == gram)
+    at = shared.where(gram)
     add = probe.spans(shared.at[at], 1 if shared.other is not None else shared.words)
     if shared.other is not None:
         add = add + probe.spans(shared.other[at], 1)
-    return np.asarray((add * np.sqrt(corpus.length[shared.document[at]])[:, None]).mean(0))
+    return np.asarray((add * np.sqrt(corpus.length[shared.documents[shared.at[at]]])[:, None]).mean(0))
 
 
 def _flips(corpus: Corpus, probe: TextProbe, push: Floats, rows: Int, target: int) -> int:
@@ -67,8 +67,7 @@ def _flips(corpus: Corpus, probe: TextProbe, push: Floats, rows: Int, target: in
 
 def _matched(shared: Shared, y: Int, gram: int, k: int, rng: np.random.Generator) -> list[tuple[int, int]]:
     """(phrase, its label) of natural phrases with a similar support and a pure label; any similar ones where too few are pure."""
-    labelled = y[shared.document] >= 0
-    hits = np.stack([np.bincount(shared.gram[labelled], y[shared.document[labelled]] == t, minlength=len(shared)) for t in range(k)], 1)
+    hits = shared.of_labels(y, k)
     total = np.maximum(hits.sum(1), 1)
     ratio = shared.support / shared.support[gram]
     near = np.flatnonzero((ratio > 0.5) & (ratio < 2) & (np.arange(len(shared)) != gram))

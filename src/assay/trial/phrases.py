@@ -189,8 +189,7 @@ def _template(corpus: Corpus, everything: Sequence[Shared], lead: Lead) -> str |
     for shared in everything:
         if shared.pair:
             continue
-        here = inside[shared.document]
-        held = distinct(joint(shared.gram[here], shared.document[here], corpus.documents)) // corpus.documents
+        held = distinct(joint(*shared.within(inside), corpus.documents)) // corpus.documents
         both = np.bincount(held, minlength=len(shared))
         close = np.flatnonzero(both > SAME * (shared.support + len(lead.carriers) - both))
         for gram in close:
@@ -207,10 +206,11 @@ def _template(corpus: Corpus, everything: Sequence[Shared], lead: Lead) -> str |
 def _words(corpus: Corpus, lead: Lead) -> set[int]:
     """The words of a phrase, by their numbers in the vocabulary."""
     shared = lead.shared
-    at = shared.at[shared.gram == lead.gram]
+    mine = shared.where(lead.gram)
+    at = shared.at[mine]
     places = {int(start) + j for start in at for j in range(shared.words)}
     if shared.other is not None:
-        places |= set(shared.other[shared.gram == lead.gram].tolist())
+        places |= set(shared.other[mine].tolist())
     return {int(corpus.word[place]) for place in places}
 
 
@@ -238,9 +238,9 @@ def _lesser(informed: Tried, innocent: Tried) -> Tried:
     return informed if informed.log_e < innocent.log_e else innocent
 
 
-def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+def _joined(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
     """(n,) one text a row, its columns one after another."""
-    texts = [pa.concat_arrays(pc.fill_null(c.cast(pa.large_string()), "").chunks) for c in columns]
+    texts = [pc.fill_null(c.cast(pa.large_string()), "") for c in columns]
     return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, pa.scalar("\n", pa.large_string()))
 
 

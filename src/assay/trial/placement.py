@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from scipy.stats import binom
 
+from assay.engine.base import spans
 from assay.finding import TrialResult
-from assay.learn.corpus import BREAK, Corpus, Place, distinct, joint
+from assay.learn.corpus import BREAK, Corpus, Place, counted, distinct, joint
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
 from assay.trial.family import Tried
@@ -46,10 +47,12 @@ ALPHA = 0.01  # of the label purity against the label's base rate, Bonferroni ov
 
 def pure_phrases(shared: Shared, y: Int, k: int) -> tuple[Int, Int]:
     """(phrases, their labels): frequent and of one label far beyond that label's base rate."""
-    pairs = distinct(joint(shared.gram, shared.document, len(y)))
-    gram, label = pairs // len(y), y[pairs % len(y)]
-    known = label >= 0
-    hits = np.stack([np.bincount(gram[known], label[known] == t, minlength=len(shared)) for t in range(k)], 1)
+    hits = np.zeros((len(shared), k), np.int64)
+    for low, high, mine in shared.parts(TOGETHER):
+        gram, document = np.divmod(distinct(joint(shared.gram[mine], shared.documents[shared.at[mine]], len(y))), len(y))
+        label = y[document]
+        known = label >= 0
+        hits[low:high] = np.bincount(joint(gram[known] - low, label[known], k), minlength=(high - low) * k).reshape(-1, k)
     total = hits.sum(1)
     often = np.flatnonzero((total >= FEWEST) & (hits.max(1) >= PURE * total))
     best = hits[often].argmax(1)
@@ -61,7 +64,8 @@ def pure_phrases(shared: Shared, y: Int, k: int) -> tuple[Int, Int]:
 
 def placements(corpus: Corpus, phrases: Sequence[Shared]) -> list[Floats]:
     """For each `Shared` (phrases,) log Bayes factors a carrier of keeping company, both sides (of both words) together."""
-    usual = np.bincount(corpus.word - BREAK, minlength=len(corpus.vocabulary) + 1) + 0.5
+    some = (corpus.word[start:stop] - BREAK for start, stop in spans(len(corpus.word), TOGETHER))
+    usual = counted(some, len(corpus.vocabulary) + 1) + 0.5
     usual = usual / usual.sum()
     found = []
     for shared in phrases:
@@ -76,7 +80,7 @@ def placements(corpus: Corpus, phrases: Sequence[Shared]) -> list[Floats]:
                 after = corpus.word[np.minimum(at + words, len(corpus.word) - 1)]
                 total[low:high] += _own_company(gram, before - BREAK, usual, size)
                 total[low:high] += _own_company(gram, after - BREAK, usual, size)
-        found.append(total / np.maximum(np.bincount(shared.gram, minlength=len(shared)), 1))
+        found.append(total / np.maximum(shared.occurrences, 1))
     return found
 
 
@@ -125,7 +129,7 @@ def dropped_in(corpus: Corpus, shared: Shared, company: Floats, y: Int, k: int) 
     phrases, labels = phrases[placeless], labels[placeless]
     if not len(phrases):
         return found
-    rivals = as_placeless(company, np.bincount(shared.gram, minlength=len(shared)), phrases)
+    rivals = as_placeless(company, shared.occurrences, phrases)
     for gram, label, share in zip(phrases, labels, rivals, strict=True):
         if share <= MOST_PLACELESS:
             candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))

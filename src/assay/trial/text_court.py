@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.engine.base import current
+from assay.engine.shelf import joined, kept
 from assay.learn.corpus import Corpus
 from assay.learn.text import TextProbe
 from assay.mine.candidate import Candidate
@@ -88,7 +89,7 @@ class Court:
         some = [(first, last) for first, last in pairwise(edges) if first < last]
         tokens = [(int(ends[first - 1]) if first else 0, int(ends[last - 1])) for first, last in some]
         calls = ((self._placed, *each, size, pair) for each in zip(some, tokens, strict=True))
-        return np.concatenate(list(self._engine.map(Record.without_best, calls)))
+        return joined([kept(part) for part in self._engine.map(Record.without_best, calls)], np.float64)
 
     def reference(self, label: int, words: int, pair: bool) -> Floats:
         """Sorted matched support among all rows labelled so."""
@@ -128,7 +129,7 @@ class Court:
     def retry(self, lead: Lead) -> Tried:
         """The candidate's trials by this probe."""
         shared = lead.shared
-        pick = np.flatnonzero(shared.gram == lead.gram)
+        pick = shared.where(lead.gram)
         pick = pick[self.y[shared.documents[shared.at[pick]]] >= 0]
         _, document, p = self.removed(shared, pick)
         outside = np.ones(self.corpus.documents, bool)
