@@ -9,7 +9,7 @@ It judges word choice and neighbours only: meaning that lies in longer order or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from assay.engine.base import current, spans
 from assay.engine.shelf import joined, kept, zeros
-from assay.learn.corpus import BREAK, PLACE, Corpus, Place
+from assay.learn.corpus import AT_ONCE, BREAK, PLACE, Corpus, Place, counted
 from assay.learn.n_grams import blocks_of
 from assay.learn.threads import spread
 
@@ -162,8 +162,11 @@ class _Seen:
         corpus = self.corpus
         place = np.full(corpus.documents, -1, PLACE)
         place[rows] = np.arange(len(rows))
-        mine = np.concatenate([np.zeros(0, np.int64), *_tokens_of(corpus, place >= 0)])
-        some = Corpus(corpus.word[mine], place[corpus.document[mine]], len(rows), corpus.vocabulary, 0)
+        words, documents = [np.zeros(0, PLACE)], [np.zeros(0, PLACE)]
+        for here in _tokens_of(corpus, place >= 0):
+            words.append(kept(corpus.word[here]))
+            documents.append(kept(place[corpus.document[here]]))
+        some = Corpus(joined(words, PLACE), joined(documents, PLACE), len(rows), corpus.vocabulary, 0)
         return _matrix(some, self.letters, self.scale[rows])
 
 
@@ -232,7 +235,7 @@ def _matrix(corpus: Corpus, letters: sp.csr_matrix, scale: Floats) -> sp.csr_mat
     """(n, 2^BITS + 2^LETTERS) counts over the square root of the document's length."""
     ends = np.searchsorted(corpus.document, np.arange(corpus.documents), side="right")
     edges = [0, *(np.flatnonzero(np.diff(ends // JUDGED)) + 1).tolist(), corpus.documents]
-    return _stacked([_lines(corpus, first, last, ends, letters, scale) for first, last in pairwise(edges) if first < last])
+    return _stacked(_lines(corpus, first, last, ends, letters, scale) for first, last in pairwise(edges) if first < last)
 
 
 def _lines(corpus: Corpus, first: int, last: int, ends: Int, letters: sp.csr_matrix, scale: Floats) -> sp.csr_matrix:
@@ -249,21 +252,23 @@ def _lines(corpus: Corpus, first: int, last: int, ends: Int, letters: sp.csr_mat
     return sp.hstack([hashed, counts @ letters], format="csr")
 
 
-def _stacked(parts: list[sp.csr_matrix]) -> sp.csr_matrix:
-    """The matrices one above another; `parts` is emptied, so that nothing but their numbers is ever held twice."""
-    if len(parts) == 1:
-        return parts.pop()
-    ends = np.cumsum([0, *(part.nnz for part in parts)])
-    indptr = np.concatenate([[0], *(part.indptr[1:] + end for part, end in zip(parts, ends[:-1], strict=True))])
-    data, width = np.concatenate([part.data for part in parts]), parts[0].shape[1]
-    indices = [part.indices for part in parts]
-    parts.clear()
-    return sp.csr_matrix((data, np.concatenate(indices), indptr), shape=(len(indptr) - 1, width))
+def _stacked(parts: Iterable[sp.csr_matrix]) -> sp.csr_matrix:
+    """The matrices one above another, each let go of as it is put there."""
+    data, indices, lengths, width = [], [], [np.zeros(1, np.int64)], 0
+    for part in parts:
+        data.append(kept(part.data))
+        indices.append(kept(part.indices))
+        lengths.append(np.diff(part.indptr))
+        width = part.shape[1]
+    indptr = np.cumsum(np.concatenate(lengths))
+    whole = joined(data, np.float64), joined(indices, np.int32), indptr
+    return sp.csr_matrix(whole, shape=(len(indptr) - 1, width))
 
 
 def fit_words(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Floats, Floats]:
     """Weights (features, k) and bias (k,); classes absent here get a very low bias. Columns that are empty here are left out."""
-    used = np.flatnonzero(np.bincount(features.indices, minlength=features.shape[1]))
+    some = [slice(*span) for span in spans(features.nnz, AT_ONCE)]
+    used = np.flatnonzero(counted((features.indices[part] for part in some), features.shape[1]))
     present = np.unique(y)
     weights, bias = np.zeros((features.shape[1], k)), np.full(k, -10.0)
     if len(present) < 2 or not len(used):  # copies of one text all lie in one fold, and leave nothing for its model to learn from
@@ -271,7 +276,10 @@ def fit_words(features: sp.csr_matrix, y: Int, k: int, seed: int) -> tuple[Float
         return weights, bias
     place = np.zeros(features.shape[1], features.indices.dtype)
     place[used] = np.arange(len(used))
-    x = sp.csr_matrix((features.data, place[features.indices], features.indptr), shape=(features.shape[0], len(used)))  # data are shared
+    column = zeros(features.nnz, place.dtype)
+    for part in some:
+        column[part] = place[features.indices[part]]
+    x = sp.csr_matrix((features.data, column, features.indptr), shape=(features.shape[0], len(used)))  # data are shared
     rows = x.shape[0]
     epochs = int(np.clip(VISITS // max(x.nnz, 1), *EPOCHS))
     model = SGDClassifier(
