@@ -208,7 +208,8 @@ def _columns(sample: Sample, limits: Limits) -> dict[str, Any] | str:
 
 
 def _filter(path: Path, new: Path, drop: Int, limits: Limits) -> None:
-    gone = {sample.key for i, sample in enumerate(samples(path, limits)) if i in set(drop.tolist())}
+    dropped = set(drop.tolist())
+    gone = {sample.key for i, sample in enumerate(samples(path, limits)) if i in dropped}
     with tarfile.open(path, "r|*") as old, tarfile.open(new, "w:gz") as out:
         for member in old:
             if not (member.isreg() and split_name(member.name)[0] in gone):
