@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import engine_work as work
+from assay.engine import leftovers
 from assay.engine.base import Engine, LostWork, NoEngine, current, spans, using
 from assay.engine.choose import choose
 from assay.engine.cores import LARGE, Cores
@@ -111,7 +112,7 @@ def test_what_a_killed_process_left_goes_with_the_next_and_its_workers_at_once(t
     assert not work.runs(worker)
     (left,) = tmp_path.iterdir()
     assert list(left.glob("*.block"))
-    stranger, ours = tmp_path / "assay-cores-not-a-folder", tmp_path / "another"
+    stranger, ours = tmp_path / f"{leftovers.PREFIX}not-a-folder", tmp_path / "another"
     stranger.touch()
     ours.mkdir()
     with Cores(1, tmp_path) as cores:

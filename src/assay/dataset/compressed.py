@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.edits import Edit, cut_out, written_anew
 from assay.dataset.errors import DataError
+from assay.engine.leftovers import scratch_folder
 
 Int = NDArray[np.int64]
 
@@ -57,8 +57,8 @@ def unpacked(path: Path, most: int) -> Iterator[Path]:
     if compression(path) is None:
         yield path
         return
-    with TemporaryDirectory(prefix="assay-") as folder:
-        plain, held = Path(folder, path.stem), 0
+    with scratch_folder() as folder:
+        plain, held = folder / path.stem, 0
         try:
             with open_plain(path) as packed, plain.open("wb") as out:
                 while block := packed.read(BUFFER):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from assay.dataset.formats.jsonl import JsonLines
 from assay.dataset.formats.parquet import Parquet
 from assay.dataset.limits import MIB, VARIABLE, Limits
 from assay.engine.base import current
+from assay.engine.leftovers import scratch_folder
 
 SCHEME = "s3"
 SHARDS: tuple[type[FileFormat], ...] = (Parquet, JsonLines, Arrow)  # read shard by shard; as in the registry, the first that fits
@@ -129,9 +129,9 @@ class Remote:
     def fetched(self, objects: Sequence[Object] | None = None) -> Iterator[Path]:
         """A local copy, of everything or of some objects: the file, or the folder. It is gone after the block, and errors name the URL."""
         wanted = self.objects if objects is None else objects
-        with tempfile.TemporaryDirectory(prefix="assay-s3-") as home:
+        with scratch_folder() as home:
             _room(self.place, home, sum(o.size for o in wanted))
-            root = Path(home, self.place.name)
+            root = home / self.place.name
             try:
                 with ThreadPoolExecutor(AT_ONCE) as pool:
                     store = _store(self.place)
@@ -209,11 +209,11 @@ def _listed(place: Place, limits: Limits) -> list[Object]:
     return sorted(found, key=lambda o: o.inside.encode())
 
 
-def _room(place: Place, home: str, size: int) -> None:
+def _room(place: Place, home: Path, size: int) -> None:
     free = shutil.disk_usage(home).free
     if size > free:
         raise DataError(
-            f"{size:,} bytes are to be fetched, and {free:,} are free in {Path(home).parent}",
+            f"{size:,} bytes are to be fetched, and {free:,} are free in {home.parents[1]}",
             path=place.url,
             remedy="set TMPDIR to a larger disk",
         )

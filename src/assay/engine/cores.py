@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import threading
 import weakref
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Any, ClassVar, TypeVar
 
 from assay.engine.base import Engine, Handle, LostWork
 from assay.engine.give_back import keep_freed
-from assay.engine.leftovers import claimed
+from assay.engine.leftovers import claimed, let_go
 from assay.engine.one_thread import one_each
 from assay.engine.shelf import scratch
 from assay.engine.spill import Spilled, spill
@@ -133,8 +132,7 @@ class Cores(Engine):
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._lock.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        let_go(self.folder, self._lock)
 
 
 def _prepare() -> None:

@@ -1,8 +1,9 @@
 """A folder of temporary files that goes with its process, however that ends: what a killed process left is removed by the next one.
 
-Each folder holds a file that its process keeps locked. The system lets go of the lock when the process ends, whatever ended it, so that a
-folder whose lock can be had is nobody's. A number of a process would not tell: numbers come again, and mean nothing in another container.
-Where there are no such locks (Windows), folders of killed processes stay.
+Files that are only mapped need no folder (`assay.engine.shelf`); those that others open by name do: what workers hand over, what was
+fetched, what was unpacked. Each folder holds a file that its process keeps locked. The system lets go of the lock when the process ends,
+whatever ended it, so that a folder whose lock can be had is nobody's. The number of a process would not tell: numbers come again, and
+mean nothing in another container. Where there are no such locks (Windows), folders of killed processes stay.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-PREFIX, LOCK = "assay-cores-", "owner"
+PREFIX, LOCK, INSIDE = "assay-scratch-", "owner", "files"
 SETTLED = 60.0  # seconds after which a folder's process has surely locked it
 
 
@@ -26,6 +29,23 @@ def claimed(home: Path) -> tuple[Path, IO[bytes]]:
     lock = (folder / LOCK).open("wb")
     _locked(lock)
     return folder, lock
+
+
+def let_go(folder: Path, lock: IO[bytes]) -> None:
+    """Remove a folder that was claimed."""
+    lock.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder among temporary files for the length of the block."""
+    folder, lock = claimed(Path(tempfile.gettempdir()))
+    try:
+        (folder / INSIDE).mkdir()
+        yield folder / INSIDE
+    finally:
+        let_go(folder, lock)
 
 
 def _sweep(home: Path) -> None:
