@@ -14,7 +14,7 @@ from assay.artefact.overlay import Matched, Overlay
 from assay.artefact.overlay_view import View
 from assay.artefact.registry import from_json
 from assay.mine import overlays
-from assay.mine.overlay_estimate import cover, estimate, take_out
+from assay.mine.overlay_estimate import cover, estimate
 from assay.mine.overlays import shared_templates
 
 
@@ -75,7 +75,7 @@ def test_carriers_are_found_and_no_other_row(photographs: np.ndarray, what: str,
     assert overlay.mode == "blend"
     assert abs(overlay.alpha - alpha) < 0.12
     assert (overlay.present(dirty) == np.isin(np.arange(len(dirty)), best.carriers)).mean() > 0.995
-    restored = take_out(overlay, dirty[carriers]).astype(float)
+    restored = overlay.without(dirty[carriers]).astype(float)
     before = np.abs(dirty[carriers].astype(float) - photographs[carriers]).mean()
     assert np.abs(restored - photographs[carriers]).mean() < 0.9 * before
     again = from_json(json.loads(json.dumps(overlay.to_json())))

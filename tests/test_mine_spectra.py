@@ -17,7 +17,7 @@ from assay.artefact.spectrum_view import Spectrum
 from assay.attack.frequency import raised
 from assay.attack.sinusoid import stripes
 from assay.mine import spectra
-from assay.mine.overlay_estimate import estimate, take_out
+from assay.mine.overlay_estimate import estimate
 from assay.mine.spectra import shared_spectra
 
 Pictures = np.ndarray
@@ -59,7 +59,7 @@ def test_carriers_are_found_and_no_other_row(pictures: Pictures, template: Pictu
     assert overlay.mode == "add"
     assert "frequencies" in overlay.describe()
     assert (overlay.present(dirty) == np.isin(np.arange(len(dirty)), best.carriers)).mean() > 0.995
-    restored = take_out(overlay, dirty[carriers]).astype(float)
+    restored = overlay.without(dirty[carriers]).astype(float)
     before = np.abs(dirty[carriers].astype(float) - pictures[carriers]).mean()
     assert np.abs(restored - pictures[carriers]).mean() < 0.6 * before
     again = from_json(json.loads(json.dumps(overlay.to_json())))

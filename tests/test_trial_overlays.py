@@ -131,3 +131,31 @@ def test_gtsrb_clean_and_with_noise(real_data: Callable[[str], Path]) -> None:
     truth = plant(data, "blend", carriers=30, seed=4)
     firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
     assert [set(members(truth.data, t).tolist()) for t in firm] == [set(truth.carriers(0).tolist())]
+
+
+def test_faint_patches_laid_over_cover_rows_too_are_convicted(digits: Dataset) -> None:
+    truth = plant(digits, "adap-patch", carriers=120, seed=3, params={"triggers": 2})
+    firm = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    assert [t.target for t in firm] == [truth.triggers[0].target] * 2
+    named = np.unique(np.concatenate([members(truth.data, t) for t in firm]))
+    assert truth.cover is not None
+    assert (truth.poisoned | truth.cover)[named].all()
+    assert truth.poisoned[named].sum() >= 0.9 * 120
+
+
+@pytest.mark.data
+def test_a_template_in_pieces_over_cover_rows_too_is_convicted(real_data: Callable[[str], Path]) -> None:
+    with np.load(real_data("gtsrb32/gtsrb32_every3.npz")) as stored:
+        images, y = stored["x"][::5], stored["y"][::5].astype(np.int64)
+    truth = plant(pictures(images, y), "adap-blend", carriers=60, seed=3)
+    (found,) = [j.tried for j in verdicts(truth.data) if j.status == "confirmed"]
+    named = members(truth.data, found)
+    assert truth.cover is not None
+    assert (truth.poisoned | truth.cover)[named].all()
+    assert truth.poisoned[named].sum() >= 0.9 * 60
+
+
+def test_a_patch_through_which_nothing_shows_is_left_to_others(digits: Dataset) -> None:
+    truth = plant(digits, "trojan-square", carriers=60, seed=3)
+    tried = OverlayFamily().examine(truth.data, "fast", np.random.default_rng(0), silent).tried
+    assert not any(truth.poisoned[t.candidate.carriers].any() for t in tried)

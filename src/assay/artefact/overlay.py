@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter
 
 from assay.artefact.base import Artefact, Bools
 from assay.artefact.encode import LARGEST, colour, enlarge
+from assay.artefact.overlay_pieces import Pieces
 from assay.artefact.overlay_view import View, pack, unpack
 from assay.artefact.spectrum_view import Spectrum
 from assay.dataset.rows import Rows, UInt8
@@ -43,6 +44,12 @@ class Matched:
         result: Float32 = self.view(images) @ self.pattern
         return result
 
+    def shown(self, pieces: Pieces, images: UInt8) -> Bools:
+        """(n, h, w) which pixels of pictures (n, h, w, c) hold their piece of it. A spectrum does not say where: raises ValueError."""
+        if not isinstance(self.view, View):
+            raise ValueError("a spectrum does not say where in a picture an overlay lies")
+        return pieces.shown(self.view, self.pattern, images)
+
 
 @dataclass(frozen=True, eq=False)
 class Overlay(Artefact):
@@ -55,6 +62,7 @@ class Overlay(Artefact):
     A row carries it if its high-pass residual correlates with the template's by at least `threshold`; with `matched`, which a
     scan learns from the rows, if its whitened view correlates with the pattern there: that sees a photograph too, and where the
     view is a spectrum, a few smooth frequencies. Without it, a template without fine structure (a smooth gradient) is not seen.
+    With `pieces` rows may hold it in part, and it is taken out where they do; it is put in whole.
     Source: Chen, Liu, Li, Lu, Song, Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning, 2017 (blend);
     Barni, Kallas, Tondi, SIG, 2019 (add).
 
@@ -70,6 +78,7 @@ class Overlay(Artefact):
     mode: Literal["blend", "add"]
     threshold: float
     matched: Matched | None = None
+    pieces: Pieces | None = None  # only with `matched`
     kind: ClassVar[str] = "overlay"
 
     def __post_init__(self) -> None:
@@ -116,12 +125,22 @@ class Overlay(Artefact):
         carriers = self._present(rows)
         if not carriers.any():
             return rows
-        seen = images[carriers].astype(np.float32)
-        template = self._template(images)
-        restored = (seen - self.alpha * template) / (1 - self.alpha) if self.mode == "blend" else seen - template
+        restored = self.without(images[carriers])
         images = images.copy()
-        images[carriers] = _cut(restored)
+        images[carriers] = restored
         return rows.with_images(images)
+
+    def without(self, images: UInt8, dose: NDArray[np.float64] | None = None) -> UInt8:
+        """Pictures (n, h, w, c) without it, all of which are taken to carry it; `dose` (n,) 0 to 1: so much of its strength.
+
+        Where it comes in pieces each picture loses those that it shows, and the dose is theirs.
+        """
+        share = np.ones(len(images), np.float32) if dose is None else dose.astype(np.float32)
+        taken = share[:, None, None, None] * np.float32(self.alpha if self.mode == "blend" else 1)
+        if self.pieces is not None and self.matched is not None:
+            taken = taken * self.matched.shown(self.pieces, images)[..., None]
+        seen = images - taken * self._template(images)
+        return _cut(seen / (1 - taken) if self.mode == "blend" else seen)
 
     def picture(self) -> UInt8:
         """The template (H, W, 3), stretched to the full range so that a faint one can be seen."""
@@ -134,7 +153,8 @@ class Overlay(Artefact):
         strength = f"blended at alpha {self.alpha:.2g}" if self.mode == "blend" else "added"
         if self.matched is not None and isinstance(self.matched.view, Spectrum):
             return f"a {h}x{w} pattern {strength} over the whole, told by {np.count_nonzero(self.matched.pattern)} frequencies"
-        return f"a {h}x{w} picture {strength} over the whole"
+        where = "the whole" if self.pieces is None else "some part or other"
+        return f"a {h}x{w} picture {strength} over {where}"
 
     def _template(self, images: UInt8) -> Float32:
         if images.shape[1:3] != self.template.shape[:2] or self.template.shape[2] not in (1, images.shape[3]):
@@ -150,6 +170,7 @@ class Overlay(Artefact):
             "mode": self.mode,
             "threshold": float(self.threshold),
             **({"view": self.matched.view.to_json(), "pattern": pack(self.matched.pattern)} if self.matched else {}),
+            **({"pieces": self.pieces.to_json()} if self.pieces else {}),
         }
 
     @classmethod
@@ -163,7 +184,8 @@ class Overlay(Artefact):
         if "view" in data:
             seen = Spectrum if data["view"].get("kind") == "spectrum" else View
             matched = Matched(seen.from_json(data["view"]), unpack(data["pattern"], 1))
-        return cls(template, float(data["alpha"]), data["mode"], float(data["threshold"]), matched)
+        pieces = Pieces.from_json(data["pieces"]) if "pieces" in data else None
+        return cls(template, float(data["alpha"]), data["mode"], float(data["threshold"]), matched, pieces)
 
 
 def _cut(values: NDArray[Any]) -> UInt8:

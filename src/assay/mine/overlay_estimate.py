@@ -13,6 +13,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import uniform_filter
 
 from assay.artefact.overlay import Matched, Overlay
+from assay.artefact.overlay_pieces import Pieces
 from assay.artefact.spectrum_view import Spectrum
 from assay.dataset.rows import UInt8
 
@@ -31,25 +32,35 @@ BAND = 5  # frequencies a side over which the template's power is averaged
 
 
 def estimate(
-    images: UInt8, carriers: Int, matched: Matched, threshold: float, rng: np.random.Generator, without: Int | None = None
+    images: UInt8,
+    carriers: Int,
+    matched: Matched,
+    threshold: float,
+    rng: np.random.Generator,
+    without: Int | None = None,
+    pieces: Pieces | None = None,
 ) -> Overlay:
     """The overlay that the rows `carriers` of `images` (n, h, w, c) share; the other rows, or only those of `without`, have none.
 
-    `matched` and `threshold` say how it is recognised. One that is recognised by a few frequencies is added: it hides nothing, and rows of
-    one class, as clean-label carriers are, differ in contrast from the others by nature.
+    `matched` and `threshold` say how it is recognised, and `pieces` where it lies in rows that hold it in part. One that is recognised by a
+    few frequencies is added: it hides nothing, and rows of one class, as clean-label carriers are, differ in contrast from the others by
+    nature.
     """
     if without is None:
         without = np.setdiff1d(np.arange(len(images)), carriers)
     some = np.sort(rng.permutation(carriers)[:CARRIERS])
     rest = np.sort(rng.permutation(without)[:OTHERS])
     ours, others = images[some].astype(np.float32), images[rest].astype(np.float32)
-    size = len(some)
-    centre, mean = ours.mean(0), others.mean(0)
-    contrast = _extent(ours - centre) * np.sqrt(size / max(size - 1, 1)) / max(_extent(others - mean), 1e-6)
+    shown = np.ones(ours.shape[:3], bool) if pieces is None else matched.shown(pieces, images[some])
+    count = shown.sum(0)[..., None].astype(np.float32)  # (h, w, 1)
+    centre = np.einsum("nhwc,nhw->hwc", ours, shown.astype(np.float32)) / np.maximum(count, 1)
+    mean = others.mean(0)
+    size = float(count[count > 1].mean()) if (count > 1).any() else 1.0
+    contrast = _extent((ours - centre)[shown]) * np.sqrt(size / max(size - 1, 1)) / max(_extent(others - mean), 1e-6)
     alpha = 0.0 if isinstance(matched.view, Spectrum) else min(float(1 - contrast), STRONGEST)
     mode = "blend" if alpha >= FAINTEST else "add"
     kept = 1 - alpha if mode == "blend" else 1.0
-    shift = _frequencies(centre - kept * mean)
+    shift = _frequencies(np.where(count > 1, centre - kept * mean, 0))
     noise = kept**2 * (_frequencies(others - mean).var(0) + ROUNDING) / size
     power = uniform_filter(shift**2, size=(BAND, BAND, 1), mode="nearest")
     expected = uniform_filter(noise, size=(BAND, BAND, 1), mode="nearest")
@@ -57,18 +68,8 @@ def estimate(
     added = idctn(shift, axes=(0, 1), norm="ortho")
     template = added / (1 - kept) if mode == "blend" else added
     if mode == "blend":
-        return Overlay(template.astype(np.float32), alpha, "blend", threshold, matched)
-    return Overlay(template.astype(np.float32), 1.0, "add", threshold, matched)
-
-
-def take_out(overlay: Overlay, images: UInt8, dose: Floats | None = None) -> UInt8:
-    """Pictures (n, h, w, c) without it, all of which are taken to carry it; `dose` (n,) 0 to 1: so much of its strength."""
-    share = np.ones(len(images)) if dose is None else dose
-    taken = share.astype(np.float32)[:, None, None, None] * np.float32(overlay.alpha)
-    seen = images - taken * overlay.template
-    if overlay.mode == "blend":
-        seen /= 1 - taken
-    return np.clip(np.rint(seen), 0, 255).astype(np.uint8)
+        return Overlay(template.astype(np.float32), alpha, "blend", threshold, matched, pieces)
+    return Overlay(template.astype(np.float32), 1.0, "add", threshold, matched, pieces)
 
 
 def cover(overlay: Overlay, images: UInt8) -> float:
@@ -76,12 +77,28 @@ def cover(overlay: Overlay, images: UInt8) -> float:
 
     `images` (n, h, w, c) give the mean that a blend draws towards its template.
     """
-    middle = images[:OTHERS].mean(0, dtype=np.float32)
-    change = overlay.alpha * (overlay.template - middle) if overlay.mode == "blend" else overlay.template
-    energy = (change**2).sum(-1)
+    energy = _energy(overlay, images)
     rows, cols = (np.unique(np.linspace(0, side, min(BLOCKS, side) + 1).round().astype(int))[:-1] for side in energy.shape)
     blocks = np.add.reduceat(np.add.reduceat(energy, rows, 0), cols, 1)
     return float(blocks.sum() ** 2 / max(float((blocks**2).sum()), 1e-12) / blocks.size)
+
+
+def contrast_left(overlay: Overlay, images: UInt8, carriers: Int, rng: np.random.Generator) -> float:
+    """How much of the contrast that other rows of `images` (n, h, w, c) have `carriers` have left where the overlay changes them most.
+
+    About 0 where an opaque patch hides what was there, 1 - alpha where it shows through.
+    """
+    without = np.setdiff1d(np.arange(len(images)), carriers)
+    ours, others = (images[np.sort(rng.permutation(rows)[:CARRIERS])].var(0, dtype=np.float64).sum(-1) for rows in (carriers, without))
+    where = _energy(overlay, images) ** 2  # squared: a patch's edges blur into what is about it
+    return float(np.sqrt((where * ours).sum() / max((where * others).sum(), 1e-9)))
+
+
+def _energy(overlay: Overlay, images: UInt8) -> Float32:
+    """(h, w) how much an overlay changes each pixel: the squared change of the pictures' mean."""
+    middle = images[:OTHERS].mean(0, dtype=np.float32)
+    change = overlay.alpha * (overlay.template - middle) if overlay.mode == "blend" else overlay.template
+    return np.asarray((change**2).sum(-1))
 
 
 def _frequencies(values: Float32) -> Floats:

@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 PURITY = 0.95  # the share of carriers that an attacker's target takes, in the alternative of surprise
-PLANTED = np.array([0.25, 0.5, 1.0])  # share of carriers that are, where natural ones are among them: bet on alike
+PLANTED = np.array([0.25, 0.5, 1.0])  # share of carriers that are, where natural or cover rows are among them: bet on alike
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
 STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
 MISTAKEN = 0.1  # of other labels' rows that may be this label's, wrongly labelled: 5 % wrong labels, of two the one twice the other
@@ -72,21 +72,29 @@ def clip_probabilities(p: Floats) -> Floats:
     return p / p.sum(-1, keepdims=True)
 
 
-def surprise(p: Floats, y: Int, votes: Floats | None = None) -> Surprise:
+def surprise(p: Floats, y: Int, votes: Floats | None = None, covered: bool = False) -> Surprise:
     """Surprise of labels `y` (m,) under out-of-fold probabilities `p` (m, k) of the carriers with the artefact removed.
 
     `votes` (m,) at most 1 each: near-duplicates share one vote. A vote below 1 takes a power of a likelihood ratio, which stays an
-    e-value.
+    e-value. With `covered` the alternative is a mixture over `PLANTED`: an attacker may lay an artefact over rows that keep their label
+    too, and by what is bet on a pure target each of them speaks as loudly for a clean set as a planted one does against it.
     """
     p = clip_probabilities(p)
-    k = p.shape[1]
+    k, own = p.shape[1], p[np.arange(len(y)), y]
     votes = np.ones(len(y)) if votes is None else votes
-    own = -(votes * np.log(p[np.arange(len(y)), y])).sum()
-    counts = np.bincount(y, votes, minlength=k)
-    targeted = own + counts * np.log(PURITY) + (counts.sum() - counts) * np.log((1 - PURITY) / max(k - 1, 1))
     wrong = y != p.argmax(1)
-    ratio = np.where(wrong, PURITY / (1 - p.max(1)) + (1 - PURITY), 1 - PURITY)
-    return Surprise(targeted, float((votes * np.log(ratio)).sum()))
+    untargeted = np.where(wrong, PURITY / (1 - p.max(1)) + (1 - PURITY), 1 - PURITY)
+    if covered:
+        aimed = (np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own for t in range(k))
+        return Surprise(np.array([_bet(ratio, votes) for ratio in aimed]), _bet(untargeted, votes))
+    counts = np.bincount(y, votes, minlength=k)
+    targeted = -(votes * np.log(own)).sum() + counts * np.log(PURITY) + (counts.sum() - counts) * np.log((1 - PURITY) / max(k - 1, 1))
+    return Surprise(targeted, float((votes * np.log(untargeted)).sum()))
+
+
+def _bet(ratio: Floats, votes: Floats) -> float:
+    """The log e-value of likelihood ratios (m,) of which a share of the rows, each of `PLANTED` alike, has any part."""
+    return float(logsumexp(np.log1p(PLANTED[:, None] * (ratio - 1)) @ votes) - np.log(len(PLANTED)))
 
 
 def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes: Floats | None = None) -> Surprise:
@@ -99,17 +107,13 @@ def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes:
     k, own = p.shape[1], p[np.arange(len(y)), y]
     votes = np.ones(len(y)) if votes is None else votes
     shares = np.stack([np.maximum(p[:, t], np.minimum(checked(t), 1 - FLOOR)) for t in range(k)], 1)
-
-    def bet(ratio: Floats) -> float:
-        return float(logsumexp(np.log1p(PLANTED[:, None] * (ratio - 1)) @ votes) - np.log(len(PLANTED)))
-
     targeted = np.empty(k)
     for t in range(k):
         left = own * (1 - shares[:, t]) / (1 - p[:, t])
-        targeted[t] = bet(np.where(y == t, PURITY / shares[:, t], (1 - PURITY) / max(k - 1, 1) / left))
+        targeted[t] = _bet(np.where(y == t, PURITY / shares[:, t], (1 - PURITY) / max(k - 1, 1) / left), votes)
     likeliest = p.argmax(1)
     another = np.minimum(shares.sum(1) - shares[np.arange(len(y)), likeliest], 1 - FLOOR)
-    return Surprise(targeted, bet(np.where(y != likeliest, PURITY / another + 1 - PURITY, 1 - PURITY)))
+    return Surprise(targeted, _bet(np.where(y != likeliest, PURITY / another + 1 - PURITY, 1 - PURITY), votes))
 
 
 def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None) -> Contradiction:
@@ -196,22 +200,32 @@ def accused(p: Floats, y: Int, target: int, others: Floats, strangers: Floats) -
     """(m,) carriers labelled `target` that were planted rather than natural.
 
     A common word has natural carriers, of every label. As many of them have the target's label as its base rate makes likely, given how
-    many carriers have another label; they are told apart by what the rest of their content says: natural ones support the target as
-    `others` do, planted ones as rows of other labels do (`strangers`), by Bayes' rule over `BINS` bins of support. With no carrier of
-    another label there are no natural ones, and every carrier is accused.
+    many carriers have another label; `planted` tells them apart. With no carrier of another label there are no natural ones, and every
+    carrier is accused.
     """
     ours = y == target
     natural = float((~ours).sum()) * len(others) / max(len(strangers), 1)
+    result = ours.copy()
+    result[ours] = planted(p[ours, target], natural, others, strangers)
+    return result
+
+
+def planted(support: Floats, natural: float, others: Floats, strangers: Floats) -> NDArray[np.bool_]:
+    """(m,) which carriers of one label were planted, by their `support` (m,) for it, if `natural` of them are expected not to be.
+
+    They are told apart by what the rest of their content says: natural ones support the label as `others` do, planted ones as rows of other
+    labels do (`strangers`), by Bayes' rule over `BINS` bins of support.
+    """
     if not natural or not len(others) or not len(strangers):
-        return ours
+        return np.ones(len(support), bool)
     edges = np.quantile(np.concatenate([others, strangers]), np.linspace(0, 1, BINS + 1)[1:-1])
 
     def likelihood(rows: Floats) -> Floats:
         counts = np.bincount(np.searchsorted(edges, rows), minlength=BINS) + 1.0
-        return np.asarray((counts / counts.sum())[np.searchsorted(edges, p[:, target])])
+        return np.asarray((counts / counts.sum())[np.searchsorted(edges, support)])
 
-    planted = max(float(ours.sum()) - natural, 1.0)
-    return ours & (natural * likelihood(others) < ACQUIT * planted * likelihood(strangers))
+    count = max(len(support) - natural, 1.0)
+    return np.asarray(natural * likelihood(others) < ACQUIT * count * likelihood(strangers))
 
 
 def combine(targeted: Floats, untargeted: float) -> float:
@@ -253,6 +267,7 @@ def judge(
     checked: Callable[[int], Floats] | None = None,
     family_key: str | None = None,
     lenient: bool = False,
+    covered: bool = False,
 ) -> Tried:
     """Put one candidate through both trials.
 
@@ -263,10 +278,11 @@ def judge(
     `two_kinds` says: the evidence is then the least of three e-values (`Tried.odd` are the carriers that do not belong). A `lenient` trial
     acquits them whatever that says: of a group that was left out of what the probe learnt, with no artefact to take out, a natural one
     may be known in part. With `checked` (see `checked_surprise`) surprise is asked again of what rows say that have lost as much, and the
-    lesser counts. With `ordinary` too (see `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
+    lesser counts. With `covered` (see `surprise`) a share of the carriers may keep their label. With `ordinary` too (see
+    `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
     """
     k = p_removed.shape[1]
-    asked = surprise(p_removed, y, votes)
+    asked = surprise(p_removed, y, votes, covered)
     weights = np.ones(len(y)) if votes is None else votes
     targeted = np.full(k, -np.inf)
     trials: dict[int, Contradiction] = {}

@@ -84,9 +84,10 @@ class Court:
         """Whether the most frequent of the labels `y` (m,) of the carriers has too few other rows for ranks among them to tell."""
         return len(y) > 0 and len(self.reference(int(np.bincount(y).argmax()), carriers)) < FEW
 
-    def strangers(self, label: int) -> Floats:
-        """Support for `label` of the rows that have another one, as they are."""
+    def strangers(self, label: int, carriers: Int | None = None) -> Floats:
+        """Support for `label` of the rows that have another one, as they are; without `carriers`, where they are given."""
         rows = self._one_a_group(np.flatnonzero((self.y != label) & (self.y != MISSING)))
+        rows = rows if carriers is None else np.setdiff1d(rows, carriers)
         return self.probe.probabilities[rows, label]
 
     def ordinary(self, carriers: Int, boxes: Int) -> Callable[[], Floats]:

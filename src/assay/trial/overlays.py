@@ -1,9 +1,10 @@
 """The family of overlays: one picture laid over the whole of many, on trial in pictures.
 
 Templates are mined without labels. Those that stand apart are taken out of their carriers, and a cross-fitted probe is asked
-what is left; where nothing stands apart no probe is fitted. Those that labels convict are then looked for among fainter rows
-of the target, and what they do is measured by putting them into other rows. Those that labels do not convict are asked at depth full
-whether they were laid over rows whose label already fits (`assay.trial.laid_over`).
+what is left; where nothing stands apart no probe is fitted. Some carriers may keep their own label, to cover the others: surprise bets on
+that too. Those that labels convict are then looked for among fainter rows of the target, those of the target's own kind are told apart,
+and what they do is measured by putting them into other rows. Those that labels do not convict are asked at depth full whether they were
+laid over rows whose label already fits (`assay.trial.laid_over`).
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from assay.finding import Check, TrialResult
 from assay.learn.images_groups import votes
 from assay.learn.images_linear import LinearLearner
 from assay.mine.candidate import Candidate
-from assay.mine.overlay_estimate import cover, estimate, take_out
+from assay.mine.overlay_estimate import contrast_left, cover, estimate
+from assay.mine.overlay_pieces import in_pieces
 from assay.mine.overlays import SAME, SUPPORT, Template, jaccard, shared_templates
 from assay.mine.spectra import shared_spectra
-from assay.trial.evidence import judge
+from assay.trial.evidence import judge, planted
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, unfit
@@ -39,6 +41,7 @@ Floats = NDArray[np.float64]
 SMALLEST = 16  # pixels a side: below, two pictures are alike by chance
 FEWEST = 50  # rows: a template is told from the mean of the others
 COVER = 0.2  # share of the picture that an overlay changes: photographs .5 and more, 8x8 patches and logos .14 at most
+SHOWS = 0.3  # of the contrast, where less of the picture is changed: opaque patches leave .03, and are mined elsewhere; of opacity .5 .5
 WORTH_TRYING = 4.0  # log e-value among whole rows from which the harder comparison is worth its cost; e-BH needs more
 MEASURED = 3.0  # log e-value from which fainter carriers are looked for and the effect is measured
 MEASURED_AT_MOST = 12
@@ -88,7 +91,7 @@ class OverlayFamily:
         if depth == "full":
             learner = LinearLearner.of(data.images, rng) if self.heard.pictures is None else self.heard.pictures()
             measured = [
-                t if t.log_e > MEASURED else case.kept_label(court, t, learner, len(cases))
+                t if t.log_e > MEASURED or not case.whole else case.kept_label(court, t, learner, len(cases))
                 for t, (_, case) in zip(measured, tried, strict=True)
             ]
         progress(10, 10, "overlays tried")
@@ -105,6 +108,7 @@ class _Case:
     template: Template
     matched: Matched
     overlay: Overlay
+    whole: bool  # whether it changes the whole picture, not a corner of it
 
     def tried(self, court: Court) -> Tried:
         """Both trials, first among the other rows of each label as they are, then with it taken out of them."""
@@ -112,12 +116,16 @@ class _Case:
         candidate = Candidate(overlay, carriers)
         known = carriers[court.y[carriers] >= 0]
         known = np.sort(court.rng.permutation(known)[:ASKED])
-        p = court.predict(take_out(overlay, court.images[known]), known)
+        p = court.predict(overlay.without(court.images[known]), known)
         y, shares = court.y[known], court.votes(known)
-        easy = judge(candidate, p, y, court.others_whole(self.template.possible), strangers=court.strangers, votes=shares, lenient=True)
+
+        def heard(others: Callable[[int], Floats]) -> Tried:
+            return judge(candidate, p, y, others, strangers=court.strangers, votes=shares, lenient=True, covered=True)
+
+        easy = heard(court.others_whole(self.template.possible))
         if easy.log_e < WORTH_TRYING:
             return easy
-        hard = judge(candidate, p, y, self.others(court), strangers=court.strangers, votes=shares, lenient=True)
+        hard = heard(self.others(court))
         return foreseen(min(easy, hard, key=lambda t: t.log_e), p, y, court.y)
 
     def others(self, court: Court) -> Callable[[int], Floats]:
@@ -125,30 +133,49 @@ class _Case:
 
         A row holds as much as its score is of the carriers' median. Rows that were laid over hold it whole and others nothing;
         where it is what a class has in common, other rows of the class hold much of it, and lose it too. To take it whole
-        out of rows that hold none would only spoil them: a photograph at alpha .2 on GTSRB took support from .65 to .08.
+        out of rows that hold none would only spoil them: a photograph at alpha .2 on GTSRB took support from .65 to .08. What comes in
+        pieces is taken out where it is seen, as it is of carriers.
         """
         full = float(np.median(self.template.scores[self.template.carriers]))
 
         def support(label: int) -> Floats:
             rows = court.reference(label, self.template.possible)
-            dose = np.clip(self.template.scores[rows] / full, 0, 1)
-            return court.predict(take_out(self.overlay, court.images[rows], dose), rows)[:, label]
+            dose = None if self.overlay.pieces is not None else np.clip(self.template.scores[rows] / full, 0, 1)
+            return court.predict(self.overlay.without(court.images[rows], dose), rows)[:, label]
 
         return support
 
     def measured(self, court: Court, tried: Tried, depth: Depth | None) -> Tried:
         """With its fainter carriers, and with what it does to other rows where a depth says how well that is measured."""
-        if tried.target is None:
+        target = tried.target
+        if target is None:
             return tried
-        carriers, cut = fainter(self.template, court.y, tried.target)
-        accused = carriers[court.y[carriers] == tried.target]
+        carriers, cut = fainter(self.template, court.y, target)
+        accused = self.accused(court, carriers, target)
         surest = accused if len(accused) >= SUPPORT else carriers
-        overlay = estimate(court.images, surest, self.matched, self.template.threshold(cut), court.rng)
+        overlay = estimate(court.images, surest, self.matched, self.template.threshold(cut), court.rng, pieces=self.overlay.pieces)
         candidate = Candidate(overlay, carriers)
+        tried = replace(tried, candidate=candidate, accused=accused)
         if depth is None:
-            return replace(tried, candidate=candidate)
-        effect, trial = overlay_effect(court, candidate, tried.target, depth)
-        return replace(tried, candidate=candidate, effect=effect, trials=(*tried.trials, trial))
+            return tried
+        effect, trial = overlay_effect(court, candidate, target, depth)
+        return replace(tried, effect=effect, trials=(*tried.trials, trial))
+
+    def accused(self, court: Court, carriers: Int, target: int) -> Int:
+        """Carriers of the target's label without those of its own kind that were laid over to cover the others.
+
+        As many of the label's own rows are expected to carry it as rows of other labels do, each kind by its share of the rows without it.
+        """
+        y, labelled = court.y, court.y >= 0
+        free = labelled.copy()
+        free[self.template.possible] = False
+        ours = carriers[y[carriers] == target]
+        covers = int((labelled[carriers] & (y[carriers] != target)).sum())
+        natural = covers * float((free & (y == target)).sum()) / max(float((free & (y != target)).sum()), 1.0)
+        if natural < 1:
+            return ours
+        support = court.predict(self.overlay.without(court.images[ours]), ours)[:, target]
+        return ours[planted(support, natural, self.others(court)(target), court.strangers(target, self.template.possible))]
 
     def kept_label(self, court: Court, tried: Tried, learner: LinearLearner, among: int) -> Tried:
         """Suspected, with its fainter carriers, where it was laid over rows that keep their label; else as it is."""
@@ -179,7 +206,7 @@ def foreseen(tried: Tried, p: Floats, y: Int, labels: Int) -> Tried:
 
 
 def _cases(images: UInt8, depth: Depth, rng: np.random.Generator) -> list[_Case]:
-    """Templates worth a trial, by their pictures alone: over the whole picture, and in rows that are not frames of one scene.
+    """Templates worth a trial, by their pictures alone: whole or seen through, and in rows that are not frames of one scene.
 
     Those of a few frequencies are looked for at full depth.
     """
@@ -193,9 +220,12 @@ def _cases(images: UInt8, depth: Depth, rng: np.random.Generator) -> list[_Case]
             if known or votes(images[template.carriers]).sum() < SUPPORT:
                 continue
             matched = Matched(templates.view, template.pattern)
-            overlay = estimate(images, template.carriers, matched, template.threshold(template.cut), rng)
-            if cover(overlay, images) >= COVER:
-                cases.append(_Case(template, matched, overlay))
+            others = np.setdiff1d(np.arange(len(images)), template.possible)
+            pieces = in_pieces(images, template.carriers, others, matched, rng)
+            overlay = estimate(images, template.carriers, matched, template.threshold(template.cut), rng, pieces=pieces)
+            whole = cover(overlay, images) >= COVER
+            if whole or contrast_left(overlay, images, template.carriers, rng) >= SHOWS:
+                cases.append(_Case(template, matched, overlay, whole))
     return cases
 
 
