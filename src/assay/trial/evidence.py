@@ -196,15 +196,15 @@ def _strange(strangers: Floats, ordinary: Floats) -> float:
     return float(np.quantile(strangers[: count - min(like, int(MISTAKEN * count))], STRANGE))
 
 
-def accused(p: Floats, y: Int, target: int, others: Floats, strangers: Floats) -> NDArray[np.bool_]:
+def accused(p: Floats, y: Int, target: int, others: Floats, strangers: Floats, odds: float | None = None) -> NDArray[np.bool_]:
     """(m,) carriers labelled `target` that were planted rather than natural.
 
     A common word has natural carriers, of every label. As many of them have the target's label as its base rate makes likely, given how
-    many carriers have another label; `planted` tells them apart. With no carrier of another label there are no natural ones, and every
-    carrier is accused.
+    many carriers have another label (`odds`: rows of the target for each of another label; None: as `others` and `strangers` are);
+    `planted` tells them apart. With no carrier of another label there are no natural ones, and every carrier is accused.
     """
     ours = y == target
-    natural = float((~ours).sum()) * len(others) / max(len(strangers), 1)
+    natural = float((~ours).sum()) * (len(others) / max(len(strangers), 1) if odds is None else odds)
     result = ours.copy()
     result[ours] = planted(p[ours, target], natural, others, strangers)
     return result
@@ -265,6 +265,7 @@ def judge(
     ordinary: Callable[[], Floats] | None = None,
     votes: Floats | None = None,
     checked: Callable[[int], Floats] | None = None,
+    odds: Callable[[int], float] | None = None,
     family_key: str | None = None,
     lenient: bool = False,
     covered: bool = False,
@@ -279,7 +280,7 @@ def judge(
     acquits them whatever that says: of a group that was left out of what the probe learnt, with no artefact to take out, a natural one
     may be known in part. With `checked` (see `checked_surprise`) surprise is asked again of what rows say that have lost as much, and the
     lesser counts. With `covered` (see `surprise`) a share of the carriers may keep their label. With `ordinary` too (see
-    `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels.
+    `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels. `odds` as in `accused`.
     """
     k = p_removed.shape[1]
     asked = surprise(p_removed, y, votes, covered)
@@ -363,5 +364,5 @@ def judge(
         odd=odd,
         accused=None  # nor where a sample of the carriers was heard
         if strangers is None or target is None or len(y) != len(candidate.carriers)
-        else candidate.carriers[accused(p_removed, y, target, others(target), strangers(target))],
+        else candidate.carriers[accused(p_removed, y, target, others(target), strangers(target), None if odds is None else odds(target))],
     )

@@ -90,6 +90,13 @@ class Court:
         rows = rows if carriers is None else np.setdiff1d(rows, carriers)
         return self.probe.probabilities[rows, label]
 
+    def odds(self, label: int, carriers: Int) -> float:
+        """How many rows have a label for each that has another, among those that are no `carriers`."""
+        free = self.y != MISSING
+        free[carriers] = False
+        ours = int((self.y[free] == label).sum())
+        return ours / max(int(free.sum()) - ours, 1)
+
     def ordinary(self, carriers: Int, boxes: Int) -> Callable[[], Floats]:
         """How far some rows of any label stand above strangers of it (see `evidence.belonging`), with the same boxes filled."""
 

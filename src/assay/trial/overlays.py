@@ -166,12 +166,9 @@ class _Case:
 
         As many of the label's own rows are expected to carry it as rows of other labels do, each kind by its share of the rows without it.
         """
-        y, labelled = court.y, court.y >= 0
-        free = labelled.copy()
-        free[self.template.possible] = False
-        ours = carriers[y[carriers] == target]
-        covers = int((labelled[carriers] & (y[carriers] != target)).sum())
-        natural = covers * float((free & (y == target)).sum()) / max(float((free & (y != target)).sum()), 1.0)
+        known = carriers[court.y[carriers] >= 0]
+        ours = known[court.y[known] == target]
+        natural = (len(known) - len(ours)) * court.odds(target, self.template.possible)
         if natural < 1:
             return ours
         support = court.predict(self.overlay.without(court.images[ours]), ours)[:, target]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.mine.patches import SharedWindows
-from assay.trial.evidence import PURITY, clip_probabilities
+from assay.trial.evidence import PLANTED, PURITY, clip_probabilities
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -35,18 +35,28 @@ def short_list(found: SharedWindows, leaders: Int, y: Int, probabilities: Floats
     p = clip_probabilities(probabilities)
     label = y[row]
     share = np.bincount(y[y >= 0], minlength=k) / max(int((y >= 0).sum()), 1)
-    counts = np.bincount(window * k + label, minlength=m * k).reshape(m, k)
-    support = counts.sum(1)
-    aimed = counts * np.log(PURITY) + (support[:, None] - counts) * np.log((1 - PURITY) / max(k - 1, 1))
-    rare = np.bincount(window, -np.log(np.maximum(share[label], 1e-6)), minlength=m)
-    odd = np.bincount(window, -np.log(p[row, label]), minlength=m)
+    support = np.bincount(window, minlength=m)
     top = p[row].max(1)
     wrong = np.where(label != p[row].argmax(1), PURITY / (1 - top), 1 - PURITY)
     scores = (
-        (BY_LABELS, aimed.max(1) + rare),
-        (BY_SURPRISE, aimed.max(1) + odd),
+        (BY_LABELS, _aimed(window, label, np.maximum(share[label], 1e-6), m, k)),
+        (BY_SURPRISE, _aimed(window, label, p[row, label], m, k)),
         (BY_ANY, np.bincount(window, np.log(wrong), minlength=m)),
         (BY_SUPPORT, support),
     )
     chosen = [leaders[np.argsort(-score[leaders], kind="stable")[: round(part * most)]] for most, score in scores]
     return np.unique(np.concatenate(chosen))
+
+
+def _aimed(window: Int, label: Int, foreseen: Floats, m: int, k: int) -> Floats:
+    """(m,) how much likelier the labels of each window's rows are if a share of them, any of `PLANTED`, was planted for one target.
+
+    A row of `window` (r,) has `label` (r,), which was `foreseen` (r,) so far. In logs; the best target and share.
+    """
+    best = np.full(m, -np.inf)
+    for part in PLANTED:
+        planted = np.log1p(part * (PURITY / foreseen - 1))
+        another = np.log1p(part * ((1 - PURITY) / max(k - 1, 1) / foreseen - 1))
+        gain = np.bincount(window * k + label, planted - another, minlength=m * k).reshape(m, k)
+        best = np.maximum(best, gain.max(1) + np.bincount(window, another, minlength=m))
+    return best
