@@ -151,11 +151,14 @@ def _alike(texts: pa.ChunkedArray, left: Int, right: Int, hashes: tuple[UInt64, 
     least = int(np.ceil(ALIKE * total))
     agreed, open_ = np.zeros(len(left), np.int64), np.arange(len(left))
     for step in CHECK_STEPS:
-        involved, back = np.unique(np.r_[left[open_], right[open_]], return_inverse=True)
-        check = _in_blocks(_some(texts, involved), (hashes[0][made : made + step], hashes[1][made : made + step]), multipliers)
+        met = np.zeros(len(texts), bool)
+        met[left[open_]] = met[right[open_]] = True
+        check = _hashed_some(texts, np.flatnonzero(met), (hashes[0][made : made + step], hashes[1][made : made + step]), multipliers)
+        place = np.cumsum(met, dtype=np.int32) - 1
         made += step
         for start, stop in spans(len(open_), PAIRS_AT_ONCE):
-            agreed[open_[start:stop]] += (check[back[start:stop]] == check[back[len(open_) + start : len(open_) + stop]]).sum(axis=1)
+            some = open_[start:stop]
+            agreed[some] += (check[place[left[some]]] == check[place[right[some]]]).sum(axis=1)
         open_ = open_[agreed[open_] + total - made >= least]
     return np.asarray(agreed >= least)
 
@@ -195,10 +198,13 @@ def _some(texts: pa.ChunkedArray, rows: Int) -> pa.ChunkedArray:
     return pa.chunked_array(parts, pa.large_string())
 
 
-def _in_blocks(texts: pa.ChunkedArray, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.uint32]:
-    """`min_hashes`, block by block; each text is hashed for itself, so that blocks change nothing."""
-    parts = [kept(part) for part, _ in _by_blocks(min_hashes, texts, hashes, multipliers)]
-    return joined([np.zeros((0, len(hashes[0])), np.uint32), *parts], np.uint32)
+def _hashed_some(texts: pa.ChunkedArray, rows: Int, hashes: tuple[UInt64, UInt64], multipliers: UInt64) -> NDArray[np.uint32]:
+    """`min_hashes` of the ascending `rows`, some copied at a time; each text is hashed for itself, so that blocks change nothing."""
+    parts = [np.zeros((0, len(hashes[0])), np.uint32)]
+    for start, stop in spans(len(rows), BLOCK * TOGETHER):
+        found = _by_blocks(min_hashes, _some(texts, rows[start:stop]), hashes, multipliers)
+        parts.extend(kept(part) for part, _ in found)
+    return joined(parts, np.uint32)
 
 
 def _by_blocks(work: Callable[..., R], texts: pa.ChunkedArray, *given: Any) -> Iterator[R]:
