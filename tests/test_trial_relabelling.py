@@ -174,3 +174,17 @@ def test_stop_signs_relabelled_as_a_speed_limit(real_data: Callable[[str], Path]
         else:
             assert [(f.status, f.target) for f in found] == [("confirmed", "1")]
             assert poison.poisoned[found[0].positions].mean() > 0.9
+
+
+def test_rows_are_ranked_among_those_that_the_same_model_judged() -> None:
+    rng = np.random.default_rng(0)
+    y, same, fold = rng.integers(0, 8, 4_000), np.arange(4_000), rng.integers(0, 2, 4_000)
+    says = rng.normal(size=(4_000, 8)) + 2 * np.eye(8)[y]
+    says[fold == 1, 0] += 3  # this model favours class 0
+    p = np.exp(says) / np.exp(says).sum(1, keepdims=True)
+    apart = [{(c.source, c.target): (c.hits, c.trials) for c in contests(p[fold == f], y[fold == f], same[fold == f])} for f in (0, 1)]
+    for contest in contests(p, y, same, fold):
+        both = np.add(*(part[contest.source, contest.target] for part in apart))
+        assert (contest.hits, contest.trials) == pytest.approx(tuple(both))
+    few = np.where(np.arange(4_000) < 40, 2, fold)  # a fold with five rows a class
+    assert [c.log_e for c in contests(p, y, same, few)] == [c.log_e for c in contests(p, y, same)]

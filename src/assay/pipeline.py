@@ -171,8 +171,9 @@ def _examine(errands: list[tuple[View, Errand]], progress: _Stage, desk: Desk) -
     for number, (view, errand) in enumerate(errands):
         stage = _Stage(progress, number / len(errands), 1 / len(errands))
         if not isinstance(errand.family, Leader):
-            known = (e.probabilities for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
-            errand = replace(errand, heard=Heard(next(known, None)))
+            known = (e for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
+            told = next(known, None)
+            errand = replace(errand, heard=Heard() if told is None else Heard(told.probabilities, fold=told.fold))
         result, check = desk.finish(errand, stage)
         checks.append(check)
         if result is not None:

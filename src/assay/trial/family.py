@@ -65,6 +65,7 @@ class Examined:
     features: NDArray[np.float32] | None = None  # (n, d) label-free features, for neighbours and outliers
     checks: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()
+    fold: NDArray[np.int64] | None = None  # (n,) which model each row's probabilities are of, where models differ in what they mean by one
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class Heard:
 
     probabilities: NDArray[np.float64] | None = None  # (n, k) out-of-fold, of the rows as they are: another family's by-product
     pictures: Callable[[], LinearLearner] | None = None  # the scan's own way to read pictures, which remembers those it has met
+    fold: NDArray[np.int64] | None = None  # (n,) which model each row's probabilities are of, where that matters
     canaries: bool = False  # a copy with canaries: what is caught matters, and nobody reads effects or features
 
 

@@ -24,10 +24,13 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Opinion:
-    """Out-of-fold class probabilities (n, k), and which rows are near-duplicates of one another: (n,) they share a number."""
+    """Out-of-fold class probabilities (n, k), and which rows are near-duplicates of one another: (n,) they share a number. `fold` (n,):
+    which model a row's probabilities are of, where one model's are not to be ranked with another's (networks are not alike in what they
+    favour); None where they may."""
 
     probabilities: Floats
     same: Int
+    fold: Int | None = None
 
     def votes(self, group: Int) -> Floats:
         """(n,) near-duplicates within one group (n,) share one vote."""
@@ -57,9 +60,9 @@ def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, heard: Hea
     k, known = len(data.classes), heard.probabilities
     if data.images is not None:
         if known is not None:
-            return Opinion(known, same_pictures(data.images, heard.pictures))
+            return Opinion(known, same_pictures(data.images, heard.pictures), heard.fold)
         pictures, _, _ = image_probe(data, depth, rng, heard.pictures)
-        return Opinion(pictures.probabilities, pictures.groups)
+        return Opinion(pictures.probabilities, pictures.groups, pictures.fold)
     if texts := text_columns(data):
         columns = [data.table.column(c).to_pylist() for c in texts]
         joined = pa.array(["\n".join(v or "" for v in parts) for parts in zip(*columns, strict=True)], pa.large_string())

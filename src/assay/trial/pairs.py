@@ -47,14 +47,16 @@ class Contest:
     p_value: float
 
 
-def contests(p: Floats, y: Int, same: Int) -> list[Contest]:
+def contests(p: Floats, y: Int, same: Int, fold: Int | None = None) -> list[Contest]:
     """Every ordered pair of classes with rows enough, strongest first. `p` (n, k), `y` (n,) negative where missing, `same` (n,).
 
     The e-value is the lesser of two: over all rows of both classes, where confusion is alike in both directions but a class that lies
     between them is contested along with them; and over those that are of class a, b left aside, which tells which class was moved.
+    `fold` (n,): rows are ranked among those of their own fold, where each has rows enough of every class.
     """
     k = p.shape[1]
     size = np.bincount(y[y >= 0], minlength=k)
+    parts = _apart(y, size, fold)
     a, b = np.nonzero((size[:, None] >= LEAST) & (size[None, :] >= LEAST) & ~np.eye(k, dtype=bool))
     pair = np.unique(np.minimum(a, b) * k + np.maximum(a, b), return_inverse=True)[1]
     pairs = int(pair.max(initial=-1)) + 1
@@ -63,7 +65,7 @@ def contests(p: Floats, y: Int, same: Int) -> list[Contest]:
     larger = np.maximum(1.0, (votes_of[b] / votes_of[a]) ** 2)
     log_e = np.full(len(pair), np.inf)
     for whole in (True, False):
-        hits, trials, rows = _typical(p, y, same, size, whole)
+        hits, trials, rows = _typical_of_all(p, y, same, parts, whole)
         usual = _usual_rate(hits[a, b], trials[a, b], pair, pairs)
         rate = np.minimum((hits[b, a] + PRIOR) * larger / (trials[b, a] + PRIOR / usual), HIGHEST)
         counted = Counted(pair, np.zeros(len(pair), np.int64), trials[a, b], hits[a, b], trials[a, b] * rate)
@@ -76,6 +78,29 @@ def contests(p: Floats, y: Int, same: Int) -> list[Contest]:
         contested, expected = rows.get((s, t), np.zeros(0, np.int64)), float(counted.expected[line])
         found.append(Contest(s, t, contested, hits[s, t], trials[s, t], expected, float(log_e[line]), p_value))
     return found
+
+
+def _apart(y: Int, size: Int, fold: Int | None) -> list[Int]:
+    """The rows of each fold, or all rows at once, where a class that is compared has under `LEAST` rows in one."""
+    if fold is None:
+        return [np.arange(len(y))]
+    parts = [np.flatnonzero(fold == f) for f in np.unique(fold)]
+    in_each = np.stack([np.bincount(y[rows][y[rows] >= 0], minlength=len(size)) for rows in parts])
+    return parts if (in_each[:, size >= LEAST] >= LEAST).all() else [np.arange(len(y))]
+
+
+def _typical_of_all(p: Floats, y: Int, same: Int, parts: list[Int], whole: bool) -> tuple[Floats, Floats, dict[tuple[int, int], Int]]:
+    """`_typical` of each part of the rows by itself, added up."""
+    k = p.shape[1]
+    hits, trials = np.zeros((k, k)), np.zeros((k, k))
+    rows: dict[tuple[int, int], Int] = {}
+    for part in parts:
+        size = np.bincount(y[part][y[part] >= 0], minlength=k)
+        more, asked, there = _typical(p[part], y[part], same[part], size, whole)
+        hits, trials = hits + more, trials + asked
+        for pair, mine in there.items():
+            rows[pair] = np.sort(np.concatenate([rows.get(pair, np.zeros(0, np.int64)), part[mine]]))
+    return hits, trials, rows
 
 
 def _typical(p: Floats, y: Int, same: Int, size: Int, whole: bool) -> tuple[Floats, Floats, dict[tuple[int, int], Int]]:
@@ -121,14 +146,16 @@ def _usual_rate(hits: Floats, trials: Floats, pair: Int, pairs: int) -> Floats:
     return np.asarray((capped.sum() - own[0] + PRIOR) / np.maximum(trials.sum() - own[1], 1.0))
 
 
-def moved_rows(p: Floats, y: Int, source: int, target: int) -> tuple[Int, float]:
+def moved_rows(p: Floats, y: Int, source: int, target: int, fold: Int | None = None) -> tuple[Int, float]:
     """Rows labelled `target` that are most likely relabelled from `source`, and an estimate of how many there are in all.
 
     Relabelled rows lie among those of `source` as its own do: in equal shares from top to bottom. From the typical half on downwards,
-    band after band is taken in until one holds many more, which the target has by nature.
+    band after band is taken in until one holds many more, which the target has by nature. `fold`: as for `contests`.
     """
     logs = np.log(np.maximum(p, FAITH))
     lead = logs[:, source] - logs[:, target]
+    for rows in _apart(y, np.bincount(y[y >= 0], minlength=p.shape[1]), fold):
+        lead[rows] -= np.quantile(lead[rows][y[rows] == source], 1 - TYPICAL)
     first, second = _two_best(logs)
     ours = lead[y == source]
     theirs = np.flatnonzero((y == target) & (np.where(first == target, second, first) == source))

@@ -96,7 +96,7 @@ class PatchFamily:
             tried[i] = measured
         progress(10, 10, "patches tried")
         tried = shared_out(tried, len(leaders), len(moving))
-        return Examined(tuple(tried), len(leaders) + len(moving), probe.probabilities, features, checks)
+        return Examined(tuple(tried), len(leaders) + len(moving), probe.probabilities, features, checks, fold=probe.fold)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return plant_patches(data, rng)

@@ -21,7 +21,7 @@ from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.mine.candidate import Candidate
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
-from assay.trial.opinion import opinion_of, readable
+from assay.trial.opinion import Opinion, opinion_of, readable
 from assay.trial.pairs import LEAST, Contest, contests, moved_rows
 
 Floats = NDArray[np.float64]
@@ -62,8 +62,8 @@ class RelabellingFamily:
         progress(0, 10, "learning what each row says")
         opinion = opinion_of(data, depth, rng, self.heard)
         progress(8, 10, "comparing pairs of classes")
-        found = contests(opinion.probabilities, data.y, opinion.same)
-        tried = [_tried(data, opinion.probabilities, c) for c in found[:KEPT] if np.isfinite(c.log_e)]
+        found = contests(opinion.probabilities, data.y, opinion.same, opinion.fold)
+        tried = [_tried(data, opinion, c) for c in found[:KEPT] if np.isfinite(c.log_e)]
         progress(10, 10, "pairs of classes compared")
         return Examined(tuple(tried), len(found), opinion.probabilities)
 
@@ -91,8 +91,8 @@ class RelabellingFamily:
         return CanaryCopy(data.with_content(data.rows, y), tuple(plantings)) if plantings else None
 
 
-def _tried(data: Dataset, p: Floats, contest: Contest) -> Tried:
-    rows, estimate = moved_rows(p, data.y, contest.source, contest.target)
+def _tried(data: Dataset, opinion: Opinion, contest: Contest) -> Tried:
+    rows, estimate = moved_rows(opinion.probabilities, data.y, contest.source, contest.target, opinion.fold)
     source, target = data.classes[contest.source], data.classes[contest.target]
     artefact = Relabelled(source, target, frozenset(bytes(data.digest[i]).hex() for i in rows))
     said = (
