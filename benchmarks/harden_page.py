@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 SHOWN = (1, 10, 30, 50, 100, 200)  # poisons
 ENOUGH, COST = 0.05, 0.02  # what is asked of the stack: attack success, and clean accuracy lost
+IMPLANTED = 0.5  # attack success without a defence, below which a line says nothing of any
 STACK = ("scan + harden", "scan")
 
 HEAD = """# Benchmarks: training that survives poison
@@ -133,7 +134,7 @@ def stack(found: list[dict[str, Any]]) -> list[str]:
         "",
         f"Asked: attack success at most {ENOUGH:.0%}, and at most {COST:.0%} of the clean twin's accuracy lost, in the mean over seeds.",
         "Where a model that never saw poison says the target more often than that, no filter can meet the first; the excess over it stands",
-        "beside. Attacks without a trigger are judged by accuracy.",
+        "beside. Attacks without a trigger are judged by accuracy; one that succeeds in under half of the rows undefended counts for nobody.",
         "",
         "| set | rows | attack | seeds | undefended success | stack | success | excess | turned | accuracy lost | kept |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
@@ -152,7 +153,8 @@ def stack(found: list[dict[str, Any]]) -> list[str]:
         before = "–" if plain is None or plain[0]["success"] is None else f"{mean(plain, 'success'):.3f}"
         least = hit is None or hit <= ENOUGH
         short = [*([] if least else ["success"]), *([] if lost <= COST else ["accuracy"])]
-        kept = "yes" if not short else "no: " + " and ".join(short)
+        weak = plain is not None and plain[0]["success"] is not None and mean(plain, "success") < IMPLANTED
+        kept = "not implanted" if weak else "yes" if not short else "no: " + " and ".join(short)
         said.append(f"| {name} | {rows:,} | {attack} | {len(own)} | {before} | {defence} | {shown} | {lost:+.3f} | {kept} |")
     return said
 
