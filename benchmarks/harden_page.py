@@ -134,7 +134,7 @@ def stack(found: list[dict[str, Any]]) -> list[str]:
         "",
         f"Asked: attack success at most {ENOUGH:.0%}, and at most {COST:.0%} of the clean twin's accuracy lost, in the mean over seeds.",
         "Where a model that never saw poison says the target more often than that, no filter can meet the first; the excess over it stands",
-        "beside. Attacks without a trigger are judged by accuracy; one that succeeds in under half of the rows undefended counts for nobody.",
+        "beside. Attacks without a trigger are judged by accuracy; one that succeeds in under half undefended counts for nobody.",
         "",
         "| set | rows | attack | seeds | undefended success | stack | success | excess | turned | accuracy lost | kept |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
