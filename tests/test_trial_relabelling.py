@@ -21,7 +21,7 @@ from assay.attack import plant
 from assay.dataset.data import Dataset
 from assay.finding import Finding
 from assay.trial.family import Heard, silent
-from assay.trial.pairs import contests, moved_rows
+from assay.trial.pairs import Contest, agreed, contests, moved_rows
 from assay.trial.relabelling import RelabellingFamily
 from assay.trial.verdicts import findings_of, judge_all
 
@@ -188,3 +188,12 @@ def test_rows_are_ranked_among_those_that_the_same_model_judged() -> None:
         assert (contest.hits, contest.trials) == pytest.approx(tuple(both))
     few = np.where(np.arange(4_000) < 40, 2, fold)  # a fold with five rows a class
     assert [c.log_e for c in contests(p, y, same, few)] == [c.log_e for c in contests(p, y, same)]
+
+
+def test_a_pair_is_no_stronger_than_a_second_probe_has_it() -> None:
+    def contest(source: int, target: int, log_e: float, p: float) -> Contest:
+        return Contest(source, target, np.arange(5), 5.0, 50.0, 1.0, log_e, p)
+
+    found = agreed([contest(3, 7, 10.3, 1e-6), contest(5, 7, 6.8, 1e-4)], [contest(5, 7, 9.0, 1e-5), contest(3, 7, 3.3, 1e-2)])
+    assert [(c.source, c.target, c.log_e, c.p_value) for c in found] == [(5, 7, 6.8, 1e-4), (3, 7, 3.3, 1e-2)]
+    assert agreed([contest(3, 7, 10.3, 1e-6)], [])[0].log_e == -np.inf

@@ -9,7 +9,7 @@ of a -> b is that of b -> a, and how far pairs stray from this is fitted over th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,17 @@ def contests(p: Floats, y: Int, same: Int, fold: Int | None = None) -> list[Cont
         contested, expected = rows.get((s, t), np.zeros(0, np.int64)), float(counted.expected[line])
         found.append(Contest(s, t, contested, hits[s, t], trials[s, t], expected, float(log_e[line]), p_value))
     return found
+
+
+def agreed(found: list[Contest], others: list[Contest]) -> list[Contest]:
+    """The contests `found`, each no stronger than another probe has it, strongest first. The lesser of two e-values is one."""
+    known = {(c.source, c.target): c for c in others}
+    lesser = []
+    for contest in found:
+        other = known.get((contest.source, contest.target))
+        log_e, p_value = (-np.inf, 1.0) if other is None else (other.log_e, other.p_value)
+        lesser.append(replace(contest, log_e=min(contest.log_e, log_e), p_value=max(contest.p_value, p_value)))
+    return sorted(lesser, key=lambda c: -c.log_e)
 
 
 def _apart(y: Int, size: Int, fold: Int | None) -> list[Int]:
