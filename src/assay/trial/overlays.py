@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.overlay import Matched, Overlay
+from assay.artefact.overlay_view import View
 from assay.dataset.data import Dataset
 from assay.dataset.rows import UInt8
 from assay.finding import Check, TrialResult
@@ -120,7 +121,9 @@ class _Case:
         y, shares = court.y[known], court.votes(known)
 
         def heard(others: Callable[[int], Floats]) -> Tried:
-            return judge(candidate, p, y, others, strangers=court.strangers, votes=shares, lenient=True, covered=True)
+            return judge(
+                candidate, p, y, others, strangers=court.strangers, votes=shares, lenient=True, covered=isinstance(self.matched.view, View)
+            )
 
         easy = heard(court.others_whole(self.template.possible))
         if easy.log_e < WORTH_TRYING:

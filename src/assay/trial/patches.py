@@ -167,7 +167,7 @@ class _Case:
         candidate = Candidate(self.patch, self.carriers[~without[self.carriers]])
         y, votes = court.y[known], court.votes(known)
         few = court.few(self.carriers, y)
-        easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes, covered=True)
+        easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes, covered=self.patch.row is not None)
         if easy.log_e < WORTH_TRYING and not few:
             return easy
         return judge(
@@ -180,7 +180,7 @@ class _Case:
             votes=votes,
             odds=lambda label: court.odds(label, self.carriers),
             lenient=True,
-            covered=True,
+            covered=self.patch.row is not None,
         )
 
 
