@@ -89,13 +89,8 @@ CELLS = (
 TWELVE = tuple(
     Cell("cifar10", "noise" if kind == "blend" else params.get("mode", kind), rate) for kind, params, rate in suites.TWELVE
 )  # the field's usual table: 10 %, 5 % of clean labels
-DEEP = (
-    *(Cell("cifar10", "wanet", r) for r in (0.05, 0.01)),
-    *(Cell("cifar10", "all-to-all", r) for r in (0.05, 0.01)),
-    *(Cell("cifar10", a, 0.02) for a in ("issba", "sig", "label-consistent")),
-    *(Cell("cifar10", a, 0.05) for a in ("input-aware", "untargeted")),
-    *(Cell("cifar10", a, 0.003) for a in ("tact", "adap-blend", "adap-patch", "random")),
-    Cell("cifar10", "ftrojan", 0.01),
+DEEP = tuple(
+    Cell("cifar10", params.get("mode", params.get("place", kind)), rate) for kind, params, rates in suites.FAINT for rate in rates
 )  # poison that shares no fixed pixels, faint or few
 GROUPS = {"scan": CELLS, "twelve": TWELVE, "deep": DEEP}
 

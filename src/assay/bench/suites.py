@@ -140,6 +140,31 @@ FULL = Suite(
     retrain=True,
 )
 
+# Poison that shares no fixed pixels, that is faint or has few carriers, at full depth beside the peers; natural pictures beside it.
+FAINT: tuple[tuple[str, dict[str, Any], tuple[float, ...]], ...] = (
+    ("wanet", {}, (0.05, 0.01)),
+    ("patch", {"mode": "all-to-all"}, (0.05, 0.01)),
+    ("issba", {}, (0.02,)),
+    ("sig", {}, (0.02,)),
+    ("label-consistent", {}, (0.02,)),
+    ("input-aware", {}, (0.05,)),
+    ("patch", {"mode": "untargeted"}, (0.05,)),
+    ("tact", {}, (0.003,)),
+    ("adap-blend", {}, (0.003,)),
+    ("adap-patch", {}, (0.003,)),
+    ("patch", {"place": "random"}, (0.003,)),
+    ("ftrojan", {}, (0.01,)),
+)
+
+DEEP = Suite(
+    "deep",
+    tuple(Line(("cifar10",), 10_000, attack, params, rates=rates) for attack, params, rates in FAINT),
+    tuple((name, 10_000) for name in ("cifar10", "gtsrb", "mnist")),
+    seeds=3,
+    clean_seeds=3,
+    retrain=False,
+)
+
 # What the scan alone promises: every line of docs/evidence/A-scan.md that an attack makes, ten plantings a cell.
 COUNTS = (5, 10, 20, 35, 50, 100)
 CLEAN_LABEL = {"mode": "clean-label", "share": 0.05}
@@ -183,4 +208,4 @@ POWER = Suite(
 # Is anything removed where nothing is wrong? Every set at hand, subsamples of it, as they are and with what is odd by nature.
 CLEAN = Suite("clean", (), tuple((s.name, 3_000) for s in SETS), seeds=0, clean_seeds=8, retrain=False, variants=3)
 
-SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL, SCAN, POWER, CLEAN)}
+SUITES = {suite.name: suite for suite in (SMOKE, STANDARD, FULL, DEEP, SCAN, POWER, CLEAN)}

@@ -20,15 +20,16 @@ at hand in $ASSAY_DATA (docs/data.md) and those that scikit-learn ships.
 """
 
 
-SUITES_SAID = """smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; scan: what the scan alone promises; \
-text: power curves of text detectors; clean: clean controls of every set, as they are and with what is odd by nature; \
-promises: every published guarantee, tried again in a minute or two."""
+SUITES_SAID = """smoke: minutes; standard: hours, resumable; full: the field's twelve attacks; deep: poison that shares no \
+fixed pixels, is faint or has few carriers; scan: what the scan alone promises; text: power curves of text detectors; clean: clean \
+controls of every set, as they are and with what is odd by nature; promises: every published guarantee, tried again in a minute or two."""
 
 
 class Suite(StrEnum):
     smoke = "smoke"
     standard = "standard"
     full = "full"
+    deep = "deep"
     scan = "scan"
     text = "text"
     clean = "clean"
