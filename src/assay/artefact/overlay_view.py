@@ -125,11 +125,10 @@ def pooled(images: NDArray[Any]) -> Float32:
     """Pictures (n, h, w, c) averaged over equal squares until neither side exceeds 40, float32."""
     n, h, w, c = images.shape
     step = -(-max(h, w) // SIDE)
-    values = images.astype(np.float32)
     if step == 1:
-        return values
+        return images.astype(np.float32)
     h, w = max(h // step, 1), max(w // step, 1)
-    result: Float32 = values[:, : h * step, : w * step].reshape(n, h, step, w, step, c).mean((2, 4))
+    result: Float32 = images[:, : h * step, : w * step].reshape(n, h, step, w, step, c).mean((2, 4), dtype=np.float32)
     return result
 
 

@@ -4,7 +4,8 @@ Templates are mined without labels. Those that stand apart are taken out of thei
 what is left; where nothing stands apart no probe is fitted. Some carriers may keep their own label, to cover the others: surprise bets on
 that too. Those that labels convict are then looked for among fainter rows of the target, those of the target's own kind are told apart,
 and what they do is measured by putting them into other rows. Those that labels do not convict are asked at depth full whether they were
-laid over rows whose label already fits (`assay.trial.laid_over`).
+laid over rows whose label already fits (`assay.trial.laid_over`). Patterns of whole labels are looked for by themselves
+(`assay.trial.unlearnable`).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from assay.trial.image_probe import image_probe, unfit
 from assay.trial.laid_over import laid_over
 from assay.trial.overlay_canaries import plant_overlays
 from assay.trial.overlay_effect import overlay_effect
+from assay.trial.unlearnable import unlearnable
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -72,19 +74,26 @@ class OverlayFamily:
         return Check(self.name, "ran")
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        laid = self._laid(data, depth, rng, progress)
+        progress(9, 10, "looking for patterns of whole labels")
+        of_labels = () if self.heard.canaries else tuple(unlearnable(data, self.heard.pictures, rng))
+        progress(10, 10, "overlays tried")
+        return replace(laid, tried=(*laid.tried, *of_labels), enumerated=max(laid.enumerated, len(of_labels)))
+
+    def _laid(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
+        """Templates that some rows share."""
         assert data.images is not None
         progress(0, 10, "looking for overlays")
         cases = _cases(data.images, depth, rng)
         if not cases:
-            progress(10, 10, "no overlay stands apart")
             return Examined((), 0)
         progress(4, 10, "learning what each picture says")
         probe, _, checks = image_probe(data, depth, rng, self.heard.pictures)
         court = Court.of(data, probe, rng)
-        progress(8, 10, "trying overlays")
+        progress(7, 10, "trying overlays")
         tried = [(case.tried(court), case) for case in cases]
         tried.sort(key=lambda pair: (-pair[0].log_e, pair[0].p_value))
-        progress(9, 10, "measuring effects")
+        progress(8, 10, "measuring effects")
         measured = [
             case.measured(court, t, None if self.heard.canaries else depth) if t.log_e > MEASURED and number < MEASURED_AT_MOST else t
             for number, (t, case) in enumerate(tried)
@@ -95,7 +104,6 @@ class OverlayFamily:
                 t if t.log_e > MEASURED or not case.whole else case.kept_label(court, t, learner, len(cases))
                 for t, (_, case) in zip(measured, tried, strict=True)
             ]
-        progress(10, 10, "overlays tried")
         return Examined(tuple(measured), len(cases), checks=checks)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
