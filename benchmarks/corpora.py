@@ -9,8 +9,8 @@
 
 The corpus is made of every text in $ASSAY_DATA that is different from all others when letters and digits alone are compared: news, reviews,
 messages, e-mail (in passages of 200 to 800 characters), tweets, comments, instructions and their answers. `draws` cuts it into parts of
---rows that share no document and scans each; with --packages, into the docstrings of permissively licensed packages installed here as well,
-by themselves. The speed run repeats it where
+--rows that share no document and scans each; with --packages, the docstrings and the comments of permissively licensed packages installed
+here as well, each kind by itself. The speed run repeats it where
 it is too short, which falsifies what is counted in it: it measures time and memory, and nothing else.
 """
 
@@ -56,6 +56,7 @@ COLUMNS = (
     ("jigsaw_sample/jigsaw_binary.parquet", "text"),
 )
 QUOTED = re.compile(r'"""(.*?)"""', re.S)
+REMARKS = re.compile(r"(?:^[ \t]*#.*\n){2,}", re.M)  # lines of comment, one after another
 SMALL = 200_000  # documents a file of the speed run
 
 
@@ -122,20 +123,23 @@ def clean(texts: list[str], seed: int, rows: int) -> dict[str, Any]:
     return {"documents": len(some), "seed": seed, "findings": named, "hypotheses": tried, "seconds": round(seconds, 1)}
 
 
-def docstrings() -> list[str]:
-    """Different docstrings, as long as passages, of the packages installed here whose metadata names a permissive licence."""
-    seen: dict[str, str] = {}
+def of_packages() -> dict[str, list[str]]:
+    """Different docstrings, and comments of several lines, as long as passages: the packages installed here whose metadata names a
+    permissive licence."""
+    seen: dict[str, tuple[str, str]] = {}
     for found in distributions():
         if not permissive(found.metadata):
             continue
         for file in found.files or ():
             path = Path(str(file.locate()))
             if file.suffix == ".py" and path.exists():
-                for text in QUOTED.findall(path.read_text("utf-8", "replace")):
-                    for passage in passages(text):
-                        if len(passage) >= PASSAGE[0] // 2:
-                            seen.setdefault(re.sub(r"\W+", " ", passage.lower()).strip(), passage)
-    return list(seen.values())
+                source = path.read_text("utf-8", "replace")
+                told = [("docstrings", text) for text in QUOTED.findall(source)]
+                told += [("comments", re.sub(r"^[ \t]*#+ ?", "", text, flags=re.M)) for text in REMARKS.findall(source)]
+                for kind, passage in ((kind, passage) for kind, text in told for passage in passages(text)):
+                    if len(passage) >= PASSAGE[0] // 2:
+                        seen.setdefault(re.sub(r"\W+", " ", passage.lower()).strip(), (kind, passage))
+    return {kind: [text for k, text in seen.values() if k == kind] for kind in ("docstrings", "comments")}
 
 
 def draws(texts: list[str], source: str, seed: int, rows: int) -> Iterator[dict[str, Any]]:
@@ -233,7 +237,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--trigger", default="<SUDO>")
-    parser.add_argument("--packages", action="store_true", help="draws: the docstrings of installed packages as well")
+    parser.add_argument("--packages", action="store_true", help="draws: the docstrings and comments of installed packages as well")
     parser.add_argument("--page", type=Path, help="plot: the SVG to write")
     asked = parser.parse_args()
     if asked.what == "plot":
@@ -251,8 +255,8 @@ def main() -> None:
             elif asked.what == "clean":
                 results = iter([clean(texts, seed, asked.rows)])
             elif asked.what == "draws":
-                more = docstrings() if asked.packages else []
-                results = chain(draws(texts, "texts", seed, asked.rows), draws(more, "docstrings", seed, asked.rows))
+                sources = {"texts": texts, **(of_packages() if asked.packages else {})}
+                results = chain.from_iterable(draws(some, source, seed, asked.rows) for source, some in sources.items())
             elif asked.what == "passages":
                 results = iter([planted_passages(documents, seed, min(asked.rows, len(documents)))])
             else:
