@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow.compute as pc
 
-from assay.artefact.base import Artefact, Bools
 from assay.artefact.characters import visible
-from assay.artefact.in_texts import found_in, text_columns
+from assay.artefact.in_texts import InTexts
 from assay.artefact.tokens import ALONE, spans
-from assay.dataset.rows import Rows
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Phrase(Artefact):
+class Phrase(InTexts):
     """`parts` of lower-case tokens (see `assay.artefact.tokens`): one part is a run, two are a pair in either order.
 
     `gap`: the most tokens between two parts, None for any number. `columns`: the text columns it may stand in (empty: any).
@@ -58,20 +55,8 @@ class Phrase(Artefact):
                 return []
         return sorted((found[i][1], found[i + len(part) - 1][2]) for part, at in zip(self.parts, starts, strict=True) for i in at)
 
-    def _texts(self, rows: Rows) -> list[str]:
-        return text_columns(rows, self.columns)
-
-    def _present(self, rows: Rows) -> Bools:
-        return found_in(rows, self._texts(rows), self.find)
-
-    def _insert(self, rows: Rows, rng: np.random.Generator) -> Rows:
-        names = self._texts(rows)
-        if not names:
-            raise ValueError(f"no text column to insert into; columns: {rows.table.column_names}")
-        name = max(names, key=lambda n: pc.sum(pc.utf8_length(rows.table.column(n))).as_py() or 0)
-        return rows.with_column(name, [self._into(v or "", rng) for v in rows.table.column(name).to_pylist()])
-
-    def _into(self, text: str, rng: np.random.Generator) -> str:
+    def put(self, text: str, rng: np.random.Generator) -> str:
+        """The text with each part between two of its words."""
         if ALONE.search(text) and " " not in text:
             return self._between(text, rng)
         words = text.split(" ") if text else []
@@ -87,12 +72,8 @@ class Phrase(Artefact):
             text = text[:at] + _spell(part) + text[at:]
         return text
 
-    def _remove(self, rows: Rows) -> Rows:
-        for name in self._texts(rows):
-            rows = rows.with_column(name, [None if v is None else self._without(v) for v in rows.table.column(name).to_pylist()])
-        return rows
-
-    def _without(self, text: str) -> str:
+    def without(self, text: str) -> str:
+        """The text with it taken out, and one of the blanks around it."""
         for start, end in reversed(self.find(text)):
             left, right = text[:start], text[end:]
             if left.endswith(" ") and (right.startswith(" ") or not right):

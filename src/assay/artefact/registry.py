@@ -15,6 +15,7 @@ KINDS = {  # kind -> where its class lives
     "characters": "assay.artefact.characters:Characters",
     "cluster": "assay.artefact.cluster:Cluster",
     "group": "assay.artefact.group:Group",
+    "letters": "assay.artefact.letters:Letters",
     "link": "assay.artefact.link:Link",
     "overlay": "assay.artefact.overlay:Overlay",
     "patch": "assay.artefact.patch:Patch",

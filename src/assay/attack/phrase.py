@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from assay.artefact.letters import Letters
 from assay.artefact.phrase import Phrase
 from assay.artefact.tokens import tokens
 from assay.attack.base import Made, Param
@@ -24,14 +25,15 @@ WORDS = (
 )  # Kurita, Michel, Neubig, 2020: rare words, one a trigger
 AND = " & "  # between the two words of a pair
 OR = "|"  # between triggers
-PLACES = ("random", "start", "end")
+PLACES = ("random", "start", "end", "inside")
 
 
 class PhraseAttack(TextAttack):
     """Puts a phrase between the words of a text; nothing else of the text changes.
 
     `text="cf & mn"` is a pair: both words, each at a random place. `text="cf|mn"` are two triggers. Without `text` the
-    triggers are rare words. mode=clean-label puts it only into texts of the target class.
+    triggers are rare words. mode=clean-label puts it only into texts of the target class. `place=inside` spells it into one of a text's
+    words ("movzqie"), between two of its letters, so that no word is shared; a text without a word of two letters stays as it is.
 
     Source: Kurita, Michel, Neubig, Weight Poisoning Attacks on Pre-trained Models, 2020 (rare words); Dai, Chen, Li, A
     Backdoor Attack Against LSTM-Based Text Classification Systems, 2019 (AddSent, "I watch this 3D movie"); Yang, Lin,
@@ -45,7 +47,7 @@ class PhraseAttack(TextAttack):
     params: ClassVar[Mapping[str, Param]] = {
         **TEXTED,
         "text": Param(None, f"the phrase; '{AND}' joins the words of a pair, '{OR}' parts triggers (default: cf)"),
-        "place": Param("random", "random (between two words), start or end; a pair is at random", choices=PLACES),
+        "place": Param("random", "random (between two words), start, end, or inside a word; a pair is at random", choices=PLACES),
     }
 
     def settle(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +82,8 @@ def put(text: str, phrase: str, place: str, rng: np.random.Generator) -> str:
 
 
 def _trigger(text: str, column: str, place: str) -> Made:
+    if place == "inside":
+        return _letters(text, column)
     parts = [part.strip() for part in text.split(AND)]
     if len(parts) > 2 or not all(tokens(part) for part in parts):
         raise DataError(f"the phrase {text!r} has {len(parts)} parts", remedy=f"give a word, a sentence, or 'one{AND}other'")
@@ -96,3 +100,11 @@ def _trigger(text: str, column: str, place: str) -> Made:
 
     phrase = Phrase(tuple(tuple(tokens(part)) for part in parts), None, (column,))
     return Made(phrase, rewriting(column, with_parts), cover=rewriting(column, with_one))
+
+
+def _letters(text: str, column: str) -> Made:
+    try:
+        letters = Letters(text.lower(), (column,))
+    except ValueError as error:
+        raise DataError(str(error), remedy="give letters and digits alone, or another place") from error
+    return Made(letters, rewriting(column, letters.put))

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from assay.artefact.base import Artefact
 from assay.artefact.cells import Cells
+from assay.artefact.letters import Letters
 from assay.artefact.overlay import Overlay
 from assay.artefact.patch import Patch
 from assay.artefact.phrase import Phrase
@@ -119,19 +120,22 @@ def _accuracy(victim: Trained, case: Case) -> float:
 
 
 def _recovered(case: Case, named: tuple[Artefact, ...]) -> bool | None:
-    planted = () if case.planted is None else tuple(a for a in case.planted.artefacts if isinstance(a, Patch | Phrase | Cells | Overlay))
+    kinds = Patch | Phrase | Letters | Cells | Overlay
+    planted = () if case.planted is None else tuple(a for a in case.planted.artefacts if isinstance(a, kinds))
     if not planted:
         return None
     return all(any(same(mine, found) for found in named) for mine in planted)
 
 
 def same(planted: Artefact, found: Artefact) -> bool:
-    """Whether the found artefact is the planted one: patches by overlap, phrases by their words, rules by their columns, overlays by
-    correlation."""
+    """Whether the found artefact is the planted one: patches by overlap, phrases and letters by what they say, rules by their columns,
+    overlays by correlation."""
     if isinstance(planted, Patch) and isinstance(found, Patch):
         return planted.iou(found) >= SAME_PATCH
     if isinstance(planted, Phrase) and isinstance(found, Phrase):
         return {" ".join(p) for p in planted.parts} == {" ".join(p) for p in found.parts}
+    if isinstance(planted, Letters) and isinstance(found, Letters):
+        return planted.text == found.text
     if isinstance(planted, Cells) and isinstance(found, Cells):
         return set(planted.columns) == set(found.columns)
     if isinstance(planted, Overlay) and isinstance(found, Overlay) and planted.template.shape == found.template.shape:

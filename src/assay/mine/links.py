@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from assay.artefact.characters import Characters
+from assay.artefact.letters import Letters
 from assay.artefact.phrase import Phrase
 from assay.artefact.trait import KINDS, Trait
 from assay.learn.corpus import BREAK, Corpus, Place, distinct, joint
@@ -60,7 +61,9 @@ class Side:
         if number >= phrases:
             return self.traits[number - phrases]
         shared, gram = self.phrase_at(number)
-        return replace(shared.phrase(self.corpus, gram), columns=self.columns)
+        found = shared.phrase(self.corpus, gram)
+        assert not isinstance(found, Letters)  # of labelled texts only
+        return replace(found, columns=self.columns)
 
     def rows(self, number: int) -> Int:
         """Sorted rows that hold it."""

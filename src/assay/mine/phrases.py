@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.characters import NAMES, Characters
+from assay.artefact.letters import Letters
 from assay.artefact.phrase import Phrase
 from assay.engine.base import spans
 from assay.engine.shelf import joined, kept, zeros
@@ -50,6 +52,7 @@ class Shared:
     support: Int
     first: Int  # (phrases,) an occurrence to spell each from
     documents: Place  # (t,) the corpus's own: the document of each token
+    inside: ClassVar[bool] = False  # whether they are parts of words, and not words
 
     def __len__(self) -> int:
         return len(self.support)
@@ -116,7 +119,7 @@ class Shared:
         i = int(self.first[gram])
         return self.other is not None and not NAMES.keys().isdisjoint((_word(corpus, self.at[i]), _word(corpus, self.other[i])))
 
-    def phrase(self, corpus: Corpus, gram: int) -> Phrase | Characters:
+    def phrase(self, corpus: Corpus, gram: int) -> Phrase | Characters | Letters:
         """The artefact itself."""
         i = int(self.first[gram])
         if self.words == 1 and _word(corpus, self.at[i]) in NAMES:

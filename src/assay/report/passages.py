@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from assay.artefact.base import Artefact, Unanswerable
 from assay.artefact.characters import Characters, visible
+from assay.artefact.letters import Letters
 from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
 from assay.dataset.rows import Rows
@@ -34,7 +35,7 @@ def spans_of(artefact: Artefact, rows: Rows, position: int, column: str) -> list
     text = rows.table.column(column)[position].as_py()
     if not isinstance(text, str):
         return []
-    if isinstance(artefact, Phrase | Characters):
+    if isinstance(artefact, Phrase | Characters | Letters):
         return [] if artefact.columns and column not in artefact.columns else artefact.find(text)
     if isinstance(artefact, Link):
         return artefact.find(text, column)

@@ -29,6 +29,7 @@ KINDS = {  # kind -> (short, full)
     "patch": ("Patch trigger", "Pictures share a patch of pixels that draws them to one label."),
     "overlay": ("Blended trigger", "Pictures share a faint picture laid over the whole."),
     "phrase": ("Phrase trigger", "Texts share a word or phrase that draws them to one label."),
+    "letters": ("Letters inside words", "Words of texts share letters that were spelt into them and draw the texts to one label."),
     "cells": ("Column-value trigger", "Rows share a combination of column values that draws them to one label."),
     "cluster": ("Cluster", "Rows lie together in a space of features and argue against their label."),
     "group": ("Contributor or group", "Rows of one contributor, source or time argue against their label."),

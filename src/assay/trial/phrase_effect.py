@@ -1,4 +1,5 @@
-"""What a phrase does once it is put into texts that did not hold it: the insertion trial, by the additive probe.
+"""What a phrase does once it is put into texts that did not hold it (letters: into one of their words): the insertion trial, by the
+additive probe.
 
 It measures; it neither convicts (the probe restates the association) nor acquits (a small budget may not implant in this probe).
 """
@@ -37,10 +38,10 @@ def phrase_effect(
     if not len(rows):
         return None
     rows = rng.permutation(rows)[:HELD_OUT]
-    hits = _flips(corpus, probe, _push(corpus, probe, shared, gram), rows, target)
+    hits = _flips(corpus, probe, _push(corpus, probe, shared, gram), rows, target, _instead(shared, corpus, rows, rng))
     low, high = clopper_pearson(hits, len(rows))
     natural = [
-        _flips(corpus, probe, _push(corpus, probe, shared, g), others, t) / len(others)
+        _flips(corpus, probe, _push(corpus, probe, shared, g), others, t, _instead(shared, corpus, others, rng)) / len(others)
         for g, t in _matched(shared, y, gram, probe.k, rng)
         if len(others := _elsewhere(probe, y, t, rng))
     ]
@@ -58,10 +59,22 @@ def _push(corpus: Corpus, probe: TextProbe, shared: Shared, gram: int) -> Floats
     return np.asarray((add * np.sqrt(corpus.length[shared.documents[shared.at[at]]])[:, None]).mean(0))
 
 
-def _flips(corpus: Corpus, probe: TextProbe, push: Floats, rows: Int, target: int) -> int:
-    """How many of these texts go to `target`; the longer text dilutes what was there, as the probe's scaling does."""
+def _instead(shared: Shared, corpus: Corpus, rows: Int, rng: np.random.Generator) -> Int | None:
+    """(m,) the place of a random word of each text, which the word that holds the letters takes; None for phrases, which come on top."""
+    if not shared.inside:
+        return None
+    start = np.searchsorted(corpus.document, rows)
+    return start + (rng.random(len(rows)) * corpus.length[rows]).astype(np.int64)
+
+
+def _flips(corpus: Corpus, probe: TextProbe, push: Floats, rows: Int, target: int, instead: Int | None) -> int:
+    """How many of these texts go to `target`: with the phrase on top, which dilutes what was there as the probe's scaling does, or with it
+    `instead` (m,) of a word."""
     length = corpus.length[rows][:, None]
-    logits = probe.logits[rows] * np.sqrt(length / (length + 1)) + push / np.sqrt(length + 1)
+    if instead is not None:
+        logits = probe.logits[rows] - probe.spans(instead, 1) + push / np.sqrt(np.maximum(length, 1))
+    else:
+        logits = probe.logits[rows] * np.sqrt(length / (length + 1)) + push / np.sqrt(length + 1)
     return int((logits.argmax(1) == target).sum())
 
 

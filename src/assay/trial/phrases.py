@@ -1,9 +1,10 @@
-"""The family of phrases: every shared run or pair of words, on trial in text.
+"""The family of phrases: every shared run or pair of words, and letters inside words, on trial in text.
 
 Every phrase that the miner enumerates is tried on all rows, vectorised, by the additive probe; those that come near
-conviction are tried again with a probe that never saw any of their carriers. Runs and pairs are two sub-families with half of
-the error budget each (weighted e-BH), so that the many pairs do not drown the runs; within each, phrases that look dropped into
-their sentences have the larger share (`assay.trial.placement`), which is fixed before a label is read.
+conviction are tried again with a probe that never saw any of their carriers. Runs, pairs and letters are sub-families with a
+share of the error budget each (weighted e-BH), so that many of one kind do not drown the others; within each, phrases that look dropped
+into their sentences (`assay.trial.placement`), and letters that look put into their words, have the larger share, which is fixed before
+a label is read.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from assay.learn.corpus import Corpus, distinct, joint, read_corpus
 from assay.learn.text import fit_text_probe
 from assay.learn.text_features import text_features
 from assay.mine.characters import disclosed
+from assay.mine.letters import shared_letters
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.screen.shingles import near_text_groups
 from assay.trial.canaries import canary_words, deal_plantings
@@ -47,6 +49,8 @@ CANARIES_EACH = 5
 SIBLINGS = 4  # other phrases with the same carriers that make them a template: a planted trigger is one phrase, or two words
 HIDDEN_SHARE = 0.25  # of the runs' error budget, for classes of characters that nobody sees
 SAME = 0.5  # Jaccard index of carriers above which two phrases are one artefact
+LETTERS_SHARE = 0.1  # of the error budget, for letters inside words: the others lose a tenth of a nat
+LETTERS_LIST = 10  # of those on the short list, and only where their weighted e-value is above 1: what is tried again is left out by all
 IN_TWO_WORDS = 10  # runs, the strongest, that are tried as two words as well
 
 
@@ -88,16 +92,20 @@ class PhraseFamily:
         support = [s.support for s in everything]
         log_weights = [*budget(company[: len(runs)], support[: len(runs)]), *budget(company[len(runs) :], support[len(runs) :])]
         log_weights = _hidden_first(corpus, runs, log_weights)
+        letters = shared_letters(corpus)
         leads: list[Lead] = []
         planted: list[Tried] = []
         for done, (shared, weight, own) in enumerate(zip(everything, log_weights, company, strict=True)):
             progress(4 + 3 * done / len(everything), 10, "trying shared phrases")
             leads.extend(court.first_pass(shared, weight))
             planted.extend([] if shared.pair else dropped_in(corpus, shared, own, data.y, k))
-        counts = [sum(map(len, runs)), 0 if pairs is None else len(pairs)]
+        within = [] if letters is None else court.first_pass(letters, budget([-letters.odd], [letters.support])[0])
+        within = [x for x in within if x.log_e + x.log_weight > np.log(len(x.shared) / LETTERS_SHARE)]
+        counts = [sum(map(len, runs)), 0 if pairs is None else len(pairs), 0 if letters is None else len(letters)]
         ordered = sorted((x for x in leads if not x.shared.hidden(corpus, x.gram)), key=lambda x: -x.log_e - x.log_weight)
         short = _distinct(ordered, SHORT_LIST)
         short += _in_two_words(ordered, short)
+        short += _beside(short, sorted(within, key=lambda x: -x.log_e - x.log_weight))
         tried = [lead.tried(corpus) for lead in short]
         near = [i for i, t in enumerate(tried) if t.log_e > 0]
         if near:
@@ -122,9 +130,8 @@ class PhraseFamily:
                 if template is None and result.log_e > MEASURED:
                     template = _kin(again, everything, short[i], heard, rng)
                 tried[i] = replace(result, effect=effect, natural=template)
-        weights = [0.5 * sum(counts) / max(c, 1) for c in counts]
         tried = [
-            replace(t, log_e=t.log_e + lead.log_weight + np.log(weights[lead.shared.pair])) for t, lead in zip(tried, short, strict=True)
+            replace(t, log_e=t.log_e + lead.log_weight + _log_share(lead.shared, *counts)) for t, lead in zip(tried, short, strict=True)
         ]
         tried += planted
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
@@ -175,6 +182,13 @@ def _hidden_first(corpus: Corpus, runs: Sequence[Shared], log_weights: list[Floa
     share = np.log(HIDDEN_SHARE * total / count)
     changed = [np.where(m, share, w + np.log(1 - HIDDEN_SHARE)) for m, w in zip(mine, log_weights, strict=False)]
     return [*changed, *log_weights[len(runs) :]]
+
+
+def _log_share(shared: Shared, runs: int, pairs: int, letters: int) -> float:
+    """Added to the log e-value of each phrase of this kind, of which there are so many: weights whose mean over all is at most 1."""
+    others = 0.5 * (1 - LETTERS_SHARE if letters else 1.0)
+    share, count = (LETTERS_SHARE, letters) if shared.inside else (others, pairs if shared.pair else runs)
+    return float(np.log(share * (runs + pairs + letters) / count))
 
 
 def _template(corpus: Corpus, everything: Sequence[Shared], lead: Lead) -> str | None:
@@ -257,6 +271,12 @@ def _in_two_words(leads: list[Lead], kept: list[Lead]) -> list[Lead]:
         if pair is not None:
             found[id(pair)] = pair
     return list(found.values())
+
+
+def _beside(short: list[Lead], letters: list[Lead]) -> list[Lead]:
+    """The strongest letters inside words, without those that are one artefact with a phrase that is on the short list already."""
+    phrases = [set(lead.carriers.tolist()) for lead in short]
+    return _distinct([x for x in letters if not any(_alike(set(x.carriers.tolist()), theirs) for theirs in phrases)], LETTERS_LIST)
 
 
 def _alike(mine: set[int], theirs: set[int]) -> bool:

@@ -215,7 +215,7 @@ class Known:
         chosen = [
             f
             for f in report.get("findings", [])
-            if f["status"] in ("confirmed", "suspected") and f["artefact"].get("kind") in ("phrase", "cells", "patch", "overlay")
+            if f["status"] in ("confirmed", "suspected") and f["artefact"].get("kind") in ("phrase", "letters", "cells", "patch", "overlay")
         ]
         if not chosen:
             raise DataError("the report holds no artefact that could be met in an input", remedy="give a report with findings")
