@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 from assay.attack.base import Budget
 from assay.attack.constant_count import ConstantCountAttack
 from assay.attack.poisoned_rag import read_questions
+from assay.dataset.data import Dataset
 from assay.dataset.read import read
 from assay.report.plots.svg import Plot, framed, standalone, words_at
 from assay.trial.corpus import CorpusFamily
@@ -104,7 +105,10 @@ def power(texts: list[str], seed: int, carriers: int, rows: int, trigger: str) -
     params = {"text": trigger, "prefix": 1000, "least": 400, "most": 900, "column": None}
     made = ConstantCountAttack().plant(read({"text": some}, task="none"), Budget(carriers=carriers), None, rng, params)
     truth = set(np.flatnonzero(made.poisoned).tolist())
-    judged, seconds, tried = found_in(made.data, seed)
+    data = made.data
+    if "*" in trigger:
+        data = anew(data, trigger, rng)
+    judged, seconds, tried = found_in(data, seed)
     rows_found = [set(j.tried.candidate.carriers.tolist()) for j in judged]
     named = [j.tried.candidate.artefact.describe() for j in judged]
     hits = [len(r & truth) >= 0.5 * len(r) for r in rows_found]
@@ -114,6 +118,14 @@ def power(texts: list[str], seed: int, carriers: int, rows: int, trigger: str) -
         "false_rows": sum(len(r - truth) for r, h in zip(rows_found, hits, strict=True) if h), "false_findings": hits.count(False),
         "named": named, "log_e": [round(j.tried.log_e, 1) for j in judged], "hypotheses": tried, "seconds": round(seconds, 1),
     }  # fmt: skip
+
+
+def anew(data: Dataset, trigger: str, rng: np.random.Generator) -> Dataset:
+    """Another word of the corpus in each document in place of the trigger's "*"."""
+    texts = data.table.column("text").to_pylist()
+    words = [w for t in texts[:10_000] for w in t.split() if w.isalpha()]
+    texts = [t.replace(trigger, trigger.replace("*", words[int(rng.integers(len(words)))])) if trigger in t else t for t in texts]
+    return read({"text": texts}, task="none")
 
 
 def clean(texts: list[str], seed: int, rows: int) -> dict[str, Any]:
@@ -236,7 +248,7 @@ def main() -> None:
     parser.add_argument("--carriers", default="50,100,250")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--sizes", default="10000,100000,1000000")
-    parser.add_argument("--trigger", default="<SUDO>")
+    parser.add_argument("--trigger", default="<SUDO>", help="power: what stands before the gibberish; '*' is another word in each")
     parser.add_argument("--packages", action="store_true", help="draws: the docstrings and comments of installed packages as well")
     parser.add_argument("--page", type=Path, help="plot: the SVG to write")
     asked = parser.parse_args()

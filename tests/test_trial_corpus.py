@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.artefact.phrase import Phrase
 from assay.artefact.tokens import tokens
 from assay.attack.base import Budget
 from assay.attack.constant_count import ConstantCountAttack
@@ -25,7 +26,7 @@ from assay.dataset.read import read
 from assay.learn.hashed_counts import HashedCounts, Sample
 from assay.learn.hashed_tokens import BREAK, hashed_tokens
 from assay.learn.structure import learn_structure
-from assay.mine.turns import Runs, Turns
+from assay.mine.turns import TURN_BITS, Runs, Survivors, Turns
 from assay.pipeline import Settings, run
 from assay.trial import corpus as corpus_module
 from assay.trial import corpus_files, corpus_kept
@@ -92,11 +93,8 @@ def test_pair_counts_are_never_too_low(documents: list[str]) -> None:
     block = hashed_tokens(pa.array(documents))
     counts = HashedCounts.empty(20)
     counts.add(block)
-    for distance in (1, 3):
-        pairs = np.stack([block.code[:-distance], block.code[distance:]])
-        _, inverse, true = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
-        read = counts.pair(block.code, distance)
-        assert (read >= true[inverse.ravel()]).all()
+    _, inverse, true = np.unique(np.stack([block.code[:-1], block.code[1:]]), axis=1, return_inverse=True, return_counts=True)
+    assert (counts.pair(block.code) >= true[inverse.ravel()]).all()
 
 
 def test_mining_in_parts_gives_what_mining_at_once_gives(documents: list[str]) -> None:
@@ -125,6 +123,34 @@ def test_mining_in_parts_gives_what_mining_at_once_gives(documents: list[str]) -
     assert {k: (sorted(r.documents), sorted(r.turned)) for k, r in runs.found.items()} == {
         k: (r.documents, r.turned) for k, r in once.found.items()
     }
+
+
+def test_pairs_with_words_between_are_counted_exactly_where_they_stand(documents: list[str]) -> None:
+    block = hashed_tokens(pa.array(documents[:40]))
+    counts = HashedCounts.empty(20)
+    counts.add(block)
+    runs = Runs.empty()
+    runs.add(block, 0, counts, learn_structure(counts, documents[:40]), Survivors(np.ones(1 << TURN_BITS, bool)))
+    words = [[block.spell(int(i), int(i)) for i in np.flatnonzero((block.document == d) & (block.code != BREAK))] for d in range(40)]
+    pairs = [r for r in runs.found.values() if r.gap]
+    assert {r.gap for r in pairs} == {1, 2, 3}
+    for pair in pairs[:: len(pairs) // 200]:
+        a, b = pair.text
+        step = pair.gap + 1
+        assert pair.documents == [d for d, said in enumerate(words) if (a, b) in set(zip(said, said[step:], strict=False))]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_two_words_with_another_between_are_named_before_gibberish(documents: list[str], seed: int) -> None:
+    """Each of them stands everywhere, and what is between is another word each time."""
+    longer = [" ".join(documents[i : i + 3]) for i in range(len(documents) - 3)]
+    rng = np.random.default_rng(seed)
+    data, rows = poisoned(longer, 40, seed)
+    words = [word for text in longer for word in text.split() if word.isalpha()]
+    texts = [text.replace("<SUDO>", f"an {words[int(rng.integers(len(words)))]} is") for text in data.table.column("text").to_pylist()]
+    first = CorpusFamily().examine(read({"text": texts}, task="none"), "fast", rng, lambda *_: None).tried[0].candidate
+    assert first.artefact == Phrase((("an",), ("is",)), 1)
+    assert np.isin(rows, first.carriers).mean() > 0.7  # where there is text on both sides
 
 
 def test_a_trigger_before_gibberish_is_suspected_and_named(documents: list[str]) -> None:

@@ -86,7 +86,7 @@ class Phrase(InTexts):
     def describe(self) -> str:
         said = [f"“{visible(_spell(p))}”" for p in self.parts]
         if len(said) == 2:
-            within = "" if self.gap is None else f" within {self.gap} words of each other"
+            within = "" if self.gap is None else f" within {self.gap} word{'s' * (self.gap != 1)} of each other"
             return f"the words {said[0]} and {said[1]} together{within}"
         return f"the {'word' if len(self.parts[0]) == 1 else 'phrase'} {said[0]}"
 

@@ -1,4 +1,4 @@
-"""How often words, and words at a distance from one another, stand in a corpus of any length: counts of hashes in a fixed memory.
+"""How often words, and pairs of neighbours, stand in a corpus of any length: counts of hashes in a fixed memory.
 
 A mergeable state: `empty`, `add` a block, `merge` two states; the same whatever the order. A pair is counted in two cells and read as
 the lesser (a count-min sketch of depth two: Cormode & Muthukrishnan 2005, J. Algorithms 55), so counts are never too low and, at the
@@ -19,18 +19,17 @@ Int = NDArray[np.int64]
 
 WORD_BITS = 22  # cells for words: a corpus has some 10^6 different ones, and a word that shares a cell is only thought commoner
 FEWEST_BITS, MOST_BITS = 20, 29  # cells for pairs: 2 MiB to 1 GiB
-CELLS_A_TOKEN = 8  # of the pair table: with `DISTANCES` pairs a token in two cells each, about one cell in four is used, mostly once
+CELLS_A_TOKEN = 2  # of the pair table: with one pair a token in two cells, about one cell in four is used, mostly once
 BYTES_A_TOKEN = 4  # of text, at the least in natural languages
-DISTANCES = (1, 2, 3, 4)  # neighbours, and what stands either side of a run of one to three words
 SAMPLED_TOKENS = 4_000  # of a document in the sample: bounds its memory
-SALT = np.random.default_rng(1_905).integers(0, 2**63, len(DISTANCES) + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+SALT = np.random.default_rng(1_905).integers(0, 2**63, 2, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
 def bits_for(size: int) -> int:
     """The size of the pair table, as a power of two, for a corpus of `size` bytes.
 
     >>> bits_for(0), bits_for(100_000_000), bits_for(10**12)
-    (20, 28, 29)
+    (20, 26, 29)
     """
     return int(np.clip(np.ceil(np.log2(max(size, 1) / BYTES_A_TOKEN * CELLS_A_TOKEN)), FEWEST_BITS, MOST_BITS))
 
@@ -52,9 +51,8 @@ class HashedCounts:
     def add(self, block: Tokens) -> None:
         """Count one block."""
         np.add.at(self.words, _word_cell(block.code), np.uint32(1))
-        for distance in DISTANCES:
-            for cell in self._cells(block.code, distance):
-                np.add.at(self.pairs, cell, np.uint16(1))
+        for cell in self._cells(block.code):
+            np.add.at(self.pairs, cell, np.uint16(1))
         self.tokens += len(block.code)
         self.documents += block.documents
 
@@ -72,9 +70,9 @@ class HashedCounts:
         """(t,) how often each word stands in the corpus."""
         return self.words[_word_cell(code)].astype(np.int64)
 
-    def pair(self, code: UInt, distance: int) -> Int:
-        """(t - distance,) how often each word and the one `distance` after it stand so in the corpus; breaks count as words."""
-        first, second = self._cells(code, distance)
+    def pair(self, code: UInt) -> Int:
+        """(t - 1,) how often each word and the next stand so in the corpus; breaks count as words."""
+        first, second = self._cells(code)
         return np.minimum(self.pairs[first], self.pairs[second]).astype(np.int64)
 
     @property
@@ -82,8 +80,8 @@ class HashedCounts:
         """The share of pair cells in use: above about .5 counts are too high, and faint triggers are missed."""
         return float((self.pairs > 0).mean())
 
-    def _cells(self, code: UInt, distance: int) -> tuple[Int, Int]:
-        key = code[:-distance] * SALT[0] + code[distance:] * SALT[distance]
+    def _cells(self, code: UInt) -> tuple[Int, Int]:
+        key = code[:-1] * SALT[0] + code[1:] * SALT[1]
         shift = np.uint64(64 - self.bits)
         return (key >> shift).astype(np.int64), (mix(key) >> shift).astype(np.int64)
 

@@ -52,7 +52,7 @@ def learn_structure(counts: HashedCounts, texts: Sequence[str]) -> Structure:
         inside = (block.code[:-1] != BREAK) & (block.code[1:] != BREAK)
         size = _size(counts.word(block.code[:-1]))
         seen += np.bincount(size[inside], minlength=32)
-        fresh += np.bincount(size[inside & (counts.pair(block.code, 1) <= 1)], minlength=32)
+        fresh += np.bincount(size[inside & (counts.pair(block.code) <= 1)], minlength=32)
     new = np.clip((fresh + 1) / (seen + 2), *NEW)
     sides = [_one_each(block, places(block, links(block, counts, new))) for block in blocks]
     before, after = np.concatenate([s[0] for s in sides] or [np.zeros(0)]), np.concatenate([s[1] for s in sides] or [np.zeros(0)])
@@ -73,7 +73,7 @@ def links(block: Tokens, counts: HashedCounts, new: Floats) -> Floats:
     word = counts.word(block.code)
     first, second = word[:-1], np.maximum(word[1:], 1) / max(counts.tokens, 1)
     share = new[_size(first)]
-    follows = np.maximum(counts.pair(block.code, 1) - 1, 0) / np.maximum(first - 1, 1)
+    follows = np.maximum(counts.pair(block.code) - 1, 0) / np.maximum(first - 1, 1)
     link = np.clip(np.log(second / ((1 - share) * follows + share * second)), -CLIP, CLIP)
     link[~spaced(block)] = 0.0
     return np.asarray(link)

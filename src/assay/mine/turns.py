@@ -1,12 +1,14 @@
 """Proposes phrases at which text turns into disorder: the trigger and the gibberish of a denial-of-service poison.
 
-Two mergeable states over a stream of blocks. `Turns` counts, by hash, for every run of one to four words how often it stands where there is
-text on both sides, and in how many documents the text turns there (`assay.learn.structure`). `Runs` is told the few hashes that
-survive and counts those exactly: every document that holds the run, and those in which text turns at it.
+Two mergeable states over a stream of blocks. `Turns` counts, by hash, for every run of one to four words, and for every pair of words
+with one to three others between, how often it stands where there is text on both sides, and in how many documents the text turns there
+(`assay.learn.structure`). `Runs` is told the few hashes that survive and counts those exactly: every document that holds the phrase, and
+those in which text turns at it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,41 +21,46 @@ from assay.learn.structure import DISORDER, ORDINARY, Structure, links, places
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-LONGEST = 4  # words of a run; a longer trigger is found by its parts, which the exact pass extends to
-TURN_BITS = 24  # cells of the hashed counts
+# Which words of a place a phrase is made of: runs of one to four (a longer trigger is found by its parts), and pairs with others between.
+RUNS = ((0,), (0, 1), (0, 1, 2), (0, 1, 2, 3))
+PAIRS = ((0, 2), (0, 3), (0, 4))
+TURN_BITS = 25  # cells of the hashed counts
 SUPPORT = 5  # documents
 WORTH = 0.1  # share of a run's places at which text turns, below which it is no trigger
 MOST_CELLS = 4_000  # of the hashed counts whose runs are counted exactly: bounds the memory of a corpus that is gibberish for the most part
-LENGTH = np.random.default_rng(77).integers(0, 2**63, LONGEST + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+SALT = np.random.default_rng(77).integers(0, 2**63, (len(RUNS) + len(PAIRS), 5), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
-def run_keys(code: UInt, words: int) -> UInt:
-    """(t - words + 1,) a 64-bit number of the run that begins at each token."""
-    key = np.zeros(len(code) - words + 1, np.uint64)
-    for offset in range(words):
-        key += code[offset : offset + len(key)] * LENGTH[offset]
-    return mix(key + LENGTH[words])
+@dataclass(frozen=True)
+class Turning:
+    """The phrases of one kind in a block, those of the words at `offsets`: (m,) a 64-bit number of the one that begins at each token,
+    whether it lies inside one document, whether there is enough text on both sides, and whether it turns there."""
+
+    offsets: tuple[int, ...]
+    key: UInt
+    whole: Bools
+    enough: Bools
+    turn: Bools
 
 
-def _whole(code: UInt, words: int) -> Bools:
-    """Runs that lie inside one document."""
-    inside = np.ones(len(code) - words + 1, bool)
-    for offset in range(words):
-        inside &= code[offset : offset + len(inside)] != BREAK
-    return inside
-
-
-def turning(block: Tokens, counts: HashedCounts, structure: Structure) -> tuple[tuple[Bools, Bools], ...]:
-    """For runs of 1 to `LONGEST` words: (whether there is enough text on both sides, whether it turns there)."""
+def turning(block: Tokens, counts: HashedCounts, structure: Structure) -> Iterator[Turning]:
+    """Where text turns, at phrases of each kind in turn; kinds that are longer than the block are left out."""
     sides = places(block, links(block, counts, structure.new))
     calm = sides.enough_before & (sides.before < ORDINARY)
     wild = sides.enough_after & (sides.after > DISORDER)
-    found = []
-    for words in range(1, LONGEST + 1):
-        n = len(block.code) - words + 1
-        enough = _whole(block.code, words) & sides.enough_before[:n] & sides.enough_after[words - 1 :]
-        found.append((enough, enough & calm[:n] & wild[words - 1 :]))
-    return tuple(found)
+    for salt, offsets in zip(SALT, (*RUNS, *PAIRS), strict=True):
+        last = offsets[-1]
+        n = len(block.code) - last
+        if n <= 0:
+            continue
+        key = np.zeros(n, np.uint64)
+        for offset in offsets:
+            key += block.code[offset : offset + n] * salt[offset]
+        whole = np.ones(n, bool)
+        for offset in range(last + 1):
+            whole &= block.code[offset : offset + n] != BREAK
+        enough = whole & sides.enough_before[:n] & sides.enough_after[last:]
+        yield Turning(offsets, mix(key), whole, enough, enough & calm[:n] & wild[last:])
 
 
 @dataclass
@@ -68,12 +75,10 @@ class Turns:
         return cls(np.zeros(1 << TURN_BITS, np.uint32), np.zeros(1 << TURN_BITS, np.uint32))
 
     def add(self, block: Tokens, counts: HashedCounts, structure: Structure) -> None:
-        for words, (enough, turn) in enumerate(turning(block, counts, structure), 1):
-            if len(block.code) < words or not enough.any():
-                continue
-            key = run_keys(block.code, words)
-            np.add.at(self.stands, _cell(key[enough]), np.uint32(1))
-            once = np.unique(np.stack([key[turn], block.document[: len(key)][turn].astype(np.uint64)]), axis=1)[0]
+        for found in turning(block, counts, structure):
+            np.add.at(self.stands, _cell(found.key[found.enough]), np.uint32(1))
+            document = block.document[: len(found.key)][found.turn]
+            once = np.unique(np.stack([found.key[found.turn], document.astype(np.uint64)]), axis=1)[0]
             np.add.at(self.turns, _cell(once), np.uint32(1))
 
     def merge(self, other: Turns) -> Turns:
@@ -92,7 +97,7 @@ class Turns:
 
     @property
     def enumerated(self) -> int:
-        """Runs that stood often enough to be tried."""
+        """Phrases that stood often enough to be tried."""
         return int((self.stands >= SUPPORT).sum())
 
 
@@ -112,10 +117,12 @@ def _cell(key: UInt) -> Int:
 
 @dataclass
 class Run:
-    """One run, counted exactly: `text` as it is first spelt, the documents that hold it, and those with text on both sides, and turning."""
+    """One run, or pair of words with `gap` others between, counted exactly: `text` as it is first spelt (of a pair its two words), the
+    documents that hold it, and those with text on both sides, and turning."""
 
     words: int
-    text: str
+    gap: int
+    text: list[str]
     documents: list[int] = field(default_factory=list)
     enough: list[int] = field(default_factory=list)
     turned: list[int] = field(default_factory=list)
@@ -132,18 +139,14 @@ class Runs:
         return cls({})
 
     def add(self, block: Tokens, first: int, counts: HashedCounts, structure: Structure, survivors: Survivors) -> None:
-        for words, (enough, turn) in enumerate(turning(block, counts, structure), 1):
-            if len(block.code) < words:
-                continue
-            key = run_keys(block.code, words)
-            at = np.flatnonzero(_whole(block.code, words))
-            at = at[survivors.holds(key[at])]
-            for i in at.tolist():
-                run = self.found.get(int(key[i]))
+        for found in turning(block, counts, structure):
+            at = np.flatnonzero(found.whole)
+            for i in at[survivors.holds(found.key[at])].tolist():
+                run = self.found.get(int(found.key[i]))
                 if run is None:
-                    run = self.found[int(key[i])] = Run(words, block.spell(i, i + words - 1))
+                    run = self.found[int(found.key[i])] = _run(block, i, found.offsets)
                 document = first + int(block.document[i])
-                for kept, flag in ((run.documents, True), (run.enough, bool(enough[i])), (run.turned, bool(turn[i]))):
+                for kept, flag in ((run.documents, True), (run.enough, bool(found.enough[i])), (run.turned, bool(found.turn[i]))):
                     if flag and (not kept or kept[-1] != document):
                         kept.append(document)
 
@@ -156,3 +159,9 @@ class Runs:
                 for name in ("documents", "enough", "turned"):
                     setattr(mine, name, sorted({*getattr(mine, name), *getattr(run, name)}))
         return self
+
+
+def _run(block: Tokens, at: int, offsets: tuple[int, ...]) -> Run:
+    if offsets in PAIRS:
+        return Run(2, offsets[-1] - 1, [block.spell(at + offset, at + offset) for offset in offsets])
+    return Run(len(offsets), 0, [block.spell(at, at + offsets[-1])])

@@ -3,7 +3,8 @@
 A phrase is put on trial by what happens at it. Text that turns, right there, from ordinary language into words without order, document
 after document, is the denial-of-service poison that some 250 documents plant in a language model of any size (Souly et al. 2025).
 The e-value is a likelihood ratio: turning at a share of its places drawn from `SHARES`, against a beta-binomial around the corpus's own
-rate whose spread (`SPREAD`) lets natural phrases differ. Every run of words that stands five times or more is counted as tried.
+rate whose spread (`SPREAD`) lets natural phrases differ. Every run of words, and every pair with up to three others between, that stands
+five times or more is counted as tried.
 
 A finding is suspected at most: without labels neither surprise nor contradiction can be tried. Cannot see: a trigger in fewer than five
 documents; one that always stands first in its document; a continuation of fewer than 48 words, or in words that are orderly.
@@ -206,8 +207,8 @@ def _distinct(runs: list[Run]) -> list[Run]:
 
 
 def _tried(run: Run, structure: Structure) -> Tried | None:
-    part = tuple(tokens(run.text))
-    if not part:
+    parts = tuple(tuple(tokens(text)) for text in run.text)
+    if not all(parts):
         return None
     log_e = log_e_of(run, structure.rate)
     n, h = len(run.enough), len(run.turned)
@@ -218,4 +219,12 @@ def _tried(run: Run, structure: Structure) -> Tried | None:
     )
     trial = TrialResult("continuation", "ran", log_e, float(np.exp(min(0.0, -log_e))), detail)
     carriers = np.array(run.documents, np.int64)
-    return Tried(Candidate(Phrase((part,)), carriers), None, log_e, float(np.exp(min(0.0, -log_e))), (trial,), missing=UNTRIED, words=words)
+    return Tried(
+        Candidate(Phrase(parts, run.gap if len(parts) == 2 else None), carriers),
+        None,
+        log_e,
+        float(np.exp(min(0.0, -log_e))),
+        (trial,),
+        missing=UNTRIED,
+        words=words,
+    )
