@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from assay.api import at_work
 from assay.attack.base import Budget
 from assay.attack.constant_count import ConstantCountAttack
 from assay.attack.poisoned_rag import read_questions
@@ -167,7 +168,7 @@ def draws(texts: list[str], source: str, seed: int, rows: int) -> Iterator[dict[
 def plot(lines: list[dict[str, Any]]) -> str:
     """CPU seconds by documents, both logarithmic, beside the line of the largest run's cost a document."""
     best: dict[int, float] = {}
-    for line in lines:
+    for line in (each for each in lines if each.get("workers", 1) == 1):
         best[line["documents"]] = min(line["cpu_seconds"], best.get(line["documents"], np.inf))
     size, cost = np.array(sorted(best), float), np.array([best[k] for k in sorted(best)])
     width, height, left, foot = 720, 320, 64, 40
@@ -198,7 +199,7 @@ def plot(lines: list[dict[str, Any]]) -> str:
     return standalone(Plot("corpora-speed", said, caption, framed(width, height, said, "".join(body), "curve")))
 
 
-def speed(texts: list[str], size: int) -> dict[str, Any]:
+def speed(texts: list[str], size: int, workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for part, start in enumerate(range(0, size, SMALL)):
             with (Path(folder) / f"part-{part:03d}.jsonl").open("w") as file:
@@ -211,12 +212,13 @@ def speed(texts: list[str], size: int) -> dict[str, Any]:
             began.setdefault(what, (time.process_time(), time.perf_counter()))
 
         before = time.process_time()
-        scan = scan_corpus(Path(folder), progress=passes)
+        with at_work("local", None, workers):
+            scan = scan_corpus(Path(folder), progress=passes)
         cpu = time.process_time() - before
         (cpu_1, wall_1), (cpu_2, wall_2), *_ = began.values()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
-        "documents": size, "megabytes": round(read_bytes / 1e6, 1), "repeats": round(size / len(texts), 2),
+        "documents": size, "workers": workers, "megabytes": round(read_bytes / 1e6, 1), "repeats": round(size / len(texts), 2),
         "seconds": round(scan.seconds, 1),
         "cpu_seconds": round(cpu, 1), "documents_a_second": round(size / scan.seconds), "peak_mib": round(peak),
         "first_pass": {"seconds": round(wall_2 - wall_1, 1), "cpu_seconds": round(cpu_2 - cpu_1, 1),
@@ -248,6 +250,7 @@ def main() -> None:
     parser.add_argument("--carriers", default="50,100,250")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--sizes", default="10000,100000,1000000")
+    parser.add_argument("--workers", type=int, default=1, help="speed: processes; CPU seconds are those of the scanning one alone")
     parser.add_argument("--trigger", default="<SUDO>", help="power: what stands before the gibberish; '*' is another word in each")
     parser.add_argument("--packages", action="store_true", help="draws: the docstrings and comments of installed packages as well")
     parser.add_argument("--page", type=Path, help="plot: the SVG to write")
@@ -272,7 +275,7 @@ def main() -> None:
             elif asked.what == "passages":
                 results = iter([planted_passages(documents, seed, min(asked.rows, len(documents)))])
             else:
-                results = (speed(texts, int(s)) for s in asked.sizes.split(","))
+                results = (speed(texts, int(s), asked.workers) for s in asked.sizes.split(","))
             for result in results:
                 print(json.dumps(result, ensure_ascii=False), flush=True)
                 out.write(json.dumps(result, ensure_ascii=False) + "\n")

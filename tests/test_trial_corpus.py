@@ -23,6 +23,8 @@ from assay.dataset.compressed import create_plain
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.engine.base import using
+from assay.engine.cores import Cores
 from assay.learn.hashed_counts import HashedCounts, Sample
 from assay.learn.hashed_tokens import BREAK, hashed_tokens
 from assay.learn.structure import learn_structure
@@ -250,6 +252,21 @@ def test_an_interrupted_scan_goes_on_and_finds_the_same(
     assert resumed.to_json() | {"seconds": 0} == whole.to_json() | {"seconds": 0}
     assert sum(read_again) < (3 - stage) * len(data)
     assert not keep.exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_processes_find_what_this_one_does(documents: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    monkeypatch.setattr(corpus_files, "BLOCK_ROWS", 100)
+    data, _ = poisoned(documents, 60, 3)
+    path, out = tmp_path / "corpus.jsonl", tmp_path / "found.json"
+    path.write_text("\n".join(json.dumps({"text": t}) for t in data.table.column("text").to_pylist()))
+    here = scan_corpus(path)
+    assert here.found
+    with Cores(workers) as cores, using(cores):
+        there = scan_corpus(path)
+    assert there.to_json() | {"seconds": 0} == here.to_json() | {"seconds": 0}
+    assert main(["corpus", str(path), "--workers", str(workers), "--out", str(out)]) == 1
+    assert json.loads(out.read_text()) | {"seconds": 0} == here.to_json() | {"seconds": 0}
 
 
 def test_states_of_other_files_are_not_gone_on_from(documents: list[str], tmp_path: Path) -> None:

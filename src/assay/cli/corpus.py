@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from assay.cli.scan import Engine
+
 HELP = """Look for triggers in a corpus that is larger than memory.
 
 PATH is plain text (.txt, a document a line), JSON lines, Parquet, CSV or Arrow, packed with gzip or Zstandard or not, or a folder of such \
@@ -28,9 +30,13 @@ def corpus(
     keep: Path | None = typer.Option(
         None, help="Keep what was counted in this folder, and go on from there after an interruption; emptied when the scan is finished."
     ),
+    engine: Engine = typer.Option(Engine.local, help="Where work runs: this machine, or a Ray cluster. Findings are the same."),
+    address: str | None = typer.Option(None, help="Of a Ray cluster, such as auto. Without it one is started here."),
+    workers: int | None = typer.Option(None, help="Processes to use. Default: this one, or all that the cluster has."),
     no_samples: bool = typer.Option(False, "--no-samples", help="Spell no phrase in the file."),
 ) -> int:
     """Scan, print what was found, and return the exit code."""
+    from assay.api import at_work
     from assay.cli.progress import progress_bar
     from assay.cli.scan import listed
     from assay.dataset.atomic import refuse_existing
@@ -38,7 +44,7 @@ def corpus(
 
     if out is not None:
         refuse_existing(out)
-    with progress_bar() as progress:
+    with progress_bar() as progress, at_work(engine.value, address, workers):
         found = scan_corpus(path, listed(content), alpha, progress, keep)
     if out is not None:
         out.write_text(json.dumps(found.to_json(not no_samples), ensure_ascii=False, indent=1) + "\n", "utf-8")

@@ -34,6 +34,22 @@ def bits_for(size: int) -> int:
     return int(np.clip(np.ceil(np.log2(max(size, 1) / BYTES_A_TOKEN * CELLS_A_TOKEN)), FEWEST_BITS, MOST_BITS))
 
 
+@dataclass(frozen=True)
+class BlockCounts:
+    """What a block adds: (t,) the cell of each word, and twice (t - 1,) those of each pair of neighbours; `tokens` counts breaks too."""
+
+    words: NDArray[np.uint32]
+    pairs: tuple[NDArray[np.uint32], NDArray[np.uint32]]
+    tokens: int
+    documents: int
+
+
+def block_counts(block: Tokens, bits: int) -> BlockCounts:
+    """Of a block, for a pair table of 2^`bits` cells."""
+    first, second = _pair_cells(block.code, bits)
+    return BlockCounts(_word_cell(block.code), (first, second), len(block.code), block.documents)
+
+
 @dataclass
 class HashedCounts:
     """`words` (2^22,) and `pairs` (2^bits,) cells; `tokens` counts breaks too."""
@@ -50,11 +66,15 @@ class HashedCounts:
 
     def add(self, block: Tokens) -> None:
         """Count one block."""
-        np.add.at(self.words, _word_cell(block.code), np.uint32(1))
-        for cell in self._cells(block.code):
+        self.take(block_counts(block, self.bits))
+
+    def take(self, told: BlockCounts) -> None:
+        """Count what was told of a block."""
+        np.add.at(self.words, told.words, np.uint32(1))
+        for cell in told.pairs:
             np.add.at(self.pairs, cell, np.uint16(1))
-        self.tokens += len(block.code)
-        self.documents += block.documents
+        self.tokens += told.tokens
+        self.documents += told.documents
 
     def merge(self, other: HashedCounts) -> HashedCounts:
         """Count what another counted; ValueError for a state of another size."""
@@ -72,7 +92,7 @@ class HashedCounts:
 
     def pair(self, code: UInt) -> Int:
         """(t - 1,) how often each word and the next stand so in the corpus; breaks count as words."""
-        first, second = self._cells(code)
+        first, second = _pair_cells(code, self.bits)
         return np.minimum(self.pairs[first], self.pairs[second]).astype(np.int64)
 
     @property
@@ -80,14 +100,15 @@ class HashedCounts:
         """The share of pair cells in use: above about .5 counts are too high, and faint triggers are missed."""
         return float((self.pairs > 0).mean())
 
-    def _cells(self, code: UInt) -> tuple[Int, Int]:
-        key = code[:-1] * SALT[0] + code[1:] * SALT[1]
-        shift = np.uint64(64 - self.bits)
-        return (key >> shift).astype(np.int64), (mix(key) >> shift).astype(np.int64)
+
+def _pair_cells(code: UInt, bits: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    key = code[:-1] * SALT[0] + code[1:] * SALT[1]
+    shift = np.uint64(64 - bits)
+    return (key >> shift).astype(np.uint32), (mix(key) >> shift).astype(np.uint32)
 
 
-def _word_cell(code: UInt) -> Int:
-    return (code >> np.uint64(64 - WORD_BITS)).astype(np.int64)
+def _word_cell(code: UInt) -> NDArray[np.uint32]:
+    return (code >> np.uint64(64 - WORD_BITS)).astype(np.uint32)
 
 
 @dataclass
@@ -102,21 +123,30 @@ class Sample:
     def empty(cls, size: int) -> Sample:
         return cls(size, np.zeros(0, np.uint64), [])
 
+    @property
+    def bound(self) -> int:
+        """Documents whose key is not below it would not stay."""
+        return int(self.key.max()) if len(self.key) == self.size else 2**64 - 1
+
     def add(self, block: Tokens) -> None:
-        breaks = np.flatnonzero(block.code == BREAK)
-        spread = mix(np.add(block.code, np.arange(len(block.code)), dtype=np.uint64, casting="unsafe"))
-        spread[breaks] = np.uint64(0)
-        running: UInt = np.cumsum(spread, dtype=np.uint64)
-        key = mix(np.subtract(running[breaks[1:]], running[breaks[:-1]], dtype=np.uint64))
-        bound = self.key.max() if len(self.key) == self.size else np.uint64(2**64 - 1)
-        chosen = np.flatnonzero((key < bound) & (np.diff(breaks) > 1))
-        if len(chosen):
-            last = np.minimum(breaks[1:] - 1, breaks[:-1] + SAMPLED_TOKENS)
-            texts = [block.spell(int(breaks[d]) + 1, int(last[d])) for d in chosen]
-            self.merge(Sample(self.size, key[chosen], texts))
+        self.merge(drawn(block, self.size, self.bound))
 
     def merge(self, other: Sample) -> Sample:
         key, first = np.unique(np.concatenate([self.key, other.key]), return_index=True)
         texts = self.texts + other.texts
         self.key, self.texts = key[: self.size], [texts[i] for i in first[: self.size]]
         return self
+
+
+def drawn(block: Tokens, size: int, bound: int) -> Sample:
+    """The documents of a block that may be in a sample of `size` whose keys are below `bound`."""
+    breaks = np.flatnonzero(block.code == BREAK)
+    spread = mix(np.add(block.code, np.arange(len(block.code)), dtype=np.uint64, casting="unsafe"))
+    spread[breaks] = np.uint64(0)
+    running: UInt = np.cumsum(spread, dtype=np.uint64)
+    key = mix(np.subtract(running[breaks[1:]], running[breaks[:-1]], dtype=np.uint64))
+    chosen = np.flatnonzero((key < np.uint64(bound)) & (np.diff(breaks) > 1))
+    last = np.minimum(breaks[1:] - 1, breaks[:-1] + SAMPLED_TOKENS)
+    found = Sample.empty(size)
+    found.merge(Sample(size, key[chosen], [block.spell(int(breaks[d]) + 1, int(last[d])) for d in chosen]))
+    return found

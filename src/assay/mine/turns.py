@@ -63,6 +63,25 @@ def turning(block: Tokens, counts: HashedCounts, structure: Structure) -> Iterat
         yield Turning(offsets, mix(key), whole, enough, enough & calm[:n] & wild[last:])
 
 
+@dataclass(frozen=True)
+class Turned:
+    """What a block adds to `Turns`: the cells of the places of its phrases, and of those at which text turns, one a document."""
+
+    stands: NDArray[np.uint32]
+    turns: NDArray[np.uint32]
+    documents: int
+
+
+def turned(block: Tokens, counts: HashedCounts, structure: Structure) -> Turned:
+    """Of a block."""
+    stands, turns = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
+    for found in turning(block, counts, structure):
+        stands.append(_cell(found.key[found.enough]))
+        document = block.document[: len(found.key)][found.turn]
+        turns.append(_cell(np.unique(np.stack([found.key[found.turn], document.astype(np.uint64)]), axis=1)[0]))
+    return Turned(np.concatenate(stands), np.concatenate(turns), block.documents)
+
+
 @dataclass
 class Turns:
     """(2^24,) how often runs stand where text is on both sides, and in how many documents it turns there."""
@@ -75,11 +94,12 @@ class Turns:
         return cls(np.zeros(1 << TURN_BITS, np.uint32), np.zeros(1 << TURN_BITS, np.uint32))
 
     def add(self, block: Tokens, counts: HashedCounts, structure: Structure) -> None:
-        for found in turning(block, counts, structure):
-            np.add.at(self.stands, _cell(found.key[found.enough]), np.uint32(1))
-            document = block.document[: len(found.key)][found.turn]
-            once = np.unique(np.stack([found.key[found.turn], document.astype(np.uint64)]), axis=1)[0]
-            np.add.at(self.turns, _cell(once), np.uint32(1))
+        self.take(turned(block, counts, structure))
+
+    def take(self, told: Turned) -> None:
+        """Count what was told of a block."""
+        np.add.at(self.stands, told.stands, np.uint32(1))
+        np.add.at(self.turns, told.turns, np.uint32(1))
 
     def merge(self, other: Turns) -> Turns:
         self.stands += other.stands
@@ -111,8 +131,8 @@ class Survivors:
         return np.asarray(self.chosen[_cell(key)])
 
 
-def _cell(key: UInt) -> Int:
-    return (key >> np.uint64(64 - TURN_BITS)).astype(np.int64)
+def _cell(key: UInt) -> NDArray[np.uint32]:
+    return (key >> np.uint64(64 - TURN_BITS)).astype(np.uint32)
 
 
 @dataclass
@@ -157,7 +177,11 @@ class Runs:
                 self.found[key] = run
             else:
                 for name in ("documents", "enough", "turned"):
-                    setattr(mine, name, sorted({*getattr(mine, name), *getattr(run, name)}))
+                    before, more = getattr(mine, name), getattr(run, name)
+                    if before and more and before[-1] < more[0]:
+                        before.extend(more)  # blocks in their order, as nearly always
+                    else:
+                        setattr(mine, name, sorted({*before, *more}))
         return self
 
 

@@ -24,13 +24,13 @@ from scipy.special import logsumexp
 from assay.artefact.phrase import Phrase
 from assay.artefact.tokens import tokens
 from assay.dataset.data import Dataset
-from assay.engine.base import spans
+from assay.engine.base import Handle, current, spans
 from assay.finding import Check, TrialResult
-from assay.learn.hashed_counts import HashedCounts, Sample, bits_for
-from assay.learn.hashed_tokens import Tokens, hashed_tokens
+from assay.learn.hashed_counts import BlockCounts, HashedCounts, Sample, bits_for, block_counts, drawn
+from assay.learn.hashed_tokens import hashed_tokens
 from assay.learn.structure import Structure, learn_structure
 from assay.mine.candidate import Candidate
-from assay.mine.turns import SUPPORT, Run, Runs, Survivors, Turns
+from assay.mine.turns import SUPPORT, Run, Runs, Survivors, Turned, Turns, turned
 from assay.stats.overdispersed import log_mass
 from assay.trial.canaries import canary_words
 from assay.trial.corpus_kept import Kept
@@ -106,13 +106,15 @@ def examine_stream(texts: Texts, size: int, progress: Progress = silent, kept: K
     Returns also how many were enumerated, and the share of the table of counts that is in use (see `HashedCounts.load`).
 
     Memory does not grow with the corpus: at most 1 GiB of counts, some 500 MB of a block's arrays, and the documents that hold the
-    few phrases which survive. Carriers are numbers of documents in the order of the stream. With `kept`, an interrupted scan of the same
+    few phrases which survive. Carriers are numbers of documents in the order of the stream. Blocks are the work of the engine, and what
+    they tell is added up here in their order, so that any number of workers finds the same. With `kept`, an interrupted scan of the same
     stream goes on from there: blocks that are in its states are passed over.
     """
     counts, sample = _counted(texts, size, progress, kept)
     structure = learn_structure(counts, sample.texts)
-    turns = _turned(texts, counts, structure, progress, kept)
-    runs = _survived(texts, counts, structure, turns.conclude(structure.rate), progress, kept)
+    placed = current().put(counts)
+    turns = _turned(texts, counts.documents, placed, structure, progress, kept)
+    runs = _survived(texts, counts.documents, placed, structure, turns.conclude(structure.rate), progress, kept)
     found = sorted(runs.found.values(), key=lambda r: (-log_e_of(r, structure.rate), -r.words, r.text))
     tried = [_tried(r, structure) for r in _distinct(found)[:SHORT_LIST]]
     return tuple(t for t in tried if t is not None), turns.enumerated, counts.load
@@ -123,9 +125,10 @@ def _counted(texts: Texts, size: int, progress: Progress, kept: Kept | None) -> 
     before = None if kept is None else kept.counted()
     counts, sample, whole = before or (HashedCounts.empty(bits_for(size)), Sample.empty(SAMPLE), False)
     if not whole:
-        for _, block in _tokens(texts, progress, 0, "counting words", 0, counts.documents):
-            counts.add(block)
-            sample.add(block)
+        blocks = _each(texts, progress, 0, "counting words", 0, counts.documents)
+        for told, more in current().map(_count, ((block, counts.bits, sample.size, sample.bound) for _, block in blocks)):
+            counts.take(told)
+            sample.merge(more)
             if kept is not None and kept.due():
                 kept.keep_counted(counts, sample, False)
         if kept is not None:
@@ -133,41 +136,69 @@ def _counted(texts: Texts, size: int, progress: Progress, kept: Kept | None) -> 
     return counts, sample
 
 
-def _turned(texts: Texts, counts: HashedCounts, structure: Structure, progress: Progress, kept: Kept | None) -> Turns:
+def _count(texts: pa.Array, bits: int, size: int, bound: int) -> tuple[BlockCounts, Sample]:
+    block = hashed_tokens(texts)
+    return block_counts(block, bits), drawn(block, size, bound)
+
+
+def _turned(
+    texts: Texts, documents: int, counts: Handle[HashedCounts], structure: Structure, progress: Progress, kept: Kept | None
+) -> Turns:
     """The second: for every run of words, by hash, at how many of its places text turns."""
     before = None if kept is None else kept.turned()
     turns, done, whole = before or (Turns.empty(), 0, False)
     if not whole:
-        for first, block in _tokens(texts, progress, 1, "looking for places where text turns", counts.documents, done):
-            turns.add(block, counts, structure)
+        blocks = _each(texts, progress, 1, "looking for places where text turns", documents, done)
+        for told in current().map(_turn, ((block, counts, structure) for _, block in blocks)):
+            turns.take(told)
+            done += told.documents
             if kept is not None and kept.due():
-                kept.keep_turned(turns, first + block.documents, False)
+                kept.keep_turned(turns, done, False)
         if kept is not None:
-            kept.keep_turned(turns, counts.documents, True)
+            kept.keep_turned(turns, documents, True)
     return turns
 
 
+def _turn(texts: pa.Array, counts: HashedCounts, structure: Structure) -> Turned:
+    return turned(hashed_tokens(texts), counts, structure)
+
+
 def _survived(
-    texts: Texts, counts: HashedCounts, structure: Structure, survivors: Survivors, progress: Progress, kept: Kept | None
+    texts: Texts,
+    documents: int,
+    counts: Handle[HashedCounts],
+    structure: Structure,
+    survivors: Survivors,
+    progress: Progress,
+    kept: Kept | None,
 ) -> Runs:
     """The third: the runs that survive, counted exactly."""
     before = None if kept is None else kept.survived()
     runs, done, whole = before or (Runs.empty(), 0, False)
     if not whole:
-        for first, block in _tokens(texts, progress, 2, "counting what survives", counts.documents, done):
-            runs.add(block, first, counts, structure, survivors)
+        chosen = current().put(survivors)
+        blocks = _each(texts, progress, 2, "counting what survives", documents, done)
+        for some, count in current().map(_survive, ((block, first, counts, structure, chosen) for first, block in blocks)):
+            runs.merge(some)
+            done += count
             if kept is not None and kept.due():
-                kept.keep_survived(runs, first + block.documents, False)
+                kept.keep_survived(runs, done, False)
     return runs
 
 
-def _tokens(texts: Texts, progress: Progress, stage: int, what: str, documents: int, done: int) -> Iterator[tuple[int, Tokens]]:
-    """(its first document, tokens) of every block but those of the first `done` documents."""
-    first = 0
+def _survive(texts: pa.Array, first: int, counts: HashedCounts, structure: Structure, survivors: Survivors) -> tuple[Runs, int]:
+    block, runs = hashed_tokens(texts), Runs.empty()
+    runs.add(block, first, counts, structure, survivors)
+    return runs, block.documents
+
+
+def _each(texts: Texts, progress: Progress, stage: int, what: str, documents: int, done: int) -> Iterator[tuple[int, pa.Array]]:
+    """(its first document, texts) of every block but those of the first `done` documents."""
+    first, travels = 0, current().remote
     for array in texts():
         progress(stage + (first / documents if documents else 0), 3, what)
         if first >= done:
-            yield first, hashed_tokens(array)
+            yield first, pa.concat_arrays([array]) if travels else array  # a copy: a slice that travels takes the whole along
         first += len(array)
 
 
