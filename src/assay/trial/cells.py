@@ -31,7 +31,7 @@ from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells_of_numbers import examine_numbers
 from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, without_shared
-from assay.trial.evidence import NOMINATE, combine, judge
+from assay.trial.evidence import HIDDEN, NOMINATE, combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
@@ -357,5 +357,5 @@ def _trial(
     vote = court.witnesses(heard, removed)
     key = " and ".join(coded.names[j] for j in sorted(columns))
     p = court.without(heard, removed)
-    tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key)
+    tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key, hidden=HIDDEN)
     return replace(tried, log_e=tried.log_e + share)

@@ -13,7 +13,8 @@ from assay.learn.likeness import Likeness
 from assay.learn.tables import MeanProbe, TableProbe
 from assay.mine.cells import COPIES, WIDEST, Shared, entailed
 from assay.stats.ranks import log_bets, log_mixture
-from assay.trial.evidence import PURITY, clip_probabilities
+from assay.trial.bets import surprises
+from assay.trial.evidence import clip_probabilities
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -131,13 +132,8 @@ class Court:
         p = clip_probabilities(self.probe.without(row, removed[cell]))
         y = self.y[row]
         vote = votes(cell, self.same[row])
-        own = np.bincount(cell, -vote * np.log(p[np.arange(len(y)), y]), minlength=size)
-        hits = np.bincount(cell * k + y, vote, minlength=size * k).reshape(size, k)
-        total = hits.sum(1, keepdims=True)
-        targeted = own[:, None] + hits * np.log(PURITY) + (total - hits) * np.log((1 - PURITY) / max(k - 1, 1))
-        wrong = y != p.argmax(1)
-        ratio = np.log(np.where(wrong, PURITY / (1 - p.max(1)) + 1 - PURITY, 1 - PURITY))
-        untargeted = np.bincount(cell, vote * ratio, minlength=size).astype(float)
+        asked_of = surprises(cell, y, p, vote, size)
+        targeted, untargeted = asked_of.targeted, asked_of.untargeted
         copies = removed.all(1) & (removed.shape[1] > COPIES)
         targeted[copies], untargeted[copies] = -np.inf, -np.inf
         asked = (targeted > 0).any(1) | (untargeted > 0)

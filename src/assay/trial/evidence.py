@@ -17,7 +17,7 @@ other rows and carriers that are strangers among them; a natural kind stands low
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from assay.mine.candidate import Candidate
 from assay.stats.poisson_binomial import upper_tail
 from assay.stats.ranks import KAPPAS, log_mixture, log_order_ratios, stands_low
 from assay.stats.two_kinds import ENOUGH, two_kinds
+from assay.trial.accused import accused
 from assay.trial.family import Tried
 
 Floats = NDArray[np.float64]
@@ -36,12 +37,11 @@ Int = NDArray[np.int64]
 
 PURITY = 0.95  # the share of carriers that an attacker's target takes, in the alternative of surprise
 PLANTED = np.array([0.25, 0.5, 1.0])  # share of carriers that are, where natural or cover rows are among them: bet on alike
+HIDDEN = 0.05  # of what is bet on a target of phrases and cells: on an attacker's cover rows. It costs a pure trigger .05 nats, others 3
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
 STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
 MISTAKEN = 0.1  # of other labels' rows that may be this label's, wrongly labelled: 5 % wrong labels, of two the one twice the other
 ALIKE = 0.5  # share of carriers above that quantile from which they must be of two kinds: poison taken from other labels has about 0.1
-ACQUIT = 3.0  # a carrier is left alone if it is this many times likelier a natural one than a planted one
-BINS = 10  # of support, in which the likelihoods of natural and planted carriers are counted
 FEW = 20  # other rows of a label, below which their ranks can hardly convict anybody: of ten, 20 strangers give e^14 at the very best
 NOMINATE = np.log(100.0)  # surprise alone at least this: worth naming as a natural shortcut
 
@@ -92,9 +92,16 @@ def surprise(p: Floats, y: Int, votes: Floats | None = None, covered: bool = Fal
     return Surprise(targeted, float((votes * np.log(untargeted)).sum()))
 
 
-def _bet(ratio: Floats, votes: Floats) -> float:
-    """The log e-value of likelihood ratios (m,) of which a share of the rows, each of `PLANTED` alike, has any part."""
-    return float(logsumexp(np.log1p(PLANTED[:, None] * (ratio - 1)) @ votes) - np.log(len(PLANTED)))
+def _bet(ratio: Floats, votes: Floats, parts: Floats = PLANTED) -> float:
+    """The log e-value of likelihood ratios (m,) of which a share of the rows, each of `parts` alike, has any part."""
+    return float(logsumexp(np.log1p(parts[:, None] * (ratio - 1)) @ votes) - np.log(len(parts)))
+
+
+def covered_surprise(p: Floats, y: Int, votes: Floats) -> Floats:
+    """(k,) natural logs of the targeted e-values of `surprise`, if some of the carriers keep their label: `PLANTED` but the whole."""
+    p = clip_probabilities(p)
+    k, own = p.shape[1], p[np.arange(len(y)), y]
+    return np.array([_bet(np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own, votes, PLANTED[:-1]) for t in range(k)])
 
 
 def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes: Floats | None = None) -> Surprise:
@@ -196,36 +203,24 @@ def _strange(strangers: Floats, ordinary: Floats) -> float:
     return float(np.quantile(strangers[: count - min(like, int(MISTAKEN * count))], STRANGE))
 
 
-def accused(p: Floats, y: Int, target: int, others: Floats, strangers: Floats, odds: float | None = None) -> NDArray[np.bool_]:
-    """(m,) carriers labelled `target` that were planted rather than natural.
+def unlike_covers(p: Floats, y: Int, target: int, others: Callable[[int], Floats], votes: Floats) -> Contradiction:
+    """Whether the target's carriers stand lower in their label than the carriers of other labels do in theirs, by rank; as in `judge`.
 
-    A common word has natural carriers, of every label. As many of them have the target's label as its base rate makes likely, given how
-    many carriers have another label (`odds`: rows of the target for each of another label; None: as `others` and `strangers` are);
-    `planted` tells them apart. With no carrier of another label there are no natural ones, and every carrier is accused.
+    Against "what they share says little of any label": a teaser's dots, a form. Cover rows are rows like any, and stand as others do.
     """
-    ours = y == target
-    natural = float((~ours).sum()) * (len(others) / max(len(strangers), 1) if odds is None else odds)
-    result = ours.copy()
-    result[ours] = planted(p[ours, target], natural, others, strangers)
-    return result
+    ranks = np.ones(len(y))
+    for label in np.unique(y):
+        ranks[y == label] = belonging(p[y == label, label], others(int(label)))
+    return contradiction(ranks[y == target], ranks[y != target], votes[y == target])
 
 
-def planted(support: Floats, natural: float, others: Floats, strangers: Floats) -> NDArray[np.bool_]:
-    """(m,) which carriers of one label were planted, by their `support` (m,) for it, if `natural` of them are expected not to be.
-
-    They are told apart by what the rest of their content says: natural ones support the label as `others` do, planted ones as rows of other
-    labels do (`strangers`), by Bayes' rule over `BINS` bins of support.
-    """
-    if not natural or not len(others) or not len(strangers):
-        return np.ones(len(support), bool)
-    edges = np.quantile(np.concatenate([others, strangers]), np.linspace(0, 1, BINS + 1)[1:-1])
-
-    def likelihood(rows: Floats) -> Floats:
-        counts = np.bincount(np.searchsorted(edges, rows), minlength=BINS) + 1.0
-        return np.asarray((counts / counts.sum())[np.searchsorted(edges, support)])
-
-    count = max(len(support) - natural, 1.0)
-    return np.asarray(natural * likelihood(others) < ACQUIT * count * likelihood(strangers))
+def _unlike_covers(
+    p: Floats, y: Int, target: int, others: Callable[[int], Floats], strangers: Callable[[int], Floats], votes: Floats
+) -> float:
+    """Log e-value of `unlike_covers`; nothing is won where most of the target's carriers belong to it."""
+    mine = y == target
+    share = strangers_share(p[mine], y[mine], strangers, others)
+    return -np.inf if share > ALIKE else unlike_covers(p, y, target, others, votes).log_e
 
 
 def combine(targeted: Floats, untargeted: float) -> float:
@@ -269,6 +264,7 @@ def judge(
     family_key: str | None = None,
     lenient: bool = False,
     covered: bool = False,
+    hidden: float = 0.0,
 ) -> Tried:
     """Put one candidate through both trials.
 
@@ -279,22 +275,31 @@ def judge(
     `two_kinds` says: the evidence is then the least of three e-values (`Tried.odd` are the carriers that do not belong). A `lenient` trial
     acquits them whatever that says: of a group that was left out of what the probe learnt, with no artefact to take out, a natural one
     may be known in part. With `checked` (see `checked_surprise`) surprise is asked again of what rows say that have lost as much, and the
-    lesser counts. With `covered` (see `surprise`) a share of the carriers may keep their label. With `ordinary` too (see
-    `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels. `odds` as in `accused`.
+    lesser counts. With `covered` (see `surprise`) a share of the carriers may keep their label; so with `hidden`, the part of the bet
+    that is on cover rows: what that part wins is the least of three, `unlike_covers` too, and nothing where the target's carriers belong.
+    With `ordinary` too (see `unlike_ordinary`), a label with few other rows is helped out by the rows of all labels. `odds` as in
+    `accused`.
     """
     k = p_removed.shape[1]
     asked = surprise(p_removed, y, votes, covered)
     weights = np.ones(len(y)) if votes is None else votes
     targeted = np.full(k, -np.inf)
     trials: dict[int, Contradiction] = {}
-    for t in np.flatnonzero(asked.log_e_targeted > 0):
+    mixed = covered_surprise(p_removed, y, weights) if hidden else targeted.copy()
+    for t in np.flatnonzero(np.maximum(asked.log_e_targeted, mixed) > 0):
         mine = y == t
         reference = others(int(t))
         trials[int(t)] = contradiction(p_removed[mine, t], reference, weights[mine])
         if len(reference) < FEW and strangers is not None and ordinary is not None:
             broad = unlike_ordinary(p_removed[mine, t], strangers(int(t)), ordinary(), weights[mine])
             trials[int(t)] = _either(trials[int(t)], broad)
-        targeted[t] = min(asked.log_e_targeted[t], trials[int(t)].log_e)
+        targeted[t] = min(asked.log_e_targeted[t], trials[int(t)].log_e) + np.log1p(-hidden)
+        won = min(mixed[t], trials[int(t)].log_e)
+        if hidden and won > -np.log(hidden) and strangers is not None:
+            won = min(won, _unlike_covers(p_removed, y, int(t), others, strangers, weights))
+            targeted[t] = np.logaddexp(targeted[t], np.log(hidden) + won)
+    if hidden:
+        asked = replace(asked, log_e_targeted=np.maximum(asked.log_e_targeted, np.log(hidden) + mixed))
     any_wrong = -np.inf
     pooled: Contradiction | None = None
     if asked.log_e_untargeted > 0:

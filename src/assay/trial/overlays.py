@@ -29,7 +29,8 @@ from assay.mine.overlay_estimate import contrast_left, cover, estimate
 from assay.mine.overlay_pieces import in_pieces
 from assay.mine.overlays import SAME, SUPPORT, Template, jaccard, shared_templates
 from assay.mine.spectra import shared_spectra
-from assay.trial.evidence import judge, planted
+from assay.trial.accused import planted
+from assay.trial.evidence import judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, unfit

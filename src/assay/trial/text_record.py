@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from assay.learn.corpus import Corpus, Place, distinct, joint
 from assay.learn.text import TextProbe, softmax
 from assay.stats.ranks import log_bets, log_mixture
-from assay.trial.evidence import PURITY, clip_probabilities
+from assay.trial.bets import surprises
+from assay.trial.evidence import clip_probabilities
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -115,18 +116,13 @@ class Record:
             return Surprise(np.zeros((size, k)), np.zeros(size), np.full((size, k), -np.inf), np.full(size, -np.inf))
         gram, y = gram - found.low, self.y[document]
         vote = votes_of(gram, self.group[document])
-        own = np.bincount(gram, -vote * np.log(p[np.arange(len(y)), y]), minlength=size)
-        hits = np.stack([np.bincount(gram, vote * (y == t), minlength=size) for t in range(k)], 1)
-        total = hits.sum(1, keepdims=True)
-        targeted = own[:, None] + hits * np.log(PURITY) + (total - hits) * np.log((1 - PURITY) / max(k - 1, 1))
-        wrong = y != p.argmax(1)
-        ratio = np.log(np.where(wrong, PURITY / (1 - p.max(1)) + 1 - PURITY, 1 - PURITY))
-        untargeted = np.bincount(gram, vote * ratio, minlength=size)
+        asked = surprises(gram, y, p, vote, size)
+        targeted, untargeted = asked.targeted, asked.untargeted
         worth = (targeted > 0).any(1) | (untargeted > 0)  # of the others contradiction changes nothing: they convict nobody
         both, any_wrong = self._contradicted(references, gram, vote, y, p, worth)
         both = np.where(targeted > 0, np.minimum(targeted, both), -np.inf)
         any_wrong = np.where(untargeted > 0, np.minimum(untargeted, any_wrong), -np.inf)
-        return Surprise(targeted, np.asarray(untargeted), both, any_wrong)
+        return Surprise(targeted, untargeted, both, any_wrong)
 
     def _contradicted(self, references: list[Floats], gram: Int, vote: Floats, y: Int, p: Floats, worth: Bools) -> tuple[Floats, Floats]:
         """(phrases, k) by carriers of each label, and (phrases,) by all: log e of contradiction where it is `worth` it, else -inf."""
