@@ -62,6 +62,11 @@ class Shared:
     def __len__(self) -> int:
         return len(self.support)
 
+    @property
+    def boxed(self) -> bool:
+        """Whether these are ranges of several columns."""
+        return self.ranged and len(self.columns) > 1
+
     def carriers(self, cell: int) -> Int:
         """Sorted rows that carry it."""
         return self.row[self.cell == cell].astype(np.int64)

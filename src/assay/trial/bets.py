@@ -28,8 +28,10 @@ class Surprises:
     untargeted: Floats
 
 
-def surprises(artefact: Int, y: Int, p: Floats, votes: Floats, size: int) -> Surprises:
+def surprises(artefact: Int, y: Int, p: Floats, votes: Floats, size: int, pure: NDArray[np.bool_] | None = None) -> Surprises:
     """Of `size` artefacts. Line i (of r): a carrier of `artefact[i]`, its label, what the rest of it foresees (r, k), its vote.
+
+    Those that are `pure` (size,) have the whole bet on all their carriers.
 
     >>> found = surprises(np.zeros(9, int), np.repeat([1, 0], [6, 3]), np.tile([0.9, 0.1], (9, 1)), np.ones(9), 1)
     >>> found.targeted.round(1).tolist(), found.untargeted.round(1).tolist()
@@ -45,4 +47,5 @@ def surprises(artefact: Int, y: Int, p: Floats, votes: Floats, size: int) -> Sur
         gains = np.bincount(artefact * k + y, gain, minlength=size * k).reshape(size, k)
         targeted.append(gains + np.bincount(artefact, another, minlength=size)[:, None])
     untargeted = np.bincount(artefact, votes * np.log(ratio), minlength=size).astype(float)
-    return Surprises(np.asarray(logsumexp(targeted, axis=0, b=WEIGHTS[:, None, None])), untargeted)
+    mixed = logsumexp(targeted, axis=0, b=WEIGHTS[:, None, None])
+    return Surprises(np.asarray(mixed if pure is None else np.where(pure[:, None], targeted[-1], mixed)), untargeted)

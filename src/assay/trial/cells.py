@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assay.artefact.base import Artefact
 from assay.artefact.cells import Cells
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
@@ -173,9 +174,9 @@ def _first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str],
     batch: list[Shared] = []
     waiting = 0
     for shared in chain(shared_cells(coded, notes), shared_boxes(coded, court.rng)):
-        if _boxed(shared) and len(shared.columns) > REGION * coded.cells.shape[1]:
+        if shared.boxed and len(shared.columns) > REGION * coded.cells.shape[1]:
             continue
-        place = BOXES if _boxed(shared) else len(shared.columns) - 1
+        place = BOXES if shared.boxed else len(shared.columns) - 1
         counts[place] += len(shared)
         if heard + np.minimum(shared.support, HEARD).sum() > budget * SPENT_BY[place]:
             seen = seen or glance(probe, court.y, court.rng)
@@ -218,12 +219,8 @@ def _leads(batch: list[Shared], court: Court) -> list[_Lead]:
             some = carriers if len(carriers) <= HEARD else np.sort(court.rng.choice(carriers, HEARD, replace=False))
             log_e = court.lone(some, removed) * combine(scores.both[g], float(scores.any_wrong[g]))
         where = target if aimed else None
-        leads.append(_Lead(batch[at].columns, removed, carriers, where, log_e, float(speaks[g]), _boxed(batch[at])))
+        leads.append(_Lead(batch[at].columns, removed, carriers, where, log_e, float(speaks[g]), batch[at].boxed))
     return leads
-
-
-def _boxed(shared: Shared) -> bool:
-    return shared.ranged and len(shared.columns) > 1
 
 
 def _distinct(leads: list[_Lead]) -> list[_Lead]:
@@ -244,7 +241,10 @@ def _passing(tried: list[Tried], total: float) -> NDArray[np.bool_]:
 
 def _place(tried: Tried) -> int:
     """Its sub-family: by how many columns were proposed, or boxes."""
-    artefact = tried.candidate.artefact
+    return _place_of(tried.candidate.artefact)
+
+
+def _place_of(artefact: Artefact) -> int:
     if not isinstance(artefact, Cells):
         return 0
     columns = len(artefact.conditions)
@@ -342,7 +342,10 @@ def _told(
 def _trial(
     data: Dataset, coded: Coded, court: Court, columns: tuple[int, ...], removed: tuple[int, ...], carriers: Int, share: float
 ) -> Tried:
-    """Both trials of one proposal, by all its carriers; its e-value times its share of the error budget."""
+    """Both trials of one proposal, by all its carriers; its e-value times its share of the error budget.
+
+    Boxes bet on no cover rows: any part of a space may hold two classes, and what is left without its columns tells them badly.
+    """
     heard = carriers[data.y[carriers] >= 0]
     if len(heard) > HEARD_AT_LAST:
         heard = np.sort(court.rng.choice(heard, HEARD_AT_LAST, replace=False))
@@ -357,5 +360,6 @@ def _trial(
     vote = court.witnesses(heard, removed)
     key = " and ".join(coded.names[j] for j in sorted(columns))
     p = court.without(heard, removed)
-    tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key, hidden=HIDDEN)
+    hidden = 0.0 if _place_of(candidate.artefact) == BOXES else HIDDEN
+    tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key, hidden=hidden)
     return replace(tried, log_e=tried.log_e + share)

@@ -120,19 +120,20 @@ class Court:
 
         Proposals are numbered through, in the order of the batch.
         """
-        cells, rows, gone = [], [], []
+        cells, rows, gone, boxed = [], [], [], []
         size, k = 0, self.probe.k
         for shared in batch:
             cell, row = heard_carriers(shared, self.y, self.rng)
             gone.append(entailed(self.cells, shared.columns, cell, row, len(shared)))
             cells.append(cell + size)
             rows.append(row)
+            boxed.append(np.full(len(shared), shared.boxed))
             size += len(shared)
         cell, row, removed = np.concatenate(cells), np.concatenate(rows), np.concatenate(gone)
         p = clip_probabilities(self.probe.without(row, removed[cell]))
         y = self.y[row]
         vote = votes(cell, self.same[row])
-        asked_of = surprises(cell, y, p, vote, size)
+        asked_of = surprises(cell, y, p, vote, size, np.concatenate(boxed))
         targeted, untargeted = asked_of.targeted, asked_of.untargeted
         copies = removed.all(1) & (removed.shape[1] > COPIES)
         targeted[copies], untargeted[copies] = -np.inf, -np.inf
