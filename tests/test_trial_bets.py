@@ -28,3 +28,11 @@ def test_a_pure_target_loses_a_twentieth_of_a_nat() -> None:
     p, y = np.full((30, 4), 0.25), np.full(30, 2)
     found = surprises(np.zeros(30, np.int64), y, p, np.ones(30), 1).targeted[0, 2]
     assert surprise(p, y).log_e_targeted[2] - 0.06 < found
+
+
+def test_what_is_pure_has_no_part_of_its_bet_on_cover_rows() -> None:
+    rng = np.random.default_rng(1)
+    p, y, votes = np.full((40, 2), 0.5), rng.integers(0, 2, 40), np.ones(40)
+    found = surprises(np.repeat([0, 1], 20), y, p, votes, 2, np.array([True, False])).targeted
+    assert np.allclose(found[0], surprise(p[:20], y[:20]).log_e_targeted)
+    assert (found[1] > surprise(p[20:], y[20:]).log_e_targeted).any()
