@@ -16,7 +16,7 @@ other rows and carriers that are strangers among them; a natural kind stands low
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -151,6 +151,21 @@ def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], vot
     if not logs:
         return Contradiction(0.0, 1.0)
     return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))
+
+
+def _of_any_label(p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats, asked: Mapping[int, Contradiction]) -> Contradiction:
+    """`pooled_contradiction`; where one label has most of the carriers, no more than that label's own, which may have been `asked`.
+
+    What most of them have by nature (a slanted stroke, in ones) takes the meaning of the few others with it when it is taken out: of clean
+    MNIST 386 ones with 20 other digits were convicted by the 20.
+    """
+    pooled = pooled_contradiction(p, y, others, votes)
+    main = int(np.bincount(y).argmax())
+    mine = y == main
+    if 2 * mine.sum() <= len(y):
+        return pooled
+    own = asked.get(main) or contradiction(p[mine, main], others(main), votes[mine])
+    return min(pooled, own, key=lambda c: c.log_e)
 
 
 def belonging(own: Floats, strangers: Floats) -> Floats:
@@ -303,7 +318,7 @@ def judge(
     any_wrong = -np.inf
     pooled: Contradiction | None = None
     if asked.log_e_untargeted > 0:
-        pooled = pooled_contradiction(p_removed, y, others, votes)
+        pooled = _of_any_label(p_removed, y, others, weights, trials)
         any_wrong = min(asked.log_e_untargeted, pooled.log_e)
     again = None
     if checked is not None and max(targeted.max(), any_wrong) > 0:
