@@ -48,7 +48,7 @@ def crops() -> Dataset:
 
 
 def named(data: Dataset, seed: int = 0) -> dict[int, np.ndarray]:
-    found = unlearnable(data, "fast", None, np.random.default_rng(seed))
+    found = unlearnable(data, None, np.random.default_rng(seed))
     return {t.target: t.candidate.carriers for t in found if t.target is not None}
 
 

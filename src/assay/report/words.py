@@ -144,11 +144,15 @@ def p_words(log10_p: float) -> str:
 def odds(log_e: float) -> str:
     """An e-value (natural log) as a bet: what one unit staked on chance being the explanation would have paid.
 
-    >>> odds(0.0), odds(9.3), odds(45.0), odds(-3.0)
-    ('1 to 1', '11,000 to 1', '10¹⁹ to 1', 'less than 1 to 1')
+    Minus infinity: nothing was staked, as for what is suspected by another experiment than bets.
+
+    >>> odds(0.0), odds(9.3), odds(45.0), odds(-3.0), odds(-math.inf)
+    ('1 to 1', '11,000 to 1', '10¹⁹ to 1', 'less than 1 to 1', 'not told in odds')
     """
     if math.isnan(log_e):
         return "unknown"
+    if log_e == -math.inf:
+        return "not told in odds"
     if log_e < 0:
         return "less than 1 to 1"
     if math.isinf(log_e):

@@ -77,7 +77,7 @@ class OverlayFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         laid = self._laid(data, depth, rng, progress)
         progress(9, 10, "looking for patterns of whole labels")
-        of_labels = () if self.heard.canaries else tuple(unlearnable(data, depth, self.heard.pictures, rng))
+        of_labels = () if self.heard.canaries else tuple(unlearnable(data, self.heard.pictures, rng))
         progress(10, 10, "overlays tried")
         return replace(laid, tried=(*laid.tried, *of_labels), enumerated=max(laid.enumerated, len(of_labels)))
 

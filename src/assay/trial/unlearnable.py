@@ -32,15 +32,14 @@ from assay.learn.images_features import shrink
 from assay.learn.images_linear import LinearLearner
 from assay.mine.candidate import Candidate
 from assay.mine.overlay_estimate import estimate
-from assay.trial.family import Depth, Tried
+from assay.trial.family import Tried
 from assay.trial.image_probe import Reader, same_pictures
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Float32 = NDArray[np.float32]
 
-ROWS: dict[Depth, int] = {"fast": 2_000, "full": 8_000}  # that are asked; a pattern is then looked for in all
-STRENGTH = 2_000  # rows whose median says how strongly a pattern is seen
+ROWS = 2_000  # that are asked; a pattern is then looked for in all. 8,000 found no more on GTSRB or CIFAR-10
 FEWEST = 500  # rows with a label: of fewer a linear model learns rows, not patterns
 OF_A_LABEL = 10  # rows it is sure of, from which a label is named
 FAINT = 16.0  # grey levels: published ones change a pixel by 8, some by 16
@@ -73,13 +72,13 @@ class _Asked:
         return min(1.0, 2 * min(max(one(some & (half == h), usual) for h in (0, 1)) for some, usual in rows))
 
 
-def unlearnable(data: Dataset, depth: Depth, reader: Reader, rng: np.random.Generator) -> list[Tried]:
+def unlearnable(data: Dataset, reader: Reader, rng: np.random.Generator) -> list[Tried]:
     """A suspicion for each label that carries a pattern of its own."""
     assert data.images is not None
     known = np.flatnonzero(data.y >= 0)
     if len(known) < FEWEST or len(data.classes) < 2:
         return []
-    rows = np.sort(rng.permutation(known)[: ROWS[depth]])
+    rows = np.sort(rng.permutation(known)[:ROWS])
     y = data.y[rows]
     kin = np.unique(same_pictures(data.images, reader)[rows], return_inverse=True)[1]
     half = rng.integers(0, 2, kin.max() + 1)[kin]
@@ -146,7 +145,7 @@ def _suspected(data: Dataset, rows: Int, seen: ClassPatterns, asked: _Asked, p: 
             continue
         pattern = seen.weights[:, :, c].mean(0)
         matched = Matched(seen.view, (pattern / max(float(np.linalg.norm(pattern)), 1e-12)).astype(np.float32))
-        threshold = float(np.median(matched.correlation(data.images[mine[:STRENGTH]]))) / 2
+        threshold = float(np.median(matched.correlation(data.images[mine[:ROWS]]))) / 2
         overlay = estimate(data.images, mine, matched, threshold, rng, np.flatnonzero((data.y != c) & (label != c)))
         trial = TrialResult("class pattern", "ran", p_value=p, detail=said)
         found.append(Tried(Candidate(overlay, mine), c, -np.inf, 1.0, (trial,), planted_without_relabelling=words))
