@@ -6,27 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from sklearn.datasets import load_digits
 
 from assay.artefact.patch import Patch
 from assay.attack import plant
-from assay.dataset.data import Columns, Dataset
+from assay.dataset.data import Dataset
 from assay.trial.canaries import PICTURES
 from assay.trial.family import silent
 from assay.trial.patches import PatchFamily
 from assay.trial.sensitivity import sensitivity
 from assay.trial.verdicts import Judged, judge_all, members
-
-
-def pictures(images: np.ndarray, y: np.ndarray) -> Dataset:
-    n, names = len(y), tuple(str(c) for c in range(int(y.max()) + 1))
-    return Dataset(
-        "memory", "numpy", "image", "classification", Columns((), ("label",)),
-        pa.table({"label": pa.array([names[c] for c in y])}), images, np.arange(n), tuple(map(str, range(n))),
-        np.zeros((n, 32), np.uint8), n, "", classes=names, y=y.astype(np.int64),
-    )  # fmt: skip
+from picture_sets import pictures
 
 
 @pytest.fixture(scope="module")

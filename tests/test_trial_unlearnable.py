@@ -6,27 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from sklearn.datasets import load_digits, load_sample_images
 
 from assay.attack import plant
 from assay.bench.sets import cifar
-from assay.dataset.data import Columns, Dataset
+from assay.dataset.data import Dataset
 from assay.learn.class_patterns import ClassPatterns
 from assay.trial.family import silent
 from assay.trial.overlays import OverlayFamily
 from assay.trial.unlearnable import unlearnable
 from assay.trial.verdicts import findings_of, judge_all
-
-
-def pictures(images: np.ndarray, y: np.ndarray) -> Dataset:
-    n, names = len(y), tuple(str(c) for c in range(int(y.max()) + 1))
-    return Dataset(
-        "memory", "numpy", "image", "classification", Columns((), ("label",)),
-        pa.table({"label": pa.array([names[c] for c in y])}), images, np.arange(n), tuple(map(str, range(n))),
-        np.zeros((n, 32), np.uint8), n, "", classes=names, y=y.astype(np.int64),
-    )  # fmt: skip
+from picture_sets import pictures
 
 
 @pytest.fixture(scope="module")
