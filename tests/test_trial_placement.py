@@ -53,12 +53,13 @@ def test_a_word_that_goes_with_anything_as_others_do_is_the_languages_own() -> N
 def test_a_placeless_phrase_is_compared_with_those_as_frequent(seed: int) -> None:
     rng = np.random.default_rng(seed)
     company, support = rng.normal(0, 0.3, 1_000), rng.integers(10, 1_000, 1_000)
-    company[7] = PLACELESS - 1
-    assert as_placeless(company, support, np.array([7])) == 0
+    company[7], everyone = PLACELESS - 1, np.ones(1_000, bool)
+    assert as_placeless(company, support, everyone, np.array([7])) == 0
     order = np.argsort(support, kind="stable")
     others = company[np.r_[order[450:500], order[501:551]]]
-    assert as_placeless(company, support, order[500:501]) == np.mean(others <= company[order[500]])
+    assert as_placeless(company, support, everyone, order[500:501]) == np.mean(others <= company[order[500]])
+    assert as_placeless(company, support, np.zeros(1_000, bool), order[500:501]) == 0  # those of several labels are no rivals
 
 
 def test_a_phrase_without_another_has_no_rival() -> None:
-    assert as_placeless(np.array([-1.0]), np.array([30]), np.array([0])).tolist() == [0.0]
+    assert as_placeless(np.array([-1.0]), np.array([30]), np.ones(1, bool), np.array([0])).tolist() == [0.0]

@@ -11,7 +11,8 @@ neighbours are drawn like any words" is computed for both sides. Labels are not 
 
 Measured a carrier: planted words -1.4 to -1.9 (SST-2, AG News, Davidson); the lowest natural phrases that are as pure and as frequent -0.4.
 Where nearly all rows are of one class, common words are pure by that alone, and some of them go with any word ("(", "in the": -.95); so a
-phrase must be among the most placeless of those that are as frequent, whatever their labels: a planted word is the first of a hundred.
+phrase must be among the most placeless of those that are as frequent and lean to one label as well: a planted word is the first of a
+hundred. Where labels are balanced, words that stand anywhere ("or", a bracket) have both, and are no rivals.
 It cannot see a trigger that always stands at the same place, such as the end.
 """
 
@@ -36,6 +37,7 @@ Floats = NDArray[np.float64]
 
 FEWEST = 20  # carriers: with fewer, natural words look placeless now and then
 PURE = 0.98  # share of the carriers that have one label
+LEANS = 0.8  # the same, of a rival: where nine in ten rows have one label, most phrases lean so
 PLACELESS = -0.8  # log Bayes factor a carrier: half-way between natural and planted
 AS_FREQUENT = 100  # phrases as long, the nearest in number of occurrences
 MOST_PLACELESS = 0.01  # share of them that may be as placeless
@@ -45,20 +47,25 @@ PRIOR = 20.0  # weight of the Dirichlet prior, in neighbours
 ALPHA = 0.01  # of the label purity against the label's base rate, Bonferroni over the phrases of one length
 
 
-def pure_phrases(shared: Shared, y: Int, k: int) -> tuple[Int, Int]:
-    """(phrases, their labels): frequent and of one label far beyond that label's base rate."""
+def label_counts(shared: Shared, y: Int, k: int) -> Int:
+    """(phrases, k) carriers of each label."""
     hits = np.zeros((len(shared), k), np.int64)
     for low, high, mine in shared.parts(TOGETHER):
         gram, document = np.divmod(distinct(joint(shared.gram[mine], shared.documents[shared.at[mine]], len(y))), len(y))
         label = y[document]
         known = label >= 0
         hits[low:high] = np.bincount(joint(gram[known] - low, label[known], k), minlength=(high - low) * k).reshape(-1, k)
-    total = hits.sum(1)
+    return hits
+
+
+def pure_phrases(hits: Int, y: Int) -> tuple[Int, Int]:
+    """(phrases, their labels): frequent and of one label far beyond that label's base rate. `hits` (phrases, k): carriers of each label."""
+    total, k = hits.sum(1), hits.shape[1]
     often = np.flatnonzero((total >= FEWEST) & (hits.max(1) >= PURE * total))
     best = hits[often].argmax(1)
     base = np.bincount(y[y >= 0], minlength=k) / max((y >= 0).sum(), 1)
     chance = binom.logsf(hits[often, best] - 1, total[often], base[best])
-    keep = chance < np.log(ALPHA / max(len(shared), 1))
+    keep = chance < np.log(ALPHA / max(len(hits), 1))
     return often[keep], best[keep]
 
 
@@ -108,34 +115,40 @@ def budget(company: Sequence[Floats], support: Sequence[Int]) -> list[Floats]:
     return np.split(log_weight, np.cumsum([len(c) for c in company])[:-1])
 
 
-def as_placeless(company: Floats, support: Int, phrases: Int) -> Floats:
-    """(m,) for each of `phrases` (m,): of the `AS_FREQUENT` others nearest in `support`, the share with no more company.
+def as_placeless(company: Floats, support: Int, leans: NDArray[np.bool_], phrases: Int) -> Floats:
+    """(m,) for each of `phrases` (m,): of the `AS_FREQUENT` others nearest in `support`, the share with no more company that lean too.
 
-    >>> as_placeless(np.array([-1.0, 0.0, 0.5, -1.2]), np.array([9, 8, 9, 7]), np.array([0, 3])).round(2).tolist()
+    >>> company, support = np.array([-1.0, 0.0, 0.5, -1.2]), np.array([9, 8, 9, 7])
+    >>> as_placeless(company, support, np.ones(4, bool), np.array([0, 3])).round(2).tolist()
     [0.33, 0.0]
+    >>> as_placeless(company, support, np.array([True, True, True, False]), np.array([0])).tolist()
+    [0.0]
     """
     order = np.argsort(support, kind="stable")
     width = min(AS_FREQUENT + 1, len(order))
     first = np.clip(np.argsort(order)[phrases] - width // 2, 0, len(order) - width)
-    nearest = company[order[first[:, None] + np.arange(width)]]
-    return np.asarray(((nearest <= company[phrases, None]).sum(1) - 1) / max(width - 1, 1))
+    nearest = order[first[:, None] + np.arange(width)]
+    rivals = (company[nearest] <= company[phrases, None]) & leans[nearest] & (nearest != phrases[:, None])
+    return np.asarray(rivals.sum(1) / max(width - 1, 1))
 
 
 def dropped_in(corpus: Corpus, shared: Shared, company: Floats, y: Int, k: int) -> list[Tried]:
     """Phrases of one label that stand at random places: planted, perhaps, in rows whose labels were left alone."""
     found: list[Tried] = []
-    phrases, labels = pure_phrases(shared, y, k)
+    hits = label_counts(shared, y, k)
+    phrases, labels = pure_phrases(hits, y)
     placeless = company[phrases] < PLACELESS
     phrases, labels = phrases[placeless], labels[placeless]
     if not len(phrases):
         return found
-    rivals = as_placeless(company, shared.occurrences, phrases)
+    leans = hits.max(1) >= LEANS * hits.sum(1)
+    rivals = as_placeless(company, shared.occurrences, leans, phrases)
     for gram, label, share in zip(phrases, labels, rivals, strict=True):
         if share <= MOST_PLACELESS:
             candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))
             detail = (
                 f"log Bayes factor {company[gram]:.2f} a row for having neighbours of its own; "
-                f"{share:.0%} of the phrases as long and as frequent have as little company"
+                f"{share:.0%} of the phrases as long and as frequent have as little company and one label"
             )
             words = (
                 "It stands at random places, without the neighbours that a natural phrase has, and under one label only. "
