@@ -154,7 +154,7 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
         )
     if tried.planted_without_relabelling is not None:
         return f"{what}: {share}{goes}. {tried.planted_without_relabelling}"
-    shared, it = ("are", "them") if what.startswith("The words ") else ("is", "it")
+    shared, it = ("are", "them") if what.startswith(("The words ", "The letters ")) else ("is", "it")
     text = (
         f"{what} {shared} shared by {share}{goes}. With {it} taken out, the rest of their content speaks against the label, more than in "
         "any comparable rows"
