@@ -325,7 +325,8 @@ def judge(
         again = checked_surprise(p_removed, y, checked, votes)
         targeted, any_wrong = np.minimum(targeted, again.log_e_targeted), min(any_wrong, again.log_e_untargeted)
     best = int(targeted.argmax())
-    aimed = targeted[best] >= any_wrong or not np.isfinite(any_wrong)
+    least = any_wrong + np.log1p(-hidden) - 1e-9  # the part that is not bet on cover rows: one label's carriers say as much either way
+    aimed = targeted[best] >= least or not np.isfinite(any_wrong)
     target = best if aimed and np.isfinite(targeted[best]) else (asked.target if aimed else None)
     verdict = trials.get(best) if aimed else pooled
     log_surprise = float(asked.log_e_targeted[target]) if target is not None else asked.log_e_untargeted
