@@ -40,12 +40,18 @@ def surprises(artefact: Int, y: Int, p: Floats, votes: Floats, size: int, pure: 
     k = p.shape[1]
     own = p[np.arange(len(y)), y]
     ratio = np.where(y != p.argmax(1), PURITY / (1 - p.max(1)) + 1 - PURITY, 1 - PURITY)
-    targeted = []
-    for part in PLANTED:
-        another = votes * np.log1p(part * ((1 - PURITY) / max(k - 1, 1) / own - 1))
-        gain = votes * np.log1p(part * (PURITY / own - 1)) - another
-        gains = np.bincount(artefact * k + y, gain, minlength=size * k).reshape(size, k)
-        targeted.append(gains + np.bincount(artefact, another, minlength=size)[:, None])
+    targeted = [planted_for(artefact, y, own, votes, size, k, part) for part in PLANTED]
     untargeted = np.bincount(artefact, votes * np.log(ratio), minlength=size).astype(float)
     mixed = logsumexp(targeted, axis=0, b=WEIGHTS[:, None, None])
     return Surprises(np.asarray(mixed if pure is None else np.where(pure[:, None], targeted[-1], mixed)), untargeted)
+
+
+def planted_for(artefact: Int, y: Int, foreseen: Floats, votes: Floats, size: int, k: int, part: float) -> Floats:
+    """(size, k) in logs, how much likelier the labels of each artefact's rows are if this part of them was planted for one target.
+
+    A row of `artefact` (r,) has the label `y` (r,), which was `foreseen` (r,) so far, and a vote.
+    """
+    another = votes * np.log1p(part * ((1 - PURITY) / max(k - 1, 1) / foreseen - 1))
+    gain = votes * np.log1p(part * (PURITY / foreseen - 1)) - another
+    gains = np.bincount(artefact * k + y, gain, minlength=size * k).reshape(size, k)
+    return np.asarray(gains + np.bincount(artefact, another, minlength=size)[:, None])

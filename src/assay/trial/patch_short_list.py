@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.mine.patches import SharedWindows
+from assay.trial.bets import planted_for
 from assay.trial.evidence import PLANTED, PURITY, clip_probabilities
 
 Int = NDArray[np.int64]
@@ -53,10 +54,5 @@ def _aimed(window: Int, label: Int, foreseen: Floats, m: int, k: int) -> Floats:
 
     A row of `window` (r,) has `label` (r,), which was `foreseen` (r,) so far. In logs; the best target and share.
     """
-    best = np.full(m, -np.inf)
-    for part in PLANTED:
-        planted = np.log1p(part * (PURITY / foreseen - 1))
-        another = np.log1p(part * ((1 - PURITY) / max(k - 1, 1) / foreseen - 1))
-        gain = np.bincount(window * k + label, planted - another, minlength=m * k).reshape(m, k)
-        best = np.maximum(best, gain.max(1) + np.bincount(window, another, minlength=m))
-    return best
+    once = np.ones(len(window))
+    return np.max([planted_for(window, label, foreseen, once, m, k, part).max(1) for part in PLANTED], axis=0)

@@ -140,7 +140,7 @@ def _suspected(data: Dataset, rows: Int, seen: ClassPatterns, asked: _Asked, p: 
     found = []
     for c in range(len(data.classes)):
         mine = np.flatnonzero(sure & (label == c) & (data.y == c))
-        named = asked.sure & (seen.scores.argmax(1) == c)
+        named = asked.sure & (label[rows] == c)
         if min(len(mine), int(named.sum())) < OF_A_LABEL or asked.linear[named].sum() <= asked.rich[named].sum():
             continue
         pattern = seen.weights[:, :, c].mean(0)
