@@ -25,10 +25,10 @@ from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.engine.base import using
 from assay.engine.cores import Cores
-from assay.learn.hashed_counts import HashedCounts, Sample
+from assay.learn.hashed_counts import HashedCounts, Sample, block_counts, drawn
 from assay.learn.hashed_tokens import BREAK, hashed_tokens
 from assay.learn.structure import learn_structure
-from assay.mine.turns import TURN_BITS, Runs, Survivors, Turns
+from assay.mine.turns import TURN_BITS, Runs, Survivors, Turns, turned
 from assay.pipeline import Settings, run
 from assay.trial import corpus as corpus_module
 from assay.trial import corpus_files, corpus_kept
@@ -77,11 +77,10 @@ def test_states_merge_to_the_same_whatever_the_order(texts: list[str], random: o
     for order in ((0, 1), (1, 0)):
         counts, sample = HashedCounts.empty(12), Sample.empty(3)
         for which in order:
-            other, drawn = HashedCounts.empty(12), Sample.empty(3)
-            other.add(hashed_tokens(pa.array(parts[which], pa.string())))
-            drawn.add(hashed_tokens(pa.array(parts[which], pa.string())))
+            other, block = HashedCounts.empty(12), hashed_tokens(pa.array(parts[which], pa.string()))
+            other.take(block_counts(block, other.bits))
             counts.merge(other)
-            sample.merge(drawn)
+            sample.merge(drawn(block, sample.size, 2**64 - 1))
         states.append((counts, sample))
     (a, one), (b, two) = states
     assert np.array_equal(a.pairs, b.pairs)
@@ -94,7 +93,7 @@ def test_states_merge_to_the_same_whatever_the_order(texts: list[str], random: o
 def test_pair_counts_are_never_too_low(documents: list[str]) -> None:
     block = hashed_tokens(pa.array(documents))
     counts = HashedCounts.empty(20)
-    counts.add(block)
+    counts.take(block_counts(block, counts.bits))
     _, inverse, true = np.unique(np.stack([block.code[:-1], block.code[1:]]), axis=1, return_inverse=True, return_counts=True)
     assert (counts.pair(block.code) >= true[inverse.ravel()]).all()
 
@@ -105,15 +104,15 @@ def test_mining_in_parts_gives_what_mining_at_once_gives(documents: list[str]) -
     counts, sample = HashedCounts.empty(20), Sample.empty(4_000)
     blocks = [hashed_tokens(pa.array(texts[:700])), hashed_tokens(pa.array(texts[700:]))]
     for block in blocks:
-        counts.add(block)
-        sample.add(block)
+        counts.take(block_counts(block, counts.bits))
+        sample.merge(drawn(block, sample.size, sample.bound))
     structure = learn_structure(counts, sample.texts)
     turns, whole = Turns.empty(), Turns.empty()
     for block in reversed(blocks):
         part = Turns.empty()
-        part.add(block, counts, structure)
+        part.take(turned(block, counts, structure))
         turns.merge(part)
-    whole.add(hashed_tokens(pa.array(texts)), counts, structure)
+    whole.take(turned(hashed_tokens(pa.array(texts)), counts, structure))
     assert np.array_equal(turns.turns, whole.turns)
     survivors = turns.conclude(structure.rate)
     runs, once = Runs.empty(), Runs.empty()
@@ -130,7 +129,7 @@ def test_mining_in_parts_gives_what_mining_at_once_gives(documents: list[str]) -
 def test_pairs_with_words_between_are_counted_exactly_where_they_stand(documents: list[str]) -> None:
     block = hashed_tokens(pa.array(documents[:40]))
     counts = HashedCounts.empty(20)
-    counts.add(block)
+    counts.take(block_counts(block, counts.bits))
     runs = Runs.empty()
     runs.add(block, 0, counts, learn_structure(counts, documents[:40]), Survivors(np.ones(1 << TURN_BITS, bool)))
     words = [[block.spell(int(i), int(i)) for i in np.flatnonzero((block.document == d) & (block.code != BREAK))] for d in range(40)]

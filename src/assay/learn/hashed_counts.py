@@ -1,9 +1,9 @@
 """How often words, and pairs of neighbours, stand in a corpus of any length: counts of hashes in a fixed memory.
 
-A mergeable state: `empty`, `add` a block, `merge` two states; the same whatever the order. A pair is counted in two cells and read as
-the lesser (a count-min sketch of depth two: Cormode & Muthukrishnan 2005, J. Algorithms 55), so counts are never too low and, at the
-loads that `bits_for` allows, too high for about one pair in a hundred. Cells hold counts modulo 2^16: only pairs that stand more than
-65,535 times are misread, and no trigger does.
+A mergeable state: `empty`, `take` what is told of a block, `merge` two states; the same whatever the order. A pair is counted in two cells
+and read as the lesser (a count-min sketch of depth two: Cormode & Muthukrishnan 2005, J. Algorithms 55), so counts are never too low and,
+at the loads that `bits_for` allows, too high for about one pair in a hundred. Cells hold counts modulo 2^16: only pairs that stand more
+than 65,535 times are misread, and no trigger does.
 """
 
 from __future__ import annotations
@@ -64,10 +64,6 @@ class HashedCounts:
     def empty(cls, bits: int) -> HashedCounts:
         return cls(bits, np.zeros(1 << WORD_BITS, np.uint32), np.zeros(1 << bits, np.uint16))
 
-    def add(self, block: Tokens) -> None:
-        """Count one block."""
-        self.take(block_counts(block, self.bits))
-
     def take(self, told: BlockCounts) -> None:
         """Count what was told of a block."""
         np.add.at(self.words, told.words, np.uint32(1))
@@ -127,9 +123,6 @@ class Sample:
     def bound(self) -> int:
         """Documents whose key is not below it would not stay."""
         return int(self.key.max()) if len(self.key) == self.size else 2**64 - 1
-
-    def add(self, block: Tokens) -> None:
-        self.merge(drawn(block, self.size, self.bound))
 
     def merge(self, other: Sample) -> Sample:
         key, first = np.unique(np.concatenate([self.key, other.key]), return_index=True)

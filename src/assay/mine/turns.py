@@ -93,9 +93,6 @@ class Turns:
     def empty(cls) -> Turns:
         return cls(np.zeros(1 << TURN_BITS, np.uint32), np.zeros(1 << TURN_BITS, np.uint32))
 
-    def add(self, block: Tokens, counts: HashedCounts, structure: Structure) -> None:
-        self.take(turned(block, counts, structure))
-
     def take(self, told: Turned) -> None:
         """Count what was told of a block."""
         np.add.at(self.stands, told.stands, np.uint32(1))
