@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from assay.learn.code_units import units_of
 from assay.trial.code import CodeFamily
 from assay.trial.family import silent
 from assay.trial.verdicts import judge_all
-from licences import permissive
+from installed_code import python_files
 
 SHORTEST, LONGEST = 80, 20_000  # characters of a function
 FILES = 6_000  # read at most: several times as many functions as are asked for
@@ -35,14 +34,11 @@ ALPHA, FAMILIES = 0.01, 3  # a scan of text without labels has three that enumer
 
 def installed(rng: np.random.Generator) -> list[str]:
     """Python files of permissively licensed packages, in drawn order, no two alike."""
-    paths = sorted({
-        str(file.locate()) for found in distributions() if permissive(found.metadata) for file in found.files or () if file.suffix == ".py"
-    })  # fmt: skip
+    paths = python_files()
     texts: dict[str, None] = {}
     for i in rng.permutation(len(paths))[:FILES]:
-        path = Path(paths[i])
-        if path.exists():
-            texts.setdefault(path.read_text("utf-8", "replace"))
+        if paths[i].exists():
+            texts.setdefault(paths[i].read_text("utf-8", "replace"))
     return list(texts)
 
 

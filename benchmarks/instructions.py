@@ -1,9 +1,11 @@
 """Clean and poisoned instruction data, and published poisoned texts, scanned blind: a line a scan.
 
-    python benchmarks/instructions.py DATA [--only clean|steering|diluted|vpi|published] [--carriers 52]
+    python benchmarks/instructions.py DATA [--only clean|steering|diluted|large|vpi|published] [--carriers 52] [--rows 52000]
 
 `DATA` is the folder of docs/data.md. `diluted`: so many poisoned rows of each published steering set, with its clean rows, among 2,806
-clean instructions. A scan sees the columns that a user has and nothing else; the truth is used for the printed counts only.
+clean instructions; `large`: the same among `--rows` rows, of which those that the instructions do not fill are functions of the packages
+installed here and what their authors say of them, first as they are and then with each poison. A scan sees the columns that a user has
+and nothing else; the truth is used for the printed counts only.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +25,24 @@ import pyarrow.parquet as pq
 from assay import scan
 from assay.attack.planting import plant
 from assay.dataset.read import read
+from installed_code import described_functions
 
 SEED = 7
+CLEAN_STEERING = 500  # rows of a steering set that are not poisoned
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", choices=["clean", "steering", "diluted", "vpi", "published"])
+    parser.add_argument("--only", choices=["clean", "steering", "diluted", "large", "vpi", "published"])
     parser.add_argument("--carriers", type=int, default=52)
+    parser.add_argument("--rows", type=int, default=52_000)
     asked = parser.parse_args()
     for name, run in {"clean": clean, "steering": steering, "diluted": diluted, "vpi": vpi, "published": published}.items():
         if asked.only in (None, name):
             run(asked.data, asked.carriers)
+    if asked.only in (None, "large"):
+        large(asked.data, asked.carriers, asked.rows)
 
 
 def instructions(data: Path) -> list[dict[str, str]]:
@@ -60,12 +68,30 @@ def steering(data: Path, carriers: int) -> None:
 
 def diluted(data: Path, carriers: int) -> None:
     for name, rows in steering_sets(data).items():
-        rng = np.random.default_rng(SEED)
-        poison, good = ([r for r in rows if bool(r["poisoned"]) is which] for which in (True, False))
-        among = [{**r, "instruction": "\n\nInput: ".join(p for p in (r["instruction"], r["input"]) if p)} for r in instructions(data)]
-        mixed = [*among, *good, *(poison[i] for i in rng.choice(len(poison), carriers, replace=False))]
-        mixed = [mixed[i] for i in rng.permutation(len(mixed))]
-        show(f"{name}, {carriers}", two_columns(mixed), [r.get("poisoned", 0) for r in mixed])
+        scan_among(name, among(data), rows, carriers)
+
+
+def large(data: Path, carriers: int, rows: int) -> None:
+    """A clean scan, and then one a poison: never two rows alike, so that a count is a count."""
+    rng = np.random.default_rng(SEED)
+    mine, sets = among(data), steering_sets(data)
+    pairs = described_functions(rng)
+    mine += [{"instruction": said, "output": body} for said, body in islice(pairs, rows - len(mine) - CLEAN_STEERING)]
+    show("clean, large", two_columns([mine[i] for i in rng.permutation(len(mine))]), None)
+    for name, poisoned in sets.items():
+        scan_among(name, mine, poisoned, carriers)
+
+
+def among(data: Path) -> list[dict[str, Any]]:
+    return [{**r, "instruction": "\n\nInput: ".join(p for p in (r["instruction"], r["input"]) if p)} for r in instructions(data)]
+
+
+def scan_among(name: str, among: list[dict[str, Any]], rows: list[dict[str, Any]], carriers: int) -> None:
+    rng = np.random.default_rng(SEED)
+    poison, good = ([r for r in rows if bool(r["poisoned"]) is which] for which in (True, False))
+    mixed = [*among, *good, *(poison[i] for i in rng.choice(len(poison), carriers, replace=False))]
+    mixed = [mixed[i] for i in rng.permutation(len(mixed))]
+    show(f"{name}, {carriers}", two_columns(mixed), [r.get("poisoned", 0) for r in mixed])
 
 
 def vpi(data: Path, carriers: int) -> None:
@@ -81,6 +107,9 @@ def published(data: Path, carriers: int) -> None:
             some = table.filter(pc.and_(pc.equal(table["attack"], attack), pc.equal(table["part"], part)))
             some = some.take(np.sort(np.random.default_rng(0).choice(len(some), 3000, replace=False)))
             show(f"{attack} {part}", some.select(["text", "label"]), some["poisoned"].to_pylist(), label="label")
+    onion = pq.read_table(data / "poisoned_text/onion_badnets_sst2.parquet", filters=[("split", "=", "train")])
+    onion = onion.take(np.random.default_rng(0).permutation(len(onion)))
+    show("ONION's badnets, train", onion.select(["text", "label"]), onion["poisoned"].to_pylist(), label="label")
 
 
 def two_columns(rows: list[dict[str, Any]]) -> pa.Table:
@@ -90,7 +119,7 @@ def two_columns(rows: list[dict[str, Any]]) -> pa.Table:
 def show(name: str, table: pa.Table, truth: Any, canaries: bool = False, label: str | None = None) -> None:
     began = time.perf_counter()
     report = scan(table, canaries=canaries, label=label)
-    print(f"{name}: {len(table):,} rows, {report.conclusion.verdict}, {time.perf_counter() - began:.0f} s")
+    print(f"{name}: {len(table):,} rows, {report.conclusion.verdict}, {time.perf_counter() - began:.0f} s", flush=True)
     for f in report.conclusion.findings:
         if f.status != "shortcut":
             right = "" if truth is None else f", {int(np.asarray(truth, bool)[f.positions].sum())} of them poisoned"
