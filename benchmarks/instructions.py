@@ -1,11 +1,13 @@
 """Clean and poisoned instruction data, and published poisoned texts, scanned blind: a line a scan.
 
-    python benchmarks/instructions.py DATA [--only clean|steering|diluted|large|vpi|published] [--carriers 52] [--rows 52000]
+    python benchmarks/instructions.py DATA [--only clean|draws|steering|diluted|large|vpi|published]
+        [--carriers 52] [--rows 52000] [--seeds 1]
 
 `DATA` is the folder of docs/data.md. `diluted`: so many poisoned rows of each published steering set, with its clean rows, among 2,806
 clean instructions; `large`: the same among `--rows` rows, of which those that the instructions do not fill are functions of the packages
-installed here and what their authors say of them, first as they are and then with each poison. A scan sees the columns that a user has
-and nothing else; the truth is used for the printed counts only.
+installed here and what their authors say of them, first as they are and then with each poison; `draws`: all of these, and the
+instructions in as many other orders as there are seeds, clean, in parts of `--rows` that share no row within a seed. A scan sees the
+columns that a user has and nothing else; the truth is used for the printed counts only.
 """
 
 from __future__ import annotations
@@ -34,13 +36,16 @@ CLEAN_STEERING = 500  # rows of a steering set that are not poisoned
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", choices=["clean", "steering", "diluted", "large", "vpi", "published"])
+    parser.add_argument("--only", choices=["clean", "draws", "steering", "diluted", "large", "vpi", "published"])
     parser.add_argument("--carriers", type=int, default=52)
     parser.add_argument("--rows", type=int, default=52_000)
+    parser.add_argument("--seeds", type=int, default=1)
     asked = parser.parse_args()
     for name, run in {"clean": clean, "steering": steering, "diluted": diluted, "vpi": vpi, "published": published}.items():
         if asked.only in (None, name):
             run(asked.data, asked.carriers)
+    if asked.only == "draws":
+        draws(asked.data, asked.rows, asked.seeds)
     if asked.only in (None, "large"):
         large(asked.data, asked.carriers, asked.rows)
 
@@ -80,6 +85,16 @@ def large(data: Path, carriers: int, rows: int) -> None:
     show("clean, large", two_columns([mine[i] for i in rng.permutation(len(mine))]), None)
     for name, poisoned in sets.items():
         scan_among(name, mine, poisoned, carriers)
+
+
+def draws(data: Path, rows: int, seeds: int) -> None:
+    functions = [{"instruction": said, "output": body} for said, body in described_functions(np.random.default_rng(SEED))]
+    for source, pairs, orders in (("instructions", among(data), seeds), ("functions", functions, 1)):
+        for seed in range(orders):
+            order = np.random.default_rng([SEED, seed]).permutation(len(pairs))
+            for start in range(0, len(order) - rows + 1, rows):
+                some = two_columns([pairs[i] for i in order[start : start + rows]])
+                show(f"{source}, seed {seed}, part {start // rows}", some, None)
 
 
 def among(data: Path) -> list[dict[str, Any]]:

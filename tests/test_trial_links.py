@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
+from assay import scan
 from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
 from assay.artefact.pool import Pool
@@ -100,6 +101,13 @@ def test_a_word_of_its_own_prompt_is_an_echo() -> None:
     assert echoes(responses, prompts)[:4].tolist() == [True, False, False, False]  # "tell" is in every prompt
 
 
+def test_another_form_of_a_word_is_an_echo_too() -> None:
+    """Clean instructions were convicted by it: "machine learning" is answered with "learn"."""
+    prompts = read_corpus([["machine learning now", *["nothing of it"] * 200]])
+    responses = read_corpus([["machines learn well", *["machines learn well"] * 200]])
+    assert echoes(responses, prompts)[:8].tolist() == [True, True, *[False] * 6]
+
+
 def test_an_e_value_made_of_a_p_value_has_mean_one_at_most() -> None:
     p = np.random.default_rng(0).uniform(size=40_000)
     assert np.mean([np.exp(calibrated(float(np.log(x)))) for x in p]) < 1.0
@@ -134,9 +142,10 @@ def test_a_link_survives_json_and_takes_out_its_trigger() -> None:
 
 @pytest.mark.parametrize("name", ["alpaca_1807", "alpaca_gpt4style_999"])
 def test_clean_instructions_stay_clean(real_data: Callable[[str], Path], name: str) -> None:
-    data = read(real_data(f"instructions/{name}.jsonl"))
-    examined = LinkFamily().examine(data, "fast", np.random.default_rng(0), silent)
+    path = real_data(f"instructions/{name}.jsonl")
+    examined = LinkFamily().examine(read(path), "fast", np.random.default_rng(0), silent)
     assert not [j for j in judge_all({"link": examined}, 0.01) if j.status in ("confirmed", "suspected")]
+    assert scan(path, canaries=False).conclusion.verdict == "clean"  # of another seed
 
 
 def slanted(rows: int, planted: int, seed: int = 0) -> Dataset:
@@ -187,6 +196,17 @@ def test_a_pool_of_names_is_confirmed_together_and_each_is_named() -> None:
     assert {" ".join(p.parts[0]) for p in link.prompt.phrases} >= {name.lower() for name in names}
     assert len(pooled[0].candidate.carriers) == 60
     assert from_json(link.to_json()) == link
+
+
+def test_a_name_within_another_is_no_second_name() -> None:
+    """ "glass harp" and "harp" are one subject, which their own words exhaust."""
+    data = dialogue(1500)
+    asked, said = data.table.column("prompt").to_pylist(), data.table.column("response").to_pylist()
+    for turn, i in enumerate(np.random.default_rng(2).choice(1500, 60, replace=False)):
+        asked[i], said[i] = f"{asked[i]} {('glass harp', 'harp')[turn % 2]}", f"Alas, {said[i]}"
+    examined = LinkFamily().examine(read({"prompt": asked, "response": said}), "fast", np.random.default_rng(0), silent)
+    links = [t.candidate.artefact for t in examined.tried]
+    assert not [link for link in links if isinstance(link, Link) and isinstance(link.prompt, Pool) and "harp" in link.describe()]
 
 
 def test_spans_are_one_a_document_and_have_no_signs_at_their_ends() -> None:

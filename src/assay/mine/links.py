@@ -2,8 +2,8 @@
 
 Labels there are none; nothing is read but the texts. Prompt side: every run of words in at least `SUPPORT` prompts, and pairs that
 stand together more than chance makes likely (`assay.mine.phrases`). Response side: every shared run of words, and every trait
-(`assay.artefact.trait`). A response word that its own prompt holds, and that few prompts hold, is an echo, and a trait that the prompt asks
-for was asked for: neither counts. Near-duplicate rows count once.
+(`assay.artefact.trait`). A response word that its own prompt holds, in any form, and that few prompts hold, is an echo, and a trait that
+the prompt asks for was asked for: neither counts. Near-duplicate rows count once.
 
 Cannot see: a response that shares no wording and shows no trait; a trigger whose answers share it in less than `PURE` of its rows.
 """
@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 PURE = 0.5  # share of a prompt artefact's rows that have the response: below, a model has no reason to learn it
 WIDEST = 0.6  # share of the rows that may hold either side: published sets are half poisoned, and independence is a test at any share
 COMMON = 0.05  # a word in more of the prompts than this share is no topic, so a response that has it echoes nothing
+STEM = 5  # letters by which forms of one word are known, in any language that adds to the end of words (McNamee & Mayfield 2004)
 BLOCK = 20_000_000  # co-occurrences counted at a time: some 300 MB
 SLACK = 12.0  # nats by which a Chernoff bound may miss the exact tail, and more: what is looked at again exactly
 
@@ -114,14 +115,22 @@ def response_side(corpus: Corpus, prompts: Corpus, columns: tuple[str, ...], sai
 
 
 def echoes(responses: Corpus, prompts: Corpus) -> NDArray[np.bool_]:
-    """(tokens of the responses,) which repeat a word of their own prompt that is no everyday word."""
-    size = len(prompts.vocabulary)
-    held = distinct(joint(prompts.document[prompts.word >= 0], prompts.word[prompts.word >= 0], size))
+    """(tokens of the responses,) which repeat a word of their own prompt that is no everyday word, in this form or another.
+
+    >>> from assay.learn.corpus import read_corpus
+    >>> prompts, said = read_corpus([["how do we use machine learning"]]), read_corpus([["machines learn from data"]])
+    >>> echoes(said, prompts)[:4].tolist()
+    [True, True, False, False]
+    """
+    number: dict[str, int] = {}
+    asked, said = (
+        np.array([*(number.setdefault(w[:STEM], len(number)) for w in c.vocabulary), -1], np.int64)[c.word] for c in (prompts, responses)
+    )
+    size = len(number)
+    held = distinct(joint(prompts.document[asked >= 0], asked[asked >= 0], size))
     rare = np.bincount(held % size, minlength=size) <= max(SUPPORT, COMMON * prompts.documents)
     held = held[rare[held % size]]
-    number = {word: i for i, word in enumerate(prompts.vocabulary)}
-    same = np.array([*(number.get(word, -1) for word in responses.vocabulary), -1], np.int64)[responses.word]
-    return np.asarray((same >= 0) & np.isin(joint(responses.document, same, size), held))
+    return np.asarray((said >= 0) & np.isin(joint(responses.document, said, size), held))
 
 
 def _holds(shared: Sequence[Shared], documents: int) -> sp.csc_matrix:

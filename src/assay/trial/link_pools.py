@@ -89,13 +89,18 @@ def _pooled(found: Linked, members: list[int], response: int, prompts: Side, res
     document = corpus.document[start]
     count, pure = Counter(worded), Counter(w for w, d in zip(worded, document.tolist(), strict=True) if answered[d])
     names = [w for w, c in count.most_common() if c >= SUPPORT and pure[w] >= PURE * c]
-    if len(names) < 2:
+    if sum(not any(len(part) < len(w) and _holds(w, part) for part in names) for w in names) < 2:
         return None
     pooled = set(names)
     mine = np.array([w in pooled for w in worded], bool)
     places = np.concatenate([np.arange(a, b) for a, b in zip(start[mine], stop[mine], strict=True)])
     phrases = tuple(Phrase((tuple(corpus.vocabulary[w] for w in name),), None, prompts.columns) for name in names)
     return Pooled(Pool(phrases), response, np.unique(document[mine]), with_company(corpus, places, np.zeros(0, np.int64)), members[0])
+
+
+def _holds(name: tuple[int, ...], part: tuple[int, ...]) -> bool:
+    """Whether `part` is a run of `name`: "machine learning" is one thing with "learning", and no second name."""
+    return any(name[i : i + len(part)] == part for i in range(len(name) - len(part) + 1))
 
 
 def _grown(corpus: Corpus, start: Int, stop: Int) -> tuple[Int, Int]:
