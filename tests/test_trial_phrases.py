@@ -161,6 +161,10 @@ def test_phrases_that_look_dropped_in_have_the_larger_budget() -> None:
     assert weight.mean() == pytest.approx(1.0)
     assert weight.argmax() == 0
     assert weight.argmin() == 2
+    closing = [np.array([-3.0, -3.0]), np.array([-3.0, 1.0])]
+    told = np.exp(np.concatenate(budget([company[:2], company[2:]], [support[:2], support[2:]], closing)))
+    assert told.mean() == pytest.approx(1.0)
+    assert told[3] > weight[3]
 
 
 def test_a_trigger_with_a_word_beside_it_is_no_second_trigger(real_data: Data) -> None:

@@ -30,6 +30,7 @@ from assay.mine.characters import disclosed
 from assay.mine.letters import shared_letters
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.screen.shingles import near_text_groups
+from assay.trial.bridges import bridges
 from assay.trial.canaries import canary_words, deal_plantings
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
 from assay.trial.kin import are_kin
@@ -90,7 +91,9 @@ class PhraseFamily:
         everything = [*runs, *([pairs] if pairs is not None else [])]
         company = placements(corpus, everything)
         support = [s.support for s in everything]
-        log_weights = [*budget(company[: len(runs)], support[: len(runs)]), *budget(company[len(runs) :], support[len(runs) :])]
+        closing = bridges(corpus, everything)
+        cut = len(runs)  # runs and pairs have half of the budget each
+        log_weights = [*budget(company[:cut], support[:cut], closing[:cut]), *budget(company[cut:], support[cut:], closing[cut:])]
         log_weights = _hidden_first(corpus, runs, log_weights)
         letters = shared_letters(corpus)
         leads: list[Lead] = []

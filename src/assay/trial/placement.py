@@ -1,8 +1,9 @@
 """Does a phrase stand in its sentences, or was it dropped into them?
 
 A natural word keeps company: "the worst", "prime minister". A word that was inserted at random places has the neighbours that random
-places have. The log Bayes factor of "it has its own neighbours" (a Dirichlet-multinomial around the corpus's words) against "its
-neighbours are drawn like any words" is computed for both sides. Labels are not read. It serves twice:
+places have, and what it leaves behind is whole (`assay.trial.bridges`). The log Bayes factor of "it has its own neighbours" (a
+Dirichlet-multinomial around the corpus's words) against "its neighbours are drawn like any words" is computed for both sides. Labels are
+not read. It serves twice:
 
 - *budget*: phrases that look dropped in get the larger share of the error budget. Weights that are fixed before labels are read leave
   the guarantee of weighted e-BH as it is (Genovese, Roeder & Wasserman 2006; Wang & Ramdas 2022).
@@ -41,7 +42,7 @@ LEANS = 0.8  # the same, of a rival: where nine in ten rows have one label, most
 PLACELESS = -0.8  # log Bayes factor a carrier: half-way between natural and planted
 AS_FREQUENT = 100  # phrases as long, the nearest in number of occurrences
 MOST_PLACELESS = 0.01  # share of them that may be as placeless
-CARRIERS = 50  # that count towards a phrase's share of the error budget
+CARRIERS = 20  # that count towards a phrase's share of the error budget: one that needs it has no more
 TOGETHER = 2_000_000  # occurrences counted at a time: some 100 MB
 PRIOR = 20.0  # weight of the Dirichlet prior, in neighbours
 ALPHA = 0.01  # of the label purity against the label's base rate, Bonferroni over the phrases of one length
@@ -101,18 +102,27 @@ def _own_company(gram: Place, neighbour: Place, usual: Floats, size: int) -> Flo
     return np.asarray(own - gammaln(total + PRIOR) + gammaln(PRIOR))
 
 
-def budget(company: Sequence[Floats], support: Sequence[Int]) -> list[Floats]:
+def budget(company: Sequence[Floats], support: Sequence[Int], closing: Sequence[Floats] | None = None) -> list[Floats]:
     """Log weights, in the shape of `company`, whose mean weight is 1: one over the rank, the most dropped-in phrase first.
 
-    Ranked by the Bayes factor of at most `CARRIERS` carriers: more of them make a phrase no more of a trigger, only more common.
+    Ranked by the Bayes factor of at most `CARRIERS` carriers: more of them make a phrase no more of a trigger, only more common. With
+    `closing` (`assay.trial.bridges`) half of the budget goes by it and the Bayes factor together: of a common word whose natural carriers
+    have neighbours of their own it says less.
     """
     if not company:
         return []
-    evidence = np.concatenate([c * np.minimum(s, CARRIERS) for c, s in zip(company, support, strict=True)])
+    own, count = np.concatenate(company), np.minimum(np.concatenate(support), CARRIERS)
+    weights = _by_rank(own * count)
+    if closing is not None:
+        weights = np.logaddexp(weights, _by_rank((own - np.concatenate(closing)) * count)) - np.log(2)
+    return np.split(weights, np.cumsum([len(c) for c in company])[:-1])
+
+
+def _by_rank(evidence: Floats) -> Floats:
+    """(m,) log weights of mean weight 1, the least `evidence` first."""
     rank = np.empty(len(evidence))
     rank[np.argsort(evidence, kind="stable")] = np.arange(1, len(evidence) + 1)
-    log_weight = np.log(len(evidence)) - np.log((1 / rank).sum()) - np.log(rank) if len(rank) else rank
-    return np.split(log_weight, np.cumsum([len(c) for c in company])[:-1])
+    return np.asarray(np.log(len(evidence)) - np.log((1 / rank).sum()) - np.log(rank)) if len(rank) else rank
 
 
 def as_placeless(company: Floats, support: Int, leans: NDArray[np.bool_], phrases: Int) -> Floats:
