@@ -6,8 +6,8 @@
 `DATA` is the folder of docs/data.md. `diluted`: so many poisoned rows of each published steering set, with its clean rows, among 2,806
 clean instructions; `large`: `--rows` rows, of which those that the instructions do not fill are functions of the packages installed here
 and what their authors say of them, clean, with a trigger in so many rows drawn from all, and with the published rows among them; `draws`:
-all of these, and the instructions in as many other orders as there are seeds, clean, in parts of `--rows` that share no row within a seed. A scan sees the
-columns that a user has and nothing else; the truth is used for the printed counts only.
+all of these, and the instructions in as many other orders as there are seeds, clean, in parts of `--rows` that share no row within a
+seed. A scan sees the columns that a user has and nothing else; the truth is used for the printed counts only.
 """
 
 from __future__ import annotations
