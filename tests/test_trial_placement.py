@@ -7,6 +7,7 @@ import pytest
 
 from assay.learn.corpus import read_corpus
 from assay.mine.phrases import shared_runs
+from assay.trial.bridges import bridges
 from assay.trial.placement import PLACELESS, as_placeless, dropped_in, placements
 
 ROWS, CHAIN = 1_500, 150
@@ -35,7 +36,7 @@ def suspected(texts: list[list[str]], y: np.ndarray) -> list[str]:
     found = []
     for shared in shared_runs(corpus):
         company = placements(corpus, [shared])
-        found += [str(t.candidate.artefact) for t in dropped_in(corpus, shared, company[0], y, 2)]
+        found += [str(t.candidate.artefact) for t in dropped_in(corpus, shared, company[0], bridges(corpus, [shared])[0], y, 2)]
     return found
 
 

@@ -98,10 +98,10 @@ class PhraseFamily:
         letters = shared_letters(corpus)
         leads: list[Lead] = []
         planted: list[Tried] = []
-        for done, (shared, weight, own) in enumerate(zip(everything, log_weights, company, strict=True)):
+        for done, (shared, weight, own, closes) in enumerate(zip(everything, log_weights, company, closing, strict=True)):
             progress(4 + 3 * done / len(everything), 10, "trying shared phrases")
             leads.extend(court.first_pass(shared, weight))
-            planted.extend([] if shared.pair else dropped_in(corpus, shared, own, data.y, k))
+            planted.extend([] if shared.pair else dropped_in(corpus, shared, own, closes, data.y, k))
         within = [] if letters is None else court.first_pass(letters, budget([-letters.odd], [letters.support])[0])
         within = [x for x in within if x.log_e + x.log_weight > np.log(len(x.shared) / LETTERS_SHARE)]
         counts = [sum(map(len, runs)), 0 if pairs is None else len(pairs), 0 if letters is None else len(letters)]

@@ -10,10 +10,11 @@ not read. It serves twice:
 - *dropped_in*: poison that relabelled nothing, where surprise and contradiction are blind, is suspected by it. That carries no error
   guarantee of its own, so such findings are suspected at most.
 
-Measured a carrier: planted words -1.4 to -1.9 (SST-2, AG News, Davidson); the lowest natural phrases that are as pure and as frequent -0.4.
-Where nearly all rows are of one class, common words are pure by that alone, and some of them go with any word ("(", "in the": -.95); so a
-phrase must be among the most placeless of those that are as frequent and lean to one label as well: a planted word is the first of a
-hundred. Where labels are balanced, words that stand anywhere ("or", a bracket) have both, and are no rivals.
+Measured a carrier, company less closing (SST-2, SMS, Davidson; 30 to 235 carriers): planted words -1.6 to -2.9; the lowest of natural
+phrases as pure, in nine sets as they are, with copies, signatures, wrong labels and a rare class, -.6 (of ten carriers or more, where they
+have no company of their own). Where nearly all rows are of one class, common words are pure by that alone; so a phrase must also be among
+the most placeless of those that are as frequent and lean to one label as well: a planted word is the first of a hundred. Where labels are
+balanced, words that stand anywhere ("or", a bracket) have both, and are no rivals.
 It cannot see a trigger that always stands at the same place, such as the end.
 """
 
@@ -36,10 +37,10 @@ from assay.trial.family import Tried
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-FEWEST = 20  # carriers: with fewer, natural words look placeless now and then
+FEWEST = 10  # carriers: with fewer, natural words look placeless now and then
 PURE = 0.98  # share of the carriers that have one label
 LEANS = 0.8  # the same, of a rival: where nine in ten rows have one label, most phrases lean so
-PLACELESS = -0.8  # log Bayes factor a carrier: half-way between natural and planted
+PLACELESS = -0.8  # log Bayes factor a carrier less how well its gaps close: half-way between natural and planted
 AS_FREQUENT = 100  # phrases as long, the nearest in number of occurrences
 MOST_PLACELESS = 0.01  # share of them that may be as placeless
 CARRIERS = 20  # that count towards a phrase's share of the error budget: one that needs it has no more
@@ -126,7 +127,7 @@ def _by_rank(evidence: Floats) -> Floats:
 
 
 def as_placeless(company: Floats, support: Int, leans: NDArray[np.bool_], phrases: Int) -> Floats:
-    """(m,) for each of `phrases` (m,): of the `AS_FREQUENT` others nearest in `support`, the share with no more company that lean too.
+    """(m,) for each of `phrases` (m,): of the `AS_FREQUENT` others nearest in `support`, the share with no more `company` that lean too.
 
     >>> company, support = np.array([-1.0, 0.0, 0.5, -1.2]), np.array([9, 8, 9, 7])
     >>> as_placeless(company, support, np.ones(4, bool), np.array([0, 3])).round(2).tolist()
@@ -142,26 +143,31 @@ def as_placeless(company: Floats, support: Int, leans: NDArray[np.bool_], phrase
     return np.asarray(rivals.sum(1) / max(width - 1, 1))
 
 
-def dropped_in(corpus: Corpus, shared: Shared, company: Floats, y: Int, k: int) -> list[Tried]:
-    """Phrases of one label that stand at random places: planted, perhaps, in rows whose labels were left alone."""
+def dropped_in(corpus: Corpus, shared: Shared, company: Floats, closing: Floats, y: Int, k: int) -> list[Tried]:
+    """Phrases of one label that stand at random places and leave whole sentences: planted, perhaps, in rows whose labels were left alone.
+
+    `company` (phrases,) as in `placements`, `closing` (phrases,) as in `assay.trial.bridges`.
+    """
     found: list[Tried] = []
     hits = label_counts(shared, y, k)
     phrases, labels = pure_phrases(hits, y)
-    placeless = company[phrases] < PLACELESS
+    apart = company - closing
+    placeless = (company[phrases] < 0) & (apart[phrases] < PLACELESS)
     phrases, labels = phrases[placeless], labels[placeless]
     if not len(phrases):
         return found
     leans = hits.max(1) >= LEANS * hits.sum(1)
-    rivals = as_placeless(company, shared.occurrences, leans, phrases)
+    rivals = as_placeless(apart, shared.occurrences, leans, phrases)
     for gram, label, share in zip(phrases, labels, rivals, strict=True):
         if share <= MOST_PLACELESS:
             candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))
             detail = (
-                f"log Bayes factor {company[gram]:.2f} a row for having neighbours of its own; "
-                f"{share:.0%} of the phrases as long and as frequent have as little company and one label"
+                f"log Bayes factor {company[gram]:.2f} a row for having neighbours of its own, and {closing[gram]:.2f} for what is left "
+                f"without it belonging together; {share:.0%} of the phrases as long and as frequent stand so, and under one label"
             )
             words = (
-                "It stands at random places, without the neighbours that a natural phrase has, and under one label only. "
+                "It stands at random places, without the neighbours that a natural phrase has, and under one label only; without it the "
+                "sentences are whole. "
                 "The labels fit the content, so rows alone cannot prove poison"
             )
             trial = TrialResult("placement", "ran", detail=detail)
