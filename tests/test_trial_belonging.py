@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from assay.trial.evidence import ALIKE, strangers_share
+from assay.trial.belonging import ALIKE, strangers_share
 
 Floats = np.ndarray
 

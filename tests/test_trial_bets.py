@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from assay.trial.bets import surprises
-from assay.trial.evidence import HIDDEN, covered_surprise, surprise
+from assay.trial.surprise import HIDDEN, covered_surprise, surprise
 
 
 def test_many_at_once_are_surprising_as_each_is_by_itself() -> None:

@@ -10,11 +10,14 @@ from assay.dataset.data import Columns, Dataset
 from assay.dataset.read import read
 from assay.mine.candidate import Candidate
 from assay.trial.accused import accused, planted
+from assay.trial.belonging import unlike_covers
 from assay.trial.bets import surprises
 from assay.trial.cells import CellsFamily
-from assay.trial.evidence import HIDDEN, contradiction, covered_surprise, judge, surprise, unlike_covers
+from assay.trial.contradiction import contradiction
+from assay.trial.evidence import judge
 from assay.trial.family import Tried, silent
 from assay.trial.phrases import PhraseFamily
+from assay.trial.surprise import HIDDEN, covered_surprise, surprise
 from assay.trial.verdicts import members
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.trial.evidence import FEW, belonging, contradiction, unlike_ordinary
+from assay.trial.belonging import belonging, unlike_ordinary
+from assay.trial.contradiction import FEW, contradiction
 
 
 def test_belonging_is_a_share_of_strangers() -> None:

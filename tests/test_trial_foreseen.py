@@ -14,10 +14,11 @@ from assay.artefact.phrase import Phrase
 from assay.attack import plant
 from assay.bench.sets import SETS
 from assay.mine.candidate import Candidate
-from assay.trial.evidence import FLOOR, checked_surprise, judge
+from assay.trial.evidence import judge
 from assay.trial.family import Tried, silent
 from assay.trial.foreseen import WINDOWS, foreseen
 from assay.trial.phrases import PhraseFamily
+from assay.trial.surprise import FLOOR, checked_surprise
 from assay.trial.verdicts import judge_all
 
 Floats = np.ndarray

@@ -18,10 +18,11 @@ from assay.learn.corpus import read_corpus
 from assay.mine.phrases import shared_pairs, shared_runs
 from assay.pipeline import Settings, run
 from assay.trial.accused import accused
-from assay.trial.evidence import contradiction, surprise
+from assay.trial.contradiction import contradiction
 from assay.trial.family import silent
 from assay.trial.phrases import PhraseFamily
 from assay.trial.placement import budget
+from assay.trial.surprise import surprise
 
 Data = Callable[[str], Path]
 

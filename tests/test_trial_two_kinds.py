@@ -14,7 +14,8 @@ from assay.dataset.data import Dataset
 from assay.dataset.read import read
 from assay.mine.candidate import Candidate
 from assay.pipeline import Settings, run
-from assay.trial.evidence import ALIKE, judge
+from assay.trial.belonging import ALIKE
+from assay.trial.evidence import judge
 from assay.trial.family import Tried
 from assay.trial.phrases import PhraseFamily
 from assay.trial.verdicts import judge_all

@@ -47,7 +47,7 @@ def _at_most(hits: int, trials: int, bound: float) -> tuple[str, bool]:
 
 def _surprise(rng: Rng) -> tuple[str, bool]:
     """Labels drawn from the probabilities that a model states."""
-    from assay.trial.evidence import surprise
+    from assay.trial.surprise import surprise
 
     hits = 0
     for _ in range(TRIALS):
@@ -60,7 +60,7 @@ def _surprise(rng: Rng) -> tuple[str, bool]:
 
 def _contradiction(rng: Rng) -> tuple[str, bool]:
     """Carriers exchangeable with the other rows of their label, ties included."""
-    from assay.trial.evidence import contradiction
+    from assay.trial.contradiction import contradiction
 
     hits = 0
     for _ in range(TRIALS):

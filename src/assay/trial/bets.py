@@ -1,4 +1,4 @@
-"""Surprise of many artefacts at once, as `assay.trial.evidence.surprise` has it of one, for a first pass over all that is enumerated.
+"""Surprise of many artefacts at once, as `assay.trial.surprise` has it of one, for a first pass over all that is enumerated.
 
 An attacker may put a trigger into rows that keep their label too, so a part of each artefact's bet, `HIDDEN`, is that a quarter or a half
 of its carriers alone were planted: weighted means of e-values are e-values.
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from assay.trial.evidence import HIDDEN, PLANTED, PURITY
+from assay.trial.surprise import HIDDEN, PLANTED, PURITY
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -32,7 +32,7 @@ from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells_of_numbers import examine_numbers
 from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, without_shared
-from assay.trial.evidence import HIDDEN, NOMINATE, combine, judge
+from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
@@ -40,6 +40,7 @@ from assay.trial.knots import placed_knots
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
+from assay.trial.surprise import HIDDEN
 from assay.trial.text_columns import text_columns
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ from assay.learn.tables import MeanProbe, TableProbe
 from assay.mine.cells import COPIES, WIDEST, Shared, entailed
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.bets import surprises
-from assay.trial.evidence import clip_probabilities
+from assay.trial.surprise import clip_probabilities
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -1,241 +1,38 @@
-"""The two trials that convict: surprise and contradiction.
+"""How the trials of one artefact become one e-value.
 
-Either alone convicts clean data (every natural good word moves the label); both together do not, as measured. An artefact's
-evidence is the *lesser* of the two e-values, averaged over the targets it could have and over "one target" and "any wrong label":
-an average of e-values is an e-value, and the minimum of two is one too, so e-BH may pool the result with every other family.
+Surprise and contradiction (`assay.trial.surprise`, `assay.trial.contradiction`) convict. Either alone convicts clean data (every natural
+good word moves the label); both together do not, as measured. An artefact's evidence is the *lesser* of the two e-values, averaged over
+the targets it could have and over "one target" and "any wrong label": an average of e-values is an e-value, and the minimum of two is one
+too, so e-BH may pool the result with every other family.
 
-*Surprise* asks: with the artefact removed, are the carriers' labels unlikely? Of texts it is asked twice, by what the probe states and by
-how many of the other rows that say as much have the label (`assay.trial.foreseen`), and the lesser counts. *Contradiction* asks: among
-rows of one label, does the carriers' remaining content support that label less than the other rows' does, each with its own most
-supporting part removed? It cannot see poison whose labels agree with the content (clean-label).
-
-*Belonging* acquits: where most carriers plainly are what their label says, the artefact is a natural one that the probe underrates,
-unless *two kinds* shows it is not (`assay.stats.two_kinds`): a trigger in rows of any class has carriers that are just like the label's
-other rows and carriers that are strangers among them; a natural kind stands lower as a whole.
+*Belonging* (`assay.trial.belonging`) acquits: where most carriers plainly are what their label says, the artefact is a natural one that the
+probe underrates, unless *two kinds* shows it is not (`assay.stats.two_kinds`): a trigger in rows of any class has carriers that are just
+like the label's other rows and carriers that are strangers among them; a natural kind stands lower as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import chi2
 
 from assay.finding import TrialResult
 from assay.mine.candidate import Candidate
 from assay.stats.poisson_binomial import upper_tail
-from assay.stats.ranks import KAPPAS, log_mixture, log_order_ratios, stands_low
 from assay.stats.two_kinds import ENOUGH, two_kinds
 from assay.trial.accused import accused
+from assay.trial.belonging import ALIKE, belong, strangers_share, unlike_ordinary, won_on_covers
+from assay.trial.contradiction import FEW, Contradiction, contradiction, either, of_any_label
 from assay.trial.family import Tried
+from assay.trial.surprise import FLOOR, checked_surprise, clip_probabilities, covered_surprise, surprise
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-PURITY = 0.95  # the share of carriers that an attacker's target takes, in the alternative of surprise
-PLANTED = np.array([0.25, 0.5, 1.0])  # share of carriers that are, where natural or cover rows are among them: bet on alike
-HIDDEN = 0.05  # of what is bet on a target of phrases and cells: on an attacker's cover rows. It costs a pure trigger .05 nats, others 3
-FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
-STRANGE = 0.9  # quantile of other labels' rows: a carrier above it is no more like them than one in ten of them is
-MISTAKEN = 0.1  # of other labels' rows that may be this label's, wrongly labelled: 5 % wrong labels, of two the one twice the other
-ALIKE = 0.5  # share of carriers above that quantile from which they must be of two kinds: poison taken from other labels has about 0.1
-FEW = 20  # other rows of a label, below which their ranks can hardly convict anybody: of ten, 20 strangers give e^14 at the very best
 NOMINATE = np.log(100.0)  # surprise alone at least this: worth naming as a natural shortcut
-
-
-@dataclass(frozen=True)
-class Surprise:
-    """Natural logs of e-values against "the labels are drawn from what the rest of the content says"."""
-
-    log_e_targeted: Floats  # (k,) for each target
-    log_e_untargeted: float
-
-    @property
-    def target(self) -> int:
-        return int(self.log_e_targeted.argmax())
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """Natural log of an e-value, and a p-value, against "the carriers are like the other rows of their label"."""
-
-    log_e: float
-    p_value: float
-
-
-def clip_probabilities(p: Floats) -> Floats:
-    """(m, k) probabilities no surer than `FLOOR` allows, rows summing to 1."""
-    p = np.clip(p, FLOOR, 1.0)
-    return p / p.sum(-1, keepdims=True)
-
-
-def surprise(p: Floats, y: Int, votes: Floats | None = None, covered: bool = False) -> Surprise:
-    """Surprise of labels `y` (m,) under out-of-fold probabilities `p` (m, k) of the carriers with the artefact removed.
-
-    `votes` (m,) at most 1 each: near-duplicates share one vote. A vote below 1 takes a power of a likelihood ratio, which stays an
-    e-value. With `covered` the alternative is a mixture over `PLANTED`: an attacker may lay an artefact over rows that keep their label
-    too, and by what is bet on a pure target each of them speaks as loudly for a clean set as a planted one does against it.
-    """
-    p = clip_probabilities(p)
-    k, own = p.shape[1], p[np.arange(len(y)), y]
-    votes = np.ones(len(y)) if votes is None else votes
-    wrong = y != p.argmax(1)
-    untargeted = np.where(wrong, PURITY / (1 - p.max(1)) + (1 - PURITY), 1 - PURITY)
-    if covered:
-        aimed = (np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own for t in range(k))
-        return Surprise(np.array([_bet(ratio, votes) for ratio in aimed]), _bet(untargeted, votes))
-    counts = np.bincount(y, votes, minlength=k)
-    targeted = -(votes * np.log(own)).sum() + counts * np.log(PURITY) + (counts.sum() - counts) * np.log((1 - PURITY) / max(k - 1, 1))
-    return Surprise(targeted, float((votes * np.log(untargeted)).sum()))
-
-
-def _bet(ratio: Floats, votes: Floats, parts: Floats = PLANTED) -> float:
-    """The log e-value of likelihood ratios (m,) of which a share of the rows, each of `parts` alike, has any part."""
-    return float(logsumexp(np.log1p(parts[:, None] * (ratio - 1)) @ votes) - np.log(len(parts)))
-
-
-def covered_surprise(p: Floats, y: Int, votes: Floats) -> Floats:
-    """(k,) natural logs of the targeted e-values of `surprise`, if some of the carriers keep their label: `PLANTED` but the whole."""
-    p = clip_probabilities(p)
-    k, own = p.shape[1], p[np.arange(len(y)), y]
-    return np.array([_bet(np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own, votes, PLANTED[:-1]) for t in range(k)])
-
-
-def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes: Floats | None = None) -> Surprise:
-    """Surprise under what other rows that say as much make of it, where that is likelier than what the probe states.
-
-    `checked(t)` (m,): how likely that is to be label t (`assay.trial.foreseen`). Untargeted, every label but the likeliest is as likely as
-    that, all together. The alternative is a mixture over `PLANTED`: of a common word some carriers are natural.
-    """
-    p = clip_probabilities(p)
-    k, own = p.shape[1], p[np.arange(len(y)), y]
-    votes = np.ones(len(y)) if votes is None else votes
-    shares = np.stack([np.maximum(p[:, t], np.minimum(checked(t), 1 - FLOOR)) for t in range(k)], 1)
-    targeted = np.empty(k)
-    for t in range(k):
-        left = own * (1 - shares[:, t]) / (1 - p[:, t])
-        targeted[t] = _bet(np.where(y == t, PURITY / shares[:, t], (1 - PURITY) / max(k - 1, 1) / left), votes)
-    likeliest = p.argmax(1)
-    another = np.minimum(shares.sum(1) - shares[np.arange(len(y)), likeliest], 1 - FLOOR)
-    return Surprise(targeted, _bet(np.where(y != likeliest, PURITY / another + 1 - PURITY, 1 - PURITY), votes))
-
-
-def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None) -> Contradiction:
-    """Whether `carriers` (a,), their support for their own label with the artefact removed, stand low among `others` (b,).
-
-    `others`: support for the same label in the other rows of that label, each with its own most supporting part removed. `votes` as in
-    `surprise`; the e-value is raised to their mean.
-    """
-    if not len(carriers) or not len(others):
-        return Contradiction(0.0, 1.0)
-    weight = 1.0 if votes is None else float(votes.mean())
-    log_e = weight * float(log_mixture(log_order_ratios(carriers, others)))
-    return Contradiction(log_e, stands_low(carriers, others))
-
-
-def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats | None = None) -> Contradiction:
-    """Contradiction over carriers of any label, each ranked among the other rows of its own label (all-to-all, untargeted).
-
-    Given the labels the classes are independent, so their likelihood ratios multiply; the p-value is Fisher's combination.
-    """
-    weight = 1.0 if votes is None else float(votes.mean())
-    sums, logs = np.zeros(len(KAPPAS)), []
-    for label in np.unique(y):
-        mine, reference = p[y == label, label], others(int(label))
-        if len(reference):
-            sums = sums + log_order_ratios(mine, reference)
-            logs.append(np.log(max(stands_low(mine, reference), 1e-300)))
-    if not logs:
-        return Contradiction(0.0, 1.0)
-    return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))
-
-
-def _of_any_label(p: Floats, y: Int, others: Callable[[int], Floats], votes: Floats, asked: Mapping[int, Contradiction]) -> Contradiction:
-    """`pooled_contradiction`; where one label has most of the carriers, no more than that label's own, which may have been `asked`.
-
-    What most of them have by nature (a slanted stroke, in ones) takes the meaning of the few others with it when it is taken out: of clean
-    MNIST 386 ones with 20 other digits were convicted by the 20.
-    """
-    pooled = pooled_contradiction(p, y, others, votes)
-    main = int(np.bincount(y).argmax())
-    mine = y == main
-    if 2 * mine.sum() <= len(y):
-        return pooled
-    own = asked.get(main) or contradiction(p[mine, main], others(main), votes[mine])
-    return min(pooled, own, key=lambda c: c.log_e)
-
-
-def belonging(own: Floats, strangers: Floats) -> Floats:
-    """(m,) the share of `strangers` (c,), rows of other labels, that support a label less than `own` (m,) do.
-
-    >>> belonging(np.array([0.1, 0.9]), np.array([0.2, 0.3, 0.4, 0.5])).tolist()
-    [0.0, 1.0]
-    """
-    return np.asarray(np.searchsorted(np.sort(strangers), own) / max(len(strangers), 1))
-
-
-def unlike_ordinary(own: Floats, strangers: Floats, ordinary: Floats, votes: Floats | None = None) -> Contradiction:
-    """Whether carriers stand above strangers less than ordinary rows do, each for its own label.
-
-    `own` (m,): their support for one label; `strangers` as in `strangers_share`; `ordinary` (b,): `belonging` of rows of any label. Against
-    a broader null than contradiction's: that labels are alike in how far their rows stand above strangers.
-    """
-    return contradiction(belonging(own, strangers), ordinary, votes)
-
-
-def _either(a: Contradiction, b: Contradiction) -> Contradiction:
-    """The mean of two e-values; twice the lesser p-value."""
-    return Contradiction(float(np.logaddexp(a.log_e, b.log_e) - np.log(2)), min(1.0, 2 * min(a.p_value, b.p_value)))
-
-
-def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats], others: Callable[[int], Floats]) -> float:
-    """Share of carriers that support their own label more than nine in ten rows of *other* labels do, and than its base rate.
-
-    Where a probe is very sure, a natural artefact's carriers may stand low among their label's rows and still plainly belong to it.
-    `strangers(t)` (c,) is the support for t of the rows that are not labelled t, as they are; `others` as in `judge`. Below the base rate
-    the content speaks against the label, wherever a very sure probe puts the rows of other labels. Those of them that support this label
-    more than half of its own rows do are taken for its own, wrongly labelled, up to `MISTAKEN` of them.
-    """
-    above = 0
-    for label in np.unique(y):
-        above += int(_belong(p[y == label, label], strangers(int(label)), others(int(label))).sum())
-    return above / max(len(y), 1)
-
-
-def _belong(own: Floats, strangers: Floats, ordinary: Floats) -> NDArray[np.bool_]:
-    """(m,) which carriers, of one label, support it more than nine in ten strangers do and than its base rate."""
-    base = len(ordinary) / max(len(ordinary) + len(strangers), 1)
-    return own > max(_strange(np.sort(strangers), ordinary), base) if len(strangers) else np.zeros(len(own), bool)
-
-
-def _strange(strangers: Floats, ordinary: Floats) -> float:
-    """The support that nine in ten `strangers` (c,), ascending, stay below, without those that may belong to the `ordinary` (b,)."""
-    count = len(strangers)
-    like = count - int(np.searchsorted(strangers, np.median(ordinary), side="right")) if len(ordinary) else 0
-    return float(np.quantile(strangers[: count - min(like, int(MISTAKEN * count))], STRANGE))
-
-
-def unlike_covers(p: Floats, y: Int, target: int, others: Callable[[int], Floats], votes: Floats) -> Contradiction:
-    """Whether the target's carriers stand lower in their label than the carriers of other labels do in theirs, by rank; as in `judge`.
-
-    Against "what they share says little of any label": a teaser's dots, a form. Cover rows are rows like any, and stand as others do.
-    """
-    ranks = np.ones(len(y))
-    for label in np.unique(y):
-        ranks[y == label] = belonging(p[y == label, label], others(int(label)))
-    return contradiction(ranks[y == target], ranks[y != target], votes[y == target])
-
-
-def _unlike_covers(
-    p: Floats, y: Int, target: int, others: Callable[[int], Floats], strangers: Callable[[int], Floats], votes: Floats
-) -> float:
-    """Log e-value of `unlike_covers`; nothing is won where most of the target's carriers belong to it."""
-    mine = y == target
-    share = strangers_share(p[mine], y[mine], strangers, others)
-    return -np.inf if share > ALIKE else unlike_covers(p, y, target, others, votes).log_e
 
 
 def combine(targeted: Floats, untargeted: float) -> float:
@@ -307,18 +104,18 @@ def judge(
         trials[int(t)] = contradiction(p_removed[mine, t], reference, weights[mine])
         if len(reference) < FEW and strangers is not None and ordinary is not None:
             broad = unlike_ordinary(p_removed[mine, t], strangers(int(t)), ordinary(), weights[mine])
-            trials[int(t)] = _either(trials[int(t)], broad)
+            trials[int(t)] = either(trials[int(t)], broad)
         targeted[t] = min(asked.log_e_targeted[t], trials[int(t)].log_e) + np.log1p(-hidden)
         won = min(mixed[t], trials[int(t)].log_e)
         if hidden and won > -np.log(hidden) and strangers is not None:
-            won = min(won, _unlike_covers(p_removed, y, int(t), others, strangers, weights))
+            won = min(won, won_on_covers(p_removed, y, int(t), others, strangers, weights))
             targeted[t] = np.logaddexp(targeted[t], np.log(hidden) + won)
     if hidden:
         asked = replace(asked, log_e_targeted=np.maximum(asked.log_e_targeted, np.log(hidden) + mixed))
     any_wrong = -np.inf
     pooled: Contradiction | None = None
     if asked.log_e_untargeted > 0:
-        pooled = _of_any_label(p_removed, y, others, weights, trials)
+        pooled = of_any_label(p_removed, y, others, weights, trials)
         any_wrong = min(asked.log_e_untargeted, pooled.log_e)
     again = None
     if checked is not None and max(targeted.max(), any_wrong) > 0:
@@ -372,7 +169,7 @@ def judge(
                 apart = two_kinds(own, usual, strangers(target), weights[ours])
                 results = (*results, _of_two_kinds(apart))
                 if apart > 0 and len(y) == len(candidate.carriers):
-                    odd = candidate.carriers[ours][~_belong(p_removed[ours, target], strangers(target), others(target))]
+                    odd = candidate.carriers[ours][~belong(p_removed[ours, target], strangers(target), others(target))]
             log_e, p_value = min(log_e, max(apart, 0.0)), max(p_value, float(np.exp(-max(apart, 0.0))))
     return Tried(
         candidate,

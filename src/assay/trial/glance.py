@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 from assay.learn.tables import TableProbe
 from assay.mine.cells import Shared
-from assay.trial.evidence import PURITY, clip_probabilities
+from assay.trial.surprise import PURITY, clip_probabilities
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -14,7 +14,8 @@ from assay.dataset.data import MISSING, Dataset
 from assay.dataset.rows import UInt8
 from assay.learn.images import CrossFit
 from assay.learn.images_groups import votes
-from assay.trial.evidence import FEW, belonging
+from assay.trial.belonging import belonging
+from assay.trial.contradiction import FEW
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -98,7 +99,7 @@ class Court:
         return ours / max(int(free.sum()) - ours, 1)
 
     def ordinary(self, carriers: Int, boxes: Int) -> Callable[[], Floats]:
-        """How far some rows of any label stand above strangers of it (see `evidence.belonging`), with the same boxes filled."""
+        """How far some rows of any label stand above strangers of it (see `assay.trial.belonging`), with the same boxes filled."""
 
         @cache
         def above() -> Floats:

@@ -26,7 +26,8 @@ from scipy.stats import binom
 from assay.learn.corpus import BREAK, Corpus, distinct, joint
 from assay.learn.text import mix
 from assay.stats.poisson_binomial import upper_tail
-from assay.trial.evidence import ALIKE, PURITY, STRANGE
+from assay.trial.belonging import ALIKE, STRANGE
+from assay.trial.surprise import PURITY
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -31,8 +31,8 @@ from assay.mine.candidate import Candidate
 from assay.mine.characters import disclosed
 from assay.mine.links import Linked, Side, linked, prompt_side, response_side
 from assay.screen.shingles import near_text_groups
+from assay.trial.belonging import ALIKE
 from assay.trial.canaries import MOST_OF_DATA, canary_words
-from assay.trial.evidence import ALIKE
 from assay.trial.family import CanaryCopy, Depth, Examined, Planting, Progress, Tried
 from assay.trial.link_court import Foreseen, Rest
 from assay.trial.link_pools import Pooled, pools

@@ -19,9 +19,10 @@ from assay.learn.images_linear import softmax_regression
 from assay.learn.meaning import Embed
 from assay.learn.text import folds_of, softmax
 from assay.mine.candidate import Candidate
-from assay.trial.evidence import clip_probabilities, judge
+from assay.trial.evidence import judge
 from assay.trial.family import Tried
 from assay.trial.foreseen import foreseen
+from assay.trial.surprise import clip_probabilities
 from assay.trial.text_court import Court, Lead
 from assay.trial.text_record import best_of_each, votes_of
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay.mine.patches import SharedWindows
 from assay.trial.bets import planted_for
-from assay.trial.evidence import PLANTED, PURITY, clip_probabilities
+from assay.trial.surprise import PLANTED, PURITY, clip_probabilities
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -23,13 +23,14 @@ from assay.mine.candidate import Candidate
 from assay.mine.patch_grow import Grower
 from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
 from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
-from assay.trial.evidence import combine, judge, surprise
+from assay.trial.evidence import combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, unfit
 from assay.trial.patch_canaries import plant_patches
 from assay.trial.patch_effect import with_effects
 from assay.trial.patch_short_list import short_list
+from assay.trial.surprise import surprise
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -37,8 +37,9 @@ from assay.learn.told_apart import DIRECTIONS, Apart, principal
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds, rules
 from assay.stats.ranks import low_rank_e, stands_low
+from assay.trial.contradiction import FEW
 from assay.trial.drawn_rows import drawn, in_whole
-from assay.trial.evidence import FEW, judge
+from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
 

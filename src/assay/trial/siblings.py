@@ -22,8 +22,9 @@ from assay.mine.candidate import Candidate
 from assay.mine.cells import GAP, SUPPORT
 from assay.stats.ranks import low_rank_e
 from assay.trial.court_of_cells import Court
-from assay.trial.evidence import combine, surprise
+from assay.trial.evidence import combine
 from assay.trial.family import Tried
+from assay.trial.surprise import surprise
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

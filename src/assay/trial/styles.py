@@ -43,8 +43,9 @@ from assay.mine.candidate import Candidate
 from assay.mine.manners import FEWEST, Group, groups
 from assay.screen.shingles import near_text_groups
 from assay.trial.drawn_rows import drawn, in_whole
-from assay.trial.evidence import clip_probabilities, judge, surprise
+from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.surprise import clip_probabilities, surprise
 from assay.trial.text_columns import text_columns
 from assay.trial.text_record import votes_of
 

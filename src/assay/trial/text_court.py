@@ -15,9 +15,10 @@ from assay.learn.corpus import Corpus
 from assay.learn.text import TextProbe
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
-from assay.trial.evidence import FLOOR, HIDDEN, NOMINATE, combine, judge
+from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import Tried
 from assay.trial.foreseen import foreseen
+from assay.trial.surprise import FLOOR, HIDDEN
 from assay.trial.text_record import Occurrences, Record, votes_of
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from assay.learn.corpus import Corpus, Place, distinct, joint
 from assay.learn.text import TextProbe, softmax
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.bets import surprises
-from assay.trial.evidence import clip_probabilities
+from assay.trial.surprise import clip_probabilities
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
