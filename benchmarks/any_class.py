@@ -73,7 +73,7 @@ def one(name: str, whole: Dataset, carriers: int, share: float, seed: int, witho
     data, rows, relabelled, target = planted(
         rebuilt(whole.subset(np.sort(rng.choice(len(whole), size, replace=False)))), carriers, share, seed
     )
-    silent = mock.patch("assay.trial.evidence.two_kinds", return_value=-np.inf) if without else nullcontext()
+    silent = mock.patch("assay.trial.acquittal.two_kinds", return_value=-np.inf) if without else nullcontext()
     began = time.perf_counter()
     with silent:
         found = run(data, Settings(seed=seed, canaries=False))

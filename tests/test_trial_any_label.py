@@ -6,6 +6,7 @@ import numpy as np
 
 from assay.artefact.phrase import Phrase
 from assay.mine.candidate import Candidate
+from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import Tried
 
@@ -17,7 +18,7 @@ def carried(y: np.ndarray, support: np.ndarray) -> tuple[Tried, np.ndarray]:
     p[np.arange(len(y)), y] = support
     rng = np.random.default_rng(5)
     usual = rng.uniform(0.02, 0.4, 400)
-    return judge(Candidate(Phrase((("x",),)), np.arange(len(y))), p, y, lambda t: usual), usual
+    return judge(Candidate(Phrase((("x",),)), np.arange(len(y))), p, y, Controls(lambda t: usual)), usual
 
 
 def test_a_few_rows_of_other_labels_convict_no_natural_attribute_of_one_label() -> None:

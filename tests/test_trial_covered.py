@@ -14,10 +14,11 @@ from assay.trial.belonging import unlike_covers
 from assay.trial.bets import surprises
 from assay.trial.cells import CellsFamily
 from assay.trial.contradiction import contradiction
+from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import Tried, silent
 from assay.trial.phrases import PhraseFamily
-from assay.trial.surprise import HIDDEN, covered_surprise, surprise
+from assay.trial.surprise import Bet, covered_surprise, surprise
 from assay.trial.verdicts import members
 
 
@@ -65,17 +66,17 @@ def laid(rng: np.random.Generator, target_like: float, cover_like: float) -> tup
     return p, np.repeat([1, 0], [30, 50])
 
 
-def tried(p: np.ndarray, y: np.ndarray, hidden: float) -> Tried:
+def tried(p: np.ndarray, y: np.ndarray, bet: Bet) -> Tried:
     rng = np.random.default_rng(9)
     others, strangers = rng.beta(6.4, 1.6, 400), rng.beta(1.6, 6.4, 400)
     candidate = Candidate(Phrase((("cf",),)), np.arange(len(y)))
-    return judge(candidate, p, y, lambda _: others, strangers=lambda _: strangers, hidden=hidden)
+    return judge(candidate, p, y, Controls(lambda _: others, lambda _: strangers), bet=bet)
 
 
 def test_a_trigger_in_rows_that_keep_their_label_is_convicted_and_they_are_not_accused() -> None:
     p, y = laid(np.random.default_rng(3), 0.1, 0.9)
-    assert tried(p, y, 0.0).log_e < 0
-    found = tried(p, y, HIDDEN)
+    assert tried(p, y, Bet.PURE).log_e < 0
+    found = tried(p, y, Bet.HEDGED)
     assert found.log_e > 15
     assert found.target == 1
     assert found.accused is not None
@@ -97,7 +98,7 @@ def test_nothing_is_won_on_cover_rows_where_most_of_the_targets_carriers_belong(
     p, y = laid(np.random.default_rng(5), 0.1, 0.9)
     p[12:30] = p[12:30, ::-1]  # 18 of the 30 are like their label's other rows
     assert covered_surprise(p, y, np.ones(80))[1] > 0
-    assert tried(p, y, HIDDEN).log_e < 0
+    assert tried(p, y, Bet.HEDGED).log_e < 0
 
 
 def test_its_two_parts_together_are_no_more_than_one_where_labels_are_drawn_from_what_is_foreseen() -> None:

@@ -14,6 +14,7 @@ from assay.artefact.phrase import Phrase
 from assay.attack import plant
 from assay.bench.sets import SETS
 from assay.mine.candidate import Candidate
+from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import Tried, silent
 from assay.trial.foreseen import WINDOWS, foreseen
@@ -79,7 +80,7 @@ def judged(carriers: Floats, others: Floats, labelled: Floats, strangers: Floats
     def usual(t: int) -> Floats:
         return others[labelled] if t else 1 - others[~labelled]
 
-    return judge(candidate, p, np.ones(len(carriers), np.int64), usual, strangers=lambda t: strangers, checked=checked)
+    return judge(candidate, p, np.ones(len(carriers), np.int64), Controls(usual, lambda t: strangers, checked=checked))
 
 
 def rows(rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -15,6 +15,7 @@ from assay.dataset.read import read
 from assay.mine.candidate import Candidate
 from assay.pipeline import Settings, run
 from assay.trial.belonging import ALIKE
+from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import Tried
 from assay.trial.phrases import PhraseFamily
@@ -29,7 +30,7 @@ def judged(carriers: Floats, ordinary: Floats, strangers: Floats, lenient: bool 
     p = np.column_stack([1 - carriers, carriers])
     candidate = Candidate(Phrase((("cf",),)), np.arange(len(carriers)))
     labels = np.ones(len(carriers), np.int64)
-    return judge(candidate, p, labels, lambda t: ordinary, strangers=lambda t: strangers, lenient=lenient)
+    return judge(candidate, p, labels, Controls(lambda t: ordinary, lambda t: strangers), lenient=lenient)
 
 
 def share(tried: Tried) -> float:

@@ -1,8 +1,8 @@
 """Belonging: how far do rows support their label beyond what strangers, rows of other labels, do?
 
-It acquits: where most carriers plainly are what their label says, the artefact is a natural one that the probe underrates. It also helps
-contradiction out: where a label has few other rows, `unlike_ordinary` ranks carriers among rows of all labels, and where carriers of other
-labels may be cover rows, `unlike_covers` ranks them among those.
+Where most carriers belong to their label they acquit the artefact (`assay.trial.acquittal`). Belonging also makes rows of several labels
+comparable: where a label has few other rows, `unlike_ordinary` ranks carriers among rows of all labels, and where carriers of other labels
+may be cover rows, `unlike_covers` ranks them among those.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def strangers_share(p: Floats, y: Int, strangers: Callable[[int], Floats], other
     """Share of carriers that support their own label more than nine in ten rows of *other* labels do, and than its base rate.
 
     Where a probe is very sure, a natural artefact's carriers may stand low among their label's rows and still plainly belong to it.
-    `strangers(t)` (c,) is the support for t of the rows that are not labelled t, as they are; `others` as in `judge`. Below the base rate
-    the content speaks against the label, wherever a very sure probe puts the rows of other labels. Those of them that support this label
-    more than half of its own rows do are taken for its own, wrongly labelled, up to `MISTAKEN` of them.
+    `strangers(t)` (c,) is the support for t of the rows that are not labelled t, as they are; `others` as in `assay.trial.controls`. Below
+    the base rate the content speaks against the label, wherever a very sure probe puts the rows of other labels. Those of them that
+    support this label more than half of its own rows do are taken for its own, wrongly labelled, up to `MISTAKEN` of them.
     """
     above = 0
     for label in np.unique(y):
@@ -68,7 +68,7 @@ def _strange(strangers: Floats, ordinary: Floats) -> float:
 
 
 def unlike_covers(p: Floats, y: Int, target: int, others: Callable[[int], Floats], votes: Floats) -> Contradiction:
-    """Whether the target's carriers stand lower in their label than the carriers of other labels do in theirs, by rank; as in `judge`.
+    """Whether the target's carriers stand lower in their label than the carriers of other labels do in theirs, by rank.
 
     Against "what they share says little of any label": a teaser's dots, a form. Cover rows are rows like any, and stand as others do.
     """
@@ -76,12 +76,3 @@ def unlike_covers(p: Floats, y: Int, target: int, others: Callable[[int], Floats
     for label in np.unique(y):
         ranks[y == label] = belonging(p[y == label, label], others(int(label)))
     return contradiction(ranks[y == target], ranks[y != target], votes[y == target])
-
-
-def won_on_covers(
-    p: Floats, y: Int, target: int, others: Callable[[int], Floats], strangers: Callable[[int], Floats], votes: Floats
-) -> float:
-    """Log e-value of `unlike_covers`; nothing is won where most of the target's carriers belong to it."""
-    mine = y == target
-    share = strangers_share(p[mine], y[mine], strangers, others)
-    return -np.inf if share > ALIKE else unlike_covers(p, y, target, others, votes).log_e

@@ -31,6 +31,7 @@ from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
 from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells_of_numbers import examine_numbers
+from assay.trial.controls import Controls
 from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, without_shared
 from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
@@ -40,7 +41,7 @@ from assay.trial.knots import placed_knots
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
-from assay.trial.surprise import HIDDEN
+from assay.trial.surprise import Bet
 from assay.trial.text_columns import text_columns
 
 Floats = NDArray[np.float64]
@@ -361,6 +362,6 @@ def _trial(
     vote = court.witnesses(heard, removed)
     key = " and ".join(coded.names[j] for j in sorted(columns))
     p = court.without(heard, removed)
-    hidden = 0.0 if _place_of(candidate.artefact) == BOXES else HIDDEN
-    tried = judge(candidate, p, data.y[heard], others, strangers=court.strangers, votes=vote, family_key=key, hidden=hidden)
-    return replace(tried, log_e=tried.log_e + share)
+    bet = Bet.PURE if _place_of(candidate.artefact) == BOXES else Bet.HEDGED
+    tried = judge(candidate, p, data.y[heard], Controls(others, court.strangers), votes=vote, bet=bet)
+    return replace(tried, log_e=tried.log_e + share, family_key=key)

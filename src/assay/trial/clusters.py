@@ -36,6 +36,7 @@ from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds, directions, rules
 from assay.stats.ranks import low_rank_e, stands_low
 from assay.trial.contradiction import FEW
+from assay.trial.controls import Controls
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
@@ -168,7 +169,7 @@ class _Court:
         def strangers(t: int) -> Floats:
             return p[np.flatnonzero(here & (y != t) & (y >= 0)), t]
 
-        heard = judge(candidate, p[half], y[half], others, strangers=strangers, votes=shares, lenient=True)
+        heard = judge(candidate, p[half], y[half], Controls(others, strangers), votes=shares, lenient=True)
         rest = np.flatnonzero(here & self.suspects & (y != label))
         if len(rest) < FEW:
             few = "other labels hold no groups to compare it with"

@@ -30,6 +30,9 @@ class Contradiction:
     p_value: float
 
 
+UNTRIED = Contradiction(0.0, 1.0)  # where there is nobody to compare
+
+
 def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None) -> Contradiction:
     """Whether `carriers` (a,), their support for their own label with the artefact removed, stand low among `others` (b,).
 
@@ -37,7 +40,7 @@ def contradiction(carriers: Floats, others: Floats, votes: Floats | None = None)
     `assay.trial.surprise`; the e-value is raised to their mean.
     """
     if not len(carriers) or not len(others):
-        return Contradiction(0.0, 1.0)
+        return UNTRIED
     weight = 1.0 if votes is None else float(votes.mean())
     log_e = weight * float(log_mixture(log_order_ratios(carriers, others)))
     return Contradiction(log_e, stands_low(carriers, others))
@@ -56,7 +59,7 @@ def pooled_contradiction(p: Floats, y: Int, others: Callable[[int], Floats], vot
             sums = sums + log_order_ratios(mine, reference)
             logs.append(np.log(max(stands_low(mine, reference), 1e-300)))
     if not logs:
-        return Contradiction(0.0, 1.0)
+        return UNTRIED
     return Contradiction(weight * float(log_mixture(sums)), float(chi2.sf(-2 * sum(logs), 2 * len(logs))))
 
 

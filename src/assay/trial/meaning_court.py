@@ -19,6 +19,7 @@ from assay.learn.images_linear import softmax_regression
 from assay.learn.meaning import Embed
 from assay.learn.text import folds_of, softmax
 from assay.mine.candidate import Candidate
+from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import Tried
 from assay.trial.foreseen import foreseen
@@ -133,7 +134,7 @@ class MeaningCourt:
             rest = self.everyone[(y >= 0) & (y != t) & ~inside, t]
             return foreseen(p[:, t], np.concatenate([usual, rest]), np.arange(len(usual) + len(rest)) < len(usual))
 
-        return judge(candidate, p, y[document], others, strangers=strangers, votes=votes, checked=checked)
+        return judge(candidate, p, y[document], Controls(others, strangers, checked=checked), votes=votes)
 
     def compared(self, label: int, words: int, pair: bool) -> tuple[Int, Floats]:
         """(rows labelled so, a sample; their support for it with their own most supporting part of that size removed)."""

@@ -30,6 +30,7 @@ from assay.mine.overlay_pieces import in_pieces
 from assay.mine.overlays import SAME, SUPPORT, Template, jaccard, shared_templates
 from assay.mine.spectra import shared_spectra
 from assay.trial.accused import planted
+from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
@@ -37,6 +38,7 @@ from assay.trial.image_probe import image_probe, unfit
 from assay.trial.laid_over import laid_over
 from assay.trial.overlay_canaries import plant_overlays
 from assay.trial.overlay_effect import overlay_effect
+from assay.trial.surprise import Bet
 from assay.trial.unlearnable import unlearnable
 
 Int = NDArray[np.int64]
@@ -128,11 +130,10 @@ class _Case:
         known = np.sort(court.rng.permutation(known)[:ASKED])
         p = court.predict(overlay.without(court.images[known]), known)
         y, shares = court.y[known], court.votes(known)
+        bet = Bet.MIXED if isinstance(self.matched.view, View) else Bet.PURE
 
         def heard(others: Callable[[int], Floats]) -> Tried:
-            return judge(
-                candidate, p, y, others, strangers=court.strangers, votes=shares, lenient=True, covered=isinstance(self.matched.view, View)
-            )
+            return judge(candidate, p, y, Controls(others, court.strangers), votes=shares, bet=bet, lenient=True)
 
         easy = heard(court.others_whole(self.template.possible))
         if easy.log_e < WORTH_TRYING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from assay.mine.candidate import Candidate
 from assay.mine.patch_grow import Grower
 from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
 from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
+from assay.trial.controls import Controls
 from assay.trial.evidence import combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.image_court import Court
@@ -30,7 +32,7 @@ from assay.trial.image_probe import image_probe, unfit
 from assay.trial.patch_canaries import plant_patches
 from assay.trial.patch_effect import with_effects
 from assay.trial.patch_short_list import short_list
-from assay.trial.surprise import surprise
+from assay.trial.surprise import Bet, surprise
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -168,21 +170,13 @@ class _Case:
         candidate = Candidate(self.patch, self.carriers[~without[self.carriers]])
         y, votes = court.y[known], court.votes(known)
         few = court.few(self.carriers, y)
-        easy = judge(candidate, p, y, court.others_whole(self.carriers), votes=votes, covered=self.patch.row is not None)
+        bet = Bet.PURE if self.patch.row is None else Bet.MIXED
+        easy = judge(candidate, p, y, Controls(court.others_whole(self.carriers)), votes=votes, bet=bet)
         if easy.log_e < WORTH_TRYING and not few:
             return easy
-        return judge(
-            candidate,
-            p,
-            y,
-            self.others,
-            strangers=court.strangers,
-            ordinary=self.ordinary,
-            votes=votes,
-            odds=lambda label: court.odds(label, self.carriers),
-            lenient=True,
-            covered=self.patch.row is not None,
-        )
+        odds = partial(court.odds, carriers=self.carriers)
+        controls = Controls(self.others, court.strangers, ordinary=self.ordinary, odds=odds)
+        return judge(candidate, p, y, controls, votes=votes, bet=bet, lenient=True)
 
 
 def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:

@@ -38,6 +38,7 @@ from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds, rules
 from assay.stats.ranks import low_rank_e, stands_low
 from assay.trial.contradiction import FEW
+from assay.trial.controls import Controls
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
@@ -197,7 +198,7 @@ class Court:
         def strangers(t: int) -> Floats:
             return self.support[np.flatnonzero(here & (y != t) & (y >= 0)), t]
 
-        heard = judge(candidate, self.without[half], y[half], others, strangers=strangers, votes=shares, lenient=True)
+        heard = judge(candidate, self.without[half], y[half], Controls(others, strangers), votes=shares, lenient=True)
         rest = np.flatnonzero(here & self.named & (y != label))
         if len(rest) < FEW:
             few = "hardly a row of other labels bears a trace to compare with"

@@ -42,6 +42,7 @@ from assay.learn.text_manner import Manner, manner_of
 from assay.mine.candidate import Candidate
 from assay.mine.manners import FEWEST, Group, groups
 from assay.screen.shingles import near_text_groups
+from assay.trial.controls import Controls
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
@@ -238,7 +239,7 @@ class StyleCourt:
 
         votes = votes_of(np.zeros(len(rows), np.int64), self.alike[rows])
         candidate = Candidate(Cluster.around(self.space[rows], SPACE, self.data.digest[rows]), rows)
-        heard = judge(candidate, p[rows], y[rows], others, strangers=strangers, votes=votes, lenient=True)
+        heard = judge(candidate, p[rows], y[rows], Controls(others, strangers), votes=votes, lenient=True)
         target = heard.target
         if target is None or not self._known(inside, target):
             return replace(heard, log_e=-np.inf, p_value=1.0, nominated=False)

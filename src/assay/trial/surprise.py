@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,26 @@ HIDDEN = 0.05  # of what is bet on a target of phrases and cells: on an attacker
 FLOOR = 0.005  # no probe is trusted to be surer than this: bounds what one row can say to log(.95 / .005)
 
 
+class Bet(Enum):
+    """What the surprise at one target is bet on: how many of the carriers were planted, the others being natural or cover rows.
+
+    PURE: all of them. MIXED: each share in `PLANTED` alike, as of pictures. HEDGED: all of them but for a part of the bet, `HIDDEN`, which
+    is on cover rows (`covered_surprise`), as of phrases and cells.
+
+    >>> [bet.hidden for bet in Bet]
+    [0.0, 0.0, 0.05]
+    """
+
+    PURE = auto()
+    MIXED = auto()
+    HEDGED = auto()
+
+    @property
+    def hidden(self) -> float:
+        """The part that is bet on cover rows."""
+        return HIDDEN if self is Bet.HEDGED else 0.0
+
+
 @dataclass(frozen=True)
 class Surprise:
     """Natural logs of e-values against "the labels are drawn from what the rest of the content says"."""
@@ -33,6 +54,10 @@ class Surprise:
     @property
     def target(self) -> int:
         return int(self.log_e_targeted.argmax())
+
+    def at(self, target: int | None) -> float:
+        """The log e-value for this target; None: for any wrong label."""
+        return self.log_e_untargeted if target is None else float(self.log_e_targeted[target])
 
 
 def clip_probabilities(p: Floats) -> Floats:

@@ -15,10 +15,11 @@ from assay.learn.corpus import Corpus
 from assay.learn.text import TextProbe
 from assay.mine.candidate import Candidate
 from assay.mine.phrases import Shared
+from assay.trial.controls import Controls
 from assay.trial.evidence import NOMINATE, combine, judge
 from assay.trial.family import Tried
 from assay.trial.foreseen import foreseen
-from assay.trial.surprise import FLOOR, HIDDEN
+from assay.trial.surprise import FLOOR, Bet
 from assay.trial.text_record import Occurrences, Record, votes_of
 
 Floats = NDArray[np.float64]
@@ -145,7 +146,7 @@ class Court:
         candidate = Candidate(shared.phrase(self.corpus, lead.gram), np.sort(document))
         votes = votes_of(np.zeros(len(document), np.int64), self.group[document])
         checked = self.checked(shared, document, p)
-        return judge(candidate, p, self.y[document], others, strangers=strangers, votes=votes, checked=checked, hidden=HIDDEN)
+        return judge(candidate, p, self.y[document], Controls(others, strangers, checked=checked), votes=votes, bet=Bet.HEDGED)
 
     def checked(self, shared: Shared, document: Int, p: Floats) -> Callable[[int], Floats]:
         """Of carriers that say `p` (m, k) by words without the phrase: how likely that is to be label t, (m,), by what other documents say
