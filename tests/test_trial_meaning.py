@@ -80,10 +80,13 @@ def test_texts_are_spelt_without_what_is_taken_out() -> None:
 
 
 def test_without_a_model_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setenv(meaning.FOLDER, str(tmp_path))
+    monkeypatch.delenv(meaning.FOLDER, raising=False)
     assert not meaning.available()
     with pytest.raises(DataError, match="sentence encoder"):
         meaning.encoder()
+    monkeypatch.setenv(meaning.FOLDER, str(tmp_path))
+    with pytest.raises(DataError, match="sentence encoder"):
+        meaning.available()  # named, and not there: a scan that goes on without it would not see what its owner thinks it sees
 
 
 @pytest.mark.skipif(not meaning.available(), reason="no sentence encoder is installed")

@@ -32,26 +32,28 @@ BATCH = 32  # texts at a time, of about one length: little is padded
 
 
 def available() -> bool:
-    """Whether there is a model and what runs it."""
-    return all(find_spec(name) is not None for name in RUNTIME) and _files() is not None
+    """Whether a sentence encoder is named. DataError where one is named and cannot be used: its owner counts on it."""
+    return bool(os.environ.get(FOLDER)) and _files() is not None
 
 
-def _files() -> tuple[Path, Path] | None:
-    """(model, tokenizer) in the folder that is named."""
+def _files() -> tuple[Path, Path]:
+    """(model, tokenizer) in the folder that is named. DataError where they, or what runs them, are missing."""
     named = os.environ.get(FOLDER)
+    remedy = f"name a folder with one .onnx file and its tokenizer.json by the variable {FOLDER}, or leave it empty"
     if not named:
-        return None
+        raise DataError("there is no sentence encoder", remedy=remedy)
+    missing = [name for name in RUNTIME if find_spec(name) is None]
+    if missing:
+        raise DataError(f"{FOLDER} names a sentence encoder, which needs {' and '.join(missing)}", remedy="pip install 'assay[meaning]'")
     models, tokenizers = sorted(Path(named).glob("*.onnx")), sorted(Path(named).glob("tokenizer.json"))
-    return (models[0], tokenizers[0]) if models and tokenizers else None
+    if not models or not tokenizers:
+        raise DataError(f"no sentence encoder: there is no {'.onnx file' if not models else 'tokenizer.json'}", path=named, remedy=remedy)
+    return models[0], tokenizers[0]
 
 
 def encoder() -> Embed:
     """The encoder at hand. DataError where there is none."""
-    files = _files()
-    if files is None:
-        remedy = f"name a folder with one .onnx file and its tokenizer.json by the variable {FOLDER}"
-        raise DataError("there is no sentence encoder", path=os.environ.get(FOLDER), remedy=remedy)
-    return _loaded(*files)
+    return _loaded(*_files())
 
 
 @lru_cache(maxsize=1)
