@@ -72,6 +72,8 @@ class PhraseFamily:
             return Check(self.name, "not_applicable", "there is no text column")
         if not data.labelled:
             return Check(self.name, "not_applicable", "there are no labels to be surprised at")
+        if depth == "full":
+            meaning.available()  # one that is named and cannot be used is told before any work is done
         return Check(self.name, "ran")
 
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
