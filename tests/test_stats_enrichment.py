@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.stats import fisher_exact
+import math
 
-from assay.stats.enrichment import enrichment
+import numpy as np
+import pytest
+from scipy.stats import fisher_exact, hypergeom
+
+from assay.stats.enrichment import enrichment, log_enrichment
 from assay.stats.multiple import holm_adjusted
 
 
@@ -33,3 +36,22 @@ def test_holm_by_its_definition() -> None:
     p = np.array([0.04, 0.001, 0.5, 0.012])
     assert holm_adjusted(p).round(12).tolist() == [0.08, 0.004, 0.5, 0.036]
     assert holm_adjusted(np.zeros(0)).tolist() == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_logs_of_tails_are_those_of_scipy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    total = int(rng.integers(20, 5_000))
+    of, chosen = rng.integers(1, total + 1, (2, 60))
+    drawn = rng.integers(np.maximum(0, of + chosen - total), np.minimum(of, chosen) + 1)
+    asked = np.minimum(drawn, np.minimum(of, chosen))
+    expected = hypergeom.logsf(asked - 1, total, of, chosen)
+    near = np.isfinite(expected)
+    assert near.sum() > 30
+    assert log_enrichment(asked, of, chosen, total)[near] == pytest.approx(expected[near], rel=1e-6, abs=1e-9)
+
+
+def test_the_logs_go_on_where_floats_end() -> None:
+    """All 400 of 400 among 400 of 5,000: one in 5,000 over 400."""
+    exact = -math.log(math.comb(5_000, 400))
+    assert log_enrichment(np.array([400]), np.array([400]), np.array([400]), 5_000)[0] == pytest.approx(exact, rel=1e-9)

@@ -17,7 +17,6 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
 from assay.artefact.characters import Characters
 from assay.artefact.letters import Letters
@@ -26,6 +25,7 @@ from assay.artefact.trait import KINDS, Trait
 from assay.learn.corpus import BREAK, Corpus, Place, distinct, joint
 from assay.mine.fixed_company import with_company
 from assay.mine.phrases import SUPPORT, Shared, shared_pairs, shared_runs
+from assay.stats.enrichment import log_enrichment
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -186,7 +186,7 @@ def linked(prompts: Side, responses: Side, heard: Int, alpha: float) -> Linked:
         keep = bound > needed - SLACK
         found.append((i[keep], j[keep], both[keep]))
     i, j, both = (np.concatenate([part[x] for part in found]) for x in range(3))
-    log_p = np.asarray(hypergeom.logsf(both - 1, n, of_response[j], of_prompt[i]), float) if len(i) else np.zeros(0)
+    log_p = log_enrichment(both, of_response[j], of_prompt[i], n)
     order = np.argsort(log_p, kind="stable")
     order = order[log_p[order] < -needed]
     return Linked(i[order], j[order], both[order], of_prompt[i[order]], of_response[j[order]], log_p[order], n, pairs)
