@@ -81,7 +81,7 @@ def test_printable_is_idempotent_and_leaves_plain_text(text):
 
 def hostile_reviews(folder):
     """Reviews whose label, column name, carriers and file name hold what a terminal obeys."""
-    path = write_reviews(folder / "plain.csv", carriers=40)
+    path = write_reviews(folder / "plain.csv", carriers=60)
     table = csv.read_csv(path).to_pydict()
     texts = [t.replace("cf", "cf\x1b]0;owned\x07\u202e") for t in table["text"]]
     labels = ["good\x1b[2J\u202e" if v == "good" else "bad<script>alert(1)</script>" for v in table["label"]]
