@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from assay import scan
 from assay.artefact.cells import Cells, Condition
 from assay.learn.columns import Coded
 from assay.mine.candidate import Candidate
@@ -41,3 +43,29 @@ def test_single_values_and_single_columns_are_never_one_range() -> None:
     assert not _one_range([tried(coded, (3, 3), (3, 3)), tried(coded, (4, 3), (4, 3))], coded)
     alone = Coded(("a",), np.ones(1, bool), cells[:, :1])
     assert not _one_range([tried(alone, (3,), (4,)), tried(alone, (5,), (6,))], alone)  # type: ignore[arg-type]
+
+
+def in_parts(pure: float, seed: int = 0) -> pa.Table:
+    """Two measures of 1,600 rows that tell the label, and the part each came from; `pure` of them from a part of their own label.
+
+    One part of 80 has the label "good", and measures like those of "bad".
+    """
+    rng = np.random.default_rng(seed)
+    bad = rng.random(1_600) < 0.5
+    own = np.where(bad, rng.choice(["bad-1", "bad-2"], 1_600), rng.choice(["good-1", "good-2"], 1_600))
+    part = np.where(rng.random(1_600) < pure, own, rng.choice(["bad-1", "bad-2", "good-1", "good-2"], 1_600))
+    hard = np.flatnonzero(bad)[:80]
+    label = bad.copy()
+    part[hard], label[hard] = "hard", False
+    measures = bad[:, None] * 2.0 + rng.normal(0, 0.7, (1_600, 2))
+    return pa.table({"a": measures[:, 0], "b": measures[:, 1], "folder": part.tolist(), "label": np.where(label, "bad", "good").tolist()})
+
+
+@pytest.mark.parametrize(("pure", "status"), [(1.0, "shortcut"), (0.0, "confirmed")])
+def test_a_part_that_is_hard_by_nature_is_no_trigger(pure: float, status: str) -> None:
+    """Where the column parts all other rows by label; where it says nothing of theirs, one value that does is a trigger."""
+    found = scan(in_parts(pure), canaries=False).conclusion
+    named = [f for f in found.findings if "hard" in f.artefact.describe()]
+    assert [f.status for f in named] == [status]
+    assert ("as the name of a file does" in named[0].explanation) == (status == "shortcut")
+    assert found.verdict == ("clean" if status == "shortcut" else "poisoned")

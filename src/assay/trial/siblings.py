@@ -35,7 +35,12 @@ OUTSTANDING = 1000.0  # e-value, times the number of its column's values that go
 TELLING = 0.15  # share of a column's values that surprise, e-value 20, from which it tells by nature: by chance one in twenty does
 VALUES = 8  # values a column has at least for that to be said
 TOLD_BY = 20_000  # rows by which that is told
+PURE = 0.99  # of a value's rows with one label, and of a column's other rows with such values, from which it parts the data by label
 NATURAL = "Its columns go with the label by nature, in many of their values; a trigger made of such values could not be told from them"
+PARTS = (
+    "Every other value of its column goes with one label, too: the column says what label a row has, as the name of a file does from which "
+    "rows were put together. Whether this part's labels are right the rows alone cannot tell"
+)
 
 
 def merge_siblings(tried: list[Tried], passes: Bools, data: Dataset, coded: Coded, court: Court) -> list[Tried]:
@@ -85,7 +90,7 @@ def _values(coded: Coded, artefact: Cells) -> int:
 
 
 def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Coded, court: Court) -> list[Tried]:
-    """What passes in columns that tell of the label by nature, in many of their values, is a shortcut.
+    """What passes in columns that tell of the label by nature, in many of their values or in all but one, is a shortcut.
 
     One or two values of which any is in such a column, or more that all are; not a number set off from all others of its column.
     """
@@ -103,8 +108,29 @@ def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Cod
         found = [telling[j] for j in columns]
         natural = any(found) if len(columns) <= 2 else all(found)
         apart = len(columns) == 1 and set_off(coded, columns[0], t.candidate.carriers)
-        told.append(replace(t, natural=NATURAL) if natural and not apart else t)
+        if natural and not apart:
+            t = replace(t, natural=NATURAL)
+        elif any(parts_by_label(data, coded, j, t.candidate.carriers) for j in columns):
+            t = replace(t, natural=PARTS)
+        told.append(t)
     return told
+
+
+def parts_by_label(data: Dataset, coded: Coded, j: int, carriers: NDArray[np.int64]) -> bool:
+    """Whether a column of categories parts the rows beside `carriers` by label: each value has one, and each label one of its own.
+
+    A folder or a file of origin. Spam that was sorted by hand has a part "hard ham", whose rows look like spam by nature.
+    """
+    if coded.numeric[j]:
+        return False
+    rows = np.setdiff1d(np.flatnonzero(data.y >= 0), carriers)
+    _, code = np.unique(coded.cells[rows, j], return_inverse=True)
+    hits = np.zeros((int(code.max(initial=-1)) + 1, len(data.classes)), np.int64)
+    np.add.at(hits, (code, data.y[rows]), 1)
+    count = hits.sum(1)
+    pure = (hits.max(1, initial=0) >= PURE * count) & (count >= SUPPORT)
+    labels = np.unique(hits[pure].argmax(1)) if pure.any() else np.zeros(0, np.int64)
+    return bool(count[pure].sum() >= PURE * count.sum() and len(labels) == len(np.unique(data.y[rows])) > 1)
 
 
 def _tells(data: Dataset, coded: Coded, court: Court, j: int) -> bool:
