@@ -30,7 +30,7 @@ from assay.mine.phrases import SUPPORT
 
 Int = NDArray[np.int64]
 
-RESPONSES = 40  # looked at, strongest first: each costs a trial
+RESPONSES = 200  # looked at, strongest first: each costs a trial
 MEMBERS = 100  # phrases of one response, strongest first
 LONGEST = 12  # words of a span: longer ones are sentences, which prompts of one kind have in common
 SAME = 0.5  # Jaccard index of rows above which two responses are one
