@@ -197,4 +197,4 @@ def _timed(name: str, work: Callable[[], Examined], kept: bool) -> Done:
         reason = f"{type(error).__name__}: {error}"
         return None, Check(name, "failed", reason, time.perf_counter() - began)
     said = f"{result.enumerated:,} artefacts enumerated" + (", before the scan was interrupted" if kept else "")
-    return result, Check(name, "ran", said, time.perf_counter() - began)
+    return result, Check(name, "ran", "; ".join([said, *result.notes]), time.perf_counter() - began)

@@ -24,6 +24,7 @@ from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
 from assay.learn.likeness import Likeness
+from assay.learn.serial import reach, stretches
 from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
 from assay.mine.boxes import shared_boxes, within
 from assay.mine.candidate import Candidate
@@ -43,6 +44,7 @@ from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
 from assay.trial.surprise import Bet
 from assay.trial.text_columns import text_columns
+from assay.trial.witnesses import Witnesses
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -89,11 +91,13 @@ class CellsFamily:
         progress(0, 10, "learning what each row says")
         probe = fit_table_probe(coded, data.y, k, rng)
         same = alike(coded)
-        court = Court(probe, coded.cells, data.y, same, rng, np.zeros(len(data), bool), Likeness.of(coded, data.y, rng))
+        witnesses = Witnesses(same, Likeness.of(coded, data.y, rng), _reach(probe, data.y))
+        court = Court(probe, coded.cells, data.y, witnesses, rng, np.zeros(len(data), bool))
         progress(2, 10, "counting what rows share")
         notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
         if probe.trained_on == TRAIN_AT_MOST:
             notes.append(f"the probe of the cells learnt from {TRAIN_AT_MOST:,} rows, drawn at random")
+        notes += witnesses.told()
         leads, counts = _first_pass(court, probe, coded, notes, progress)
         strongest = sorted(leads, key=lambda lead: -lead.rank)[: 4 * SHORT_LIST]
         distinct = _distinct([replace(x, carriers=within(coded, x.columns, x.carriers)) if x.boxed else x for x in strongest])[:SHORT_LIST]
@@ -285,6 +289,13 @@ def _unexplained(data: Dataset, coded: Coded, court: Court, tried: list[Tried], 
     return [t for i, t in enumerate(tried) if i not in gone]
 
 
+def _reach(probe: TableProbe, y: Int) -> int:
+    """How many rows apart two rows may stand and be one witness: 0 in a table that is in no order."""
+    rows = stretches(len(y))
+    p = probe.without(rows, np.zeros((1, probe.cells.shape[1]), bool))
+    return reach(rows, p[np.arange(len(rows)), y[rows]], y[rows])
+
+
 def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:
     """A probe that learnt from the carriers too, but with cells of other rows, drawn at random, in the place of what they share.
 
@@ -293,7 +304,7 @@ def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:
     """
     shown, spared = without_shared(coded, [(lead.carriers, lead.removed) for lead in near], court.rng)
     probe = fit_mean_probe(coded, court.y, court.probe.k, court.rng, shown)
-    return Court(probe, coded.cells, court.y, court.same, court.rng, spared, court.likeness)
+    return Court(probe, coded.cells, court.y, court.witnesses, court.rng, spared)
 
 
 def _all_told(
@@ -359,7 +370,7 @@ def _trial(
         return support[~carrying[rows]]
 
     candidate = Candidate(rule_of(data, coded, columns, carriers), carriers)
-    vote = court.witnesses(heard, removed)
+    vote = court.witnesses.votes(heard, removed, court.rng)
     key = " and ".join(coded.names[j] for j in sorted(columns))
     p = court.without(heard, removed)
     bet = Bet.PURE if _place_of(candidate.artefact) == BOXES else Bet.HEDGED

@@ -23,16 +23,18 @@ from assay.dataset.data import Dataset
 from assay.finding import TrialResult
 from assay.learn.columns import Coded, alike, code_columns
 from assay.learn.likeness import Likeness
+from assay.learn.serial import reach, stretches
 from assay.learn.values import ValueProbe, fit_value_probe, value_ranks
 from assay.mine.candidate import Candidate
 from assay.mine.cells import COPIES, SUPPORT, Shared, entailed, shared_cells
 from assay.stats.multiple import e_bh
 from assay.stats.ranks import KAPPAS, log_bets, log_mixture, log_order_ratios
-from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, votes, without_shared, witnesses
+from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, without_shared
 from assay.trial.evidence import NOMINATE
 from assay.trial.family import Examined, Progress, Tried
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import NATURAL, TELLING, TOLD_BY, VALUES, set_off
+from assay.trial.witnesses import Witnesses, votes
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -53,10 +55,9 @@ class _Court:
     probe: ValueProbe
     cells: Floats
     ranks: Floats
-    same: Int
+    witnesses: Witnesses
     rng: np.random.Generator
     spared: NDArray[np.bool_]
-    likeness: Likeness
     _anyone: dict[int, tuple[Int, Floats]] = field(default_factory=dict)
     _left: dict[int, tuple[Int, Floats]] = field(default_factory=dict)
     _band: dict[tuple[int, int, int], Floats] = field(default_factory=dict)
@@ -114,8 +115,11 @@ def examine_numbers(data: Dataset, columns: list[str], values: Floats, rng: np.r
     ranks = value_ranks(values)
     progress(0, 10, "learning what each row foresees")
     alone = Likeness.of(coded, _bands(ranks), rng)
-    court = _Court(fit_value_probe(coded, ranks, rng), coded.cells, ranks, alike(coded), rng, np.zeros(len(data), bool), alone)
+    probe = fit_value_probe(coded, ranks, rng)
+    witnesses = Witnesses(alike(coded), alone, _reach(probe, ranks, coded.cells.shape[1]))
+    court = _Court(probe, coded.cells, ranks, witnesses, rng, np.zeros(len(data), bool))
     notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
+    notes += witnesses.told()
     leads, enumerated = _first_pass(court, coded, notes, progress)
     near = _distinct(sorted(leads, key=lambda lead: -lead.log_e))[:SHORT_LIST]
     tried: list[Tried] = []
@@ -166,7 +170,7 @@ def _leads(court: _Court, batch: Sequence[Shared]) -> list[_Lead]:
         rows.append(row)
         size += len(shared)
     cell, row, removed = np.concatenate(cells), np.concatenate(rows), np.concatenate(gone)
-    residual, vote = court.residual(row, removed[cell]), votes(cell, court.same[row])
+    residual, vote = court.residual(row, removed[cell]), votes(cell, court.witnesses.same[row])
     width, bands = removed.sum(1), court.bands[row]
     both = np.full((2, size), -np.inf)
     for which, way in enumerate((HIGHER, LOWER)):
@@ -206,11 +210,18 @@ def _distinct(leads: list[_Lead]) -> list[_Lead]:
     return kept
 
 
+def _reach(probe: ValueProbe, ranks: Floats, columns: int) -> int:
+    """How many rows apart two rows may stand and be one witness: where residuals of rows with labels about as great go together."""
+    rows = stretches(len(ranks))
+    foreseen = probe.without(rows, np.zeros((1, columns), bool))
+    return reach(rows, np.asarray(ranks[rows] - foreseen), _bands(ranks)[rows])
+
+
 def _blind(court: _Court, coded: Coded, near: list[_Lead]) -> _Court:
     """A probe that learnt from the carriers with cells of other rows in the place of what they share (see `trial.cells`)."""
     shown, spared = without_shared(coded, [(lead.carriers, lead.removed) for lead in near], court.rng)
     probe = fit_value_probe(coded, court.ranks, court.rng, shown)
-    return _Court(probe, coded.cells, court.ranks, court.same, court.rng, spared, court.likeness)
+    return _Court(probe, coded.cells, court.ranks, court.witnesses, court.rng, spared)
 
 
 def _trial(data: Dataset, coded: Coded, court: _Court, columns: tuple[int, ...], removed: tuple[int, ...], carriers: Int) -> Tried:
@@ -222,7 +233,7 @@ def _trial(data: Dataset, coded: Coded, court: _Court, columns: tuple[int, ...],
     gone = np.zeros((1, len(coded.names)), bool)
     gone[0, list(removed)] = True
     residual, bands = court.residual(heard, gone), court.bands[heard]
-    weight = float(witnesses(court.likeness, court.same, heard, removed, court.rng).mean())
+    weight = float(court.witnesses.votes(heard, removed, court.rng).mean())
     ways = []
     for way in (HIGHER, LOWER):
         rows, reference = court.anyone(len(removed))

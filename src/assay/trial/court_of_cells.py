@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.learn.columns import Coded
-from assay.learn.likeness import Likeness
 from assay.learn.tables import MeanProbe, TableProbe
 from assay.mine.cells import COPIES, WIDEST, Shared, entailed
 from assay.stats.ranks import log_bets, log_mixture
 from assay.trial.bets import surprises
 from assay.trial.surprise import clip_probabilities
+from assay.trial.witnesses import Witnesses, votes
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -61,10 +61,9 @@ class Court:
     probe: TableProbe | MeanProbe
     cells: Floats  # (n, d) exact, where the probe's may be in buckets
     y: Int
-    same: Int  # (n,) rows that are equal in every cell: they share a vote
+    witnesses: Witnesses
     rng: np.random.Generator
     spared: NDArray[np.bool_]  # (n,) rows that serve for no comparison: carriers on trial
-    likeness: Likeness
     _anyone: tuple[Int, Floats] | None = None
     _left: dict[int, tuple[Int, Floats]] = field(default_factory=dict)
     _reference: dict[tuple[int, int], Floats] = field(default_factory=dict)
@@ -107,13 +106,10 @@ class Court:
         rows, p = self._anyone
         return p[self.y[rows] != label, label]
 
-    def witnesses(self, rows: Int, removed: Sequence[int]) -> Floats:
-        """(m,) votes of the carriers `rows` (m,) of one proposal, the columns `removed` being those on trial."""
-        return witnesses(self.likeness, self.same, rows, removed, self.rng)
-
     def lone(self, rows: Int, removed: Sequence[int]) -> float:
         """What is left of the votes of these carriers, of which equal rows share one already, once repeats share one too."""
-        return float(self.witnesses(rows, removed).sum() / votes(np.zeros(len(rows), np.int64), self.same[rows]).sum())
+        equal = votes(np.zeros(len(rows), np.int64), self.witnesses.same[rows]).sum()
+        return float(self.witnesses.votes(rows, removed, self.rng).sum() / equal)
 
     def first_pass(self, batch: Sequence[Shared]) -> Scores:
         """Surprise and contradiction of every proposal of the batch at once, each by at most `HEARD` carriers.
@@ -132,7 +128,7 @@ class Court:
         cell, row, removed = np.concatenate(cells), np.concatenate(rows), np.concatenate(gone)
         p = clip_probabilities(self.probe.without(row, removed[cell]))
         y = self.y[row]
-        vote = votes(cell, self.same[row])
+        vote = votes(cell, self.witnesses.same[row])
         asked_of = surprises(cell, y, p, vote, size, np.concatenate(boxed))
         targeted, untargeted = asked_of.targeted, asked_of.untargeted
         copies = removed.all(1) & (removed.shape[1] > COPIES)
@@ -154,21 +150,6 @@ class Court:
             both[:, t] = np.where(targeted[:, t] > 0, np.minimum(targeted[:, t], lean), -np.inf)
         any_wrong = np.where(untargeted > 0, np.minimum(untargeted, _per_cell(cell, bets, size)), -np.inf)
         return Scores(both, any_wrong, targeted, untargeted, removed)
-
-
-def votes(cell: Int, same: Int) -> Floats:
-    """(m,) one vote for each proposal and set of equal rows, shared among them."""
-    _, inverse, count = np.unique(cell * (same.max(initial=0) + 1) + same, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / count[inverse])
-
-
-def witnesses(likeness: Likeness, same: Int, rows: Int, removed: Sequence[int], rng: np.random.Generator) -> Floats:
-    """(m,) votes of the carriers `rows` (m,) of one proposal: rows that are equal, or repeat one another beside the columns `removed`,
-    share one. Without it a hard row that was drawn into a set twenty times would look like a trigger with twenty carriers."""
-    on_trial = np.zeros(likeness.cells.shape[1], bool)
-    on_trial[list(removed)] = True
-    equal = 1 / votes(np.zeros(len(rows), np.int64), same[rows])
-    return np.asarray(1 / np.maximum(equal, likeness.repeats(rows, on_trial, rng)))
 
 
 def _per_cell(cell: Int, bets: Floats, size: int) -> Floats:
