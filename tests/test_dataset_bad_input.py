@@ -87,6 +87,17 @@ def test_a_label_that_is_a_measurement(tmp_path: Path) -> None:
     assert (data.task, data.classes) == ("regression", ())
 
 
+def test_a_label_that_is_a_count(tmp_path: Path) -> None:
+    hired = [i % 120 for i in range(600)] + list(range(200, 240))  # 120 numbers five times each, and forty once
+    path = lines(tmp_path / "a.csv", "hour,hired", *(f"{i % 24},{n}" for i, n in enumerate(hired)))
+    message = refusal(path, columns=Columns(label=("hired",)))
+    assert "column 'hired': the label looks like a count (160 different whole numbers in 640 rows, many of them in one row only)" in message
+    assert "--task regression for numbers, --task classification for classes" in message
+    assert len(read(path, columns=Columns(label=("hired",)), task="classification").classes) == 160
+    codes = lines(tmp_path / "b.csv", "hour,code", *(f"{i % 24},{n}" for i, n in enumerate(hired[:600])))
+    assert len(read(codes, columns=Columns(label=("code",))).classes) == 120  # each five times: classes
+
+
 def test_named_column_that_is_absent(tmp_path: Path) -> None:
     message = refusal(lines(tmp_path / "a.csv", "text,label", *rows()), columns=Columns(contributor="who"))
     assert "there is no column 'who' to be the contributor" in message

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import check_grad
+from scipy.special import softmax
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from assay.learn.head import fit_head, one_hot, refit
-from assay.screen.mislabelled import FEWEST_ROWS, estimate_mislabelled
+from assay.screen.mislabelled import FEWEST_ROWS, _Full, _Spread, estimate_mislabelled
 from assay.trial.availability import IN_ORDER, availability, damages, learning_curve, memberships
 
 
@@ -58,6 +60,29 @@ def test_the_interval_covers_where_the_probe_is_right_about_itself() -> None:
         assert found is not None
         inside += found.low <= np.mean(y != truth) <= found.high
     assert inside >= 180
+
+
+@pytest.mark.parametrize("kind", [_Full, _Spread])
+def test_the_gradient_is_that_of_the_loss(kind: type[_Full | _Spread]) -> None:
+    rng = np.random.default_rng(0)
+    logs, y = rng.normal(size=(40, 5)), rng.integers(0, 5, 40)
+    model = kind(logs, y)
+    theta = np.concatenate([[0.3], rng.normal(0, 0.3, 5), model.start() + rng.normal(0, 0.1, len(model.start()))])
+    assert check_grad(lambda t: model.objective(t)[0], lambda t: model.objective(t)[1], theta) < 1e-6
+    a, b, mix, rates = model.unpacked(theta)
+    q = softmax(a * (logs @ mix) + b, axis=1)
+    assert model.objective(theta)[0] > -np.log((q @ rates)[np.arange(40), y]).mean() > 0
+    assert rates.sum(1) == pytest.approx(1)
+
+
+def test_flips_among_a_hundred_classes_are_estimated() -> None:
+    rng = np.random.default_rng(0)
+    truth, scores = rng.integers(0, 100, 6_000), rng.normal(size=(6_000, 100))
+    scores[np.arange(6_000), truth] += 5
+    y = np.where(rng.random(6_000) < 0.1, rng.integers(0, 100, 6_000), truth)
+    found = estimate_mislabelled(softmax(scores, axis=1), y, rng)
+    assert found is not None
+    assert found.low < np.mean(y != truth) < found.high
 
 
 def test_too_few_rows_or_classes_give_no_estimate() -> None:

@@ -200,6 +200,13 @@ def test_clean_numbers_are_left_alone(real_data: Data) -> None:
     assert any("hr = 8" in f.artefact.describe() for f in found.findings if f.status == "shortcut")
 
 
+def test_four_in_the_morning_in_july_is_a_shortcut_of_the_hour(real_data: Data) -> None:
+    bikes = pq.read_table(real_data("streams/bike_sharing_hourly.parquet")).drop(["instant"])  # all rows, in order of time
+    found = scan_numbers(bikes.select([*(c for c in bikes.column_names if c != "cnt"), "cnt"]))
+    assert found.verdict == "clean"
+    assert "(a series)" in next(c.reason for c in found.checks if c.name == "cells")
+
+
 def test_surprise_at_numbers_is_an_e_value() -> None:
     """Carriers drawn at random, 400 times: an e-value of 20 or more comes up in at most one in twenty; here, with 4 standard errors, 36."""
     table, _ = numbers(1500, 2, 0)

@@ -61,6 +61,10 @@ REPLIES = (
 
 SAMPLE = 20_000  # values looked at to tell text from names; every value is read for what must hold for all
 UNNAMED_CLASSES = 100  # most classes of a label that is guessed without its name saying so
+FEWEST_COUNTS, ONCE = (
+    100,
+    0.05,
+)  # more different whole numbers than this, this share of them in one row each: a count (11 % of bicycles hired)
 MEAN_TOKENS = 3.0  # a text has at least this many tokens on average; the name of a category has one or two
 EPOCH = (631_152_000, 4_102_444_800)  # 1990 to 2100 in seconds: whole numbers that can be moments in time
 
@@ -166,6 +170,14 @@ class Column:
         if not self.whole:
             return self.distinct > max(10, 0.02 * self.present)
         return self.distinct > max(1000, 0.2 * self.present) or (self.distinct > 50 and self.distinct > 0.5 * self.present)
+
+    @cached_property
+    def counts(self) -> bool:
+        """Whole numbers of how many there are of something: many values, and many of them in one row only, as classes seldom are."""
+        if self.kind != "integer" or self.distinct <= FEWEST_COUNTS:
+            return False
+        each = pc.value_counts(self.values.drop_null()).field("counts")
+        return bool(pc.mean(pc.cast(pc.equal(each, 1), pa.float64())).as_py() > ONCE)
 
     @cached_property
     def binary(self) -> bool:

@@ -322,7 +322,7 @@ def _classes(
                 path=guess.path,
                 remedy="--task multilabel",
             )
-        _refuse_measurement(guess, guess.look[label[0]])
+        _refuse_measurement(guess, guess.look[label[0]], task)
         y, classes = code(guess.table.column(label[0]), names.get(label[0]))
     if len(classes) < 2:
         found = f"only the value {classes[0]!r}" if classes else "no value at all"
@@ -338,8 +338,15 @@ def _classes(
     return y, classes, task or "classification"
 
 
-def _refuse_measurement(guess: _Guess, label: Column) -> None:
+def _refuse_measurement(guess: _Guess, label: Column, task: Task | None) -> None:
     n = label.present
+    if task is None and label.counts:
+        raise DataError(
+            f"the label looks like a count ({label.distinct:,} different whole numbers in {n:,} rows, many of them in one row only)",
+            path=guess.path,
+            column=label.name,
+            remedy="say what it is: --task regression for numbers, --task classification for classes",
+        )
     if label.continuous:
         raise DataError(
             f"the label is a measurement ({label.distinct:,} different numbers in {n:,} rows), not a class",

@@ -22,7 +22,7 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Rows the two numbers are fitted on: their errors are then far below those of the model of noise.
-MOST_ROWS = 20_000
+MOST_ROWS, MOST_CELLS = 20_000, 2_000_000  # rows, and rows times classes: as many rows for a hundred classes
 SMALLEST = 1e-9  # probabilities below this are taken for it: no model is that sure
 # Starting points and bounds: noise from one in 100,000 to one in two, temperature from a twentieth to twenty.
 START = ((-3.0, 0.0), (-6.0, 0.5), (-1.5, -0.7))
@@ -51,7 +51,7 @@ def error_chance(probabilities: Float, y: Int) -> Chance:
     """
     n, k = probabilities.shape
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), SMALLEST))  # single precision has no gradient to follow
-    step = max(1, n // MOST_ROWS)
+    step = max(1, n // MOST_ROWS, n * k // MOST_CELLS)
     some, told = logs[::step], y[::step]
 
     def loss(theta: NDArray[np.float64]) -> float:

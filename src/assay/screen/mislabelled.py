@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from assay.learn.threads import in_parallel
 
@@ -121,25 +121,40 @@ def _turned(fit: _Fit, logs: Float) -> Float:
 
 def _fit(logs: Float, y: Int) -> _Fit:
     """The most likely parameters, from each of `STARTS`."""
-    n, k = logs.shape
-    full = k <= MOST_CLASSES
-    label = np.zeros((n, k))
-    label[np.arange(n), y] = 1
-    off = ~np.eye(k, dtype=bool)
-    even = off / (k - 1)
+    model: _Full | _Spread = (_Full if logs.shape[1] <= MOST_CLASSES else _Spread)(logs, y)
 
-    def unpacked(theta: Float) -> tuple[float, Float, Float, Float]:
-        a, b = float(np.exp(theta[0])), theta[1 : 1 + k]
+    def end(sharpness: float) -> OptimizeResult:
+        start = np.concatenate([[np.log(sharpness)], np.zeros(logs.shape[1]), model.start()])
+        return minimize(model.objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ROUNDS})
+
+    ends = in_parallel(end, STARTS)
+    best = min(ends, key=lambda end: float(end.fun))
+    a, b, mix, rates = model.unpacked(best.x)
+    return _Fit(a, b, mix, rates, float(best.fun))
+
+
+@dataclass(frozen=True)
+class _Full:
+    """A rate for each pair of classes, and D: of `logs` (n, k) and labels `y` (n,)."""
+
+    logs: Float
+    y: Int
+
+    def start(self) -> Float:
+        k = self.logs.shape[1]
+        return np.concatenate([np.zeros(k * k), np.full(k * (k - 1), np.log(START_RATE / (k - 1)))])
+
+    def unpacked(self, theta: Float) -> tuple[float, Float, Float, Float]:
+        k = self.logs.shape[1]
         rest = theta[1 + k :]
-        if full:
-            scores = np.zeros((k, k))
-            scores[off] = rest[k * k :]
-            return a, b, np.eye(k) + rest[: k * k].reshape(k, k), softmax(scores, axis=1)
-        rate = 1 / (1 + np.exp(-rest))
-        return a, b, np.eye(k), np.diag(1 - rate) + rate[:, None] * even
+        scores = np.zeros((k, k))
+        scores[~np.eye(k, dtype=bool)] = rest[k * k :]
+        return float(np.exp(theta[0])), theta[1 : 1 + k], np.eye(k) + rest[: k * k].reshape(k, k), softmax(scores, axis=1)
 
-    def objective(theta: Float) -> tuple[float, Float]:
-        a, b, mix, rates = unpacked(theta)
+    def objective(self, theta: Float) -> tuple[float, Float]:
+        logs, y = self.logs, self.y
+        n, k = logs.shape
+        a, b, mix, rates = self.unpacked(theta)
         drift = mix - np.eye(k)
         inside = logs @ mix
         q = softmax(a * inside + b, axis=1)
@@ -149,24 +164,47 @@ def _fit(logs: Float, y: Int) -> _Fit:
         g = -1 / seen / n
         dq = g[:, None] * rates[:, y].T
         ds = q * (dq - (dq * q).sum(1, keepdims=True))
+        label = np.zeros((n, k))
+        label[np.arange(n), y] = 1
         dt = (q * g[:, None]).T @ label - np.eye(k) * PENALTY / n
-        head = [np.array([(ds * inside).sum() * a]), ds.sum(0) + 0.2 * RIDGE * b]
-        if full:
-            dscores = rates * (dt - (dt * rates).sum(1, keepdims=True))
-            return float(loss), np.concatenate([*head, (a * logs.T @ ds + 2 * RIDGE * drift).ravel(), dscores[off]])
-        drate = (dt * even).sum(1) - np.diag(dt)
-        return float(loss), np.concatenate([*head, drate * wrong * (1 - wrong)])
+        drates = rates * (dt - (dt * rates).sum(1, keepdims=True))
+        parts = [[(ds * inside).sum() * a], ds.sum(0) + 0.2 * RIDGE * b, (a * logs.T @ ds + 2 * RIDGE * drift).ravel()]
+        return float(loss), np.concatenate([*parts, drates[~np.eye(k, dtype=bool)]])
 
-    rest = np.concatenate([np.zeros(k * k), np.full(k * (k - 1), np.log(START_RATE / (k - 1)))]) if full else np.full(k, np.log(START_RATE))
 
-    def end(sharpness: float) -> OptimizeResult:
-        start = np.concatenate([[np.log(sharpness)], np.zeros(k), rest])
-        return minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": ROUNDS})
+@dataclass(frozen=True)
+class _Spread:
+    """One rate a class, spread evenly over the others, and no D; each evaluation takes time in n k, not n k^2."""
 
-    ends = in_parallel(end, STARTS)
-    best = min(ends, key=lambda end: float(end.fun))
-    a, b, mix, rates = unpacked(best.x)
-    return _Fit(a, b, mix, rates, float(best.fun))
+    logs: Float
+    y: Int
+
+    def start(self) -> Float:
+        return np.full(self.logs.shape[1], np.log(START_RATE))
+
+    def unpacked(self, theta: Float) -> tuple[float, Float, Float, Float]:
+        k = self.logs.shape[1]
+        rate = expit(theta[1 + k :])
+        rates = np.diag(1 - rate) + rate[:, None] * ~np.eye(k, dtype=bool) / (k - 1)
+        return float(np.exp(theta[0])), theta[1 : 1 + k], np.eye(k), rates
+
+    def objective(self, theta: Float) -> tuple[float, Float]:
+        logs, y = self.logs, self.y
+        n, k = logs.shape
+        a, b, rate = float(np.exp(theta[0])), theta[1 : 1 + k], expit(theta[1 + k :])
+        q = softmax(a * logs + b, axis=1)
+        own = np.arange(n), y
+        turned = rate / (k - 1)
+        mine = q[own]
+        seen = np.maximum(mine * (1 - rate[y]) + q @ turned - mine * turned[y], 1e-12)
+        loss = -np.log(seen).mean() + RIDGE * 0.1 * (b**2).sum() + PENALTY / n * rate.sum()
+        g = -1 / seen / n
+        kept = np.bincount(y, mine * g, minlength=k)
+        drate = (g @ q - kept) / (k - 1) - kept + PENALTY / n
+        ds = q * (g[:, None] * turned - (g * seen)[:, None])
+        ds[own] += mine * g * (1 - rate[y] - turned[y])
+        head = [[float(np.vdot(ds, logs)) * a], ds.sum(0) + 0.2 * RIDGE * b]
+        return float(loss), np.concatenate([*head, drate * rate * (1 - rate)])
 
 
 def _standard_error(fit: _Fit, logs: Float, y: Int) -> float:

@@ -14,6 +14,7 @@ Int = NDArray[np.int64]
 
 CLOSED, BY_CHANCE = 0.8, 1e-6  # a further condition: so many accused carriers meet it (some are natural), not by chance
 USUAL = 0.6  # nor is it a value that stands in more of a label's rows than this: it would add words, not meaning
+FEWEST_ALIKE = 10  # rows with one of the rule's values that are not its carriers, from which on they tell what goes with that value
 RARE = 0.4  # a further condition below this share makes the rule one of its own, not one more value of the first column
 
 
@@ -32,13 +33,16 @@ def rule_of(data: Dataset, coded: Coded, columns: tuple[int, ...], carriers: Int
 def fuller(coded: Coded, y: Int, columns: tuple[int, ...], carriers: Int, target: int | None) -> tuple[tuple[int, ...], Int, bool]:
     """The rule with every further value that (nearly) all accused carriers share though chance would not have it.
 
-    By chance: as often as in the label that holds the value most. Also its carriers, and whether one of the values is rare.
+    By chance: as often as in the label that holds the value most, or in other rows with one of the rule's values (July is summer).
+    Also its carriers, and whether one of the values is rare.
     """
     accused = carriers[y[carriers] == target] if target is not None else carriers
     outside = np.flatnonzero(y >= 0)
     outside = outside[:: max(1, len(outside) // 20_000)]
     outside = outside[~np.isin(outside, carriers)]
     closer, fewer, own = columns, carriers, False
+    one_valued = [i for i in columns if len(np.unique(coded.cells[accused, i])) == 1]
+    alike = [coded.cells[outside, i] == coded.cells[accused[0], i] for i in one_valued]
     for j in range(len(coded.names)):
         cells = coded.cells[accused, j]
         if j in columns or np.isnan(cells).all():
@@ -46,8 +50,14 @@ def fuller(coded: Coded, y: Int, columns: tuple[int, ...], carriers: Int, target
         values, count = np.unique(cells[~np.isnan(cells)], return_counts=True)
         value, most = values[count.argmax()], int(count.max())
         usual = max(float(np.mean(coded.cells[outside[y[outside] == c], j] == value)) for c in np.unique(y[outside]))
-        unlikely = binom.sf(most - 1, len(accused), max(usual, 1e-4)) < BY_CHANCE
+        entailed = max((_share(coded.cells[outside, j] == value, mine) for mine in alike), default=0.0)
+        unlikely = binom.sf(most - 1, len(accused), max(usual, entailed, 1e-4)) < BY_CHANCE
         if usual <= USUAL and most >= CLOSED * len(accused) and unlikely:
             closer, fewer = (*closer, j), fewer[coded.cells[fewer, j] == value]
             own = own or usual < RARE
     return tuple(sorted(closer)), fewer, own
+
+
+def _share(holds: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
+    """Of the rows `among`, those for which it `holds` (n,); 0 where there are too few to tell."""
+    return float(holds[among].mean()) if among.sum() >= FEWEST_ALIKE else 0.0
