@@ -68,8 +68,8 @@ TRIALS = {  # name -> (the question, how it was put)
     ),
     "rows alike": (
         "Do other rows that say as much have the label?",
-        "A model that reads a row without its most telling part may be less sure of the label than it should be. So other rows lost "
-        "theirs too, and it was counted how many of those that then say as much as the carriers have the label.",
+        "A model that reads a row without a part of it may be surer, or less sure, of the label than it should be. So other rows lost "
+        "as much, and the model's word on the carriers counts for what it is worth there.",
     ),
     "two kinds": (
         "Are its rows of two kinds?",

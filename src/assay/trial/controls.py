@@ -26,6 +26,9 @@ class Controls:
     `checked(t)` (m,): how likely each carrier is to be labelled t, by what rows say that have lost as much (`assay.trial.foreseen`). With
     it surprise is asked again (`assay.trial.surprise.checked_surprise`), and the lesser counts.
 
+    `weighed()` (m, k): what a probe's word of the carriers is worth, by what it is worth of rows that have lost as much, for all labels
+    (`assay.trial.tempered`). With it surprise is asked again under that, and the lesser counts.
+
     `odds(t)`: rows labelled t for each with another label; without it as `others` and `strangers` are (`assay.trial.accused`).
     """
 
@@ -33,4 +36,5 @@ class Controls:
     strangers: Callable[[int], Floats] | None = None
     ordinary: Callable[[], Floats] | None = None
     checked: Callable[[int], Floats] | None = None
+    weighed: Callable[[], Floats] | None = None
     odds: Callable[[int], float] | None = None

@@ -58,9 +58,8 @@ def judge(
     """
     heard = _Heard(p_removed, y, np.ones(len(y)) if votes is None else votes)
     charges = _charges(heard, controls, bet)
-    again = None
-    if controls.checked is not None and charges.convict:
-        again = checked_surprise(p_removed, y, controls.checked, heard.votes)
+    again = _asked_again(heard, controls, bet) if charges.convict else None
+    if again is not None:
         charges = charges.at_most(again)
     target, contradicted = _aim(charges, bet)
     surprised = charges.surprise.at(target)
@@ -140,6 +139,13 @@ def _charges(heard: _Heard, controls: Controls, bet: Bet) -> _Charges:
     return _Charges(asked, tried, pooled, targeted, min(asked.log_e_untargeted, pooled.log_e))
 
 
+def _asked_again(heard: _Heard, controls: Controls, bet: Bet) -> Surprise | None:
+    """Surprise by what rows that have lost as much make of the probe's word; None where no such rows were asked."""
+    if controls.weighed is not None:
+        return surprise(controls.weighed(), heard.y, heard.votes, covered=bet is Bet.MIXED)
+    return None if controls.checked is None else checked_surprise(heard.p, heard.y, controls.checked, heard.votes)
+
+
 def _contradiction(ours: _Heard, target: int, controls: Controls) -> Contradiction:
     """Of the target's carriers; where its label has few other rows, the rows of all labels help out."""
     support, others = ours.p[:, target], controls.others(target)
@@ -200,8 +206,8 @@ def _of_contradiction(found: Contradiction) -> TrialResult:
 
 def _of_rows_alike(log_e: float) -> TrialResult:
     said = (
-        "of other rows that say as much, each without its most telling part, far fewer have the label"
+        "of other rows that say as much, with as much taken out, far fewer have the label"
         if log_e > 0
-        else "of other rows that say as much, each without its most telling part, about as many have the label"
+        else "of other rows that say as much, with as much taken out, about as many have the label"
     )
     return TrialResult("rows alike", "ran", log_e, float(np.exp(-max(log_e, 0.0))), said)

@@ -16,6 +16,7 @@ from assay.learn.images import CrossFit
 from assay.learn.images_groups import votes
 from assay.trial.belonging import belonging
 from assay.trial.contradiction import FEW
+from assay.trial.tempered import label_shares, tempered, weight_of_word
 
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -98,13 +99,22 @@ class Court:
         ours = int((self.y[free] == label).sum())
         return ours / max(int(free.sum()) - ours, 1)
 
-    def ordinary(self, carriers: Int, boxes: Int) -> Callable[[], Floats]:
-        """How far some rows of any label stand above strangers of it (see `assay.trial.belonging`), with the same boxes filled."""
+    def emptied(self, carriers: Int, boxes: Int) -> Callable[[], tuple[Int, Floats]]:
+        """Some other rows (r,) of any label, and the (r, k) probabilities of them with the same boxes (m, 4) filled. Asked once."""
+
+        @cache
+        def asked() -> tuple[Int, Floats]:
+            rows = np.setdiff1d(self._one_a_group(np.flatnonzero(self.y != MISSING)), carriers)
+            return rows, self.predict(fill_boxes(self.images[rows], np.resize(boxes, (len(rows), 4))), rows)
+
+        return asked
+
+    def ordinary(self, emptied: Callable[[], tuple[Int, Floats]]) -> Callable[[], Floats]:
+        """How far those rows stand above strangers of their label (see `assay.trial.belonging`)."""
 
         @cache
         def above() -> Floats:
-            rows = np.setdiff1d(self._one_a_group(np.flatnonzero(self.y != MISSING)), carriers)
-            p = self.predict(fill_boxes(self.images[rows], np.resize(boxes, (len(rows), 4))), rows)
+            rows, p = emptied()
             labels = self.y[rows]
             result = np.zeros(len(rows))
             for label in np.unique(labels):
@@ -113,6 +123,12 @@ class Court:
             return result
 
         return above
+
+    def weighed(self, emptied: Callable[[], tuple[Int, Floats]], p: Floats) -> Floats:
+        """(m, k) what the word `p` (m, k) of carriers is worth, by what such a word is worth of those rows (`assay.trial.tempered`)."""
+        rows, said = emptied()
+        base = label_shares(self.y, self.probe.classes)
+        return tempered(p, base, weight_of_word(said, self.y[rows], base))
 
     def reference(self, label: int, carriers: Int) -> Int:
         return np.setdiff1d(self._one_a_group(np.flatnonzero(self.y == label)), carriers)

@@ -161,7 +161,7 @@ class _Case:
     known: Int
     p: Floats
     others: Callable[[int], Floats]
-    ordinary: Callable[[], Floats]
+    emptied: Callable[[], tuple[Int, Floats]]
 
     def judged(self, court: Court, without: NDArray[np.bool_]) -> Tried:
         """Both trials, leaving out the rows of `without` (n,), which a stronger patch explains."""
@@ -175,7 +175,8 @@ class _Case:
         if easy.log_e < WORTH_TRYING and not few:
             return easy
         odds = partial(court.odds, carriers=self.carriers)
-        controls = Controls(self.others, court.strangers, ordinary=self.ordinary, odds=odds)
+        ordinary, weighed = court.ordinary(self.emptied), partial(court.weighed, self.emptied, p)
+        controls = Controls(self.others, court.strangers, ordinary=ordinary, weighed=weighed, odds=odds)
         return judge(candidate, p, y, controls, votes=votes, bet=bet, lenient=True)
 
 
@@ -198,7 +199,7 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
         known = carriers[court.y[carriers] >= 0]
         boxes = boxes_of(patch, court.images[known])
         (p,) = court.without_boxes([(known, boxes)])
-        cases.append(_Case(patch, carriers, known, p, court.others(carriers, boxes), court.ordinary(carriers, boxes)))
+        cases.append(_Case(patch, carriers, known, p, court.others(carriers, boxes), court.emptied(carriers, boxes)))
     explained = np.zeros(len(court.y), bool)
     waiting = [(case.judged(court, explained), case) for case in cases]
     tried: list[Tried] = []
