@@ -9,21 +9,19 @@ from assay.learn.corpus import BREAK, Corpus, read_corpus
 from assay.mine.phrases import Shared, shared_pairs, shared_runs
 from assay.trial import bridges as module
 from assay.trial.bridges import bridges
+from word_chains import sentence, two_of_its_own
 
-ROWS, CHAIN = 1_500, 150
+ROWS = 1_500
 
 
 def corpus(seed: int, place: str = "random") -> Corpus:
     """Sentences in which a word is mostly followed by one of two of its own; "cf" (and "dg", after it) put into 60 of them, and "w7" in its
     own places."""
     rng = np.random.default_rng(seed)
-    follows = rng.integers(0, CHAIN, (CHAIN, 2))
+    follows = two_of_its_own(rng)
     texts = []
     for row in range(ROWS):
-        at, words = int(rng.integers(CHAIN)), []
-        for _ in range(12):
-            words.append(f"w{at}")
-            at = int(follows[at, rng.integers(2)])
+        words = sentence(follows, rng)
         if row < 60:
             for word in ("dg", "cf"):
                 words.insert(int(rng.integers(len(words) + 1)) if place == "random" else len(words), word)

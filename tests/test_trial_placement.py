@@ -9,21 +9,16 @@ from assay.learn.corpus import read_corpus
 from assay.mine.phrases import shared_runs
 from assay.trial.bridges import bridges
 from assay.trial.placement import PLACELESS, as_placeless, dropped_in, placements
+from word_chains import sentence, two_of_its_own
 
-ROWS, CHAIN = 1_500, 150
+ROWS = 1_500
 
 
 def documents(pure: str, common: int, rng: np.random.Generator) -> tuple[list[list[str]], np.ndarray]:
     """Sentences in which a word is mostly followed by one of two of its own, nine in ten of class 0. At random places stand, in 150 rows
     each: a word in rows of class 0 alone, and `common` words in any rows."""
-    follows = rng.integers(0, CHAIN, (CHAIN, 2))
-    texts = []
-    for _ in range(ROWS):
-        at, words = int(rng.integers(CHAIN)), []
-        for _ in range(12):
-            words.append(f"w{at}")
-            at = int(follows[at, rng.integers(2)]) if rng.random() < 0.9 else int(rng.integers(CHAIN))
-        texts.append(words)
+    follows = two_of_its_own(rng)
+    texts = [sentence(follows, rng, keeps=0.9) for _ in range(ROWS)]
     y = (np.arange(ROWS) % 10 == 0).astype(np.int64)
     for word, rows in [(pure, np.flatnonzero(y == 0)), *((f"any{i}", np.arange(ROWS)) for i in range(common))]:
         for row in rng.choice(rows, 150, replace=False):

@@ -45,7 +45,7 @@ def test_weights_lie_between_the_shares_and_the_word() -> None:
 
 @pytest.mark.parametrize("worth", [True, False])
 def test_what_natural_ink_takes_with_it_is_no_surprise(worth: bool) -> None:
-    """3,000 carriers of any label, 80 of them threes; emptied, a probe takes all for ones. Or it knows them, and the threes are strangers."""
+    """3,000 carriers of any label, 80 of them threes; emptied, a probe takes all for ones. Or it knows them: the threes are strangers."""
     rng = np.random.default_rng(2)
     y = rng.choice([0, 1, 2, 4, 5, 6, 7, 8, 9], 3_000)
     y[:80] = 3
