@@ -67,6 +67,8 @@ def fuzz(name: str, seconds: int, corpus: Path) -> tuple[Total, str]:
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     counts = [int(found) for found in (*COUNTED.findall(done.stdout), *DONE.findall(done.stdout))]
     fault = done.returncode != 0
+    if fault and not counts:
+        sys.exit(f"the fuzzer itself did not run:\n{done.stdout[-2000:]}")
     return Total(used, max(counts, default=0), 1, int(fault), 0.0 if fault else used), done.stdout
 
 

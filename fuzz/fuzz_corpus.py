@@ -112,6 +112,19 @@ def idx_gz_files() -> list[bytes]:
     return [gzip.compress(idx_files()[0], mtime=0)]
 
 
+def zip_files() -> list[bytes]:
+    def packed(kind: int) -> bytes:
+        def write(out: io.BytesIO) -> None:
+            with zipfile.ZipFile(out, "w", kind) as archive:
+                for i in range(N):
+                    archive.writestr(f"pets/{'cat' if i % 2 else 'dog'}/{i}.png", picture("PNG", "L"))
+                archive.writestr("pets/notes.txt", "twelve pictures")
+
+        return _bytes(write)
+
+    return [packed(zipfile.ZIP_STORED), packed(zipfile.ZIP_DEFLATED)]
+
+
 def tar_files() -> list[bytes]:
     def shard(out: io.BytesIO) -> None:
         with tarfile.open(fileobj=out, mode="w") as tar:

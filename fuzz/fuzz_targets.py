@@ -260,6 +260,7 @@ TARGETS: dict[str, Target] = {
     "idx": _reader("train-images-idx3-ubyte"),
     "idx_gz": _reader("train-images-idx3-ubyte.gz"),
     "tar": _reader("a.tar"),
+    "zip": _reader("a.zip"),
     "picture": picture_target,
     "labels": labels_target,
     "state": state_target,

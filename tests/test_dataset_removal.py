@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 import json
+import shutil
 import struct
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,9 +160,18 @@ def as_tar(folder: Path) -> Path:
     return folder / "shard-0.tar"
 
 
+def as_zip(folder: Path) -> Path:
+    pictures = as_pictures(folder)
+    with zipfile.ZipFile(folder / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(pictures.rglob("*"), reverse=True):
+            archive.write(file, f"pictures/{file.relative_to(pictures)}")
+    shutil.rmtree(pictures)
+    return folder / "a.zip"
+
+
 TABLES: list[Callable[[Path], Path]] = [as_csv, as_csv_gz, as_csv_folder, as_jsonl, as_json, as_parquet, as_feather, as_arrow_stream]
 TABLES.append(as_hugging_face)
-PICTURES: list[Callable[[Path], Path]] = [as_npz, as_pictures, as_idx, as_idx_gz, as_labelled, as_tar]
+PICTURES: list[Callable[[Path], Path]] = [as_npz, as_pictures, as_idx, as_idx_gz, as_labelled, as_tar, as_zip]
 FORMATS = TABLES + PICTURES
 
 

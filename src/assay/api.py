@@ -63,7 +63,7 @@ def scan(
     A finding is confirmed only by two experiments at a false discovery rate of `alpha` for their stated nulls; a clean
     data set is left untouched in as many scans as docs/evidence says, measured.
 
-    `source`: a path (image folder, CSV, Parquet, JSONL, Arrow, Hugging Face, WebDataset, IDX, npz), or a pandas,
+    `source`: a path (image folder or zip, CSV, Parquet, JSONL, Arrow, Hugging Face, WebDataset, IDX, npz), or a pandas,
     polars, pyarrow, NumPy, Hugging Face or torch data set. Columns are inferred and said in the report's notes; name
     them with `content` (what a model sees), `label`, `id`, `contributor`, `source_column`, `time`,
     `response` (what a model learns to write). `trusted`: rows

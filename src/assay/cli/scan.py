@@ -10,7 +10,7 @@ import typer
 
 HELP = """Find poison in a data set and write a report.
 
-PATH is an image folder (class/file.png), images beside a labels.csv, a CSV, Parquet, JSONL or Arrow file or a folder \
+PATH is an image folder or zip archive (class/file.png), images beside a labels.csv, a CSV, Parquet, JSONL or Arrow file or a folder \
 of them, a saved Hugging Face data set, WebDataset shards, IDX, or an .npz with x and y. Nothing is ever changed in it.
 
 Exit code: 0 nothing found; 1 a finding reaches --fail-on; 2 the request or the data is wrong; 3 a planned check did \

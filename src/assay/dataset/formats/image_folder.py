@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -82,7 +82,7 @@ class ImageFolder(Format):
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         keys = picture_names(path)
-        columns = self._columns(keys)
+        columns = columns_of(keys)
         others = len(visible_names(path, HIDDEN)) - len(keys)
         notes = [f"{others:,} files in the folder are not pictures by their names and are passed over."] if others else []
         for start in range(0, len(keys), READ_TOGETHER):
@@ -100,38 +100,50 @@ class ImageFolder(Format):
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
         """PNG files under [split/]class/, each named after its content, so that neither name nor order tells its past."""
-        if images is None:
-            raise DataError("there are no pictures", path=out.name, remedy="write Parquet, JSON lines or CSV")
-        rest = [name for name in table.column_names if name not in ("label", "split")]
-        if rest:
-            raise DataError(
-                f"folders hold a class and a split for each picture, not the columns {', '.join(rest)}",
-                path=out.name,
-                remedy="write Parquet, or leave those columns out",
-            )
-        splits = table.column("split").to_pylist() if "split" in table.column_names else None
-        labels = table.column("label").to_pylist() if "label" in table.column_names else [None] * len(images)
-        taken: set[str] = set()
         keys = []
-        for i, pixels in enumerate(images):
-            data = encode_png(pixels)
-            above = [folder_name(value, out) for value in ([splits[i]] if splits else []) + [labels[i]] if value is not None]
-            key = free_name("/".join([*above, sha256(data).hexdigest()[:NAME]]), taken)
+        for key, data in laid_out(table, images, out):
             (out / key).parent.mkdir(parents=True, exist_ok=True)
             (out / key).write_bytes(data)
             keys.append(key)
-        order = np.array(sorted(range(len(keys)), key=lambda i: keys[i].encode()), np.int64)
-        row = np.empty(len(keys), np.int64)
-        row[order] = np.arange(len(keys))
-        return Layout(row, tuple(keys))
+        return by_name(keys)
 
-    def _columns(self, keys: list[str]) -> pa.Table:
-        parts = _below([PurePosixPath(key).parts for key in keys])
-        split = all(len(p) >= 3 and p[0].lower() in SPLITS for p in parts)
-        places = [place(p, split) for p in parts]
-        columns = {}
-        if any(name is not None for _, name in places):
-            columns["label"] = typed([name for _, name in places])
-        if split:
-            columns["split"] = pa.array([first for first, _ in places], pa.string())
-        return pa.table(columns)
+
+def laid_out(table: pa.Table, images: UInt8 | None, out: Path) -> Iterator[tuple[str, bytes]]:
+    """Each record's path and PNG file, in the order of the table. DataError for columns that folders do not hold."""
+    if images is None:
+        raise DataError("there are no pictures", path=out.name, remedy="write Parquet, JSON lines or CSV")
+    rest = [name for name in table.column_names if name not in ("label", "split")]
+    if rest:
+        raise DataError(
+            f"folders hold a class and a split for each picture, not the columns {', '.join(rest)}",
+            path=out.name,
+            remedy="write Parquet, or leave those columns out",
+        )
+    splits = table.column("split").to_pylist() if "split" in table.column_names else None
+    labels = table.column("label").to_pylist() if "label" in table.column_names else [None] * len(images)
+    taken: set[str] = set()
+    for i, pixels in enumerate(images):
+        data = encode_png(pixels)
+        above = [folder_name(value, out) for value in ([splits[i]] if splits else []) + [labels[i]] if value is not None]
+        yield free_name("/".join([*above, sha256(data).hexdigest()[:NAME]]), taken), data
+
+
+def by_name(keys: Sequence[str]) -> Layout:
+    """Where records with these paths stand when they are read: in the order of the UTF-8 bytes."""
+    order = np.array(sorted(range(len(keys)), key=lambda i: keys[i].encode()), np.int64)
+    row = np.empty(len(keys), np.int64)
+    row[order] = np.arange(len(keys))
+    return Layout(row, tuple(keys))
+
+
+def columns_of(keys: Sequence[str]) -> pa.Table:
+    """The label and split that the paths of pictures tell; no column that they do not."""
+    parts = _below([PurePosixPath(key).parts for key in keys])
+    split = all(len(p) >= 3 and p[0].lower() in SPLITS for p in parts)
+    places = [place(p, split) for p in parts]
+    columns = {}
+    if any(name is not None for _, name in places):
+        columns["label"] = typed([name for _, name in places])
+    if split:
+        columns["split"] = pa.array([first for first, _ in places], pa.string())
+    return pa.table(columns)

@@ -23,6 +23,7 @@ from assay.dataset.formats.npz import Npz
 from assay.dataset.formats.parquet import Parquet
 from assay.dataset.formats.text import TextFiles, TextLines
 from assay.dataset.formats.webdataset import WebDataset
+from assay.dataset.formats.zipped_images import ZippedImages
 
 FORMATS: tuple[type[Format], ...] = (
     HuggingFace,
@@ -34,6 +35,7 @@ FORMATS: tuple[type[Format], ...] = (
     Npz,
     Idx,
     WebDataset,
+    ZippedImages,
     LabelledImages,
     ImageFolder,
     TextFiles,
@@ -66,6 +68,8 @@ def recognise(path: Path) -> Format:
             path=path,
             remedy="write it as Parquet (pandas: frame.to_parquet) or .npz (NumPy: np.savez) in the program that made it",
         )
+    if path.suffix.lower() == ".zip":
+        raise DataError("an archive in which no pictures are found", path=path, remedy="unpack it, and scan what was in it")
     seen = path.suffix or "no ending"
     if path.is_dir():
         seen = ", ".join(sorted({file.suffix or "no ending" for file in visible_files(path)})[:8])
@@ -73,5 +77,5 @@ def recognise(path: Path) -> Format:
         f"not a format that is read (found: {seen})",
         path=path,
         remedy="give CSV, TSV, Parquet, JSON lines or a JSON list, plain text, Arrow, .npz with x and y, IDX, "
-        "a folder class/picture.png, pictures beside a labels.csv, a saved Hugging Face data set or WebDataset shards",
+        "a folder or zip archive class/picture.png, pictures beside a labels.csv, a saved Hugging Face data set or WebDataset shards",
     )
