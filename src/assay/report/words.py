@@ -178,6 +178,8 @@ def headline(conclusion: Conclusion) -> str:
     if conclusion.verdict == "incomplete":
         broken = sum(c.state in ("failed", "not_installed") for c in conclusion.checks)
         return f"Incomplete: nothing was found, but {count(broken, 'planned check')} did not complete."
+    if not conclusion.hypotheses:
+        return "Clean: but nothing here could be put on trial; what did not run, and why, stands below."
     return f"Clean: nothing found among {count(conclusion.hypotheses, 'artefact')} tried."
 
 
