@@ -179,11 +179,14 @@ def test_doctor_names_every_needed_package_and_what_is_missing(monkeypatch):
     assert ".[torch]" in done.output
 
 
-def test_settings_that_this_version_cannot_honour_are_refused(tmp_path):
+def test_settings_that_this_version_cannot_honour_are_refused(tmp_path, monkeypatch):
     path = write_reviews(tmp_path / "a.csv", rows=40)
     for asked in ({"depth": "deep"}, {"alpha": 0.0}):
         with pytest.raises(DataError):
             scan(path, **asked)
+    monkeypatch.setenv("ASSAY_HELD_MB", "much")
+    with pytest.raises(DataError, match=r"ASSAY_HELD_MB is 'much'. Remedy: set it to a number of MiB"):
+        scan(path)
 
 
 def test_ctrl_c_in_the_middle_of_a_scan_leaves_nothing(tmp_path):

@@ -287,8 +287,13 @@ def _annotated(data: Dataset, folder: Path) -> Dataset:
 
 def _settings(**asked: Any) -> Settings:
     """The pipeline's settings; DataError for one that is out of range."""
+    from assay.engine import shelf
     from assay.pipeline import Settings
 
+    try:
+        shelf.bound()
+    except ValueError as error:
+        raise DataError(str(error)) from error
     alpha, depth = asked["alpha"], asked["depth"]
     if not 0 < alpha <= 0.1:
         raise DataError(f"alpha is a false discovery rate over 0 and at most 0.1; got {alpha}", remedy="leave it at 0.01")

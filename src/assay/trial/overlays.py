@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -142,7 +143,7 @@ class _Case:
         return foreseen(min(easy, hard, key=lambda t: t.log_e), p, y, court.y)
 
     def others(self, court: Court) -> Callable[[int], Floats]:
-        """`others(t)`: support for t of the other rows labelled t, each with as much of the overlay taken out as it holds.
+        """`others(t)`: support for t of the other rows labelled t, each with as much of the overlay taken out as it holds. Asked once.
 
         A row holds as much as its score is of the carriers' median. Rows that were laid over hold it whole and others nothing;
         where it is what a class has in common, other rows of the class hold much of it, and lose it too. To take it whole
@@ -151,6 +152,7 @@ class _Case:
         """
         full = float(np.median(self.template.scores[self.template.carriers]))
 
+        @cache
         def support(label: int) -> Floats:
             rows = court.reference(label, self.template.possible)
             dose = None if self.overlay.pieces is not None else np.clip(self.template.scores[rows] / full, 0, 1)
