@@ -244,13 +244,13 @@ def survey(rng: np.random.Generator, rows: int = 4000) -> tuple[dict[str, object
 
 
 def examined_survey(
-    in_memory: Callable[..., Dataset], seed: int, column: str | None = None, value: str = "", target: int = 1
+    in_memory: Callable[..., Dataset], seed: int, column: str | None = None, value: str = "", target: int = 1, share: float = 0.4
 ) -> tuple[Dataset, np.ndarray, list[Finding]]:
     table, y = survey(np.random.default_rng(seed), 6000 if column else 4000)
     data = in_memory(y.tolist(), table=table, content=tuple(table), classes=["no", "yes"])
     poisoned = np.zeros(len(data), bool)
     if column:
-        params = {"column": column, "value": value, "from": data.classes[1 - target], "share": 0.4}
+        params = {"column": column, "value": value, "from": data.classes[1 - target], "share": share}
         planted = plant(data, "flip", target=data.classes[target], seed=seed, params=params)
         data, poisoned = planted.data, planted.poisoned
     examined = GroupFamily().examine(data, "fast", np.random.default_rng(seed), silent)
@@ -270,6 +270,13 @@ def test_a_relabelled_group_is_named_with_direction_and_size(in_memory: Callable
     assert found[0].target == data.classes[target]
     assert poisoned[found[0].positions].mean() > 0.6
     assert f"relabelled '{data.classes[target]}'" in found[0].explanation
+
+
+def test_a_group_most_of_which_would_be_relabelled_is_no_more_than_suspected(in_memory: Callable[..., Dataset]) -> None:
+    """More than half of a value's rows of one class have another label: so has, by nature, the end of a scale."""
+    for share, status in ((0.4, "confirmed"), (0.65, "suspected")):
+        found = examined_survey(in_memory, 3, "work", "w07", 1, share)[2]
+        assert [f.status for f in found] == [status]
 
 
 def test_the_canaries_of_a_table_without_contributors_are_groups_of_it(in_memory: Callable[..., Dataset]) -> None:
