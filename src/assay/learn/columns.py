@@ -90,6 +90,16 @@ def _categories(column: pa.ChunkedArray) -> Floats | None:
     return out
 
 
+def never_empty(cells: Floats) -> Floats:
+    """(n, d) with 0 in columns that have no value in any row: the library's trees refuse such a column, and ask nothing of a constant.
+
+    >>> never_empty(np.array([[1.0, np.nan], [np.nan, np.nan]])).tolist()
+    [[1.0, 0.0], [nan, 0.0]]
+    """
+    empty = np.isnan(cells).all(0)
+    return np.where(empty, 0.0, cells) if empty.any() else cells
+
+
 def alike(coded: Coded) -> NDArray[np.int64]:
     """(n,) rows that are equal in every cell get the same number: such rows share a fold and a vote.
 

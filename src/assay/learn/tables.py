@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from assay.engine.base import current
-from assay.learn.columns import Bools, Coded, Floats, alike
+from assay.learn.columns import Bools, Coded, Floats, alike, never_empty
 from assay.learn.forest import GONE, Forest, Places, placed, probabilities
 from assay.learn.threads import in_parallel, spread
 
@@ -175,7 +175,7 @@ def _fit(cells: Floats, y: Int, categorical: Bools, k: int, rng: np.random.Gener
         categorical_features=categorical,
         random_state=int(rng.integers(2**31)),
     )
-    return model.fit(np.vstack([cells, copy]), np.concatenate([y, y]))
+    return model.fit(never_empty(np.vstack([cells, copy])), np.concatenate([y, y]))
 
 
 def bucketed(numeric: Bools, cells: Floats) -> Floats:

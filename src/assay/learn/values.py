@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from assay.learn.columns import Bools, Coded, Floats, alike
+from assay.learn.columns import Bools, Coded, Floats, alike, never_empty
 from assay.learn.forest import GONE, Forest, Places, placed
 from assay.learn.tables import (
     BATCH,
@@ -99,7 +99,7 @@ def fit_value_probe(coded: Coded, ranks: Floats, rng: np.random.Generator, shown
             categorical_features=~coded.numeric,
             random_state=int(chance.integers(2**31)),
         )
-        return model.fit(np.vstack([learnt_from[mine], copy]), np.concatenate([ranks[mine], ranks[mine]]))
+        return model.fit(never_empty(np.vstack([learnt_from[mine], copy])), np.concatenate([ranks[mine], ranks[mine]]))
 
     seeds = rng.integers(2**31, size=folds).tolist()
     forests = tuple(Forest.of(model) for model in in_parallel(lambda which: learnt(*which), list(enumerate(seeds))))

@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from assay.dataset.data import Dataset
 from assay.engine.base import current
-from assay.learn.columns import Coded, code_columns
+from assay.learn.columns import Coded, code_columns, never_empty
 from assay.learn.forest import GONE, Forest, Places
 from assay.learn.threads import in_parallel, spread
 
@@ -116,7 +116,7 @@ def _foresee_column(
             categorical_features=named,
             random_state=int(rng.integers(2**31)),
         )
-        model.fit(seen, actual[rows[learnt]])
+        model.fit(never_empty(seen), actual[rows[learnt]])
         expected[judged] = Forest.of(model).recoded(np.repeat(LINES, cells.shape[1], 1)).raw(others)[:, 0]
     return actual, expected, float(middle), float(spread)
 

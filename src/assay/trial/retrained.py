@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from assay.dataset.data import MISSING, Dataset
 from assay.learn import images_net
-from assay.learn.columns import code_columns
+from assay.learn.columns import code_columns, never_empty
 from assay.learn.head_features import joined
 from assay.learn.images import Learner
 from assay.learn.images_features import shrink
@@ -60,7 +60,7 @@ def retrainer(data: Dataset, asked: int, depth: Depth, seed: int) -> Retrain:
         rows = np.flatnonzero(y != MISSING)
         model = HistGradientBoostingClassifier(
             max_iter=TREES, learning_rate=RATE, early_stopping=False, categorical_features=~coded.numeric, random_state=seed
-        ).fit(cells[rows], y[rows])
+        ).fit(never_empty(cells[rows]), y[rows])
         said = np.zeros(k)
         said[model.classes_] = model.predict_proba(cells[asked : asked + 1])[0]
         return said
