@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from assay.attack.measure import success
 from assay.bench.case import Case, Cell, make_case
 from assay.bench.sets import SETS
-from assay.trial.family import Examined
-from assay.trial.verdicts import Judged, judge_all
+from assay.trial.family import Examined, Family, silent
+from assay.trial.verdicts import Judged, judge_all, members
 from clean import VARIANTS
 
 ALPHA, FAMILIES = 0.01, 7  # e-values are held to a seventh of alpha: a family's share where seven enumerate
@@ -65,3 +66,33 @@ def say(line: dict[str, Any], case: Case, given: argparse.Namespace) -> None:
         predict = case.victim.predict
         line["asr"] = round(success(predict, predict, case.planted, case.test, case.rng(2)).rate, 3)
     print(json.dumps(line), flush=True)
+
+
+def told_groups(family: Family, given: argparse.Namespace) -> None:
+    """Examine each case at depth full and print every group with a status or a log e-value above -1."""
+    for seed, case in cases(given):
+        began, poisoned = time.process_time(), case.poisoned
+        examined = family.examine(case.data, "full", np.random.default_rng(seed), silent)
+        line: dict[str, Any] = {
+            "set": given.set,
+            "attack": given.attack,
+            "rate": given.rate,
+            "variant": given.variant,
+            "seed": seed,
+            "poison": int(poisoned.sum()),
+            "tried": len(examined.tried),
+        }
+        line["cpu"] = round(time.process_time() - began)
+        line["groups"] = [
+            {
+                "status": judged.status,
+                "label": judged.tried.target,
+                "aimed": judged.tried.target == case.target,
+                "log_e": round(judged.tried.log_e, 1),
+                **shares(poisoned, members(case.data, judged.tried)),
+                "told": [t.detail for t in judged.tried.trials if t.name in ("leave-out", "implanted", "insertion")],
+            }
+            for judged in verdicts(family.name, examined)
+            if judged.status is not None or judged.tried.log_e >= -1
+        ]
+        say(line, case, given)

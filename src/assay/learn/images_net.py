@@ -3,6 +3,10 @@
 Six 3x3 convolutions of width 16, 32 and 64, twelve epochs: 68 % of CIFAR-10 from 5,000 rows in half a minute on two
 cores. No flips and no crops: with them a small trigger is not learnt, and what the probe cannot learn no insertion can
 measure. Uses a GPU where torch sees one, bfloat16 where the processor has it.
+
+It averages over the picture in the end. `peaks` takes the largest answer instead, as the networks that attackers aim at do: a mark of few
+pixels then stands out in what the last layer reads (label-consistent poison of CIFAR-10, 2 %: area .92 by averages, 1.0 by peaks, both
+told the truth), at half the time and two points less accuracy.
 """
 
 from __future__ import annotations
@@ -45,13 +49,14 @@ class NetLearner:
 
     seed: int
     device: str
+    peaks: bool = False
     side_by_side: ClassVar[bool] = False  # the library spreads one fit over all cores
 
     @classmethod
-    def of(cls, rng: np.random.Generator) -> NetLearner:
+    def of(cls, rng: np.random.Generator, peaks: bool = False) -> NetLearner:
         import torch
 
-        return cls(int(rng.integers(2**31)), "cuda" if torch.cuda.is_available() else "cpu")
+        return cls(int(rng.integers(2**31)), "cuda" if torch.cuda.is_available() else "cpu", peaks)
 
     def prepare(self, images: UInt8) -> UInt8:
         return images
@@ -61,7 +66,7 @@ class NetLearner:
         from torch.nn.functional import cross_entropy
 
         with _quiet(self.seed):
-            model = _network(inputs.shape[3], classes).to(self.device, memory_format=torch.channels_last)
+            model = (_of_peaks if self.peaks else _network)(inputs.shape[3], classes).to(self.device, memory_format=torch.channels_last)
             images = torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device)
             labels = torch.from_numpy(y).to(self.device)
             n, batch = len(y), min(BATCH, max(1, len(y) // 4))
@@ -124,6 +129,26 @@ def _network(channels: int, classes: int) -> Any:
         nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(4 * w, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes),
     )  # fmt: skip
+
+
+def _of_peaks(channels: int, classes: int) -> Any:
+    """Three convolutions that each keep the largest of four answers, one more beside what it is given, and the largest answers of all."""
+    from torch import nn
+
+    class Beside(nn.Module):
+        def __init__(self, inner: Any) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: Any) -> Any:
+            return x + self.inner(x)
+
+    def block(given: int, made: int) -> Any:
+        return nn.Sequential(nn.Conv2d(given, made, 3, 1, 1, bias=False), nn.BatchNorm2d(made), nn.ReLU())
+
+    w = WIDTH
+    stages = [nn.Sequential(block(a, b), nn.MaxPool2d(2)) for a, b in ((channels, w), (w, 2 * w), (2 * w, 4 * w))]
+    return nn.Sequential(*stages, Beside(block(4 * w, 4 * w)), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4 * w, classes))
 
 
 def _as_input(images: Any) -> Any:

@@ -83,7 +83,7 @@ def rules(features: Floats, y: Int, taught: Int, belonging: Floats, spared: Bool
     `features` (n, d); `belonging` (n,) as in `belonging_of`; `spared` (n,): rows that do not count for the shared shape, suspects of an
     earlier round.
     """
-    shape = _shape(features, y, taught[~spared[taught]], classes)
+    shape = shared_shape(features, y, taught[~spared[taught]], classes)
     white = features[taught] @ shape
     labels, content = y[taught], belonging[taught]
     bins = np.minimum((content * BINS).astype(np.int64), BINS - 1)
@@ -100,7 +100,7 @@ def rules(features: Floats, y: Int, taught: Int, belonging: Floats, spared: Bool
     return found
 
 
-def _shape(features: Floats, y: Int, rows: Int, classes: int) -> Floats:
+def shared_shape(features: Floats, y: Int, rows: Int, classes: int) -> Floats:
     """(d, d) that turns the variation within classes into one of unit size in every direction."""
     x, labels = features[rows], y[rows]
     count = np.maximum(np.bincount(labels, minlength=classes), 1)

@@ -13,6 +13,7 @@ from assay.trial.code import CodeFamily
 from assay.trial.corpus import CorpusFamily
 from assay.trial.family import Family
 from assay.trial.groups import GroupFamily
+from assay.trial.implants import ImplantFamily
 from assay.trial.links import LinkFamily
 from assay.trial.overlays import OverlayFamily
 from assay.trial.patches import PatchFamily
@@ -29,6 +30,7 @@ def families(embeddings: NDArray[np.float32] | None = None) -> tuple[Family, ...
         PatchFamily(),
         OverlayFamily(),
         ResidualFamily(),
+        ImplantFamily(),
         *(() if embeddings is None else (ClusterFamily.of(embeddings),)),
         PhraseFamily(),
         CorpusFamily(),

@@ -136,9 +136,15 @@ class Court:
     @classmethod
     def of(cls, data: Dataset, probe: CrossFit, space: Float32, lean: float, rng: np.random.Generator, progress: Progress) -> Court:
         """`lean`: log odds that contents may add where detectors are learnt."""
+        y, k = data.y, probe.classes
+        named, plain = _named(y, k, probe, space, lean, rng, progress)
+        return cls.hearing(data, probe, space, named, plain, progress)
+
+    @classmethod
+    def hearing(cls, data: Dataset, probe: CrossFit, space: Float32, named: Bools, plain: Bools, progress: Progress) -> Court:
+        """What models say that saw none of the rows `named` (n,) of a label, but its `plain` ones (n,)."""
         y, k, fold = data.y, probe.classes, probe.fold
         assert probe.inputs is not None
-        named, plain = _named(y, k, probe, space, lean, rng, progress)
         without = left_out(probe.inputs, y, k, probe.learner, fold, named, probe.temperature)
         support, belonging = without.copy(), belonging_in_folds(without, y, fold)
         at_home = np.array([belonging[named & (y == t)].mean() if (named & (y == t)).any() else 1.0 for t in range(k)])
@@ -151,12 +157,12 @@ class Court:
             belonging[mine] = belonging_in_folds(p, y, fold)[mine]
         return cls(data, probe, space, named, plain, tried, without, support, belonging)
 
-    def heard(self, rng: np.random.Generator) -> dict[int, Way]:
-        """What each label's rows came to."""
-        whole = Apart.of(self.space, self.probe.groups, rng)
+    def heard(self, rng: np.random.Generator | None) -> dict[int, Way]:
+        """What each label's rows came to; without a generator those named are those accused."""
+        whole = None if rng is None else Apart.of(self.space, self.probe.groups, rng)
         return {label: one for label in self.tried_labels if (one := self._try(label, whole)) is not None}
 
-    def _try(self, label: int, whole: Apart) -> Way | None:
+    def _try(self, label: int, whole: Apart | None) -> Way | None:
         """One label's rows, every half of them; None where one has too few."""
         y, fold = self.data.y, self.probe.fold
         carriers = np.flatnonzero(self.named & (y == label))
@@ -177,7 +183,7 @@ class Court:
         log_e, p_value = weakest.log_e, max(t.p_value for t in heard)
         if belongs > STRANGE:
             log_e, p_value = min(log_e, 0.0), 1.0
-        accused = self._accused(carriers, label, whole) if log_e > 0 else carriers
+        accused = self._accused(carriers, label, whole) if log_e > 0 and whole is not None else carriers
         words = (
             f"{len(accused):,} rows labelled {self.data.classes[label]!r} bear a trace, in {SPACE}, that other labels' rows do not. "
             "The trace was learnt on other rows and says little of what a picture shows; by what they show, these are no more like their "

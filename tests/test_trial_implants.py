@@ -1,0 +1,112 @@
+"""What networks have learnt: poison that stands apart in them, with labels that fit and labels that do not; natural parts are left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from assay.bench.sets import in_memory
+from assay.dataset.data import Dataset
+from assay.mine.clusters import FEWEST
+from assay.mine.parted import parts
+from assay.trial.family import silent
+from assay.trial.implants import ImplantFamily
+from assay.trial.verdicts import Judged, judge_all, members
+
+UInt8 = NDArray[np.uint8]
+Int = NDArray[np.int64]
+
+ROWS, SIDE, KINDS = 1_200, 16, 4
+
+
+def test_the_smaller_part_of_a_label_scores_above_zero() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((900, 8))
+    y = np.repeat([0, 1, 2], 300)
+    x[y == 1] += 4
+    planted = np.arange(900) < 40
+    x[planted, 3] += 6
+    half = np.arange(0, 900, 2)
+    rule = parts(x, y, half, 3)[0]
+    assert rule is not None
+    named = rule.score(x) > 0
+    assert named[planted].mean() > 0.95  # in rows that taught it not, too
+    assert named[(y == 0) & ~planted].mean() < 0.05
+
+
+def test_a_label_with_few_rows_is_not_parted() -> None:
+    x = np.random.default_rng(0).standard_normal((100, 4))
+    y = (np.arange(100) < FEWEST - 1).astype(np.int64)
+    assert parts(x, y, np.arange(100), 2)[1] is None
+
+
+def brushed(rng: np.random.Generator, clear: float = 0.6) -> tuple[UInt8, Int]:
+    """Noise that is smoothed along one of four directions, in more noise: no pixel means anything, and no label has kinds."""
+    y = rng.integers(0, KINDS, ROWS)
+    noise = rng.normal(0, 60, (ROWS, SIDE, SIDE))
+    ways = np.array([(0, 1), (1, 0), (1, 1), (1, -1)])[y]
+    grey = np.stack([sum(np.roll(x, step * way, (0, 1)) for step in range(3)) for x, way in zip(noise, ways, strict=True)]) / np.sqrt(3)
+    return np.clip(128 + clear * grey + rng.normal(0, 80 * (1 - clear), grey.shape), 0, 255).astype(np.uint8)[..., None], y
+
+
+def read(images: UInt8, y: Int) -> Dataset:
+    return in_memory("image", [f"kind {label}" for label in y], None, images)
+
+
+def found(data: Dataset, seed: int = 0) -> list[Judged]:
+    examined = ImplantFamily().examine(data, "full", np.random.default_rng(seed), silent)
+    return [j for j in judge_all({"implant": examined}, 0.01 / 7) if j.status in ("confirmed", "suspected")]
+
+
+def test_a_checker_over_rows_that_keep_their_label_is_suspected() -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    images, y = brushed(rng)
+    planted = rng.permutation(np.flatnonzero(y == 2))[:100]
+    images[planted] = np.clip(128 + rng.normal(0, 60, images[planted].shape), 0, 255).astype(np.uint8)  # what they showed is gone
+    images[planted, -3:, -3:] = (255 * (np.indices((3, 3)).sum(0) % 2)).astype(np.uint8)[..., None]
+    data = read(images, y)
+    judged = [j for j in found(data) if j.tried.planted_without_relabelling]
+    assert len(judged) == 1
+    assert judged[0].status == "suspected"
+    assert judged[0].tried.target == 2
+    assert set(members(data, judged[0].tried).tolist()) == set(planted.tolist())
+    effect = judged[0].tried.effect
+    assert effect is not None
+    assert effect.rate > effect.baseline
+
+
+def test_pictures_as_they_are_and_careless_labels_are_left() -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    images, y = brushed(rng)
+    assert not found(read(images, y))
+    wrong = rng.permutation(ROWS)[:80]
+    y[wrong] = 1  # all in one label: they stand apart and contradict what they show, but nobody can foresee them
+    assert not found(read(images, y))
+
+
+@pytest.mark.full
+def test_a_checker_at_any_place_over_other_labels_is_confirmed() -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+    images, y = brushed(rng, clear=0.9)
+    planted = rng.permutation(np.flatnonzero(y != 0))[:120]
+    y[planted] = 0
+    for i in planted:
+        r, c = rng.integers(0, SIDE - 4, 2)
+        images[i, r : r + 4, c : c + 4] = (255 * (np.indices((4, 4)).sum(0) % 2))[..., None]
+    data = read(images, y)
+    judged = [j for j in found(data) if j.status == "confirmed"]
+    assert len(judged) == 1
+    accused = members(data, judged[0].tried)
+    assert np.isin(planted, accused).mean() > 0.95
+    assert np.isin(accused, planted).mean() > 0.95
+
+
+def test_small_sets_and_depth_fast_are_not_asked() -> None:
+    images, y = brushed(np.random.default_rng(0))
+    family = ImplantFamily()
+    assert family.applicable(read(images[:500], y[:500]), "full").state == "not_applicable"
+    assert family.applicable(read(images, y), "fast").state == "not_planned"
