@@ -49,8 +49,13 @@ def _opinion(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, taught
 
 def quarantined(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fold: Int, suspects: Bools) -> Bools:
     """(n,) rows that models of the other folds put with the suspects of their label rather than with its other rows."""
+    return set_apart(inputs, y, classes, learner, fold, suspects) > 0
+
+
+def set_apart(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fold: Int, suspects: Bools) -> Floats:
+    """(n,) by how much they do, in scores before the softmax; -inf where the label has no suspects elsewhere, or the row no label."""
     apart = np.where(suspects & (y >= 0), y + classes, y)
-    result = np.zeros(len(y), bool)
+    result = np.full(len(y), -np.inf)
     for f in np.unique(fold):
         taught = np.flatnonzero((fold != f) & (y >= 0))
         model = learner.fit(inputs[taught], apart[taught], 2 * classes)
@@ -58,7 +63,7 @@ def quarantined(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fol
         scores, own = _scores(model, inputs, judged), np.arange(len(judged))
         populated = np.bincount(apart[taught], minlength=2 * classes) > 0
         label = y[judged]
-        result[judged] = populated[label + classes] & (scores[own, label + classes] > scores[own, label])
+        result[judged] = np.where(populated[label + classes], scores[own, label + classes] - scores[own, label], -np.inf)
     return result
 
 

@@ -33,14 +33,15 @@ from assay.learn import images_net
 from assay.learn.images import CrossFit, cross_fit
 from assay.learn.images_linear import LinearLearner
 from assay.learn.images_net import Net, NetLearner
-from assay.learn.images_suspects import quarantined
+from assay.learn.images_suspects import set_apart
 from assay.mine.candidate import Candidate
+from assay.mine.clusters import belonging_in_folds
 from assay.mine.parted import parts
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried, silent
 from assay.trial.joined import Side, joined
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
-from assay.trial.residuals import Court
+from assay.trial.residuals import Court, odds_of_strangers
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -116,14 +117,12 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
     assert taught.inputs is not None
     space = first.hidden(taught.inputs)
     tried = []
-    for label, way in Court.hearing(data, contents, space, named, ~named, silent).heard(None).items():
+    court = Court.hearing(data, contents, space, named, ~named, silent)
+    for label, way in court.heard(None).items():
         t = _implanted(way.tried, taught, y, label)
         carriers = t.candidate.carriers
         if t.log_e > CONVICTS:
-            mine = np.isin(np.arange(len(y)), carriers)
-            for _ in range(SHARPENED):
-                mine = quarantined(taught.inputs, y, taught.classes, taught.learner, taught.fold, mine) & (y == label)
-            t = replace(t, accused=np.flatnonzero(mine))
+            t = replace(t, accused=_accused(court, taught, label, carriers))
         accused = carriers if t.accused is None else t.accused
         words = (
             f"{len(accused):,} rows labelled {data.classes[label]!r} that {SPACE} sets apart from the label's other rows. It foresees "
@@ -132,6 +131,19 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
         artefact = Cluster.around(space[carriers], SPACE, data.digest[carriers])
         tried.append(replace(t, candidate=Candidate(artefact, carriers), words=words))
     return tried
+
+
+def _accused(court: Court, taught: CrossFit, label: int, carriers: Int) -> Int:
+    """The label's rows that networks put with the carriers, taught as a class of their own, in view of how far their contents belong."""
+    assert taught.inputs is not None
+    y = court.data.y
+    ours, part = np.flatnonzero(y == label), np.isin(np.arange(len(y)), carriers)
+    margin = np.zeros(len(y))
+    for _ in range(SHARPENED):
+        margin = set_apart(taught.inputs, y, taught.classes, taught.learner, taught.fold, part)
+        part = (margin > 0) & (y == label)
+    belonging = belonging_in_folds(court.support, y, taught.fold)[ours]
+    return ours[margin[ours] + odds_of_strangers(belonging, belonging[~part[ours]]) > 0]
 
 
 def _implanted(tried: Tried, taught: CrossFit, y: Int, label: int) -> Tried:

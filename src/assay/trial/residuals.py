@@ -220,14 +220,14 @@ class Court:
         y = self.data.y
         mine = np.flatnonzero(y == label)
         part = whole.part(y == label, np.isin(mine, carriers).astype(float))
-        by_content = _odds_of_strangers(self.belonging[mine], self.belonging[mine[part.likely < NATURAL]])
+        by_content = odds_of_strangers(self.belonging[mine], self.belonging[mine[part.likely < NATURAL]])
         odds = logit(np.clip(part.likely, 1e-6, 1 - 1e-6)) + by_content
         surest = np.argsort(-odds, kind="stable")
         natural_among = np.cumsum(expit(-odds[surest])) / np.arange(1, len(mine) + 1)
         return np.sort(mine[surest[(natural_among <= FALSE) & (odds[surest] > 0)]])
 
 
-def _odds_of_strangers(belonging: Floats, natural: Floats) -> Floats:
+def odds_of_strangers(belonging: Floats, natural: Floats) -> Floats:
     """(m,) log odds that rows of this `belonging` are strangers, who have a uniform one, rather than like the `natural` (c,)."""
     count = np.bincount(np.minimum((natural * BINS).astype(np.int64), BINS - 1), minlength=BINS) + 1.0
     return np.asarray(-np.log(count / count.sum() * BINS)[np.minimum((belonging * BINS).astype(np.int64), BINS - 1)])
@@ -241,7 +241,7 @@ def _named(
     parted = space[:, :PARTED_IN].astype(np.float64)
     strange, nobody = belonging_in_folds(probe.probabilities, y, fold), np.zeros(len(y), bool)
     named, plain = nobody.copy(), nobody.copy()
-    leaning = np.clip(_odds_of_strangers(strange, strange[y >= 0]), -lean, lean)
+    leaning = np.clip(odds_of_strangers(strange, strange[y >= 0]), -lean, lean)
     for turn, f in enumerate(folds := np.unique(fold)):
         progress(6 * turn / len(folds), 10, "learning traces")
         taught, judged = np.flatnonzero((fold != f) & (y >= 0)), np.flatnonzero((fold == f) & (y >= 0))
