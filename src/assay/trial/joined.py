@@ -5,13 +5,13 @@ network that has learnt the trigger sets its carriers apart in what it reads, an
 all of them agree and other rows of the label do not. By experiment, in halves of the rows, pixels of the one put into rows of the other:
 
 - *the label's other rows* with these pixels join the part, so that the pixels are what sets it apart;
-- *rows of other labels* with them join it too, and the network gives them the label, far more often than with pixels that other rows of the
+- *rows of other labels* with them join it too, and the network gives them the label, more often than with the pixels that other rows of the
   label have there.
 
-Both halves must say so. What a label has by nature passes neither: of 247 parts of clean photographs, signs and digits, plain and altered,
-pixels in which their rows agree turned 2 % of other rows at most; a planted checker in the corners turns 77 and 94 %. A watermark of one
-label passes: a network leans on it as on poison, and a person must judge. No error rate is guaranteed. It cannot see a trigger that shares
-no fixed pixels, or one that covers more than a quarter of the picture.
+Both halves must say so. What a label has by nature passes neither: of 209 parts of clean photographs, signs and digits, plain and altered,
+22 have pixels in which their rows agree, and these turned 2 % of other rows at most; a planted checker in the corners turns 77 and 94 %. A
+watermark of one label passes: a network leans on it as on poison, and a person must judge. No error rate is guaranteed. It cannot see a
+trigger that shares no fixed pixels, or one that covers more than a quarter of the picture.
 """
 
 from __future__ import annotations
