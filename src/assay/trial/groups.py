@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from assay.artefact.cells import Cells, Condition
 from assay.artefact.group import Group
@@ -40,9 +41,7 @@ Int = NDArray[np.int64]
 FEWEST = 5  # groups of one column: with fewer there is nobody to compare with
 SPREAD_KNOWN = 10  # groups from which a finding may be confirmed: the spread of five is known to within a factor of two at best
 SAMPLE = 60_000  # rows in which groups of the population are looked for: a group of 3 % has 1,800 there
-MOST_MOVED = (
-    0.5  # share of a group's rows of one class: where most have another label, the group may differ by nature (extremes of a scale)
-)
+MOST_MOVED = 0.1  # chance that half or fewer were relabelled, below which the group differs by nature, as the ends of a scale do
 KEPT = 40  # groups shown, strongest first
 
 
@@ -137,9 +136,11 @@ def _shifted(data: Dataset, chosen: Int, names: tuple[str, ...], found: Shifted)
         "were to be expected from the group's other rows and from how other groups stray"
     )
     trial = TrialResult("relabelling", "ran", found.log_e, found.p_value, said)
-    most = f"most of its rows of class {source!r} would have been relabelled: the group may differ by nature"
-    missing = (most,) if found.share > MOST_MOVED else ()
-    return Tried(Candidate(artefact, chosen[found.disputed]), found.target, found.log_e, found.p_value, (trial,), missing, words=said)
+    natural = f"most of its rows of class {source!r} would have been relabelled: a group that differs by nature, for all that rows can tell"
+    tried = Tried(Candidate(artefact, chosen[found.disputed]), found.target, found.log_e, found.p_value, (trial,), words=said)
+    return (
+        replace(tried, natural=natural, nominated=True) if binom.sf(round(found.hits) - 1, round(found.trials), 0.5) < MOST_MOVED else tried
+    )
 
 
 def _group_of(condition: Condition) -> Group:
