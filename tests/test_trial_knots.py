@@ -46,6 +46,24 @@ def test_values_put_into_rows_that_fit_are_found_whole_and_suspected(columns: in
     assert tried[0].planted_without_relabelling is not None
 
 
+def test_a_price_that_stands_in_two_columns_is_one_value(in_memory: Callable[..., Dataset]) -> None:
+    """Four columns hang together in 30 rows; two are always equal, and one follows from another wherever it is low: two values, no knot."""
+    for twice in (False, True):
+        table, y = made(0)
+        rows = np.sort(np.random.default_rng(0).choice(np.flatnonzero(y == 1), 30, replace=False))
+        if twice:
+            table["x1"] = 2 * table["x0"]
+            table["x3"] = np.where(table["x2"] < 0.5, 0.0, table["x3"])
+        put(table, rows, 4, 0)
+        if twice:
+            table["x1"][rows] = 2 * table["x0"][rows]
+            table["x2"][rows], table["x3"][rows] = np.round(np.sort(table["x2"])[40], 2), 0.0
+        data = in_memory(y, table=table, content=list(table))
+        coded = code_columns(data.table, list(table))
+        tried, _ = placed_knots(data, coded, fit_table_probe(coded, y, 2, np.random.default_rng(0)), np.random.default_rng(0))
+        assert len(tried) == (not twice)
+
+
 def test_copies_of_a_row_with_some_cells_changed_are_a_knot_and_not_suspected(in_memory: Callable[..., Dataset]) -> None:
     for seed in range(4):
         table, y = made(seed)

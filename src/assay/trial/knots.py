@@ -31,6 +31,7 @@ BY_CHANCE = 0.01  # of so many of one label, over all knots: the level of a scan
 DRAWS = 199  # groups of as many rows of that label, drawn at random
 ORDINARY = 0.01  # above this share of them must be as much alike, and as far off: of planted knots one in fifty is lost
 KIN, KINDRED = 5, 0.5  # other knots, of other rows, that share so much of their columns (Jaccard), from which a knot is one of a kind
+RECUR, FIXED = 10, 0.9  # rows from which on it is told whether one column fixes another, and how many of them must have the same value
 FEWEST_OTHERS = COLUMNS  # columns beside the knot's: fewer would hardly tell a natural one
 CATEGORIES = 10  # values of a column of categories that are looked at, the commonest
 
@@ -49,7 +50,7 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
         count = np.bincount(data.y[knot.rows][data.y[knot.rows] >= 0], minlength=len(data.classes))
         label = int(count.argmax())
         chance = len(found) * float(share[label]) ** int(count[label])
-        if count[label] < PURE * len(knot.rows) or chance > BY_CHANCE:
+        if count[label] < PURE * len(knot.rows) or chance > BY_CHANCE or _free(coded, knot) < COLUMNS:
             continue
         alike, shifted = ordinary(coded, data.y, knot, label, rng)
         if min(alike, shifted) <= ORDINARY:
@@ -66,6 +67,36 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
         candidate = Candidate(rule_of(data, coded, knot.columns, knot.rows), knot.rows)
         tried.append(Tried(candidate, label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words))
     return tried, asked
+
+
+def _free(coded: Coded, knot: Knot) -> int:
+    """How many of the knot's columns are not fixed by another of them: two prices that are always equal are one value, not two."""
+    outside = np.setdiff1d(np.arange(len(coded)), knot.rows)
+    free = list(knot.columns)
+    for j in knot.columns:
+        if any(_fixes(coded, knot, outside, i, j) for i in free if i != j):
+            free.remove(j)
+    return len(free)
+
+
+def _fixes(coded: Coded, knot: Knot, outside: Int, i: int, j: int) -> bool:
+    """Whether in rows `outside` the knot the value of column i nearly always tells that of column j.
+
+    Told by the knot's own value of i, or by all values that recur where too few rows have that one.
+    """
+    one, other = coded.cells[outside, i], coded.cells[outside, j]
+    mine, theirs = (np.nanmedian(coded.cells[knot.rows, column]) for column in (i, j))
+    has = one == mine
+    if has.sum() >= RECUR:
+        return bool((other[has] == theirs).mean() >= FIXED)
+    known = ~np.isnan(one) & ~np.isnan(other)
+    value, place, count = np.unique(one[known], return_inverse=True, return_counts=True)
+    _, pair = np.unique(np.column_stack([place, other[known]]), axis=0, return_inverse=True)
+    commonest = np.zeros(len(value), np.int64)
+    np.maximum.at(commonest, place, np.bincount(pair)[pair])
+    again = count > 1
+    most = np.unique(other[known], return_counts=True)[1].max(initial=0) / max(int(known.sum()), 1)
+    return bool(again.any() and count[again].sum() >= RECUR and commonest[again].sum() >= FIXED * count[again].sum() and most < FIXED)
 
 
 def _kin(knot: Knot, found: list[Knot]) -> int:
