@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.finding import TrialResult
-from assay.learn.columns import Coded
+from assay.learn.columns import Coded, alike
 from assay.learn.tables import TableProbe
 from assay.mine.candidate import Candidate
 from assay.mine.knots import COLUMNS, Knot, knots
@@ -31,7 +31,7 @@ BY_CHANCE = 0.01  # of so many of one label, over all knots: the level of a scan
 DRAWS = 199  # groups of as many rows of that label, drawn at random
 ORDINARY = 0.01  # above this share of them must be as much alike, and as far off: of planted knots one in fifty is lost
 KIN, KINDRED = 5, 0.5  # other knots, of other rows, that share so much of their columns (Jaccard), from which a knot is one of a kind
-RECUR, FIXED = 10, 0.9  # rows from which on it is told whether one column fixes another, and how many of them must have the same value
+RECUR, OFTEN, FIXED = 10, 0.1, 0.9  # rows, and share of all, from which on it is told whether a column fixes another; so many of them agree
 FEWEST_OTHERS = COLUMNS  # columns beside the knot's: fewer would hardly tell a natural one
 CATEGORIES = 10  # values of a column of categories that are looked at, the commonest
 
@@ -52,13 +52,13 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
         chance = len(found) * float(share[label]) ** int(count[label])
         if count[label] < PURE * len(knot.rows) or chance > BY_CHANCE or _free(coded, knot) < COLUMNS:
             continue
-        alike, shifted = ordinary(coded, data.y, knot, label, rng)
-        if min(alike, shifted) <= ORDINARY:
+        close, shifted = ordinary(coded, data.y, knot, label, rng)
+        if min(close, shifted) <= ORDINARY:
             continue
         effect, detail = effect_of(Matched(probe, coded, data.y, knot.columns, knot.rows, label), rng)
         if effect is None or effect.rate < ENOUGH:
             continue
-        placement = f"of {DRAWS} groups of other rows of that label {alike:.0%} are as much alike, and {shifted:.0%} as far off"
+        placement = f"of {DRAWS} groups of other rows of that label {close:.0%} are as much alike, and {shifted:.0%} as far off"
         words = (
             f"These {len(knot.columns)} values hardly ever stand apart, and in all else the rows are like any others of their label: as if "
             f"put into rows whose label already fits. A probe follows them: {detail}. Rows alone cannot prove this"
@@ -71,7 +71,7 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
 
 def _free(coded: Coded, knot: Knot) -> int:
     """How many of the knot's columns are not fixed by another of them: two prices that are always equal are one value, not two."""
-    outside = np.setdiff1d(np.arange(len(coded)), knot.rows)
+    outside = np.setdiff1d(np.unique(alike(coded), return_index=True)[1], knot.rows)  # of equal rows one: they share whatever they hold
     free = list(knot.columns)
     for j in knot.columns:
         if any(_fixes(coded, knot, outside, i, j) for i in free if i != j):
@@ -95,15 +95,16 @@ def _fixes(coded: Coded, knot: Knot, outside: Int, i: int, j: int) -> bool:
     commonest = np.zeros(len(value), np.int64)
     np.maximum.at(commonest, place, np.bincount(pair)[pair])
     again = count > 1
+    recur = int(count[again].sum())
     most = np.unique(other[known], return_counts=True)[1].max(initial=0) / max(int(known.sum()), 1)
-    return bool(again.any() and count[again].sum() >= RECUR and commonest[again].sum() >= FIXED * count[again].sum() and most < FIXED)
+    return bool(recur >= max(RECUR, OFTEN * len(outside)) and commonest[again].sum() >= FIXED * recur and most < FIXED)
 
 
 def _kin(knot: Knot, found: list[Knot]) -> int:
     """How many other knots stand in about the same columns and in other rows."""
     mine, rows = set(knot.columns), set(knot.rows.tolist())
-    alike = (k for k in found if len(mine & set(k.columns)) >= KINDRED * len(mine | set(k.columns)))
-    return sum(rows.isdisjoint(k.rows.tolist()) for k in alike)
+    near = (k for k in found if len(mine & set(k.columns)) >= KINDRED * len(mine | set(k.columns)))
+    return sum(rows.isdisjoint(k.rows.tolist()) for k in near)
 
 
 def ordinary(coded: Coded, y: Int, knot: Knot, label: int, rng: np.random.Generator) -> tuple[float, float]:
