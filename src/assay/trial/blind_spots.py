@@ -12,7 +12,8 @@ EVERYWHERE = (
 ANEW = "Triggers that are spelt or drawn anew in every row (sample-specific, styled)."
 PICTURES = {
     "fast": "In pictures, warps, coarse palettes and overlays of a few frequencies (sine waves): they are looked for at depth full.",
-    "full": "In pictures, warps and coarse palettes in fewer than some fiftieth of the rows, or two hundred; messages hidden anew in each.",
+    "full": "In pictures, warps, coarse palettes and triggers drawn anew in fewer than some fiftieth of the rows, or two hundred; messages "
+    "hidden anew in each; what one label's rows hold beside a part that nature sets apart more clearly.",
 }
 
 
