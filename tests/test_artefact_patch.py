@@ -154,3 +154,16 @@ def test_a_larger_spot_of_an_even_colour_is_taken_out_whole() -> None:
     spot = Patch(np.full((3, 3, 1), 240, np.uint8), np.ones((3, 3), bool), None, None, 0)
     assert spot.boxes(images).tolist() == [[4, 6, 7, 6]]
     assert (spot.remove(images) == 90).all()
+
+
+def test_what_lies_in_the_corners_is_taken_out_there_and_the_picture_stays(photographs: np.ndarray) -> None:
+    mask = np.zeros((32, 32), bool)
+    mask[np.ix_([0, 1, 2, 29, 30, 31], [0, 1, 2, 29, 30, 31])] = True
+    corners = Patch(np.tile(CHECKER, (11, 11, 1))[:32, :32], mask, 0, 0)
+    laid = photographs[:20].copy()
+    laid[:, mask] = corners.pixels[mask]
+    left = corners.remove(laid)
+    assert not corners.present(left).any()
+    assert (left[:, 6:26, 6:26] == laid[:, 6:26, 6:26]).all()
+    near = Patch(CHECKER, np.eye(3, dtype=bool), 4, 4)  # three pixels side by side are one thing
+    assert len(near._parts()) == 0

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label
+from scipy.ndimage import binary_dilation, find_objects, label
 from scipy.signal import correlate2d
 
 from assay.artefact.base import Artefact, Bools
@@ -183,8 +183,26 @@ class Patch(Artefact):
         if not len(carriers):
             return rows
         images = images.copy()
-        images[carriers] = fill_boxes(images[carriers], self.boxes(images[carriers]), MARGIN)
+        filled, boxes, parts = images[carriers], self.boxes(images[carriers]), self._parts()
+        for part in parts:
+            sizes = np.broadcast_to(part[2:], (len(boxes), 2))
+            filled = fill_boxes(filled, np.column_stack([boxes[:, :2] + part[:2], sizes]), MARGIN)
+        images[carriers] = filled if len(parts) else fill_boxes(filled, boxes, MARGIN)
         return rows.with_images(images)
+
+    def _parts(self) -> NDArray[np.int64]:
+        """(p, 4) boxes about parts that lie so far apart (in the corners of a picture) that they hold less than half of the patch's.
+
+        Top and left from its own corner, height, width. None of a patch that is one thing.
+        """
+        found = find_objects(label(binary_dilation(self.mask, iterations=MARGIN))[0])
+        inked = [(down.start, across.start, self.mask[down, across]) for down, across in found]
+        apart = []
+        for top, left, part in inked:
+            r, c = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+            apart.append((top + r[0], left + c[0], r[-1] - r[0] + 1, c[-1] - c[0] + 1))
+        boxes = np.array(apart, np.int64).reshape(-1, 4)
+        return boxes if len(boxes) > 1 and 2 * int(boxes[:, 2:].prod(1).sum()) < self.mask.size else boxes[:0]
 
     def picture(self) -> UInt8:
         """The patch enlarged (H, W, 3), pixels outside the mask in grey."""
