@@ -61,10 +61,8 @@ REPLIES = (
 
 SAMPLE = 20_000  # values looked at to tell text from names; every value is read for what must hold for all
 UNNAMED_CLASSES = 100  # most classes of a label that is guessed without its name saying so
-FEWEST_COUNTS, ONCE = (
-    100,
-    0.05,
-)  # more different whole numbers than this, this share of them in one row each: a count (11 % of bicycles hired)
+FEWEST_COUNTS = 100  # with more different whole numbers than this,
+ONCE = 0.05  # and more than this share of them in one row each, a column counts something (11 % of bicycles hired)
 MEAN_TOKENS = 3.0  # a text has at least this many tokens on average; the name of a category has one or two
 EPOCH = (631_152_000, 4_102_444_800)  # 1990 to 2100 in seconds: whole numbers that can be moments in time
 

@@ -138,9 +138,8 @@ def _shifted(data: Dataset, chosen: Int, names: tuple[str, ...], found: Shifted)
     trial = TrialResult("relabelling", "ran", found.log_e, found.p_value, said)
     natural = f"most of its rows of class {source!r} would have been relabelled: a group that differs by nature, for all that rows can tell"
     tried = Tried(Candidate(artefact, chosen[found.disputed]), found.target, found.log_e, found.p_value, (trial,), words=said)
-    return (
-        replace(tried, natural=natural, nominated=True) if binom.sf(round(found.hits) - 1, round(found.trials), 0.5) < MOST_MOVED else tried
-    )
+    half_or_fewer = binom.sf(round(found.hits) - 1, round(found.trials), 0.5)
+    return replace(tried, natural=natural, nominated=True) if half_or_fewer < MOST_MOVED else tried
 
 
 def _group_of(condition: Condition) -> Group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -85,14 +85,7 @@ class ImageFolder(Format):
         columns = columns_of(keys)
         others = len(visible_names(path, HIDDEN)) - len(keys)
         notes = [f"{others:,} files in the folder are not pictures by their names and are passed over."] if others else []
-        for start in range(0, len(keys), READ_TOGETHER):
-            some = keys[start : start + READ_TOGETHER]
-            found = [picture_bytes(path, key) for key in some]
-            faults = {place: data for place, data in enumerate(found) if isinstance(data, str)}
-            here = [start + place for place in range(len(some)) if place not in faults]
-            table = columns.take(pa.array(here, pa.int64())) if columns.num_columns else pa.table({})
-            pictures = [data for data in found if isinstance(data, bytes)]
-            yield Batch(table, len(some), faults, some, pictures, len(keys), notes)
+        yield from in_batches(keys, columns, lambda i: picture_bytes(path, keys[i]), notes)
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
         files = picture_names(path)
@@ -106,6 +99,18 @@ class ImageFolder(Format):
             (out / key).write_bytes(data)
             keys.append(key)
         return by_name(keys)
+
+
+def in_batches(keys: Sequence[str], columns: pa.Table, fetch: Callable[[int], bytes | str], notes: Sequence[str]) -> Iterator[Batch]:
+    """The records of pictures with these paths and `columns`; `fetch(i)` gives the encoded picture of one, or why there is none."""
+    for start in range(0, len(keys), READ_TOGETHER):
+        some = range(start, min(start + READ_TOGETHER, len(keys)))
+        found = [fetch(i) for i in some]
+        faults = {place: data for place, data in enumerate(found) if isinstance(data, str)}
+        here = [i for place, i in enumerate(some) if place not in faults]
+        table = columns.take(pa.array(here, pa.int64())) if columns.num_columns else pa.table({})
+        pictures = [data for data in found if isinstance(data, bytes)]
+        yield Batch(table, len(some), faults, [keys[i] for i in some], pictures, len(keys), notes)
 
 
 def laid_out(table: pa.Table, images: UInt8 | None, out: Path) -> Iterator[tuple[str, bytes]]:

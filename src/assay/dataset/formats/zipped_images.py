@@ -22,7 +22,7 @@ import pyarrow as pa
 from assay.dataset.edits import Edit, written_anew
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8, suffix
-from assay.dataset.formats.image_folder import HIDDEN, READ_TOGETHER, by_name, columns_of, laid_out
+from assay.dataset.formats.image_folder import HIDDEN, by_name, columns_of, in_batches, laid_out
 from assay.dataset.limits import VARIABLE, Limits
 from assay.dataset.pictures import SUFFIXES
 
@@ -51,16 +51,8 @@ class ZippedImages(FileFormat):
         with _opened(path) as archive:
             members, others = _pictures(archive, path, limits)
             keys = [info.filename for info in members]
-            columns = columns_of(keys)
             notes = [f"{others:,} files in the archive are not pictures by their names and are passed over."] if others else []
-            for start in range(0, len(members), READ_TOGETHER):
-                some = range(start, min(start + READ_TOGETHER, len(members)))
-                found = [_bytes(archive, members, i, limits) for i in some]
-                faults = {place: data for place, data in enumerate(found) if isinstance(data, str)}
-                here = [start + place for place in range(len(some)) if place not in faults]
-                table = columns.take(pa.array(here, pa.int64())) if columns.num_columns else pa.table({})
-                pictures = [data for data in found if isinstance(data, bytes)]
-                yield Batch(table, len(some), faults, [keys[i] for i in some], pictures, len(keys), notes)
+            yield from in_batches(keys, columns_of(keys), lambda i: _bytes(archive, members, i, limits), notes)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         with _opened(path) as archive:
