@@ -94,3 +94,5 @@ def test_an_archive_without_pictures_says_what_to_do(tmp_path: Path) -> None:
     for name in ("a.zip", "b.zip"):
         with pytest.raises(DataError, match="no pictures are found"):
             read(tmp_path / name)
+    with pytest.raises(DataError, match="cut short or damaged"):
+        read(tmp_path / "b.zip")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from zipfile import is_zipfile
 
 from assay.dataset.errors import DataError
 from assay.dataset.formats.arrow import Arrow
@@ -68,6 +69,8 @@ def recognise(path: Path) -> Format:
             path=path,
             remedy="write it as Parquet (pandas: frame.to_parquet) or .npz (NumPy: np.savez) in the program that made it",
         )
+    if path.suffix.lower() == ".zip" and path.is_file() and not is_zipfile(path):
+        raise DataError("cut short or damaged: no pictures are found", path=path, remedy="fetch the archive again")
     if path.suffix.lower() == ".zip":
         raise DataError("an archive in which no pictures are found", path=path, remedy="unpack it, and scan what was in it")
     seen = path.suffix or "no ending"
