@@ -148,3 +148,15 @@ def test_more_categories_than_the_trees_can_hold_share_buckets() -> None:
     probe = fit_table_probe(table, y, 2, rng)
     assert probe.cells[:, 0].max() < 255
     assert roc_auc_score(y, probe.probabilities()[:, 1]) > 0.8
+
+
+def test_rare_classes_do_not_make_a_probe_sure_of_what_it_does_not_know() -> None:
+    """Fifteen classes, of which some have a dozen rows, and nothing tells them: no worse than their shares do."""
+    rng = np.random.default_rng(0)
+    share = np.array([0.86, 0.034, 0.021, 0.014, *np.full(11, 0.071 / 11)])
+    y = rng.choice(15, 3_000, p=share)
+    probe = fit_table_probe(coded(rng.normal(size=(3_000, 6)).round(1)), y.astype(np.int64), 15, rng)
+    said = np.log(np.maximum(probe.probabilities()[np.arange(3_000), y], 1e-4))
+    blind = np.log((np.bincount(y, minlength=15) / 3_000)[y])
+    assert said.mean() > blind.mean() - 0.1
+    assert probe.temperature < 3

@@ -197,3 +197,26 @@ def test_a_pair_is_no_stronger_than_a_second_probe_has_it() -> None:
     found = agreed([contest(3, 7, 10.3, 1e-6), contest(5, 7, 6.8, 1e-4)], [contest(5, 7, 9.0, 1e-5), contest(3, 7, 3.3, 1e-2)])
     assert [(c.source, c.target, c.log_e, c.p_value) for c in found] == [(5, 7, 6.8, 1e-4), (3, 7, 3.3, 1e-2)]
     assert agreed([contest(3, 7, 10.3, 1e-6)], [])[0].log_e == -np.inf
+
+
+def regions(others: float) -> tuple[np.ndarray, np.ndarray]:
+    """What a probe says of people of a capital and of four regions, of whom a share lives as most in the capital do; and their regions."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(5), [960, 720, 600, 320, 100])
+    capital = (y == 0) | (rng.random(len(y)) < others)
+    p = np.full((len(y), 5), 0.02)
+    p[capital, 0] += 0.9
+    share = np.array([0, 1, 1, 1, 1]) * np.bincount(y)
+    p[~capital] += share / share.sum() * 0.9
+    p = p * np.exp(rng.normal(0, 0.2, p.shape))
+    return p / p.sum(1, keepdims=True), y
+
+
+def test_a_class_that_rows_of_every_other_look_like_was_not_relabelled_into_all_of_them() -> None:
+    p, y = regions(0.12)
+    assert contests(p, y, np.arange(len(y)))[0].log_e < 3
+    p, y = regions(0.0)
+    y[np.flatnonzero(y == 0)[:150]] = 2
+    first = contests(p, y, np.arange(len(y)))[0]
+    assert (first.source, first.target) == (0, 2)
+    assert first.log_e > 10

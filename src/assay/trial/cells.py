@@ -39,6 +39,8 @@ from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Prog
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.knots import placed_knots
+from assay.trial.neighbouring_values import beside_neighbours
+from assay.trial.parts_of_rules import without_a_part
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
@@ -375,4 +377,7 @@ def _trial(
     p = court.without(heard, removed)
     bet = Bet.PURE if _place_of(candidate.artefact) == BOXES else Bet.HEDGED
     tried = judge(candidate, p, data.y[heard], Controls(others, court.strangers), votes=vote, bet=bet)
+    if tried.log_e > 0:
+        tried = without_a_part(tried, court, columns, removed, heard, vote, bet)
+        tried = beside_neighbours(tried, court, coded, columns, carriers, vote)
     return replace(tried, log_e=tried.log_e + share, family_key=key)

@@ -4,7 +4,8 @@ Rows labelled b that were relabelled from a look like *typical* rows of a. So am
 says a than b, the upper half of the rows labelled a is marked off: the rows labelled b in there are *contested*. This compares ranks:
 a probe that learnt the relabelling (of half a class it learns much) says a and b with equal conviction for all of them, and ranks them
 no otherwise. Classes that are hard to tell apart contest each other too, in both directions and not only this pair: so the rate to expect
-of a -> b is that of b -> a, and how far pairs stray from this is fitted over the other pairs (`stats/overdispersed.py`).
+of a -> b is that of b -> a, and how far pairs stray from this is fitted over the other pairs (`stats/overdispersed.py`). Where rows of
+every class look like typical rows of a, most rows of which others just resemble (people of a capital), the rate of its other pairs counts.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def contests(p: Floats, y: Int, same: Int, fold: Int | None = None) -> list[Cont
     for whole in (True, False):
         hits, trials, rows = _typical_of_all(p, y, same, parts, whole)
         usual = _usual_rate(hits[a, b], trials[a, b], pair, pairs)
-        rate = np.minimum((hits[b, a] + PRIOR) * larger / (trials[b, a] + PRIOR / usual), HIGHEST)
+        rate = (hits[b, a] + PRIOR) * larger / (trials[b, a] + PRIOR / usual)
+        rate = np.minimum(np.maximum(rate, _rate_of_source(hits, trials, votes_of, size >= LEAST)[a, b]), HIGHEST)
         counted = Counted(pair, np.zeros(len(pair), np.int64), trials[a, b], hits[a, b], trials[a, b] * rate)
         log_e = np.minimum(log_e, log_excess_e(counted, rate, pairs, 1, SPREADS))
     log_e[counted.hits < FEWEST] = -np.inf
@@ -155,6 +157,20 @@ def _usual_rate(hits: Floats, trials: Floats, pair: Int, pairs: int) -> Floats:
     capped = np.minimum(hits, USUAL)
     own = np.bincount(pair, capped, minlength=pairs)[pair], np.bincount(pair, trials, minlength=pairs)[pair]
     return np.asarray((capped.sum() - own[0] + PRIOR) / np.maximum(trials.sum() - own[1], 1.0))
+
+
+def _rate_of_source(hits: Floats, trials: Floats, votes: Floats, compared: NDArray[np.bool_]) -> Floats:
+    """(k, k) the rate of a -> b that the pairs of a with other classes foretell: the median over them, by how large the classes are.
+
+    0 where there are fewer than two of them. A relabelling of a into one class shows in no other pair of a.
+    """
+    rate = np.zeros_like(hits)
+    classes = np.flatnonzero(compared)
+    for a, b in ((a, b) for a in classes for b in classes if a != b):
+        others = classes[(classes != a) & (classes != b)]
+        if len(others) > 1:
+            rate[a, b] = np.median(hits[a, others] / votes[others]) * votes[b] / max(trials[a, b], 1e-12)
+    return rate
 
 
 def moved_rows(p: Floats, y: Int, source: int, target: int, fold: Int | None = None) -> tuple[Int, float]:
