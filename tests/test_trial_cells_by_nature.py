@@ -32,6 +32,15 @@ class Told:
         return np.stack([1 - p, p], 1)
 
 
+def likely(label: int, columns: int) -> np.ndarray:
+    """Support of a label's other rows."""
+    return np.linspace(0.9, 0.999, 500)
+
+
+def as_unlikely(label: int, columns: int) -> np.ndarray:
+    return np.full(500, 0.05)
+
+
 def convicted(carriers: np.ndarray, columns: int, log_e: float = 50.0) -> Tried:
     rule = Cells(tuple(Condition(f"x{j}", 1, 1) for j in range(columns)))
     return Tried(Candidate(rule, carriers), 1, log_e, 0.0, ())
@@ -41,7 +50,7 @@ def convicted(carriers: np.ndarray, columns: int, log_e: float = 50.0) -> Tried:
 def test_a_rule_is_no_stronger_than_with_any_one_of_its_columns_left_in(foreseen: float, stands: bool) -> None:
     court = Told(np.ones(200, np.int64), {0: np.full(200, foreseen)})
     carriers = np.arange(40)
-    found = without_a_part(convicted(carriers, 2), cast(Court, court), (0, 1), (0, 1, 2), carriers, EACH, Bet.HEDGED)
+    found = without_a_part(convicted(carriers, 2), cast(Court, court), (0, 1), (0, 1, 2), carriers, EACH, Bet.HEDGED, likely)
     assert (found.log_e == 50.0) is stands
     assert found.trials[-1].name == "parts"
     assert stands or (found.log_e < 1 and found.p_value == 1.0)
@@ -50,14 +59,14 @@ def test_a_rule_is_no_stronger_than_with_any_one_of_its_columns_left_in(foreseen
 def test_a_rule_of_one_column_has_no_parts() -> None:
     court, carriers = Told(np.ones(200, np.int64), {}), np.arange(40)
     tried = convicted(carriers, 1)
-    assert without_a_part(tried, cast(Court, court), (0,), (0,), carriers, EACH, Bet.HEDGED) is tried
+    assert without_a_part(tried, cast(Court, court), (0,), (0,), carriers, EACH, Bet.HEDGED, likely) is tried
 
 
 def test_a_rule_that_is_bet_on_cover_rows_keeps_that_bet() -> None:
     """Of 40 carriers 10 keep another label, as the rest of them foresees."""
     y = np.repeat([1, 0], [30, 10])
     court, carriers = Told(y, {0: np.full(40, 0.05)}), np.arange(40)
-    found = without_a_part(convicted(carriers, 2), cast(Court, court), (0, 1), (0, 1), carriers, EACH, Bet.HEDGED)
+    found = without_a_part(convicted(carriers, 2), cast(Court, court), (0, 1), (0, 1), carriers, EACH, Bet.HEDGED, as_unlikely)
     assert found.log_e == 50.0
 
 

@@ -367,8 +367,8 @@ def _trial(
     carrying = np.zeros(len(data), bool)
     carrying[carriers] = True
 
-    def others(t: int) -> Floats:
-        rows, support = court.reference(t, len(removed))
+    def others(t: int, columns: int = len(removed)) -> Floats:
+        rows, support = court.reference(t, columns)
         return support[~carrying[rows]]
 
     candidate = Candidate(rule_of(data, coded, columns, carriers), carriers)
@@ -378,6 +378,6 @@ def _trial(
     bet = Bet.PURE if _place_of(candidate.artefact) == BOXES else Bet.HEDGED
     tried = judge(candidate, p, data.y[heard], Controls(others, court.strangers), votes=vote, bet=bet)
     if tried.log_e > 0:
-        tried = without_a_part(tried, court, columns, removed, heard, vote, bet)
+        tried = without_a_part(tried, court, columns, removed, heard, vote, bet, others)
         tried = beside_neighbours(tried, court, coded, columns, carriers, vote)
     return replace(tried, log_e=tried.log_e + share, family_key=key)
