@@ -110,12 +110,14 @@ def _column(engine: Engine, coded: Coded, j: int) -> Floats:
     return np.ascontiguousarray(column) if engine.remote else column
 
 
-def entailed(cells: Floats, columns: tuple[int, ...], cell: Int, row: Int, proposals: int) -> NDArray[np.bool_]:
+def entailed(cells: Floats, own: NDArray[np.bool_], cell: Int, row: Int) -> NDArray[np.bool_]:
     """(proposals, d) the columns of each proposal and those whose value (nearly) all its carriers share with it; all, for near-copies.
 
-    `cell` and `row` (m,): who carries which. A value in more than `COMMON` of all rows is shared by chance and does not count.
+    `own` (proposals, d): the columns of each. `cell` and `row` (m,): who carries which. A value in more than `COMMON` of all rows is shared
+    by chance and does not count. Ask of many proposals at once: every column is sorted anew for each call.
     """
-    share = np.zeros((proposals, cells.shape[1]))
+    proposals = len(own)
+    share = np.zeros(own.shape)
     count = np.maximum(np.bincount(cell, minlength=proposals), 1)[:, None]
     for pick in (slice(None), slice(None, None, -1)):  # by one carrier's value, or by another's, if the first is the odd one out
         model = np.zeros(proposals, np.int64)
@@ -125,8 +127,7 @@ def entailed(cells: Floats, columns: tuple[int, ...], cell: Int, row: Int, propo
         share = np.maximum(share, np.where(common, 0.0, _alike(cells, values, cell, row) / count))
     found = share >= SAME
     found[found.sum(1) > max(COPIES, cells.shape[1] // 2)] = True
-    found[:, list(columns)] = True
-    return np.asarray(found)
+    return np.asarray(found | own)
 
 
 def _alike(cells: Floats, values: Floats, cell: Int, row: Int) -> Floats:

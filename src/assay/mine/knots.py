@@ -55,7 +55,7 @@ def knots(coded: Coded, rng: np.random.Generator) -> tuple[list[Knot], int]:
             continue
         rows = np.concatenate([carriers[start[v] : start[v] + count[v]] for v in kept])
         slot = np.repeat(np.arange(len(kept)), count[kept])
-        shares = entailed(coded.cells, (j,), slot, rows, len(kept))
+        shares = entailed(coded.cells, np.tile(np.arange(coded.cells.shape[1]) == j, (len(kept), 1)), slot, rows)
         wide, ends = shares.sum(1), np.cumsum(count[kept])
         for g in np.flatnonzero((wide >= COLUMNS) & (wide < coded.cells.shape[1])):
             columns = tuple(np.flatnonzero(shares[g]).tolist())

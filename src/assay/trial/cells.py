@@ -39,8 +39,7 @@ from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Prog
 from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.knots import placed_knots
-from assay.trial.neighbouring_values import beside_neighbours
-from assay.trial.parts_of_rules import without_a_part
+from assay.trial.parts_of_rules import explained_by_parts
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
@@ -367,8 +366,8 @@ def _trial(
     carrying = np.zeros(len(data), bool)
     carrying[carriers] = True
 
-    def others(t: int, columns: int = len(removed)) -> Floats:
-        rows, support = court.reference(t, columns)
+    def others(t: int) -> Floats:
+        rows, support = court.reference(t, len(removed))
         return support[~carrying[rows]]
 
     candidate = Candidate(rule_of(data, coded, columns, carriers), carriers)
@@ -378,6 +377,5 @@ def _trial(
     bet = Bet.PURE if _place_of(candidate.artefact) == BOXES else Bet.HEDGED
     tried = judge(candidate, p, data.y[heard], Controls(others, court.strangers), votes=vote, bet=bet)
     if tried.log_e > 0:
-        tried = without_a_part(tried, court, columns, removed, heard, vote, bet, others)
-        tried = beside_neighbours(tried, court, coded, columns, carriers, vote)
+        tried = explained_by_parts(tried, court, coded, columns, removed, heard, vote)
     return replace(tried, log_e=tried.log_e + share, family_key=key)

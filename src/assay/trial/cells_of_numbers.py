@@ -26,7 +26,7 @@ from assay.learn.likeness import Likeness
 from assay.learn.serial import reach, stretches
 from assay.learn.values import ValueProbe, fit_value_probe, value_ranks
 from assay.mine.candidate import Candidate
-from assay.mine.cells import COPIES, SUPPORT, Shared, entailed, shared_cells
+from assay.mine.cells import COPIES, SUPPORT, Shared, shared_cells
 from assay.stats.multiple import e_bh
 from assay.stats.ranks import KAPPAS, log_bets, log_mixture, log_order_ratios
 from assay.trial.court_of_cells import HEARD_AT_LAST, heard_carriers, without_shared
@@ -161,15 +161,8 @@ def _first_pass(court: _Court, coded: Coded, notes: list[str], progress: Progres
 
 def _leads(court: _Court, batch: Sequence[Shared]) -> list[_Lead]:
     """Those of the batch that both bets speak for, by at most `HEARD` carriers each."""
-    cells, rows, gone, size = [], [], [], 0
-    known = np.where(np.isnan(court.ranks), -1, 0)
-    for shared in batch:
-        cell, row = heard_carriers(shared, known, court.rng)
-        gone.append(entailed(court.cells, shared.columns, cell, row, len(shared)))
-        cells.append(cell + size)
-        rows.append(row)
-        size += len(shared)
-    cell, row, removed = np.concatenate(cells), np.concatenate(rows), np.concatenate(gone)
+    cell, row, removed = heard_carriers(batch, court.cells, np.where(np.isnan(court.ranks), -1, 0), court.rng)
+    size = len(removed)
     residual, vote = court.residual(row, removed[cell]), votes(cell, court.witnesses.same[row])
     width, bands = removed.sum(1), court.bands[row]
     both = np.full((2, size), -np.inf)

@@ -116,20 +116,13 @@ class Court:
 
         Proposals are numbered through, in the order of the batch.
         """
-        cells, rows, gone, boxed = [], [], [], []
-        size, k = 0, self.probe.k
-        for shared in batch:
-            cell, row = heard_carriers(shared, self.y, self.rng)
-            gone.append(entailed(self.cells, shared.columns, cell, row, len(shared)))
-            cells.append(cell + size)
-            rows.append(row)
-            boxed.append(np.full(len(shared), shared.boxed))
-            size += len(shared)
-        cell, row, removed = np.concatenate(cells), np.concatenate(rows), np.concatenate(gone)
+        cell, row, removed = heard_carriers(batch, self.cells, self.y, self.rng)
+        size, k = len(removed), self.probe.k
+        boxed = np.concatenate([np.full(len(shared), shared.boxed) for shared in batch])
         p = clip_probabilities(self.probe.without(row, removed[cell]))
         y = self.y[row]
         vote = votes(cell, self.witnesses.same[row])
-        asked_of = surprises(cell, y, p, vote, size, np.concatenate(boxed))
+        asked_of = surprises(cell, y, p, vote, size, boxed)
         targeted, untargeted = asked_of.targeted, asked_of.untargeted
         copies = removed.all(1) & (removed.shape[1] > COPIES)
         targeted[copies], untargeted[copies] = -np.inf, -np.inf
@@ -156,8 +149,25 @@ def _per_cell(cell: Int, bets: Floats, size: int) -> Floats:
     return log_mixture(np.stack([np.bincount(cell, column, minlength=size) for column in bets.T], 1))
 
 
-def heard_carriers(shared: Shared, y: Int, rng: np.random.Generator) -> tuple[Int, Int]:
-    """(cell, row) of the labelled carriers that are heard."""
+def heard_carriers(batch: Sequence[Shared], cells: Floats, y: Int, rng: np.random.Generator) -> tuple[Int, Int, NDArray[np.bool_]]:
+    """(cell, row) of the labelled carriers that are heard, and (proposals, d) the columns to take out of each proposal's.
+
+    Proposals are numbered through, in the order of the batch; y (n,) is negative where there is no label.
+    """
+    told: list[tuple[Int, Int]] = []
+    own: list[NDArray[np.bool_]] = []
+    size = 0
+    for shared in batch:
+        cell, row = _heard(shared, y, rng)
+        told.append((cell + size, row))
+        own.append(np.tile(np.isin(np.arange(cells.shape[1]), shared.columns), (len(shared), 1)))
+        size += len(shared)
+    cell, row = (np.concatenate(part) for part in zip(*told, strict=True))
+    return cell, row, entailed(cells, np.concatenate(own), cell, row)
+
+
+def _heard(shared: Shared, y: Int, rng: np.random.Generator) -> tuple[Int, Int]:
+    """(cell, row) of the carriers of each of these proposals that are heard."""
     labelled = y[shared.row] >= 0
     cell, row = shared.cell[labelled].astype(np.int64), shared.row[labelled].astype(np.int64)
     if not len(shared) or shared.support.max() <= HEARD:

@@ -80,13 +80,13 @@ def surprise(p: Floats, y: Int, votes: Floats | None = None, covered: bool = Fal
     untargeted = np.where(wrong, PURITY / (1 - p.max(1)) + (1 - PURITY), 1 - PURITY)
     if covered:
         aimed = (np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own for t in range(k))
-        return Surprise(np.array([_bet(ratio, votes) for ratio in aimed]), _bet(untargeted, votes))
+        return Surprise(np.array([bet(ratio, votes) for ratio in aimed]), bet(untargeted, votes))
     counts = np.bincount(y, votes, minlength=k)
     targeted = -(votes * np.log(own)).sum() + counts * np.log(PURITY) + (counts.sum() - counts) * np.log((1 - PURITY) / max(k - 1, 1))
     return Surprise(targeted, float((votes * np.log(untargeted)).sum()))
 
 
-def _bet(ratio: Floats, votes: Floats, parts: Floats = PLANTED) -> float:
+def bet(ratio: Floats, votes: Floats, parts: Floats = PLANTED) -> float:
     """The log e-value of likelihood ratios (m,) of which a share of the rows, each of `parts` alike, has any part."""
     return float(logsumexp(np.log1p(parts[:, None] * (ratio - 1)) @ votes) - np.log(len(parts)))
 
@@ -95,7 +95,7 @@ def covered_surprise(p: Floats, y: Int, votes: Floats) -> Floats:
     """(k,) natural logs of the targeted e-values of `surprise`, if some of the carriers keep their label: `PLANTED` but the whole."""
     p = clip_probabilities(p)
     k, own = p.shape[1], p[np.arange(len(y)), y]
-    return np.array([_bet(np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own, votes, PLANTED[:-1]) for t in range(k)])
+    return np.array([bet(np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own, votes, PLANTED[:-1]) for t in range(k)])
 
 
 def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes: Floats | None = None) -> Surprise:
@@ -111,7 +111,7 @@ def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes:
     targeted = np.empty(k)
     for t in range(k):
         left = own * (1 - shares[:, t]) / (1 - p[:, t])
-        targeted[t] = _bet(np.where(y == t, PURITY / shares[:, t], (1 - PURITY) / max(k - 1, 1) / left), votes)
+        targeted[t] = bet(np.where(y == t, PURITY / shares[:, t], (1 - PURITY) / max(k - 1, 1) / left), votes)
     likeliest = p.argmax(1)
     another = np.minimum(shares.sum(1) - shares[np.arange(len(y)), likeliest], 1 - FLOOR)
-    return Surprise(targeted, _bet(np.where(y != likeliest, PURITY / another + 1 - PURITY, 1 - PURITY), votes))
+    return Surprise(targeted, bet(np.where(y != likeliest, PURITY / another + 1 - PURITY, 1 - PURITY), votes))
