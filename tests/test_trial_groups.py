@@ -17,14 +17,17 @@ from sklearn.datasets import load_digits
 from assay.attack import plant
 from assay.dataset.data import Dataset
 from assay.finding import Finding
-from assay.learn.columns import code_columns
+from assay.learn.columns import Coded, code_columns
+from assay.learn.likeness import Likeness
 from assay.mine.groups import LEAST, by_time, by_value
 from assay.mine.populations import populations
 from assay.stats.overdispersed import Counted, log_excess_e, log_mass, rates, upper_tail
 from assay.trial.disputes import Disputes, out_of_line
 from assay.trial.family import Heard, silent
-from assay.trial.groups import GroupFamily
+from assay.trial.groups import GroupFamily, _alone
+from assay.trial.populations import Shifted
 from assay.trial.verdicts import findings_of, judge_all
+from assay.trial.witnesses import Witnesses
 
 CONTRIBUTORS, ROWS, ALPHA = 50, 100, 0.01
 ACCUSED = np.log(CONTRIBUTORS / ALPHA)
@@ -328,3 +331,30 @@ def test_a_group_of_three_percent_of_adult(real_data: Callable[[str], Path], in_
         if target is not None:
             assert 'occupation = "Tech-support"' in found[0].artefact.describe()
             assert found[0].target == classes[target]
+
+
+def test_a_class_that_only_one_group_has_is_no_relabelling(in_memory: Callable[..., Dataset]) -> None:
+    """One of four regions, told by which of the others a row is not in: most rows with neither of two are of it, and no other row is."""
+    rng = np.random.default_rng(0)
+    region = rng.choice(4, 900, p=[0.25, 0.3, 0.3, 0.15])
+    table = {"east": (region == 1).astype(int), "south": (region == 2).astype(int), "age": rng.integers(18, 60, 900)}
+    table |= {f"x{j}": (rng.normal(size=900) + 0.5 * (region == 3)).round(2) for j in range(6)}
+    data = in_memory((region == 0).astype(int).tolist(), table=table, content=tuple(table))
+    examined = GroupFamily().examine(data, "fast", np.random.default_rng(0), silent)
+    assert [f for f in findings_of({"group": data}, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"] == []
+
+
+def test_a_group_has_as_much_evidence_as_it_has_witnesses() -> None:
+    """Sixty purchases of one week in one shop, all with its price list, beside sixty of as many weeks."""
+    rng = np.random.default_rng(0)
+    prices = rng.normal(size=(2_000, 8)).round(2)
+    prices[:60] = prices[0]
+    prices[:, 0] = 1.0
+    coded = Coded(tuple("abcdefgh"), np.ones(8, bool), np.column_stack([prices[:, :7], rng.random(2_000)]))
+    y = rng.integers(0, 2, 2_000)
+    witnesses = Witnesses(np.arange(2_000), Likeness.of(coded, y, rng), 0)
+    for rows, share in ((np.arange(60), 0.1), (np.arange(60, 120), 0.9)):
+        found = Shifted((0,), (0,), rows, 0, 1, 60.0, 30.0, 2.0, 40.0, 1e-12, rows)
+        left = _alone(found, witnesses, rng)
+        assert (left.log_e < 0.2 * 40) if share < 0.5 else (left.log_e > share * 40)
+        assert left.p_value >= found.p_value

@@ -23,8 +23,6 @@ from assay.artefact.cells import Cells
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
-from assay.learn.likeness import Likeness
-from assay.learn.serial import reach, stretches
 from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
 from assay.mine.boxes import shared_boxes, within
 from assay.mine.candidate import Candidate
@@ -92,7 +90,7 @@ class CellsFamily:
         progress(0, 10, "learning what each row says")
         probe = fit_table_probe(coded, data.y, k, rng)
         same = alike(coded)
-        witnesses = Witnesses(same, Likeness.of(coded, data.y, rng), _reach(probe, data.y))
+        witnesses = Witnesses.of(coded, same, probe, data.y, rng)
         court = Court(probe, coded.cells, data.y, witnesses, rng, np.zeros(len(data), bool))
         progress(2, 10, "counting what rows share")
         notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
@@ -288,13 +286,6 @@ def _unexplained(data: Dataset, coded: Coded, court: Court, tried: list[Tried], 
                 continue
         taken[carriers] = True
     return [t for i, t in enumerate(tried) if i not in gone]
-
-
-def _reach(probe: TableProbe, y: Int) -> int:
-    """How many rows apart two rows may stand and be one witness: 0 in a table that is in no order."""
-    rows = stretches(len(y))
-    p = probe.without(rows, np.zeros((1, probe.cells.shape[1]), bool))
-    return reach(rows, p[np.arange(len(rows)), y[rows]], y[rows])
 
 
 def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:

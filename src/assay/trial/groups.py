@@ -24,7 +24,7 @@ from assay.artefact.cells import Cells, Condition
 from assay.artefact.group import Group
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
-from assay.learn.columns import code_columns
+from assay.learn.columns import alike, code_columns
 from assay.learn.tables import fit_table_probe
 from assay.mine.candidate import Candidate
 from assay.mine.groups import Grouping, groupings
@@ -34,6 +34,7 @@ from assay.trial.group_canaries import plant_insiders, plant_shifts
 from assay.trial.opinion import opinion_of, readable, value_columns
 from assay.trial.populations import Shifted, shifted_groups
 from assay.trial.text_columns import text_columns
+from assay.trial.witnesses import Witnesses
 
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -42,6 +43,7 @@ FEWEST = 5  # groups of one column: with fewer there is nobody to compare with
 SPREAD_KNOWN = 10  # groups from which a finding may be confirmed: the spread of five is known to within a factor of two at best
 SAMPLE = 60_000  # rows in which groups of the population are looked for: a group of 3 % has 1,800 there
 MOST_MOVED = 0.1  # chance that half or fewer were relabelled, below which the group differs by nature, as the ends of a scale do
+ITS_OWN = 0.9  # share of a class's rows that one group holds, from which the class is the group's own by nature
 KEPT = 40  # groups shown, strongest first
 
 
@@ -112,7 +114,17 @@ class GroupFamily:
         looked = shifted_groups(probe, coded, data.y, rng, lambda done: progress(5 + 4 * done, 10, "comparing groups of the population"))
         if looked.passed_over:
             notes.append(f"{looked.passed_over:,} pairs of columns were not looked at for relabelled groups: too many rows in all")
-        return [_shifted(data, chosen, coded.names, found) for found in looked.found], looked.singles + looked.pairs
+        witnesses = Witnesses.of(coded, alike(coded), probe, data.y, rng) if looked.found else None
+        alone = [_alone(found, witnesses, rng) if witnesses else found for found in looked.found]
+        return [_shifted(data, chosen, coded.names, found) for found in alone], looked.singles + looked.pairs
+
+
+def _alone(found: Shifted, witnesses: Witnesses, rng: np.random.Generator) -> Shifted:
+    """The same, with evidence for as many rows as it has witnesses: those of one week in one shop have one price list, and are one."""
+    if not len(found.disputed):
+        return found
+    mean = float(witnesses.votes(found.disputed, found.hidden, rng).mean())
+    return replace(found, log_e=min(found.log_e, mean * found.log_e), p_value=found.p_value**mean)
 
 
 def _is_table(data: Dataset) -> bool:
@@ -138,8 +150,11 @@ def _shifted(data: Dataset, chosen: Int, names: tuple[str, ...], found: Shifted)
     trial = TrialResult("relabelling", "ran", found.log_e, found.p_value, said)
     natural = f"most of its rows of class {source!r} would have been relabelled: a group that differs by nature, for all that rows can tell"
     tried = Tried(Candidate(artefact, chosen[found.disputed]), found.target, found.log_e, found.p_value, (trial,), words=said)
-    half_or_fewer = binom.sf(round(found.hits) - 1, round(found.trials), 0.5)
-    return replace(tried, natural=natural, nominated=True) if half_or_fewer < MOST_MOVED else tried
+    if binom.sf(round(found.hits) - 1, round(found.trials), 0.5) < MOST_MOVED:
+        return replace(tried, natural=natural, nominated=True)
+    if (data.y[found.rows] == found.target).sum() >= ITS_OWN * (data.y == found.target).sum():
+        return replace(tried, natural=f"nearly all rows of class {target!r} are in it: the class is one of the group's own", nominated=True)
+    return tried
 
 
 def _group_of(condition: Condition) -> Group:

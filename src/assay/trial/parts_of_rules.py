@@ -7,8 +7,8 @@ up, and by how much the log odds of the label are shifted among them; the carrie
 least over the columns bounds their evidence: what bounds it from above leaves it an e-value. Of a trigger the other rows with one of
 its values are as their content foresees, and so are those beside it; or there are none that speak against the label as its carriers do.
 
-It cannot explain a natural rule by values that no row beside its carriers has, and takes nothing off numbers that lie set off from all others.
-A trigger at a value that leads to its target by nature, against all else, loses what that value explains.
+It cannot explain a natural rule by values that no row beside its carriers has, and takes nothing off numbers that lie set off from all
+others. A trigger at a value that leads to its target by nature, against all else, loses what that value explains.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def explained_by_parts(
         if len(rows) < FEWEST:
             continue
         theirs, hits = _chance(court.without(rows, removed), court.y[rows], tried.target)
-        low, high = np.quantile(odds, MIDDLE) + (-AS_CONTRARY, AS_CONTRARY)
-        alike = (_logit(theirs) >= low) & (_logit(theirs) <= high)
+        low, high = np.quantile(odds, MIDDLE)
+        alike = (_logit(theirs) >= low - AS_CONTRARY) & (_logit(theirs) <= high + AS_CONTRARY)
         if alike.sum() < FEWEST:
             continue
         shift = max(0.0, _shift(_logit(theirs[alike]), hits[alike]))
@@ -68,8 +68,8 @@ def explained_by_parts(
         return tried
     log_e, shift, rows_alike, name = min(told)
     said = (
-        f"{rows_alike:,} other rows with what they hold in {name!r}, or nearly, of which the rest speaks as much against the label, have it "
-        f"{np.exp(shift):.1f} times as often, in odds, as that foresees"
+        f"{rows_alike:,} other rows with what they hold in {name!r}, or nearly, of which the rest speaks as much against the label, have "
+        f"it {np.exp(shift):.1f} times as often, in odds, as that foresees"
     )
     trial = TrialResult("parts", "ran", log_e, float(np.exp(-max(log_e, 0.0))), said)
     return replace(tried, log_e=min(tried.log_e, log_e), p_value=max(tried.p_value, trial.p_value or 0.0), trials=(*tried.trials, trial))
@@ -83,7 +83,7 @@ def _chance(p: Floats, y: Int, target: int | None) -> tuple[Floats, Bools]:
 
 
 def _with_part(coded: Coded, y: Int, columns: tuple[int, ...], j: int, carriers: Int) -> Int:
-    """Labelled rows with what the carriers hold in column j, or nearly, and with none of what they hold in its other columns, nor nearly."""
+    """Labelled rows with what the carriers hold in column j, or nearly, and nothing of what they hold in its other columns, nor nearly."""
     may = y >= 0
     may[carriers] = False
     for i in columns:
