@@ -24,7 +24,7 @@ from assay.mine.populations import populations
 from assay.stats.overdispersed import Counted, log_excess_e, log_mass, rates, upper_tail
 from assay.trial.disputes import Disputes, out_of_line
 from assay.trial.family import Heard, silent
-from assay.trial.groups import GroupFamily, _alone
+from assay.trial.groups import GroupFamily, _alone, _shifted
 from assay.trial.populations import Shifted
 from assay.trial.verdicts import findings_of, judge_all
 from assay.trial.witnesses import Witnesses
@@ -333,15 +333,15 @@ def test_a_group_of_three_percent_of_adult(real_data: Callable[[str], Path], in_
             assert found[0].target == classes[target]
 
 
-def test_a_class_that_only_one_group_has_is_no_relabelling(in_memory: Callable[..., Dataset]) -> None:
-    """One of four regions, told by which of the others a row is not in: most rows with neither of two are of it, and no other row is."""
-    rng = np.random.default_rng(0)
-    region = rng.choice(4, 900, p=[0.25, 0.3, 0.3, 0.15])
-    table = {"east": (region == 1).astype(int), "south": (region == 2).astype(int), "age": rng.integers(18, 60, 900)}
-    table |= {f"x{j}": (rng.normal(size=900) + 0.5 * (region == 3)).round(2) for j in range(6)}
-    data = in_memory((region == 0).astype(int).tolist(), table=table, content=tuple(table))
-    examined = GroupFamily().examine(data, "fast", np.random.default_rng(0), silent)
-    assert [f for f in findings_of({"group": data}, judge_all({"group": examined}, ALPHA)) if f.status != "shortcut"] == []
+@pytest.mark.parametrize(("elsewhere", "natural"), [(0, True), (60, False)])
+def test_a_class_that_only_one_group_has_is_no_relabelling(in_memory: Callable[..., Dataset], elsewhere: int, natural: bool) -> None:
+    """One of four regions, told by which of the others a row is not in: most rows in neither of two are of it, and no other row is."""
+    east = np.repeat([0, 1], [200, 700])
+    y = np.zeros(900, int)
+    y[:80], y[200 : 200 + elsewhere] = 1, 1
+    data = in_memory(y.tolist(), table={"east": east}, content=("east",))
+    found = Shifted((0,), (0,), np.flatnonzero(east == 0), 0, 1, 60.0, 30.0, 2.0, 40.0, 1e-12, np.arange(80))
+    assert (_shifted(data, np.arange(900), ("east",), found).natural is not None) is natural
 
 
 def test_a_group_has_as_much_evidence_as_it_has_witnesses() -> None:
