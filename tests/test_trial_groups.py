@@ -20,7 +20,7 @@ from assay.finding import Finding
 from assay.learn.columns import Coded, code_columns
 from assay.learn.likeness import Likeness
 from assay.mine.groups import LEAST, by_time, by_value
-from assay.mine.populations import populations
+from assay.mine.populations import _tells, _twins, populations
 from assay.stats.overdispersed import Counted, log_excess_e, log_mass, rates, upper_tail
 from assay.trial.disputes import Disputes, out_of_line
 from assay.trial.family import Heard, silent
@@ -358,3 +358,16 @@ def test_a_group_has_as_much_evidence_as_it_has_witnesses() -> None:
         left = _alone(found, witnesses, rng)
         assert (left.log_e < 0.2 * 40) if share < 0.5 else (left.log_e > share * 40)
         assert left.p_value >= found.p_value
+
+
+def test_columns_that_tell_one_another_are_twins_whatever_pairs_are_drawn() -> None:
+    """As counting every pair of columns has it: equal ones, coarser ones, nearly equal ones, rare flags, and columns that are empty."""
+    rng = np.random.default_rng(0)
+    fine = rng.integers(0, 60, 3_000)
+    nearly = np.where(rng.random(3_000) < 0.05, rng.integers(0, 60, 3_000), fine)
+    flags = [(rng.random(3_000) < 0.03).astype(int) for _ in range(5)]
+    levels = [fine, fine // 10, nearly, rng.integers(0, 4, 3_000), np.arange(3_000), flags[0] * 2, *flags, np.full(3_000, -1)]
+    levels += [np.where(rng.random(3_000) < 0.3, -1, fine // 20), np.zeros(3_000, int)]
+    counted = [{i for i in range(len(levels)) if i == j or _tells(levels[i], levels[j])} for j in range(len(levels))]
+    assert _twins(levels) == counted
+    assert {len(t) for t in counted} > {1}

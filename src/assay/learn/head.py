@@ -8,6 +8,7 @@ networks (Koh and Liang 2017): for this model it is the answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,17 @@ PENALTIES = np.logspace(-4, 2, 13)  # times the mean eigenvalue of X'X; the best
 
 @dataclass(frozen=True)
 class Head:
-    """`x` (n, d + 1) features with a constant, `targets` (n, k), `weights` (d + 1, k), `inverse` A (d + 1, d + 1)."""
+    """`x` (n, d + 1) features with a constant, `targets` (n, k), `weights` (d + 1, k)."""
 
     x: Floats
     targets: Floats
     weights: Floats
-    inverse: Floats
     penalty: float
+
+    @cached_property
+    def inverse(self) -> Floats:
+        """A (d + 1, d + 1): what learning needs no more, and influence does."""
+        return np.asarray(cho_solve(_factor(self.x.T @ self.x, self.penalty), np.eye(self.x.shape[1])))
 
     def scores(self, x: Floats) -> Floats:
         """(m, k) of rows (m, d + 1)."""
@@ -93,18 +98,25 @@ def refit(head: Head, rows: Int) -> Head:
 
 
 def _solve(x: Floats, targets: Floats, penalty: float) -> Head:
-    gram = x.T @ x + penalty * np.eye(x.shape[1])
-    factor = cho_factor(gram)
-    return Head(x, targets, np.asarray(cho_solve(factor, x.T @ targets)), np.asarray(cho_solve(factor, np.eye(len(gram)))), penalty)
+    """By the smaller of X'X and XX': of more features than rows, (X'X + lambda I)^-1 X' is X' (XX' + lambda I)^-1."""
+    if x.shape[1] > len(x):
+        return Head(x, targets, np.asarray(x.T @ cho_solve(_factor(x @ x.T, penalty), targets)), penalty)
+    return Head(x, targets, np.asarray(cho_solve(_factor(x.T @ x, penalty), x.T @ targets)), penalty)
+
+
+def _factor(gram: Floats, penalty: float) -> tuple[Floats, bool]:
+    factor: tuple[Floats, bool] = cho_factor(gram + penalty * np.eye(len(gram)))
+    return factor
 
 
 def _penalty(x: Floats, targets: Floats) -> float:
-    n = len(x)
-    spectrum, basis = np.linalg.eigh(x.T @ x)
+    n, d = x.shape
+    spectrum, basis = np.linalg.eigh(x @ x.T if d > n else x.T @ x)
     spectrum = np.maximum(spectrum, 0)
-    inside = (basis.T @ (x.T @ targets)) ** 2
+    # |X'Y|^2 along each axis; of XX' the other eigenvalues of X'X are 0, and its axes are those of Y
+    inside = spectrum[:, None] * (basis.T @ targets) ** 2 if d > n else (basis.T @ (x.T @ targets)) ** 2
     whole = float((targets**2).sum())
-    scale = float(spectrum.mean()) + 1e-12
+    scale = float(spectrum.sum() / d) + 1e-12
     best, least = float(PENALTIES[0] * scale), np.inf
     for penalty in PENALTIES * scale:
         shrunk = spectrum + penalty

@@ -26,6 +26,7 @@ DRAWINGS = 8  # pairs of rows drawn a value,
 GOOD = 4  # of which a column's cells must agree in so many: where nine carriers in ten make a knot they do in 99 of 100, and those of ten
 # even kinds, by chance, in one of 200
 HELD_APART = 0.5  # knots with more of their rows in common (Jaccard) are one
+TOGETHER = 50_000  # rows looked at together
 MOST = 200  # knots at most, those of most columns first
 
 
@@ -40,33 +41,63 @@ class Knot:
 def knots(coded: Coded, rng: np.random.Generator) -> tuple[list[Knot], int]:
     """The knots, those of most columns first, and of how many values it was asked."""
     found: list[Knot] = []
+    waiting: list[_Values] = []
     asked = 0
     for j in range(coded.cells.shape[1]):
-        values, carriers, count = _carriers(coded, j)
-        asked += len(values)
-        start = np.cumsum(count) - count
-        alike = np.zeros((len(values), coded.cells.shape[1]), np.int8)
-        for _ in range(DRAWINGS if len(values) else 0):
-            one = rng.integers(0, count)
-            other = (one + rng.integers(1, count)) % count
-            alike += coded.cells[carriers[start + one]] == coded.cells[carriers[start + other]]
-        kept = np.flatnonzero((alike >= GOOD).sum(1) >= COLUMNS)  # common values count here, and are sorted out below
-        if not len(kept):
-            continue
-        rows = np.concatenate([carriers[start[v] : start[v] + count[v]] for v in kept])
-        slot = np.repeat(np.arange(len(kept)), count[kept])
-        shares = entailed(coded.cells, np.tile(np.arange(coded.cells.shape[1]) == j, (len(kept), 1)), slot, rows)
-        wide, ends = shares.sum(1), np.cumsum(count[kept])
-        for g in np.flatnonzero((wide >= COLUMNS) & (wide < coded.cells.shape[1])):
-            columns = tuple(np.flatnonzero(shares[g]).tolist())
-            held = rows[ends[g] - count[kept[g]] : ends[g]]
-            model = coded.cells[held][:, list(columns)]
-            usual = np.array([_mode(column) for column in model.T])
-            agreeing = np.sort(held[(model == usual).all(1)])
-            if len(agreeing) >= SUPPORT:
-                found.append(Knot(columns, agreeing))
+        number, some = _of_column(coded, j, rng)
+        asked += number
+        if some is not None:
+            waiting.append(some)
+        if sum(len(w.rows) for w in waiting) > TOGETHER:
+            found += _of_values(coded, waiting)
+            waiting = []
+    found += _of_values(coded, waiting)
     found.sort(key=lambda k: (-len(k.columns), -len(k.rows), k.columns))
     return _apart(found), asked
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Values of `column` whose rows may be a knot: `rows` of one value after another, `count` of each."""
+
+    column: int
+    rows: Int
+    count: Int
+
+
+def _of_column(coded: Coded, j: int, rng: np.random.Generator) -> tuple[int, _Values | None]:
+    """How many values of column j are asked, and those of which pairs of rows agree in enough columns."""
+    values, carriers, count = _carriers(coded, j)
+    start = np.cumsum(count) - count
+    alike = np.zeros((len(values), coded.cells.shape[1]), np.int8)
+    for _ in range(DRAWINGS if len(values) else 0):
+        one = rng.integers(0, count)
+        other = (one + rng.integers(1, count)) % count
+        alike += coded.cells[carriers[start + one]] == coded.cells[carriers[start + other]]
+    kept = np.flatnonzero((alike >= GOOD).sum(1) >= COLUMNS)  # common values count here, and are sorted out below
+    if not len(kept):
+        return len(values), None
+    return len(values), _Values(j, np.concatenate([carriers[start[v] : start[v] + count[v]] for v in kept]), count[kept])
+
+
+def _of_values(coded: Coded, waiting: list[_Values]) -> list[Knot]:
+    """The knots among the rows of these values."""
+    if not waiting:
+        return []
+    found = []
+    rows, count = np.concatenate([w.rows for w in waiting]), np.concatenate([w.count for w in waiting])
+    own = np.repeat([w.column for w in waiting], [len(w.count) for w in waiting])[:, None] == np.arange(coded.cells.shape[1])
+    shares = entailed(coded.cells, own, np.repeat(np.arange(len(count)), count), rows)
+    wide, ends = shares.sum(1), np.cumsum(count)
+    for g in np.flatnonzero((wide >= COLUMNS) & (wide < coded.cells.shape[1])):
+        columns = tuple(np.flatnonzero(shares[g]).tolist())
+        held = rows[ends[g] - count[g] : ends[g]]
+        model = coded.cells[held][:, list(columns)]
+        usual = np.array([_mode(column) for column in model.T])
+        agreeing = np.sort(held[(model == usual).all(1)])
+        if len(agreeing) >= SUPPORT:
+            found.append(Knot(columns, agreeing))
+    return found
 
 
 def _carriers(coded: Coded, j: int) -> tuple[NDArray[np.float64], Int, Int]:

@@ -18,6 +18,7 @@ WIDEST = 0.5  # of the rows: the larger part of a data set is no group in it
 VALUES = 24  # different numbers up to which each is a value; more are cut into ranges
 RANGES = 8  # of about equally many rows
 TELLS = 0.9  # share of the guesses that are wrong when blind which are right when the other column is known
+PAIRS, MISSED = 256, 4.0  # pairs of rows by which it is told whether to count; standard errors by which they may fall short
 CROSSED = 4_000_000  # pairs of levels counted, at most: columns with more are no two names for one thing
 COLUMNS_PAIRED = 16  # columns, those with fewest values first, that are paired: 120 pairs
 
@@ -48,7 +49,7 @@ def populations(coded: Coded) -> Iterator[Population]:
     [((0,), [40])]
     """
     levels = [_levels(coded.cells[:, j], bool(coded.numeric[j])) for j in range(len(coded.names))]
-    twins = [{i for i in range(len(levels)) if i == j or _tells(levels[i], levels[j])} for j in range(len(levels))]
+    twins = _twins(levels)
     for j, level in enumerate(levels):
         found = _grouped((j,), level, len(coded), twins[j])
         if len(found):
@@ -76,6 +77,40 @@ def _levels(cells: NDArray[np.float64], numeric: bool) -> Int:
     edges = np.unique(np.quantile(cells[there], np.arange(1, RANGES) / RANGES))
     out[there] = np.searchsorted(edges, cells[there], side="right")
     return out
+
+
+def _twins(levels: list[Int]) -> list[set[int]]:
+    """Of each column those that tell it, itself among them. Asked first of pairs of rows that are alike in one: are they in the other?"""
+    d = len(levels)
+    table = np.stack(levels, 1)
+    there = (table >= 0).sum(0)
+    blind = np.array([np.bincount(level[level >= 0]).max(initial=0) for level in levels]) / np.maximum(there, 1)
+    wanted = (TELLS + (1 - TELLS) * blind) ** 2  # where the guess is right so often, both of a pair are as often at least
+    least = wanted - MISSED * np.sqrt(wanted * (1 - wanted) / PAIRS)
+    rng = np.random.default_rng(0)
+    twins = [{j} for j in range(d)]
+    for i in range(d):
+        one, other = _alike_in(levels[i], rng)
+        both = (table[one] >= 0) & (table[other] >= 0)
+        alike = ((table[one] == table[other]) & both).sum(0) >= np.maximum(least * both.sum(0), 1)
+        for j in np.flatnonzero(alike):
+            if i != j and _tells(levels[i], levels[j]):
+                twins[j].add(i)
+    return twins
+
+
+def _alike_in(level: Int, rng: np.random.Generator) -> tuple[Int, Int]:
+    """Pairs of rows of one level, drawn by `PAIRS` rows: each with another of its level, or with itself where it is alone."""
+    rows = np.flatnonzero(level >= 0)
+    if not len(rows):
+        return rows, rows
+    order = rows[np.argsort(level[rows], kind="stable")]
+    start = np.searchsorted(level[order], np.arange(level.max() + 2))
+    place = rng.integers(0, len(order), PAIRS)
+    mine = level[order[place]]
+    size = start[mine + 1] - start[mine]
+    step = 1 + rng.integers(0, np.maximum(size - 1, 1))
+    return order[place], order[start[mine] + (place - start[mine] + np.where(size > 1, step, 0)) % size]
 
 
 def _tells(one: Int, other: Int) -> bool:
