@@ -122,7 +122,7 @@ def read_predictions(source: str | PathLike[str] | Any, votes: Votes) -> Floats:
             column=row,
             remedy="predict every row that has votes",
         )
-    values = np.stack([np.asarray(table.column(c).cast(pa.float64()).fill_null(np.nan)) for c in columns], axis=1)
+    values = np.stack([np.asarray(table.column(c).cast(pa.float64(), safe=False).fill_null(np.nan)) for c in columns], axis=1)
     chosen = values[[place[name] for name in votes.rows]]
     wrong = np.flatnonzero(~(np.isfinite(chosen).all(1) & (chosen >= 0).all(1) & (np.abs(chosen.sum(1) - 1) <= SUMS_TO_ONE)))
     if len(wrong):

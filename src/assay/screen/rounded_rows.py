@@ -40,7 +40,7 @@ def near_row_groups(data: Dataset, rng: np.random.Generator) -> Int:
         if not numeric or (pa.types.is_integer(column.type) and codes.max(initial=0) < 2 / CELL):
             exact.append(codes)
             continue
-        values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
         known = np.isfinite(values)
         exact.append(np.where(np.isnan(values), 1, np.where(known, 0, np.where(values > 0, 2, 3))).astype(np.int64))
         scaled.append(np.where(known, values, 0.0) / _cell_size(values[known]))

@@ -91,7 +91,7 @@ def _varies(column: Float) -> bool:
 
 
 def _numbers(values: pa.ChunkedArray) -> Float:
-    return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
 
 
 def _of_texts(values: pa.ChunkedArray) -> Float:
