@@ -15,7 +15,7 @@ from assay.watch.events import numbers
 @pytest.mark.parametrize("kind", [pa.int64(), pa.uint64()])
 def test_a_table_with_64_bit_identifiers_is_scanned(text: bool, kind: pa.DataType) -> None:
     rng = np.random.default_rng(0)
-    words = np.array("the of a film plot was dull bright slow long short good bad fine poor".split())
+    words = np.array(["the", "of", "a", "film", "plot", "was", "dull", "bright", "slow", "long", "short", "good", "bad", "fine", "poor"])
     table = {"posted": pa.array((2**60 + rng.integers(0, 2**58, 400)).tolist(), kind), "x": rng.normal(size=400)}
     if text:
         table["text"] = [" ".join(rng.choice(words, 12)) for _ in range(400)]
