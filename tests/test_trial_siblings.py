@@ -8,10 +8,15 @@ import pytest
 
 from assay import scan
 from assay.artefact.cells import Cells, Condition
-from assay.learn.columns import Coded
+from assay.dataset.data import Columns
+from assay.dataset.read import read
+from assay.learn.columns import Coded, alike, code_columns
+from assay.learn.tables import fit_table_probe
 from assay.mine.candidate import Candidate
+from assay.trial.court_of_cells import Court
 from assay.trial.family import Tried
-from assay.trial.siblings import _one_range
+from assay.trial.siblings import _one_range, _tells
+from assay.trial.witnesses import Witnesses
 
 
 def tried(coded: Coded, low: tuple[float, float], high: tuple[float, float], target: int = 1) -> Tried:
@@ -69,3 +74,28 @@ def test_a_part_that_is_hard_by_nature_is_no_trigger(pure: float, status: str) -
     assert [f.status for f in named] == [status]
     assert ("as the name of a file does" in named[0].explanation) == (status == "shortcut")
     assert found.verdict == ("clean" if status == "shortcut" else "poisoned")
+
+
+def price_lists(seed: int) -> pa.Table:
+    """4,000 purchases in 40 weeks: each week has a price of two brands, which between them say what a third costs."""
+    rng = np.random.default_rng(seed)
+    week = rng.integers(0, 40, 4_000)
+    first, second, third = rng.integers(0, 7, 40), rng.integers(0, 7, 40), rng.integers(0, 3, 40)
+    return pa.table(
+        {
+            "first": 1 + first[week] / 10, "second": 1 + second[week] / 10, "bought": rng.choice(["a", "b", "c"], 4_000),
+            "paid": (rng.normal(20, 5, 4_000) + third[week]).round(1), "label": [f"{1 + v / 10}" for v in third[week]],
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("by_week", "tell"), [(True, True), (False, False)])
+def test_columns_may_tell_the_label_between_them(by_week: bool, tell: bool) -> None:
+    table = price_lists(0)
+    if not by_week:
+        table = table.set_column(4, "label", pa.array(np.random.default_rng(9).permutation(table.column("label").to_pylist())))
+    data = read(table, columns=Columns(label=("label",)))
+    coded, rng = code_columns(table, ["first", "second", "bought", "paid"]), np.random.default_rng(0)
+    probe = fit_table_probe(coded, data.y, len(data.classes), rng)
+    court = Court(probe, coded.cells, data.y, Witnesses.of(coded, alike(coded), probe, data.y, rng), rng, np.zeros(len(data), bool))
+    assert _tells(data, coded, court, (0, 1)) is tell

@@ -154,6 +154,8 @@ def _shifted(data: Dataset, chosen: Int, names: tuple[str, ...], found: Shifted)
         return replace(tried, natural=natural, nominated=True)
     if (data.y[found.rows] == found.target).sum() >= ITS_OWN * (data.y == found.target).sum():
         return replace(tried, natural=f"nearly all rows of class {target!r} are in it: the class is one of the group's own", nominated=True)
+    if not len(found.disputed):
+        return replace(tried, natural="nothing tells which of its rows those would be: they are as its others are", nominated=True)
     return tried
 
 

@@ -90,11 +90,11 @@ def _values(coded: Coded, artefact: Cells) -> int:
 
 
 def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Coded, court: Court) -> list[Tried]:
-    """What passes in columns that tell of the label by nature, in many of their values or in all but one, is a shortcut.
+    """What passes in columns that tell of the label by nature, in many of their values or combinations, or in all but one, is a shortcut.
 
     One or two values of which any is in such a column, or more that all are; not a number set off from all others of its column.
     """
-    telling: dict[int, bool] = {}
+    telling: dict[tuple[int, ...], bool] = {}
     told = []
     for t, passed in zip(tried, passes, strict=True):
         artefact = t.candidate.artefact
@@ -102,11 +102,11 @@ def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Cod
             told.append(t)
             continue
         columns = [coded.names.index(name) for name in artefact.columns]
-        for j in columns:
-            if j not in telling:
-                telling[j] = _tells(data, coded, court, j)
-        found = [telling[j] for j in columns]
-        natural = any(found) if len(columns) <= 2 else all(found)
+        for some in {tuple(sorted(columns)), *((j,) for j in columns)}:
+            if some not in telling:
+                telling[some] = _tells(data, coded, court, some)
+        found = [telling[j,] for j in columns]
+        natural = (any(found) if len(columns) <= 2 else all(found)) or telling[tuple(sorted(columns))]
         apart = len(columns) == 1 and set_off(coded, columns[0], t.candidate.carriers)
         if natural and not apart:
             t = replace(t, natural=NATURAL)
@@ -133,13 +133,18 @@ def parts_by_label(data: Dataset, coded: Coded, j: int, carriers: NDArray[np.int
     return bool(count[pure].sum() >= PURE * count.sum() and len(labels) == len(np.unique(data.y[rows])) > 1)
 
 
-def _tells(data: Dataset, coded: Coded, court: Court, j: int) -> bool:
-    """Whether many values of a column go with labels that the rest of their rows does not foresee."""
-    _, code, count = np.unique(coded.cells[:, j], return_inverse=True, return_counts=True)
-    rows = np.flatnonzero((data.y >= 0) & ~np.isnan(coded.cells[:, j]) & (count[code] >= SUPPORT) & ~court.spared)
+def _tells(data: Dataset, coded: Coded, court: Court, columns: tuple[int, ...]) -> bool:
+    """Whether many values of a column, or combinations of values of several, go with labels that the rest of their rows does not foresee.
+
+    A price list of two brands says what a third costs, by nature, in every one of its weeks.
+    """
+    cells = coded.cells[:, list(columns)]
+    _, code, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    code = code.ravel()
+    rows = np.flatnonzero((data.y >= 0) & ~np.isnan(cells).any(1) & (count[code] >= SUPPORT) & ~court.spared)
     if len(rows) > TOLD_BY:
         rows = np.sort(court.rng.choice(rows, TOLD_BY, replace=False))
-    p, y, code = court.without(rows, (j,)), data.y[rows], code[rows]
+    p, y, code = court.without(rows, columns), data.y[rows], code[rows]
     speaks = []
     for value in np.unique(code):
         asked = surprise(p[code == value], y[code == value])
