@@ -37,6 +37,7 @@ MOST_CLASSES = 12  # beyond, one rate a class, spread evenly over the others, an
 FAITH = 1e-4  # probabilities below are alike: no probe of some thousand rows knows better
 RIDGE = 1e-2  # on D; the same at .001 but for one local optimum. On b a tenth of it
 PENALTY = 1.0  # nats that a rate of 1 costs: holds rates at 0 that no row speaks for
+SHARPEST = 20.0  # log of the factor on log odds beyond which all are certain
 STARTS = (1.35, 2.7)  # sharpness a to begin with; the better end counts
 START_RATE = 0.02
 ROUNDS = 200
@@ -149,7 +150,7 @@ class _Full:
         rest = theta[1 + k :]
         scores = np.zeros((k, k))
         scores[~np.eye(k, dtype=bool)] = rest[k * k :]
-        return float(np.exp(theta[0])), theta[1 : 1 + k], np.eye(k) + rest[: k * k].reshape(k, k), softmax(scores, axis=1)
+        return float(np.exp(min(theta[0], SHARPEST))), theta[1 : 1 + k], np.eye(k) + rest[: k * k].reshape(k, k), softmax(scores, axis=1)
 
     def objective(self, theta: Float) -> tuple[float, Float]:
         logs, y = self.logs, self.y
@@ -186,12 +187,12 @@ class _Spread:
         k = self.logs.shape[1]
         rate = expit(theta[1 + k :])
         rates = np.diag(1 - rate) + rate[:, None] * ~np.eye(k, dtype=bool) / (k - 1)
-        return float(np.exp(theta[0])), theta[1 : 1 + k], np.eye(k), rates
+        return float(np.exp(min(theta[0], SHARPEST))), theta[1 : 1 + k], np.eye(k), rates
 
     def objective(self, theta: Float) -> tuple[float, Float]:
         logs, y = self.logs, self.y
         n, k = logs.shape
-        a, b, rate = float(np.exp(theta[0])), theta[1 : 1 + k], expit(theta[1 + k :])
+        a, b, rate = float(np.exp(min(theta[0], SHARPEST))), theta[1 : 1 + k], expit(theta[1 + k :])
         q = softmax(a * logs + b, axis=1)
         own = np.arange(n), y
         turned = rate / (k - 1)
