@@ -76,6 +76,11 @@ TRIALS = {  # name -> (the question, how it was put)
         "Most carriers belong to their label by themselves. A natural artefact's stand a little lower in it as a whole; of a trigger "
         "put into rows of any class, some are just like the label's other rows, and the rest like rows of other labels.",
     ),
+    "parts": (
+        "Does one of its parts explain it?",
+        "Other rows hold one of its values, or one beside it, and nothing else of it. Where they have the label too, against all else "
+        "that they say, that value goes with it by nature.",
+    ),
     "siblings": (
         "Is it one of a natural family?",
         "Whether other values of the same column, or like artefacts, pass the same trials.",
