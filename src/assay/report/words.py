@@ -77,7 +77,7 @@ TRIALS = {  # name -> (the question, how it was put)
         "put into rows of any class, some are just like the label's other rows, and the rest like rows of other labels.",
     ),
     "parts": (
-        "Does one of its parts explain it?",
+        "Is it more than its parts do by themselves?",
         "Other rows hold one of its values, or one beside it, and nothing else of it. Where they have the label too, against all else "
         "that they say, that value goes with it by nature.",
     ),
