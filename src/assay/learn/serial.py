@@ -9,6 +9,8 @@ It cannot see rows that repeat one another far apart (every Monday), nor an orde
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
@@ -52,6 +54,12 @@ def reach(rows: Int, typical: Floats, kind: Int) -> int:
             break
         found = lag
     return found
+
+
+def reach_by_label(asked: Callable[[Int], Floats], y: Int) -> int:
+    """`reach` in rows labelled y (n,), negative where missing, by the probabilities (m, k) that `asked` gives of m rows."""
+    rows = stretches(len(y))
+    return reach(rows, asked(rows)[np.arange(len(rows)), y[rows]], y[rows])
 
 
 def side_by_side(rows: Int, within: int) -> Floats:

@@ -114,9 +114,11 @@ class GroupFamily:
         looked = shifted_groups(probe, coded, data.y, rng, lambda done: progress(5 + 4 * done, 10, "comparing groups of the population"))
         if looked.passed_over:
             notes.append(f"{looked.passed_over:,} pairs of columns were not looked at for relabelled groups: too many rows in all")
-        witnesses = Witnesses.of(coded, alike(coded), probe, data.y, rng) if looked.found else None
-        alone = [_alone(found, witnesses, rng) if witnesses else found for found in looked.found]
-        return [_shifted(data, chosen, coded.names, found) for found in alone], looked.singles + looked.pairs
+        compared = looked.singles + looked.pairs
+        if not looked.found:
+            return [], compared
+        witnesses = Witnesses.of(coded, alike(coded), probe, data.y, rng)
+        return [_shifted(data, chosen, coded.names, _alone(found, witnesses, rng)) for found in looked.found], compared
 
 
 def _alone(found: Shifted, witnesses: Witnesses, rng: np.random.Generator) -> Shifted:
@@ -148,15 +150,23 @@ def _shifted(data: Dataset, chosen: Int, names: tuple[str, ...], found: Shifted)
         "were to be expected from the group's other rows and from how other groups stray"
     )
     trial = TrialResult("relabelling", "ran", found.log_e, found.p_value, said)
-    natural = f"most of its rows of class {source!r} would have been relabelled: a group that differs by nature, for all that rows can tell"
     tried = Tried(Candidate(artefact, chosen[found.disputed]), found.target, found.log_e, found.p_value, (trial,), words=said)
+    natural = _natural(data, found)
+    return tried if natural is None else replace(tried, natural=natural, nominated=True)
+
+
+def _natural(data: Dataset, found: Shifted) -> str | None:
+    """What speaks for a group that differs by nature, in words; None where nothing does."""
+    source, target = data.classes[found.source], data.classes[found.target]
     if binom.sf(round(found.hits) - 1, round(found.trials), 0.5) < MOST_MOVED:
-        return replace(tried, natural=natural, nominated=True)
+        return (
+            f"most of its rows of class {source!r} would have been relabelled: a group that differs by nature, for all that rows can tell"
+        )
     if (data.y[found.rows] == found.target).sum() >= ITS_OWN * (data.y == found.target).sum():
-        return replace(tried, natural=f"nearly all rows of class {target!r} are in it: the class is one of the group's own", nominated=True)
+        return f"nearly all rows of class {target!r} are in it: the class is one of the group's own"
     if not len(found.disputed):
-        return replace(tried, natural="nothing tells which of its rows those would be: they are as its others are", nominated=True)
-    return tried
+        return "nothing tells which of its rows those would be: they are as its others are"
+    return None
 
 
 def _group_of(condition: Condition) -> Group:

@@ -42,6 +42,7 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
     Cannot see knots put into rows that were chosen for being alike, nor ones whose values a model takes for their label by nature.
     """
     found, asked = knots(coded, rng)
+    distinct = np.unique(alike(coded), return_index=True)[1]  # of equal rows one: they share whatever they hold
     share = np.bincount(data.y[data.y >= 0], minlength=len(data.classes)) / max(1, int((data.y >= 0).sum()))
     tried: list[Tried] = []
     for knot in found:
@@ -50,7 +51,7 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
         count = np.bincount(data.y[knot.rows][data.y[knot.rows] >= 0], minlength=len(data.classes))
         label = int(count.argmax())
         chance = len(found) * float(share[label]) ** int(count[label])
-        if count[label] < PURE * len(knot.rows) or chance > BY_CHANCE or _free(coded, knot) < COLUMNS:
+        if count[label] < PURE * len(knot.rows) or chance > BY_CHANCE or _free(coded, knot, np.setdiff1d(distinct, knot.rows)) < COLUMNS:
             continue
         close, shifted = ordinary(coded, data.y, knot, label, rng)
         if min(close, shifted) <= ORDINARY:
@@ -69,9 +70,8 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
     return tried, asked
 
 
-def _free(coded: Coded, knot: Knot) -> int:
-    """How many of the knot's columns are not fixed by another of them: two prices that are always equal are one value, not two."""
-    outside = np.setdiff1d(np.unique(alike(coded), return_index=True)[1], knot.rows)  # of equal rows one: they share whatever they hold
+def _free(coded: Coded, knot: Knot, outside: Int) -> int:
+    """How many of the knot's columns no other of them fixes, in rows `outside` it: two prices that are always equal are one value."""
     free = list(knot.columns)
     for j in knot.columns:
         if any(_fixes(coded, knot, outside, i, j) for i in free if i != j):

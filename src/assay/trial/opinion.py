@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from assay.dataset.data import Dataset
 from assay.learn.columns import alike, code_columns
 from assay.learn.corpus import read_corpus
-from assay.learn.serial import reach, stretches
+from assay.learn.serial import reach_by_label
 from assay.learn.tables import fit_table_probe
 from assay.learn.text import fit_text_probe
 from assay.screen.shingles import near_text_groups
@@ -78,6 +78,5 @@ def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, heard: Hea
 
 def _witnesses(same: Int, p: Floats, y: Int) -> Int:
     """(n,) rows that are one witness share a number: equal ones; in a table that is a series, those of one label in one stretch of it."""
-    rows = stretches(len(y))
-    within = reach(rows, p[rows, y[rows]], y[rows])
+    within = reach_by_label(lambda rows: p[rows], y)
     return same if not within else np.unique(np.stack([np.arange(len(y)) // within, y]), axis=1, return_inverse=True)[1].ravel()

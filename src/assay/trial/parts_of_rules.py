@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from assay.finding import TrialResult
 from assay.learn.columns import Coded
 from assay.mine.cells import GAP
+from assay.stats.log_odds import shifts
 from assay.trial.court_of_cells import Court
 from assay.trial.family import Tried
 from assay.trial.siblings import set_off
@@ -34,8 +35,6 @@ FEWEST, MOST = 10, 2_000  # rows with a part of the rule that are heard
 WIDER = 0.5  # of a range's width: rows so near it hold that part, too, perhaps as the rest of a trigger's carriers
 AS_CONTRARY = 1.0  # log odds beyond the middle of the carriers' that a row's may lie
 MIDDLE = (0.1, 0.9)  # quantiles of theirs
-SHIFT_PRIOR = 4.0  # variance of the shift of log odds before those rows are seen: 2, a factor of 7 in the odds
-ROUNDS = 20  # of Newton's method; steps are cut to one
 
 
 def explained_by_parts(
@@ -60,7 +59,7 @@ def explained_by_parts(
         alike = (_logit(theirs) >= low - AS_CONTRARY) & (_logit(theirs) <= high + AS_CONTRARY)
         if alike.sum() < FEWEST:
             continue
-        shift = max(0.0, _shift(_logit(theirs[alike]), hits[alike]))
+        shift = max(0.0, float(shifts(_logit(theirs[alike]), hits[alike], np.zeros(int(alike.sum()), np.int64), 1)[0]))
         shifted = np.clip(1 / (1 + np.exp(-(odds + shift))), FLOOR, 1 - FLOOR)
         log_e = bet(np.where(hit, PURITY / shifted, (1 - PURITY) / (1 - shifted)), votes)
         told.append((log_e, shift, int(alike.sum()), coded.names[j]))
@@ -101,12 +100,3 @@ def _with_part(coded: Coded, y: Int, columns: tuple[int, ...], j: int, carriers:
 def _logit(p: Floats) -> Floats:
     p = np.clip(p, FLOOR, 1 - FLOOR)
     return np.asarray(np.log(p) - np.log1p(-p))
-
-
-def _shift(logit: Floats, hit: Bools) -> float:
-    """The shift of log odds (m,) that makes the most of `hit` (m,), around none a priori."""
-    shift = 0.0
-    for _ in range(ROUNDS):
-        q = 1 / (1 + np.exp(-(logit + shift)))
-        shift += float(np.clip(((hit - q).sum() - shift / SHIFT_PRIOR) / ((q * (1 - q)).sum() + 1 / SHIFT_PRIOR), -1, 1))
-    return shift

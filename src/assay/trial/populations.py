@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from assay.learn.columns import Coded
 from assay.learn.tables import TableProbe
 from assay.mine.populations import Population, populations
+from assay.stats.log_odds import shifts
 from assay.stats.overdispersed import Counted, log_excess_e, rates, upper_tail
 
 Floats = NDArray[np.float64]
@@ -35,8 +36,6 @@ WORTH = 3.0  # log e-value from which that is worth it
 HEARD_IN_ALL, TREES = 600_000, 60  # rows looked at over all groups, by so many trees: some 6 s on one core; pairs beyond are passed over
 BATCH = 50_000  # rows judged in one call of the probe
 FAITH = 1e-4  # a probe is never surer than this
-SHIFT_PRIOR = 4.0  # variance of a group's shift of log odds before its rows are seen: 2, a factor of 7 in the odds
-ROUNDS = 20  # of Newton's method; steps are cut to one
 SPEAKS = 0.05  # expected hits from which a group without any is heard when the spread is fitted
 FEWEST = 10  # hits, below which a group is not accused: single rows are for the label screens
 PLAINER = 0.6  # of the evidence for a pair of values, with which one of the two is named instead: a pair in it may stand out by chance
@@ -258,13 +257,8 @@ def _counted(line: Int, z: Floats, given: NDArray[np.bool_], hit: Floats, lines:
     rank = np.empty(len(line), np.int64)
     rank[order] = np.arange(len(line)) - start[line[order]]
     sure = given & (rank < count[line] // 2) & (count[line] >= SURE_LEAST)
-    shift = np.zeros(lines)
     other = ~sure
-    for _ in range(ROUNDS):
-        q = 1 / (1 + np.exp(-(z[other] + shift[line[other]])))
-        slope = np.bincount(line[other], hit[other] - q, minlength=lines) - shift / SHIFT_PRIOR
-        bend = np.bincount(line[other], q * (1 - q), minlength=lines) + 1 / SHIFT_PRIOR
-        shift += np.clip(slope / bend, -1, 1)
+    shift = shifts(z[other], hit[other], line[other], lines)
     foretold = 1 / (1 + np.exp(-(z[sure] + shift[line[sure]])))
     n, d, e = (np.bincount(line[sure], w, minlength=lines) for w in (np.ones(int(sure.sum())), hit[sure], foretold))
     return n.astype(np.float64), d.astype(np.float64), e.astype(np.float64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay.learn.columns import Coded
 from assay.learn.likeness import Likeness
-from assay.learn.serial import reach, side_by_side, stretches
+from assay.learn.serial import reach_by_label, side_by_side
 from assay.learn.tables import TableProbe
 
 Floats = NDArray[np.float64]
@@ -28,9 +28,8 @@ class Witnesses:
     @staticmethod
     def of(coded: Coded, same: Int, probe: TableProbe, y: Int, rng: np.random.Generator) -> Witnesses:
         """Learnt from rows labelled y (n,), negative where missing; `probe` tells how typical each is of its label."""
-        rows = stretches(len(y))
-        p = probe.without(rows, np.zeros((1, probe.cells.shape[1]), bool))
-        return Witnesses(same, Likeness.of(coded, y, rng), reach(rows, p[np.arange(len(rows)), y[rows]], y[rows]))
+        nothing = np.zeros((1, probe.cells.shape[1]), bool)
+        return Witnesses(same, Likeness.of(coded, y, rng), reach_by_label(lambda rows: probe.without(rows, nothing), y))
 
     def votes(self, rows: Int, removed: Sequence[int], rng: np.random.Generator) -> Floats:
         """(m,) votes of the carriers `rows` (m,) of one proposal, the columns `removed` being those on trial.
