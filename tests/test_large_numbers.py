@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 
 import assay
+from assay.crowd.boxes import _edges
 from assay.crowd.read import _seconds
+from assay.dataset.columns import Column
 from assay.watch.events import numbers
 
 
@@ -27,3 +29,12 @@ def test_times_and_values_beyond_2_to_the_53rd_are_read() -> None:
     moments = pa.array([1_700_000_000_123_456_789, 1_700_000_000_123_456_790])
     assert _seconds(pa.table({"t": moments}), "t", "votes.csv").tolist() == [1.7000000001234568e18] * 2
     assert numbers(moments, "t").tolist() == [1.7000000001234568e18] * 2
+
+
+def test_a_column_of_doubles_without_fractions_is_whole_however_large() -> None:
+    assert Column("id", pa.chunked_array([pa.array([2.0**60, 1.0, None])])).whole
+
+
+def test_edges_of_boxes_beyond_2_to_the_53rd_are_read() -> None:
+    table = pa.table({"x1": [0], "y1": [0], "x2": [2**53 + 1], "y2": [1]})
+    assert _edges(table, "boxes.csv").tolist() == [[0.0, 0.0, 2.0**53, 1.0]]

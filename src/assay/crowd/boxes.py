@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.crowd.aggregate import Aggregate
@@ -25,6 +24,7 @@ from assay.crowd.read import ANNOTATOR_NAMES, LABEL_NAMES, ROW_NAMES, column_nam
 from assay.crowd.votes import Floats, Int, Votes, check, summed
 from assay.dataset.errors import DataError
 from assay.dataset.labels import class_name
+from assay.dataset.numbers import as_doubles
 
 NOTHING = "(nothing)"  # what an annotator says of a thing that they did not draw
 THING = "thing"  # the class of all boxes where none is given
@@ -174,12 +174,12 @@ def _edges(table: pa.Table, path: str) -> Floats:
     if names is None:
         raise DataError("has no columns of boxes", path=path, remedy="name them x1, y1, x2, y2, or x, y, width, height")
     try:
-        columns = [pc.cast(table.column(plain[name]), pa.float64()).fill_null(np.nan) for name in names]
+        columns = [as_doubles(table.column(plain[name])) for name in names]
     except pa.ArrowInvalid as error:
         raise DataError(
             f"edges that are no numbers: {error}", path=path, remedy="give numbers, or nothing where nothing was drawn"
         ) from error
-    box = np.stack([np.asarray(column, float) for column in columns], axis=1)
+    box = np.stack(columns, axis=1)
     if names in SIZES:
         box[:, 2:] += box[:, :2]
     some = np.isfinite(box).any(1)

@@ -26,6 +26,7 @@ from assay.dataset.formats.registry import recognise
 from assay.dataset.labels import code
 from assay.dataset.limits import LIMITS
 from assay.dataset.memory import in_memory
+from assay.dataset.numbers import as_doubles
 
 # Names under which annotation tools export each column, most particular first; compared in lower case without
 # punctuation. A name that is not here is given by the user.
@@ -273,7 +274,7 @@ def _seconds(table: pa.Table, name: str, path: str) -> Floats:
         first = pc.index(column.is_null(), pa.scalar(True)).as_py()
         raise DataError("a vote without a time", path=path, row=first, column=name, remedy="fill it in, or name no time column")
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        return np.asarray(column.cast(pa.float64(), safe=False), float)
+        return as_doubles(column)
     try:
         moments = column if pa.types.is_timestamp(column.type) else _moments(column)
         return np.asarray(moments.cast(pa.timestamp("us")).cast(pa.int64()), float) / 1e6

@@ -24,6 +24,7 @@ from assay.crowd.read import read_table
 from assay.crowd.votes import Floats, Votes, names_shown, summed
 from assay.dataset.errors import DataError
 from assay.dataset.labels import class_name
+from assay.dataset.numbers import as_doubles
 
 LEAST = 1e-4  # a model may not rule a class out: its predictions were not made to be multiplied
 # Votes, spread as one's own chance to be right has it, added to each row of a confusion matrix: with few votes each, free matrices
@@ -122,7 +123,7 @@ def read_predictions(source: str | PathLike[str] | Any, votes: Votes) -> Floats:
             column=row,
             remedy="predict every row that has votes",
         )
-    values = np.stack([np.asarray(table.column(c).cast(pa.float64(), safe=False).fill_null(np.nan)) for c in columns], axis=1)
+    values = np.stack([as_doubles(table.column(c)) for c in columns], axis=1)
     chosen = values[[place[name] for name in votes.rows]]
     wrong = np.flatnonzero(~(np.isfinite(chosen).all(1) & (chosen >= 0).all(1) & (np.abs(chosen.sum(1) - 1) <= SUMS_TO_ONE)))
     if len(wrong):

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.dataset.dialogue import PROMPT, RESPONSE
+from assay.dataset.numbers import as_doubles
 
 Kind = Literal["empty", "bool", "integer", "float", "string", "time", "list", "other"]
 
@@ -133,7 +134,7 @@ class Column:
         """Numbers without fractions."""
         if self.kind != "float":
             return self.kind in ("integer", "bool")
-        numbers = np.asarray(self.values.cast(pa.float64()).drop_null())
+        numbers = as_doubles(self.values.drop_null())
         numbers = numbers[np.isfinite(numbers)]
         return bool(np.array_equal(numbers, np.floor(numbers)))
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.dataset.data import MISSING
+from assay.dataset.numbers import as_doubles
 
 Int = NDArray[np.int64]
 NO_LABEL = "(none)"  # the class of a row whose set of labels is empty
@@ -77,4 +78,4 @@ def _yes(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         no = pc.is_in(pc.utf8_lower(column), pa.array(["", "0", "no", "false", "none"]).cast(column.type))
         return np.asarray(pc.and_(pc.invert(no), column.is_valid()).fill_null(False))
-    return np.nan_to_num(np.asarray(column.cast(pa.float64()).fill_null(0.0))) != 0.0
+    return np.nan_to_num(as_doubles(column)) != 0.0

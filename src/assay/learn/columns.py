@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.dataset.numbers import as_doubles
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -61,14 +63,12 @@ def _numbers(column: pa.ChunkedArray) -> Floats | None:
     kind = column.type
     if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
         wide = pa.int32() if kind.bit_width == 32 else pa.int64()
-        column = column.cast(wide).cast(pa.float64(), safe=False)
+        column = column.cast(wide)
     elif pa.types.is_boolean(kind):
-        column = column.cast(pa.int8()).cast(pa.float64())
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        column = column.cast(pa.float64(), safe=False)
-    else:
+        column = column.cast(pa.int8())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return None
-    values = np.array(column.to_numpy(), np.float64)
+    values = np.array(as_doubles(column))
     values[~np.isfinite(values)] = np.nan
     return values
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
+from assay.dataset.numbers import as_doubles
 from assay.finding import RowScore
 from assay.learn.columns import code_columns
 from assay.learn.head_features import cell_features
@@ -29,7 +30,7 @@ def number_label(data: Dataset) -> Float | None:
     column = data.table.column(data.columns.label[0])
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
         return None
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return as_doubles(column)
 
 
 def run(context: Context) -> RowScore:

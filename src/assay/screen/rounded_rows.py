@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
+from assay.dataset.numbers import as_doubles
 from assay.screen.copies import join_pairs, number_groups
 from assay.screen.exact_duplicates import column_codes
 
@@ -40,7 +41,7 @@ def near_row_groups(data: Dataset, rng: np.random.Generator) -> Int:
         if not numeric or (pa.types.is_integer(column.type) and codes.max(initial=0) < 2 / CELL):
             exact.append(codes)
             continue
-        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+        values = as_doubles(column)
         known = np.isfinite(values)
         exact.append(np.where(np.isnan(values), 1, np.where(known, 0, np.where(values > 0, 2, 3))).astype(np.int64))
         scaled.append(np.where(known, values, 0.0) / _cell_size(values[known]))

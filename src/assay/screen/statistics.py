@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
+from assay.dataset.numbers import as_doubles
 
 Float = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ def row_statistics(data: Dataset) -> Statistics:
         kind = values.type
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             names.append(column)
-            parts.append(_numbers(values)[None])
+            parts.append(as_doubles(values)[None])
     if data.modality == "text":
         several = len(text_columns(data)) > 1
         for column in text_columns(data):
@@ -90,17 +91,13 @@ def _varies(column: Float) -> bool:
     return len(known) > 1 and bool((known != known[0]).any())
 
 
-def _numbers(values: pa.ChunkedArray) -> Float:
-    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
-
-
 def _of_texts(values: pa.ChunkedArray) -> Float:
     text = pc.fill_null(values.cast(pa.large_string()), "")
-    characters = _numbers(pc.utf8_length(text))
-    words = _numbers(pc.count_substring_regex(text, r"\S+"))
+    characters = as_doubles(pc.utf8_length(text))
+    words = as_doubles(pc.count_substring_regex(text, r"\S+"))
     some = np.maximum(characters, 1)
     shares = [
-        _numbers(pc.count_substring_regex(text, pattern)) / some for pattern in (r"[0-9]", r"\p{Lu}", r"[^\pL\pN\s]", r"[^\x00-\x7F]")
+        as_doubles(pc.count_substring_regex(text, pattern)) / some for pattern in (r"[0-9]", r"\p{Lu}", r"[^\pL\pN\s]", r"[^\x00-\x7F]")
     ]
     return np.column_stack([characters, words, characters / np.maximum(words, 1), *shares])
 

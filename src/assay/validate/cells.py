@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.columns import Column
 from assay.dataset.labels import class_name
+from assay.dataset.numbers import as_doubles
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -63,7 +64,7 @@ class Cells:
             spelt = pc.utf8_trim_whitespace(values.take(pa.array(rows))).to_pylist()
             out[rows] = [float(v) for v in spelt]
         elif self.look.kind in ("integer", "float"):
-            out[~self.missing] = np.asarray(values.cast(pa.float64(), safe=False).to_numpy(), np.float64)[~self.missing]
+            out[~self.missing] = as_doubles(values)[~self.missing]
         return out
 
     def named(self) -> tuple[NDArray[np.int64], list[str]]:

@@ -22,6 +22,7 @@ from scipy.stats import chi2, fisher_exact, ks_2samp, random_table
 
 from assay.dataset.columns import Column
 from assay.dataset.data import Dataset
+from assay.dataset.numbers import as_doubles
 from assay.screen.exact_duplicates import column_codes
 from assay.screen.statistics import row_statistics, text_columns
 from assay.stats.multiple import holm
@@ -113,7 +114,7 @@ def _columns(both: Dataset, new: Bool, rng: np.random.Generator) -> list[ColumnD
         if gone.any():
             found.append(_missing(name, gone, new))
         if look.kind in ("integer", "float") and not (look.whole and look.distinct <= MOST_VALUES):
-            values = np.asarray(look.values.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+            values = as_doubles(look.values)
             found.append(_numbers(name, values[~gone], new[~gone]))
         elif name not in texts and look.kind in ("bool", "string", "integer", "float") and look.distinct > 1:
             found.append(_categories(look, gone, new, rng))

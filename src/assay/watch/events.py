@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
+from assay.dataset.numbers import as_doubles
 from assay.dataset.rows import as_rows
 from assay.watch.fields import Fields
 
@@ -145,10 +146,9 @@ def _times(table: pa.Table, name: str) -> Floats:
         if pa.types.is_string(column.type):
             column = pc.cast(pc.replace_substring(column, "Z", ""), pa.timestamp("us"))
         if pa.types.is_timestamp(column.type):
-            whole = column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64(), safe=False)
-            times = np.asarray(whole.fill_null(np.nan), float) / 1e6
+            times = as_doubles(column.cast(pa.timestamp("us")).cast(pa.int64())) / 1e6
         else:
-            times = np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan), float)
+            times = as_doubles(column)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"not a time: {error}", column=name, remedy="write 2026-01-31T12:00:00Z, or seconds since 1970") from error
     return np.where((times >= FIRST) & (times < LAST), times, np.nan)
@@ -174,8 +174,7 @@ def _confidence(table: pa.Table, fields: Fields) -> Floats:
 def numbers(column: pa.Array, name: str) -> Floats:
     """(n,) a column as numbers, NaN where null or infinite. Raises DataError where it holds none."""
     try:
-        known = column if pa.types.is_float64(column.type) else column.cast(pa.float64(), safe=False)
-        values = np.asarray(known.fill_null(np.nan) if known.null_count else known, float)
+        values = as_doubles(column)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError("holds no numbers", column=name, remedy="the baseline saw numbers in this column") from error
     finite = np.isfinite(values)
