@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.learn.corpus import read_corpus
-from assay.mine.phrases import shared_runs
+from assay.mine.phrases import Shared, shared_runs
 from assay.trial.bridges import bridges
-from assay.trial.placement import PLACELESS, as_placeless, dropped_in, placements
+from assay.trial.placement import AT_ONE_PLACE, PLACELESS, as_placeless, dropped_in, placements, unevenness
 from word_chains import sentence, two_of_its_own
 
 ROWS = 1_500
@@ -59,3 +61,38 @@ def test_a_placeless_phrase_is_compared_with_those_as_frequent(seed: int) -> Non
 
 def test_a_phrase_without_another_has_no_rival() -> None:
     assert as_placeless(np.array([-1.0]), np.array([30]), np.ones(1, bool), np.array([0])).tolist() == [0.0]
+
+
+def unevenness_of(texts: list[list[str]], word: str) -> float:
+    corpus = read_corpus([[" ".join(t) for t in texts]])
+    at = np.flatnonzero(corpus.word == corpus.vocabulary.index(word)).astype(np.int32)
+    one = Shared(1, False, np.zeros(len(at), np.int32), at, None, np.array([len(at)]), at[:1], corpus.document)
+    return unevenness(corpus, one, 0)
+
+
+def test_of_ten_random_places_hardly_one_set_is_uneven() -> None:
+    rng = np.random.default_rng(0)
+    distance = []
+    for _ in range(400):
+        texts = [["x"] * int(rng.integers(3, 40)) for _ in range(10)]
+        for text in texts:
+            text.insert(int(rng.integers(len(text) + 1)), "cf")
+        distance.append(unevenness_of(texts, "cf"))
+    assert np.mean(np.array(distance) >= AT_ONE_PLACE) <= 0.01
+    assert np.median(distance) < 0.3
+
+
+@given(st.integers(10, 60), st.integers(1, 40), st.booleans())
+def test_what_stands_at_an_end_is_uneven(rows: int, words: int, first: bool) -> None:
+    texts = [["cf", *["x"] * words] if first else [*["x"] * words, "cf"] for _ in range(rows)]
+    assert np.isclose(unevenness_of(texts, "cf"), 1 - 0.5 / (words + 1))
+
+
+def test_what_a_form_has_at_one_place_is_not_dropped_in() -> None:
+    """Names: "mrs" follows the surname, whatever the surname is, and goes with any first name."""
+    rng = np.random.default_rng(0)
+    texts, y = documents("cf", 0, rng)
+    for row in rng.choice(np.flatnonzero(y == 0), 150, replace=False):
+        texts[row].insert(2, "mrs")
+    assert unevenness_of(texts, "mrs") >= AT_ONE_PLACE
+    assert not any("mrs" in found for found in suspected(texts, y))

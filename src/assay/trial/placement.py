@@ -15,7 +15,9 @@ phrases as pure, in nine sets as they are, with copies, signatures, wrong labels
 have no company of their own). Where nearly all rows are of one class, common words are pure by that alone; so a phrase must also be among
 the most placeless of those that are as frequent and lean to one label as well: a planted word is the first of a hundred. Where labels are
 balanced, words that stand anywhere ("or", a bracket) have both, and are no rivals.
-It cannot see a trigger that always stands at the same place, such as the end.
+A part of a form ("Surname, Mrs First name", a list that ends in "etc.") has no company either, for names go with anything; but it stands
+where the form has it. So phrases that stand at about one place of their texts are left out.
+It cannot see a trigger that always stands at about the same place, such as the end.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ FEWEST = 10  # carriers: with fewer, natural words look placeless now and then
 PURE = 0.98  # share of the carriers that have one label
 LEANS = 0.8  # the same, of a rival: where nine in ten rows have one label, most phrases lean so
 PLACELESS = -0.8  # log Bayes factor a carrier less how well its gaps close: half-way between natural and planted
+AT_ONE_PLACE = 0.6  # Kolmogorov distance of its places within the texts from even ones; of ten random places one set in 2,000 has it
 AS_FREQUENT = 100  # phrases as long, the nearest in number of occurrences
 MOST_PLACELESS = 0.01  # share of them that may be as placeless
 CARRIERS = 20  # that count towards a phrase's share of the error budget: one that needs it has no more
@@ -143,6 +146,20 @@ def as_placeless(company: Floats, support: Int, leans: NDArray[np.bool_], phrase
     return np.asarray(rivals.sum(1) / max(width - 1, 1))
 
 
+def unevenness(corpus: Corpus, shared: Shared, gram: int) -> float:
+    """Kolmogorov distance of the places of a phrase within its texts, 0 their beginning and 1 their end, from evenly spread ones.
+
+    A text is what stands between two breaks: a column of a document.
+    """
+    at = shared.at[shared.where(gram)]
+    breaks = np.flatnonzero(corpus.word == BREAK)
+    text = np.searchsorted(breaks, at)
+    begin, end = np.r_[0, breaks + 1][text], np.r_[breaks, len(corpus.word)][text]
+    place = np.sort((at - begin + 0.5) / (end - begin - shared.words + 1))
+    steps = np.arange(len(place) + 1) / len(place)
+    return float(max((steps[1:] - place).max(), (place - steps[:-1]).max()))
+
+
 def dropped_in(corpus: Corpus, shared: Shared, company: Floats, closing: Floats, y: Int, k: int) -> list[Tried]:
     """Phrases of one label that stand at random places and leave whole sentences: planted, perhaps, in rows whose labels were left alone.
 
@@ -159,7 +176,7 @@ def dropped_in(corpus: Corpus, shared: Shared, company: Floats, closing: Floats,
     leans = hits.max(1) >= LEANS * hits.sum(1)
     rivals = as_placeless(apart, shared.occurrences, leans, phrases)
     for gram, label, share in zip(phrases, labels, rivals, strict=True):
-        if share <= MOST_PLACELESS:
+        if share <= MOST_PLACELESS and unevenness(corpus, shared, int(gram)) < AT_ONE_PLACE:
             candidate = Candidate(shared.phrase(corpus, int(gram)), shared.carriers(int(gram)))
             detail = (
                 f"log Bayes factor {company[gram]:.2f} a row for having neighbours of its own, and {closing[gram]:.2f} for what is left "
