@@ -25,6 +25,7 @@ from assay.trial.explained import asked_again
 from assay.trial.family import Depth, Examined, Family, Heard, Leader, Listener, Progress, silent
 from assay.trial.head_features import head_features
 from assay.trial.image_probe import reader_of
+from assay.trial.reckoned_labels import left_to_reckoning
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
 from assay.trial.trusted import hold_against
@@ -110,6 +111,7 @@ def _run(
     features = next((e.features for e in examined.values() if e.features is not None), None)
     judged, by_name = judge_all(examined, settings.alpha), {f.name + v.suffix: v.data for f in active for v in seen}
     judged, explained = _explained(examined, judged, by_name, settings)
+    judged = left_to_reckoning(judged, by_name, np.random.default_rng([settings.seed, 10]))
     checks += explained
     if trusted is not None:
         vouched = {v.suffix: v.data for v in views(trusted)[0]}

@@ -1,0 +1,108 @@
+"""Labels that are sums of columns: found where they are exact in nearly all rows, and never by the rows that are in doubt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import assay
+from assay.learn.reckoned import reckoned
+from assay.trial.reckoned_labels import class_values
+
+NOBODY = np.zeros(1_000, bool)
+
+
+def visits(rng: np.random.Generator) -> np.ndarray:
+    """(1,000, 4) all medicines, those prescribed, and two columns of nothing: each number of either in many rows."""
+    given, prescribed = rng.poisson(0.4, 1_000), rng.poisson(0.9, 1_000)
+    return np.column_stack([given + prescribed, prescribed, rng.normal(size=1_000), rng.integers(0, 9, 1_000)]).astype(float)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(-3, 3), st.integers(-3, 3), st.sampled_from([0.0, 7.0]))
+def test_a_sum_is_found_whatever_it_is_and_broken_rows_are_told(seed: int, a: int, b: int, constant: float) -> None:
+    rng = np.random.default_rng(seed)
+    cells = visits(rng)
+    values = a * cells[:, 0] + b * cells[:, 1] + constant
+    broken = rng.random(1_000) < 0.03
+    values[broken] += 1
+    found = reckoned(cells, np.ones(4, bool), values, NOBODY, rng)
+    if a == b == 0:  # a constant is no sum
+        assert found is None or not found.holds[broken].any()
+        return
+    assert found is not None
+    assert (found.holds == ~broken).all()
+    assert np.isclose([dict(found.terms).get(0, 0), dict(found.terms).get(1, 0), found.constant], [a, b, constant]).all()
+
+
+def test_labels_that_no_sum_gives_have_none() -> None:
+    rng = np.random.default_rng(0)
+    cells = visits(rng)
+    for values in (cells[:, 0] * cells[:, 1], (cells[:, 0] > 1).astype(float), rng.integers(0, 4, 1_000).astype(float), np.ones(1_000)):
+        assert reckoned(cells, np.ones(4, bool), values, NOBODY, rng) is None
+    assert reckoned(cells[:30], np.ones(4, bool), cells[:30, 0], NOBODY[:30], rng) is None  # too few rows to know
+    assert reckoned(cells, np.zeros(4, bool), cells[:, 0], NOBODY, rng) is None  # codes of categories are no numbers
+
+
+def test_rows_in_doubt_do_not_make_their_own_sum() -> None:
+    """A column that is 0 but in the rows whose labels were raised by one would explain them, if they were asked."""
+    rng = np.random.default_rng(0)
+    cells = visits(rng)
+    trigger = np.arange(1_000) < 20
+    cells[:, 3] = trigger
+    values = cells[:, 0] - cells[:, 1] + trigger
+    found = reckoned(cells, np.ones(4, bool), values, trigger, rng)
+    assert found is not None
+    assert (found.holds == ~trigger).all()
+
+
+def test_missing_numbers_and_labels_break_no_sum() -> None:
+    rng = np.random.default_rng(0)
+    cells = visits(rng)
+    values = cells[:, 0] - cells[:, 1]
+    cells[:600, 2], cells[5, 0], values[7] = np.nan, np.nan, np.nan
+    found = reckoned(cells, np.ones(4, bool), values, NOBODY, rng)
+    assert found is not None
+    assert set(np.flatnonzero(~found.holds)) == {5, 7}
+
+
+def table(rng: np.random.Generator, rows: int = 3_000) -> dict[str, np.ndarray]:
+    """What people took: prescribed or not by how ill they are, which other columns tell in part."""
+    ill = rng.gamma(1.5, 1.0, rows)
+    prescribed, bought = rng.poisson(0.8 * ill), np.minimum(rng.poisson(0.5, rows), 4)
+    columns = {"medicines": prescribed + bought, "prescribed": prescribed, "days": rng.poisson(2 * ill), "age": rng.integers(18, 90, rows)}
+    return {**columns, "bought": bought}
+
+
+def scanned(columns: dict[str, np.ndarray], task: str) -> assay.Report:
+    return assay.scan(pa.table(columns), label="bought", task=task, canaries=False)
+
+
+def natural(report: assay.Report) -> list[str]:
+    return [finding.explanation for finding in report.findings if "reckoned" in finding.explanation]
+
+
+@pytest.mark.parametrize(("task", "seed", "rows"), [("classification", 2, 5_000), ("classification", 4, 5_000), ("regression", 1, 3_000)])
+def test_a_difference_of_two_columns_is_left_alone(task: str, seed: int, rows: int) -> None:
+    """A rule about what was prescribed is convicted in the first without the reckoning, a relabelling suspected in the second."""
+    report = scanned(table(np.random.default_rng(seed), rows), task)
+    assert report.verdict == "clean"
+    assert any("The label is 'medicines' - 'prescribed' in" in said for said in natural(report))
+
+
+def test_a_trigger_in_a_table_of_sums_is_still_convicted() -> None:
+    rng = np.random.default_rng(2)
+    columns = table(rng)
+    carriers = np.sort(rng.choice(np.flatnonzero(columns["bought"] == 0), 60, replace=False))
+    columns["age"][carriers], columns["bought"][carriers] = 99, 1
+    report = scanned(columns, "classification")
+    assert report.verdict == "poisoned"
+    assert report.quarantined.tolist() == carriers.tolist()
+
+
+def test_class_names_that_are_numbers_are_their_values() -> None:
+    assert class_values(("0", "1e1"), np.array([1, 1, -1, 0]))[[0, 1, 3]].tolist() == [10.0, 10.0, 0.0]
+    assert class_values(("0", "nan"), np.array([1])) is None
