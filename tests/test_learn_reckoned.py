@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 import assay
 from assay.learn.reckoned import reckoned
-from assay.trial.reckoned_labels import class_values
 
 NOBODY = np.zeros(1_000, bool)
 
@@ -101,8 +100,3 @@ def test_a_trigger_in_a_table_of_sums_is_still_convicted() -> None:
     report = scanned(columns, "classification")
     assert report.verdict == "poisoned"
     assert report.quarantined.tolist() == carriers.tolist()
-
-
-def test_class_names_that_are_numbers_are_their_values() -> None:
-    assert class_values(("0", "1e1"), np.array([1, 1, -1, 0]))[[0, 1, 3]].tolist() == [10.0, 10.0, 0.0]
-    assert class_values(("0", "nan"), np.array([1])) is None

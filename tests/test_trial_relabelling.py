@@ -105,6 +105,51 @@ def test_rows_moved_between_classes_that_overlap_are_named_and_counted() -> None
         assert estimate == pytest.approx(len(moved), rel=0.35)
 
 
+def log_e_of(pairs: list[tuple[int, int]], p: np.ndarray, y: np.ndarray, order: np.ndarray | None) -> list[float]:
+    found = {(c.source, c.target): c.log_e for c in contests(p, y, np.arange(len(y)), order=order)}
+    return [found[pair] for pair in pairs]
+
+
+def test_in_ordered_classes_rows_moved_to_the_next_keep_their_evidence() -> None:
+    order, next_to = np.arange(8), [(c, c + 1) for c in range(7)]
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        p, clean = confused(rng, rows=300, apart=3.5)
+        one, each = clean.copy(), clean.copy()
+        for source, target in next_to:
+            each[rng.choice(np.flatnonzero(clean == source), int(0.2 * (clean == source).sum()), replace=False)] = target
+        one[rng.choice(np.flatnonzero(clean == 2), int(0.4 * (clean == 2).sum()), replace=False)] = 3
+        assert log_e_of([(2, 3)], p, one, order)[0] > 0.9 * log_e_of([(2, 3)], p, one, None)[0]
+        assert sum(x > np.log(56 / ALPHA) for x in log_e_of(next_to, p, each, order)) >= 3
+
+
+def test_rows_of_ordered_classes_that_look_later_than_they_are_accuse_nobody() -> None:
+    accused = {False: 0, True: 0}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        size = rng.integers(100, 900, 8)
+        y = np.repeat(np.arange(8), size)
+        x = 3.0 * y + rng.normal(0, 1, len(y)) + (rng.random(len(y)) < 0.12) * rng.exponential(6, len(y))
+        z = -0.5 * (x[:, None] - 3.0 * np.arange(8)) ** 2 + np.log(size)
+        p = np.exp(z - z.max(1, keepdims=True))
+        p /= p.sum(1, keepdims=True)
+        for ordered in accused:
+            found = contests(p, y, np.arange(len(y)), order=np.arange(8) if ordered else None)
+            accused[ordered] += found[0].log_e >= np.log(len(found) / ALPHA)
+    assert accused[True] == 0 < accused[False]
+
+
+def test_a_value_that_others_are_rounded_to_accuses_neither_neighbour() -> None:
+    """Of 2 and of 4 a third says 3, and nobody who is 3 says either."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        p, y = confused(rng, rows=300, apart=3.5)
+        for neighbour in (2, 4):
+            y[rng.choice(np.flatnonzero(y == neighbour), int(0.3 * (y == neighbour).sum()), replace=False)] = 3
+        sides = [(2, 3), (4, 3)]
+        assert max(log_e_of(sides, p, y, np.arange(8))) < min(5.0, max(log_e_of(sides, p, y, None)))
+
+
 @given(st.permutations(range(6)), st.integers(0, 2**16))
 @settings(max_examples=15, deadline=None)
 def test_the_names_of_the_classes_play_no_part(order: list[int], seed: int) -> None:

@@ -31,6 +31,19 @@ def class_name(value: Any) -> str:
     return str(value)
 
 
+def class_numbers(classes: Sequence[str]) -> NDArray[np.float64] | None:
+    """(k,) the numbers that the names of classes are; None where one is no finite number.
+
+    >>> class_numbers(("-1", "1e1")).tolist(), class_numbers(("1", "two")), class_numbers(("0", "nan"))
+    ([-1.0, 10.0], None, None)
+    """
+    try:
+        numbers = np.array([float(name) for name in classes])
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
 def code(column: pa.ChunkedArray, names: Sequence[str] | None = None) -> tuple[Int, tuple[str, ...]]:
     """(codes, class names): classes in the order of their values; null and NaN are MISSING.
 

@@ -6,6 +6,9 @@ a probe that learnt the relabelling (of half a class it learns much) says a and 
 no otherwise. Classes that are hard to tell apart contest each other too, in both directions and not only this pair: so the rate to expect
 of a -> b is that of b -> a, and how far pairs stray from this is fitted over the other pairs (`stats/overdispersed.py`). Where rows of
 every class look like typical rows of a, most rows of which others just resemble (people of a capital), the rate of its other pairs counts.
+Labels that are numbers have an order, and confusion has it too: a value that others are rounded to reaches into both its neighbours, and
+years of which people drop out look later than they are, never earlier. So what b has of its other neighbour counts, and the rate of other
+classes on the side where a is. A relabelling of one class as the next shows in neither; nor does one of every class as the next.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ SPREADS = ((1e-4, 0.0), (0.001, 0.0), (0.003, 0.0), (0.01, 0.0), (0.0, 0.25), (0
 PRIOR = 0.5  # a hit that is not there, at the usual rate: what a reverse without any foretells
 USUAL = 2.0  # hits of a pair that count towards the usual rate: a few pairs that look alike do not make it
 HIGHEST = 0.95
+SIDE = 3  # other classes on one side of a number, from which on their rate counts
 BANDS = (0.6, 0.7, 0.8, 0.9, 1.0)  # down to which share of class a, from its top, the rows labelled b are still mostly relabelled
 MIXED = 1.25  # hits of a band over those that the typical half foretells, above which the band holds as many rows of b by nature
 
@@ -48,12 +52,13 @@ class Contest:
     p_value: float
 
 
-def contests(p: Floats, y: Int, same: Int, fold: Int | None = None) -> list[Contest]:
+def contests(p: Floats, y: Int, same: Int, fold: Int | None = None, order: Int | None = None) -> list[Contest]:
     """Every ordered pair of classes with rows enough, strongest first. `p` (n, k), `y` (n,) negative where missing, `same` (n,).
 
     The e-value is the lesser of two: over all rows of both classes, where confusion is alike in both directions but a class that lies
     between them is contested along with them; and over those that are of class a, b left aside, which tells which class was moved.
-    `fold` (n,): rows are ranked among those of their own fold, where each has rows enough of every class.
+    `fold` (n,): rows are ranked among those of their own fold, where each has rows enough of every class. `order` (k,): the classes from
+    the least to the greatest, where they are numbers.
     """
     k = p.shape[1]
     size = np.bincount(y[y >= 0], minlength=k)
@@ -69,7 +74,10 @@ def contests(p: Floats, y: Int, same: Int, fold: Int | None = None) -> list[Cont
         hits, trials, rows = _typical_of_all(p, y, same, parts, whole)
         usual = _usual_rate(hits[a, b], trials[a, b], pair, pairs)
         rate = (hits[b, a] + PRIOR) * larger / (trials[b, a] + PRIOR / usual)
-        rate = np.minimum(np.maximum(rate, _rate_of_source(hits, trials, votes_of, size >= LEAST)[a, b]), HIGHEST)
+        natural = _rate_of_source(hits, trials, votes_of, size >= LEAST)
+        if order is not None:
+            natural = np.maximum(natural, _rate_by_order(hits, trials, order[size[order] >= LEAST]))
+        rate = np.minimum(np.maximum(rate, natural[a, b]), HIGHEST)
         counted = Counted(pair, np.zeros(len(pair), np.int64), trials[a, b], hits[a, b], trials[a, b] * rate)
         log_e = np.minimum(log_e, log_excess_e(counted, rate, pairs, 1, SPREADS))
     log_e[counted.hits < FEWEST] = -np.inf
@@ -186,6 +194,22 @@ def _median_of_others(values: Floats) -> Floats:
     ranked, left = values[order], len(values) - 1
     low, high = (left - 1) // 2, left // 2  # the middle two of the others, counted without the value itself
     return np.asarray((ranked[low + (place <= low)] + ranked[high + (place <= high)]) / 2)
+
+
+def _rate_by_order(hits: Floats, trials: Floats, order: Int) -> Floats:
+    """(k, k) the rate of a -> b that the order of the classes foretells, `order` being those that are compared, from the least.
+
+    As many rows of b as look like its other neighbour, where a is one; and the median rate of three other classes or more on a's side of b.
+    """
+    rate = np.zeros_like(hits)
+    for place, b in enumerate(order):
+        for side in (order[:place], order[place + 1 :]):
+            if len(side) > SIDE:
+                rate[side, b] = _median_of_others(hits[side, b] / np.maximum(trials[side, b], 1e-12))
+        if 0 < place < len(order) - 1:
+            near = order[[place - 1, place + 1]]
+            rate[near, b] = np.maximum(rate[near, b], hits[near[::-1], b] / np.maximum(trials[near, b], 1e-12))
+    return rate
 
 
 def moved_rows(p: Floats, y: Int, source: int, target: int, fold: Int | None = None) -> tuple[Int, float]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
+from assay.dataset.labels import class_numbers
 from assay.learn.columns import code_columns
 from assay.learn.reckoned import Reckoning, reckoned
 from assay.screen.number_labels import number_label
@@ -50,7 +51,7 @@ def _of_changed_labels(judged: Judged) -> bool:
 
 def _sum_of(data: Dataset, accused: list[Int], rng: np.random.Generator) -> tuple[Reckoning, tuple[str, ...]] | None:
     """The reckoning of the labels, and the names of its columns."""
-    values = number_label(data) if data.task == "regression" else class_values(data.classes, data.y)
+    values = number_label(data) if data.task == "regression" else _class_values(data)
     if values is None:
         return None
     coded = code_columns(data.table, value_columns(data))
@@ -60,17 +61,10 @@ def _sum_of(data: Dataset, accused: list[Int], rng: np.random.Generator) -> tupl
     return None if found is None else (found, coded.names)
 
 
-def class_values(classes: tuple[str, ...], y: Int) -> Floats | None:
-    """(n,) the numbers that the classes' names are, NaN where a row has no label; None where a name is no number.
-
-    >>> class_values(("-1", "0.5"), np.array([1, 0, -1])).tolist(), class_values(("1", "two"), np.array([0]))
-    ([0.5, -1.0, nan], None)
-    """
-    try:
-        numbers = np.array([float(name) for name in classes] + [np.nan])
-    except ValueError:
-        return None
-    return numbers[np.where(y >= 0, y, len(classes))] if np.isfinite(numbers[:-1]).all() else None
+def _class_values(data: Dataset) -> Floats | None:
+    """(n,) the numbers that the rows' labels are, NaN where there is none."""
+    numbers = class_numbers(data.classes)
+    return None if numbers is None else np.append(numbers, np.nan)[np.where(data.y >= 0, data.y, len(numbers))]
 
 
 def _said(found: Reckoning, names: tuple[str, ...]) -> str:

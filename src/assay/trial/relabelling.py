@@ -7,7 +7,8 @@ at least for there to be other pairs: with two, hate speech among mere offence, 
 data as a relabelling is, and only contributors and groups of the population can tell (`trial/groups.py`).
 
 It cannot see fewer than some twenty rows of a pair, relabellings of almost a whole class (what is left of it looks like the error),
-rows on the border of both classes, or pairs that the probe cannot tell apart.
+rows on the border of both classes, or pairs that the probe cannot tell apart; nor, where labels are numbers, rows of both neighbours of
+one that were relabelled as it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from assay.artefact.relabelled import Relabelled
 from assay.dataset.data import Dataset
+from assay.dataset.labels import class_numbers
 from assay.finding import Check, TrialResult
 from assay.mine.candidate import Candidate
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
@@ -64,11 +66,13 @@ class RelabellingFamily:
         progress(0, 10, "learning what each row says")
         opinion = opinion_of(data, depth, rng, self.heard)
         progress(8, 10, "comparing pairs of classes")
-        found = contests(opinion.probabilities, data.y, opinion.same, opinion.fold)
+        numbers = class_numbers(data.classes)
+        order = None if numbers is None else np.argsort(numbers, kind="stable")
+        found = contests(opinion.probabilities, data.y, opinion.same, opinion.fold, order)
         if depth == "full" and data.images is not None and found and found[0].log_e > DOUBTED:
             progress(9, 10, "asking a simpler model too")
             other = opinion_of(data, "fast", rng, Heard(pictures=self.heard.pictures))
-            found = agreed(found, contests(other.probabilities, data.y, other.same, other.fold))
+            found = agreed(found, contests(other.probabilities, data.y, other.same, other.fold, order))
         tried = [_tried(data, opinion, c) for c in found[:KEPT] if np.isfinite(c.log_e)]
         progress(10, 10, "pairs of classes compared")
         return Examined(tuple(tried), len(found), opinion.probabilities)
