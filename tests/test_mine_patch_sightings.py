@@ -43,6 +43,21 @@ def test_a_texture_is_found_wherever_it_lies(channels: int) -> None:
     assert found.places(0).tolist() == (corners[:, 0] * 20 + corners[:, 1]).tolist()
 
 
+def test_a_texture_that_lost_pixels_is_found_in_parts_and_grown_whole() -> None:
+    """In each of twelve rows one of four pixels of the checker is the picture's own: none shows all nine, and six the same seven."""
+    rows = np.arange(12)
+    clean = noisy(400)
+    images, corners = scattered(clean, rows, CHECKER)
+    for (r, c), row in zip(corners, rows, strict=True):
+        at = (row, r + row % 4 // 3, c + row % 4 % 3)
+        images[at] = clean[at]
+    whole, parted = carriers(sightings(images)), set(rows.tolist())
+    assert all(found <= parted for found in whole)
+    assert max(map(len, whole), default=0) >= SUPPORT
+    grown = grow_anywhere(images, rows, corners[:, 0] * 20 + corners[:, 1], agree=0.6)
+    assert grown.iou(Patch(CHECKER[..., None].repeat(3, 2), np.ones((3, 3), bool), None, None)) == 1
+
+
 def test_an_even_spot_is_found_at_every_size() -> None:
     images = noisy(60)
     for size, some in zip((3, 4, 5, 6), np.arange(12).reshape(4, 3), strict=True):

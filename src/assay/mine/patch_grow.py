@@ -34,6 +34,7 @@ class Grower:
 
     images: UInt8
     sample: UInt8
+    agree: float = AGREE
 
     @classmethod
     def of(cls, images: UInt8) -> Grower:
@@ -49,7 +50,7 @@ class Grower:
         hits = _agreeing(seen, middle).sum(0)
         common = np.clip((_agreeing(self.sample, middle).sum(0) + 1) / (len(self.sample) + 2), 0, 1)
         chance = bdtrc(hits - 1, m, common)  # P(at least so many of m rows agree)
-        shared = hits >= AGREE * m
+        shared = hits >= self.agree * m
         seed = np.zeros((h, w), bool)
         top, left = divmod(place, w)
         seed[top : top + side, left : left + side] = True

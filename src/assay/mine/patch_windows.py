@@ -93,6 +93,11 @@ def window_content(code: UInt64, side: int) -> UInt64:
     return total
 
 
+def window_pixels(code: UInt64, side: int, n: Int, row: Int, col: Int) -> UInt64:
+    """(side^2, m) what each pixel of the windows at `row`, `col` of pictures `n` (m,) adds to their `window_content`."""
+    return np.stack([code[n, row + a, col + b] * _SALT[a, b] for a in range(side) for b in range(side)])
+
+
 def box_sums(values: NDArray[np.int32], side: int) -> NDArray[np.int32]:
     """Sums over side x side windows of (n, h, w)."""
     down, across = values.shape[1] - side + 1, values.shape[2] - side + 1

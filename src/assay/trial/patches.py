@@ -45,6 +45,9 @@ ONE_PLACE = 0.75  # of the error budget: nearly all published patches lie at one
 PER_CONTRAST = 0.5  # a patch of any place may differ by this part of its contrast ...
 WIDE = 48  # ... up to this mean absolute difference: no picture of CIFAR-10 or GTSRB is as near a checker or noise by chance
 WIDENED = 10  # times as many rows: a fifth of the pixels missing leaves one row in seven a whole 3x3 patch
+MOST_SHOW, LARGER = 0.6, 3  # share of the carriers that show a pixel of a patch that loses some; it is not that many times what was seen
+NEARLY_ALL = 0.9  # of those carriers, that the whole patch must still be found in
+FEW_MORE, GAP = 0.25, 16.0  # so many more of them, that stand so far from all others: those which lost most of the patch
 WORTH_TRYING = 4.0  # log e-value of surprise from which the second pass is worth its cost; e-BH needs more
 COVERED = 4.0  # more, where only a bet on cover rows is surprised: of clean CIFAR-10 13 leads in place of 6 would be worth it else
 SECOND_PASS = 40  # candidates
@@ -242,15 +245,48 @@ def carriers_of(court: Court, lead: _Lead) -> tuple[Patch, Int]:
     patch, known = lead.patch, len(lead.carriers)
     wide = _widened(patch)
     if wide.tolerance > patch.tolerance:
-        far = _everywhere(court.images, lambda part: patch.places(part)[2])
-        if (far <= wide.tolerance).sum() <= WIDENED * known:
-            return wide, np.flatnonzero(far <= wide.tolerance)
+        far = _distances(court.images, patch)
+        if SUPPORT <= (far <= wide.tolerance).sum() <= WIDENED * known:
+            return _whole(court.images, wide, far)
         present = np.flatnonzero(far <= patch.tolerance)
     else:
         present = np.flatnonzero(_everywhere(court.images, patch.present))
     if len(present) > max(COMMON * len(court.y), 2 * known):
         return patch, lead.carriers
     return patch, present if len(present) >= known / 2 else lead.carriers
+
+
+def _distances(images: UInt8, patch: Patch) -> Floats:
+    return _everywhere(images, lambda part: patch.places(part)[2])
+
+
+def _whole(images: UInt8, patch: Patch, far: Floats) -> tuple[Patch, Int]:
+    """The patch and its carriers, both grown anew where it loses some of its pixels in many of them, and so far a part of it was seen.
+
+    `far` (n,) how far it is from each of the `images`. It stays as it was where that finds no more of it, or many fewer carriers.
+    """
+    carriers = np.flatnonzero(far <= patch.tolerance)
+    tops, lefts, _ = patch.places(images[carriers])
+    grown = _widened(grow_anywhere(images, carriers, tops * images.shape[2] + lefts, MOST_SHOW))
+    patch = replace(patch, tolerance=up_to_gap(far, patch.tolerance))
+    carriers = np.flatnonzero(far <= patch.tolerance)
+    if patch.mask.sum() < grown.mask.sum() <= LARGER * patch.mask.sum():
+        far = _distances(images, grown)
+        grown = replace(grown, tolerance=up_to_gap(far, grown.tolerance))
+        if (far <= grown.tolerance).sum() >= NEARLY_ALL * len(carriers):
+            return grown, np.flatnonzero(far <= grown.tolerance)
+    return patch, carriers
+
+
+def up_to_gap(far: Floats, tolerance: int) -> int:
+    """A tolerance that takes in the few pictures beyond it, of differences `far` (n,), which a gap parts from all others; else the same.
+
+    >>> up_to_gap(np.array([3.0, 20, 30, 40, 45, 57, 94, 95, 96]), 48), up_to_gap(np.array([3.0, 20, 30, 40, 52, 55, 58]), 48)
+    (75, 48)
+    """
+    beyond = np.sort(far[(far > tolerance) & np.isfinite(far)])[: int(FEW_MORE * (far <= tolerance).sum()) + 2]
+    gaps = np.flatnonzero(np.diff(beyond) >= GAP)
+    return int(beyond[gaps[-1] : gaps[-1] + 2].mean()) if len(gaps) else tolerance
 
 
 def _everywhere(images: UInt8, ask: Callable[[UInt8], NDArray[Any]]) -> NDArray[Any]:
