@@ -3,10 +3,9 @@
 Three kinds, as approximate descriptors so that a shift in colour within a step, or a scaled and turned even sticker, keeps its key.
 *Texture*: a 3x3 window of high contrast, quantised to 3 bits a channel. *Partial*: one of still higher contrast, without any two of its
 pixels, in pictures that hold few of them: of thirty patches that each lose a fifth of their pixels four are whole, and eight hold the
-same seven. *Even*: a 3x3 window of one
-colour, quantised to 4 bits; any larger even shape holds such windows at every size and angle. Labels are not read. Windows that recur at
-one place are left to `mine.patches`. Blind to patterns that are redrawn, turned or blended in from row to row (unless they hold an even
-spot of 3x3 pixels).
+same seven. *Even*: a 3x3 window of one colour, quantised to 4 bits; any larger even shape holds such windows at every size and angle.
+Labels are not read. Windows that recur at one place are left to `mine.patches`. Blind to patterns that are redrawn, turned or blended in
+from row to row (unless they hold an even spot of 3x3 pixels).
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ Small = NDArray[np.int32]
 
 CONTRAST = 50  # standard deviation of a texture: at 25, half of all windows qualify, and one in forty at 70 (a checker has 127)
 PARTIAL_CONTRAST = 90  # the same of a partial one: of 10,000 pictures of CIFAR-10 1,000 recur, and 13,000 from 70 on
-MOST_PARTIAL = (
-    16  # windows of that contrast in a picture: handwriting has a hundred, which all recur, and one in a hundred photographs more
-)
+MOST_PARTIAL = 16  # windows of that contrast in a picture: one photograph in a hundred has more, and handwriting a hundred, which all recur
 LEFT_OUT = tuple(combinations(range(WINDOW * WINDOW), 2))  # pixels of a partial window that do not count
 EVEN_BITS = 4  # 4,096 colours; with 3 a sticker shares its cell with every pale wall
 MOST_OF_ROWS = 0.25  # a colour that more rows hold is a background
