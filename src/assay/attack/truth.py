@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from assay.artefact.base import Artefact
 from assay.artefact.registry import from_json
 from assay.attack.base import Bools, Int, Planted
 from assay.dataset.errors import DataError
+from assay.dataset.parquet_table import parquet_table
 
 SUFFIX = ".truth.parquet"
 SCHEMA = pa.schema(
@@ -89,10 +89,7 @@ def _plain(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_truth(path: Path) -> Truth:
     """The truth that `assay attack` wrote; DataError for any other file."""
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"this truth cannot be read ({error})", path=path, remedy="poison the data again") from error
+    table = parquet_table(path, remedy="poison the data again")
     said = (table.schema.metadata or {}).get(META)
     if said is None or not table.schema.equals(SCHEMA):
         raise DataError("this is no truth of an attack", path=path, remedy=f"give the OUT{SUFFIX} of `assay attack`")

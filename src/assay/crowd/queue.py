@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from assay.dataset.errors import DataError
+from assay.dataset.parquet_table import parquet_table
 
+REMEDY = "give a folder that assay crowd or assay scan wrote"
 FIRST_LOOKS = 5  # of a finding: by then it is clear what it is
 SCREENED = 0.5  # a screen's score, which is a rank and no chance, counts at most this
 ATTACKED = 2.0  # times the value of a row whose dispute is an attack: somebody wants it wrong
@@ -102,10 +103,6 @@ def assign(count: int, reviewers: Sequence[str], each: int, rng: np.random.Gener
 
 def _table(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     if not path.is_file():
-        raise DataError("there is no such file", path=path, remedy="give a folder that assay crowd or assay scan wrote")
-    schema = pq.read_schema(path)
-    missing = [name for name in columns if name not in schema.names]
-    if missing:
-        raise DataError(f"has no column {missing[0]!r}", path=path, remedy="give a folder that assay crowd or assay scan wrote")
-    rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns)).to_pylist()
+        raise DataError("there is no such file", path=path, remedy=REMEDY)
+    rows: list[dict[str, Any]] = parquet_table(path, columns, remedy=REMEDY).to_pylist()
     return rows

@@ -200,7 +200,7 @@ def _study(folder: Path) -> Votes:
         said = json.loads(path.read_text(encoding="utf-8"))
         votes = pq.read_table(folder / "labels.parquet", columns=["votes"]).column("votes").to_numpy()
         accused = tuple(str(a["annotator"]) for a in said["accused"])
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise DataError(f"is no study of a crowd ({error})", path=folder, remedy="run assay crowd again") from error
     fewest, mean = (int(votes.min()), float(votes.mean())) if len(votes) else (0, 0.0)
     return Votes(folder, len(votes), fewest, mean, accused)

@@ -132,7 +132,8 @@ def decode(entry: bytes, number: int) -> Event:
         return quick
     try:
         held = json.loads(entry)
-        event = Event(held.pop("type"), held.pop("time"), held.pop("actor"), held) if held.pop("v") == VERSION else None
+        told = held.pop("type"), held.pop("time"), held.pop("actor")
+        event = Event(*told, held) if held.pop("v") == VERSION and all(isinstance(text, str) for text in told) else None
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise Tampered(f"entry {number} is no event of {VERSION}") from error
     if event is None or _problem(event.type, event.time, event.body) or event.encode() != entry:

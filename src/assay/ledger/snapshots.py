@@ -27,6 +27,7 @@ from assay.dataset.data import Dataset
 from assay.dataset.digest import NOTHING
 from assay.dataset.errors import DataError
 from assay.dataset.merkle import root_of
+from assay.dataset.parquet_table import parquet_table
 from assay.ledger import proofs
 from assay.ledger.checkpoint import Checkpoint, open_checkpoint
 from assay.ledger.errors import Refused, Tampered
@@ -199,7 +200,7 @@ def _read(ledger: Ledger, name: str, column: str) -> pa.ChunkedArray:
     path = list_path(ledger, name)
     if not path.exists():
         raise DataError(f"the list of the rows of {name!r} is not here", path=path, remedy="bring back the ledger's private folder")
-    return pq.read_table(path, columns=[column]).column(column)
+    return parquet_table(path, [column], remedy="bring back the ledger's private folder").column(column)
 
 
 def load(ledger: Ledger, name: str) -> Snapshot:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -84,7 +85,7 @@ def read_report(folder: Path) -> Report:
         data = (folder / "report.json").read_bytes()
         said: dict[str, Any] = json.loads(data)
         table = pq.read_table(folder / "rows.parquet", columns=["digest", "findings", "action"])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(
             f"no report of a scan can be read here ({error})", path=folder, remedy="give the folder that assay scan wrote"
         ) from error

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from assay.dataset.atomic import move
 from assay.dataset.errors import DataError
+from assay.dataset.parquet_table import parquet_table
 from assay.dataset.remote import Place
 from assay.report.rows import SCHEMA as ROWS_SCHEMA
 
@@ -114,14 +114,11 @@ def read_rows(folder: Path) -> pa.Table:
     path = folder / ROWS
     if not path.is_file():
         raise DataError("is missing", path=path, remedy="scan again")
+    table = parquet_table(path, ROWS_SCHEMA.names, remedy="scan again with this version")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"cannot be read ({error})", path=path, remedy="scan again") from error
-    lacks = [name for name in ROWS_SCHEMA.names if name not in table.column_names]
-    if lacks:
-        raise DataError(f"lacks the column {lacks[0]!r}", path=path, remedy="scan again with this version")
-    return table.select(ROWS_SCHEMA.names).cast(ROWS_SCHEMA)
+        return table.cast(ROWS_SCHEMA)
+    except pa.ArrowException as error:
+        raise DataError(f"has a column of another type ({error})", path=path, remedy="scan again with this version") from error
 
 
 def write_folder(folder: Path, files: dict[str, Writer]) -> None:

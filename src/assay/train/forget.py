@@ -82,7 +82,7 @@ def partitioned(folder: Path, otherwise: str) -> tuple[dict[str, Any], pa.Table]
         if "seed" not in record or "defence" not in record["settings"]:
             raise ValueError("no record of a training")
         return record, pq.read_table(folder / DEALT)
-    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise DataError(
             f"is no model whose members have rows of their own, {otherwise}",
             path=folder,

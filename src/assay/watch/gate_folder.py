@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.dataset.errors import DataError
+from assay.dataset.parquet_table import parquet_table
 from assay.watch.events import column_of, table_of, words
 from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.gate import Decision, Gate, Learner, Settings
@@ -50,7 +51,7 @@ class GateFolder:
         if self._said.get("schema") != SCHEMA:
             raise DataError(f"not a gate of version {SCHEMA}", path=path, remedy="make it again with assay watch gate init")
         self._view = View.from_json(self._said["view"])
-        anchor = pq.read_table(folder / ANCHOR)
+        anchor = parquet_table(folder / ANCHOR, remedy="make the gate again with assay watch gate init")
         with np.load(folder / START, allow_pickle=False) as held:
             start = {name: held[name] for name in held.files}
         reference = model_of(self._view, start, self._said["classes"])

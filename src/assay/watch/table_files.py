@@ -22,5 +22,5 @@ def events_table(path: Path) -> pa.Table:
         raise DataError("is not there", path=path, remedy="name an existing file")
     try:
         return READERS[path.suffix](str(path))
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise DataError(f"cannot be read: {error}", path=path) from error
