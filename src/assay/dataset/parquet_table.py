@@ -14,10 +14,10 @@ from assay.dataset.errors import DataError
 def parquet_table(path: Path, columns: Sequence[str] | None = None, *, remedy: str) -> pa.Table:
     """The file, or these of its columns. DataError with the `remedy` where it cannot be read, or lacks one of them."""
     try:
-        table = pq.read_table(path, columns=None if columns is None else list(columns))
+        there = pq.read_schema(path).names
+        missing = [name for name in columns or () if name not in there]
+        if missing:
+            raise DataError(f"has no column {missing[0]!r}", path=path, remedy=remedy)
+        return pq.read_table(path, columns=None if columns is None else list(columns))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"cannot be read ({error})", path=path, remedy=remedy) from error
-    missing = [name for name in columns or () if name not in table.column_names]
-    if missing:
-        raise DataError(f"has no column {missing[0]!r}", path=path, remedy=remedy)
-    return table
