@@ -89,7 +89,7 @@ def _plain(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_truth(path: Path) -> Truth:
     """The truth that `assay attack` wrote; DataError for any other file."""
-    table = parquet_table(path, remedy="poison the data again")
+    table = parquet_table(path, remedy="poison the data again", what="this truth")
     said = (table.schema.metadata or {}).get(META)
     if said is None or not table.schema.equals(SCHEMA):
         raise DataError("this is no truth of an attack", path=path, remedy=f"give the OUT{SUFFIX} of `assay attack`")

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from assay.dataset.errors import DataError
 
 
-def parquet_table(path: Path, columns: Sequence[str] | None = None, *, remedy: str) -> pa.Table:
-    """The file, or these of its columns. DataError with the `remedy` where it cannot be read, or lacks one of them."""
+def parquet_table(path: Path, columns: Sequence[str] | None = None, *, remedy: str, what: str = "") -> pa.Table:
+    """The file, or these of its columns. DataError that names `what` it is and the `remedy` where it cannot be read, or lacks one of them."""
     try:
         there = pq.read_schema(path).names
         missing = [name for name in columns or () if name not in there]
@@ -20,4 +20,4 @@ def parquet_table(path: Path, columns: Sequence[str] | None = None, *, remedy: s
             raise DataError(f"has no column {missing[0]!r}", path=path, remedy=remedy)
         return pq.read_table(path, columns=None if columns is None else list(columns))
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot be read ({error})", path=path, remedy=remedy) from error
+        raise DataError(f"{what} cannot be read ({error})".lstrip(), path=path, remedy=remedy) from error
