@@ -12,7 +12,7 @@ from assay.dataset.errors import DataError
 
 
 def parquet_table(path: Path, columns: Sequence[str] | None = None, *, remedy: str, what: str = "") -> pa.Table:
-    """The file, or these of its columns. DataError that names `what` it is and the `remedy` where it cannot be read, or lacks one of them."""
+    """The file, or these of its columns. DataError, of `what` it is and with the `remedy`, where it cannot be read or lacks one of them."""
     try:
         there = pq.read_schema(path).names
         missing = [name for name in columns or () if name not in there]
