@@ -147,6 +147,11 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
             f"{what} goes with {target!r} in {share}; the rest of those rows speaks against the label, but too faintly to "
             "suspect poison among so many artefacts"
         )
+    if judged.status == "shortcut" and tried.target is not None and len(rows) > (data.y == tried.target).sum() / 2:
+        return (
+            f"{what} goes with {target!r} in {share}, most of all that have this label: too few others are left to compare them with. It "
+            "may be what the label means; a label that was mostly planted would look the same, so look at some of them"
+        )
     if judged.status == "shortcut":
         return (
             f"{what} goes with {target!r} in {share}, and the rest of those rows fits that label too: a natural attribute that a "
