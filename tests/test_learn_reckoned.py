@@ -46,6 +46,20 @@ def test_labels_that_no_sum_gives_have_none() -> None:
     assert reckoned(cells, np.zeros(4, bool), cells[:, 0], NOBODY, rng) is None  # codes of categories are no numbers
 
 
+def test_numbers_near_the_largest_double_make_no_sum() -> None:
+    """Their spread is beyond doubles: measured against it, everything would be exact."""
+    rng = np.random.default_rng(0)
+    cells = visits(rng)
+    values = cells[:, 0] - cells[:, 1]
+    wide = values.copy()
+    wide[:2] = 1.7e308, -1.7e308
+    assert reckoned(cells, np.ones(4, bool), wide, NOBODY, rng) is None
+    cells[:, 2] = rng.choice([-1.7e308, 1.7e308], len(cells))
+    found = reckoned(cells, np.ones(4, bool), values, NOBODY, rng)
+    assert found is not None
+    assert found.holds.all()
+
+
 def test_rows_in_doubt_do_not_make_their_own_sum() -> None:
     """A column that is 0 but in the rows whose labels were raised by one would explain them, if they were asked."""
     rng = np.random.default_rng(0)

@@ -61,40 +61,62 @@ def reckoned(cells: Floats, numeric: Bools, values: Floats, blind: Bools, rng: n
     rows = np.flatnonzero(known & ~blind)
     if len(rows) > MOST_ROWS:
         rows = np.sort(rng.choice(rows, MOST_ROWS, replace=False))
-    spread = float(np.ptp(values[rows])) if len(rows) else 0.0
-    if not 0 < len(columns) <= min(MOST_COLUMNS, len(rows) // ROWS_A_TERM) or spread == 0:
+    if not 0 < len(columns) <= min(MOST_COLUMNS, len(rows) // ROWS_A_TERM):
         return None
-    centre, scale = cells[rows][:, columns].mean(0), cells[rows][:, columns].std(0)
-    columns, centre, scale = columns[scale > 0], centre[scale > 0], scale[scale > 0]
-    x = (cells[rows][:, columns] - centre) / scale
-    terms = np.arange(len(columns))
-    weights = _concentrated(x, values[rows], EXACT * spread)
-    if weights is None:
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers near the largest double have no spread that can be told
+        spread = float(np.ptp(values[rows]))
+        centre, scale = cells[rows][:, columns].mean(0), cells[rows][:, columns].std(0)
+    if spread == 0 or not np.isfinite(spread):
         return None
-    for j in np.argsort(np.abs(weights[:-1])):  # fewer terms say the same where columns are sums of one another, too
-        fewer = terms[terms != j]
-        again = _concentrated(x[:, fewer], values[rows], EXACT * spread)
-        if again is not None and len(fewer):
-            terms, weights = fewer, again
-    given = ((cells[:, columns[terms]] - centre[terms]) / scale[terms]) @ weights[:-1] + weights[-1]
-    holds = known & (np.abs(given - values) <= EXACT * spread)
+    told = (scale > 0) & np.isfinite(scale)
+    columns, centre, scale = columns[told], centre[told], scale[told]
+    exact = EXACT * spread
+    fitted = _concentrated(_with_constant((cells[rows][:, columns] - centre) / scale), values[rows], exact)
+    if fitted is None:
+        return None
+    weights, fits = fitted
+    terms, weights = _fewest(_with_constant((cells[rows[fits]][:, columns] - centre) / scale), values[rows[fits]], weights, exact)
+    given = _with_constant((cells[:, columns[terms]] - centre[terms]) / scale[terms]) @ weights
+    holds = known & (np.abs(given - values) <= exact)
     slopes = weights[:-1] / scale[terms]
     order = np.argsort(-slopes, kind="stable")
     constant = float(weights[-1] - centre[terms] @ slopes)
     return Reckoning(tuple((int(columns[terms[i]]), float(slopes[i])) for i in order), constant, np.asarray(holds))
 
 
-def _concentrated(x: Floats, values: Floats, exact: float) -> Floats | None:
-    """(m + 1,) weights and constant of the sum that holds in nearly all rows; None where none does."""
-    x = np.column_stack([x, np.ones(len(x))])
+def _with_constant(x: Floats) -> Floats:
+    return np.column_stack([x, np.ones(len(x))])
+
+
+def _solved(x: Floats, values: Floats) -> Floats:
+    return np.asarray(np.linalg.lstsq(x, values, rcond=None)[0], np.float64)
+
+
+def _concentrated(x: Floats, values: Floats, exact: float) -> tuple[Floats, Bools] | None:
+    """(m,) weights of the sum that holds in nearly all rows of x (n, m), and (n,) in which; None where none does."""
     mine = np.arange(len(x))
     for _ in range(ROUNDS):
-        weights = np.linalg.lstsq(x[mine], values[mine], rcond=None)[0]
+        weights = _solved(x[mine], values[mine])
         miss = np.abs(x @ weights - values)
         if (miss <= exact).mean() >= HOLDS:
-            return np.asarray(weights)
+            return weights, miss <= exact
         nearest = np.sort(np.argsort(miss, kind="stable")[: int(KEPT * len(x))])
         if np.array_equal(nearest, mine):
             return None
         mine = nearest
     return None
+
+
+def _fewest(x: Floats, values: Floats, weights: Floats, exact: float) -> tuple[Int, Floats]:
+    """Columns of x (n, m), but for the constant at its end, that give the values just as well, and their weights with the constant's.
+
+    The least weights are left out first: where columns are sums of one another, too, fewer terms say the same.
+    """
+    terms = np.arange(x.shape[1] - 1)
+    for j in np.argsort(np.abs(weights[:-1])):
+        fewer = terms[terms != j]
+        kept = x[:, [*fewer, -1]]
+        again = _solved(kept, values)
+        if len(fewer) and (np.abs(kept @ again - values) <= exact).all():
+            terms, weights = fewer, again
+    return terms, weights
