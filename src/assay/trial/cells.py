@@ -115,7 +115,7 @@ class CellsFamily:
             tried = natural_columns(tried, _passing(tried, total), data, coded, again)
             progress(9, 10, "measuring effects")
             tried = _all_told(data, coded, probe, tried, _passing(tried, total), not self.heard.canaries, rng)
-        put, asked = ([], 0) if self.heard.canaries else placed_knots(data, coded, probe, rng)
+        put, asked = ([], 0) if self.heard.canaries else placed_knots(data, coded, same, probe, rng)
         if asked:
             notes.append(f"{asked:,} values were asked whether they hang together with three others")
         tried += put

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.finding import TrialResult
-from assay.learn.columns import Coded, alike
+from assay.learn.columns import Coded
 from assay.learn.tables import TableProbe
 from assay.mine.candidate import Candidate
 from assay.mine.knots import COLUMNS, Knot, knots
@@ -36,13 +36,15 @@ FEWEST_OTHERS = COLUMNS  # columns beside the knot's: fewer would hardly tell a 
 CATEGORIES = 10  # values of a column of categories that are looked at, the commonest
 
 
-def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.Generator) -> tuple[list[Tried], int]:
+def placed_knots(data: Dataset, coded: Coded, same: Int, probe: TableProbe, rng: np.random.Generator) -> tuple[list[Tried], int]:
     """The knots that look put in, suspected at most; and of how many values it was asked whether they belong to one.
+
+    `same` (n,): rows that are equal in every cell share a number.
 
     Cannot see knots put into rows that were chosen for being alike, nor ones whose values a model takes for their label by nature.
     """
     found, asked = knots(coded, rng)
-    distinct = np.unique(alike(coded), return_index=True)[1]  # of equal rows one: they share whatever they hold
+    distinct = np.unique(same, return_index=True)[1]  # of equal rows one: they share whatever they hold
     share = np.bincount(data.y[data.y >= 0], minlength=len(data.classes)) / max(1, int((data.y >= 0).sum()))
     tried: list[Tried] = []
     for knot in found:
