@@ -21,10 +21,11 @@ from assay.dataset.rows import UInt8
 from assay.engine.base import spans
 from assay.learn.threads import spread
 from assay.mine.patch_grow import AGREE, OTHERS, Grower
-from assay.mine.patch_windows import BITS, EVEN, WINDOW, apart, mixed, pooled, quantised, textured, window_content, window_pixels
+from assay.mine.patch_windows import BITS, EVEN, WINDOW, apart, mixed, pooled, quantised, window_content, window_pixels, window_variance
 from assay.mine.patches import SUPPORT, SharedWindows
 
 Int = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 UInt64 = NDArray[np.uint64]
 Small = NDArray[np.int32]
 
@@ -118,10 +119,10 @@ def _seen(images: UInt8, first: int) -> Seen:
     """Windows of all kinds in a chunk whose first row is `first`."""
     if min(images.shape[1:3]) < WINDOW:
         return Seen.empty()
-    n, r, c = np.nonzero(textured(images, CONTRAST))
-    code = quantised(images, BITS)
+    variance, code = window_variance(images), quantised(images, BITS)
+    n, r, c = np.nonzero(variance > CONTRAST**2)
     texture = mixed(window_content(code, WINDOW)[n, r, c])
-    partial, u, v, w = _partial(images, code)
+    partial, u, v, w = _partial(code, variance > PARTIAL_CONTRAST**2)
     high = low = images
     for _ in range(WINDOW - 1):
         high, low = pooled(high, np.maximum), pooled(low, np.minimum)
@@ -138,12 +139,11 @@ def _seen(images: UInt8, first: int) -> Seen:
     return Seen(((key, row.astype(np.int32), place.astype(np.int32)),))
 
 
-def _partial(images: UInt8, code: UInt64) -> tuple[UInt64, Int, Int, Int]:
-    """Key, picture, row and column of every window of high contrast, once without each two of its pixels. `code` as of `quantised`.
+def _partial(code: UInt64, good: Bools) -> tuple[UInt64, Int, Int, Int]:
+    """Key, picture, row and column of every window that is `good` (n, h - 2, w - 2), once without each two of its pixels.
 
-    None of pictures that are full of such windows.
+    `code` as of `quantised`. None of pictures that are full of such windows.
     """
-    good = textured(images, PARTIAL_CONTRAST)
     n, r, c = np.nonzero(good & (good.sum((1, 2)) <= MOST_PARTIAL)[:, None, None])
     pixels = window_pixels(code, WINDOW, n, r, c)
     whole = pixels.sum(0, dtype=np.uint64)

@@ -107,12 +107,17 @@ def box_sums(values: NDArray[np.int32], side: int) -> NDArray[np.int32]:
 
 
 def textured(images: UInt8, contrast: float) -> Bools:
-    """(n, h - 2, w - 2) whether the values of a 3x3 window have at least this standard deviation."""
+    """(n, h - 2, w - 2) whether the values of a 3x3 window have more than this standard deviation."""
+    return window_variance(images) > contrast**2
+
+
+def window_variance(images: UInt8) -> NDArray[np.float64]:
+    """(n, h - 2, w - 2) the variance of the values of each 3x3 window, over all channels."""
     planes = [images[..., channel].astype(np.int32) for channel in range(images.shape[3])]
     count = WINDOW * WINDOW * len(planes)
     first = box_sums(sum(planes[1:], planes[0]), WINDOW)
     second = box_sums(sum((p * p for p in planes[1:]), planes[0] * planes[0]), WINDOW)
-    return np.asarray(count * second - first * first > (count * contrast) ** 2)
+    return np.asarray((count * second - first * first) / count**2)
 
 
 def _blocks(images: UInt8) -> Iterator[tuple[int, Bools]]:
