@@ -14,10 +14,12 @@ from assay.dataset.errors import DataError
 def parquet_table(path: Path, columns: Sequence[str] | None = None, *, remedy: str, what: str = "") -> pa.Table:
     """The file, or these of its columns. DataError, of `what` it is and with the `remedy`, where it cannot be read or lacks one of them."""
     try:
+        if columns is None:
+            return pq.read_table(path)
         there = pq.read_schema(path).names
-        missing = [name for name in columns or () if name not in there]
+        missing = [name for name in columns if name not in there]
         if missing:
             raise DataError(f"has no column {missing[0]!r}", path=path, remedy=remedy)
-        return pq.read_table(path, columns=None if columns is None else list(columns))
+        return pq.read_table(path, columns=list(columns))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{what} cannot be read ({error})".lstrip(), path=path, remedy=remedy) from error
