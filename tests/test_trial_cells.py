@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_wine
 
 from assay.artefact.cells import Cells
@@ -23,9 +27,10 @@ from assay.mine.cells import shared_cells
 from assay.pipeline import Settings, run
 from assay.stats.ranks import low_rank_e
 from assay.trial.canary_cells import plant_cells
-from assay.trial.cells import CellsFamily, _distinct, _Lead
+from assay.trial.cells import CellsFamily
 from assay.trial.family import silent
 from assay.trial.glance import glance
+from assay.trial.leads import Lead, distinct, strongest
 from assay.trial.subpopulation import closeness, natural_subpopulation
 
 Data = Callable[[str], Path]
@@ -65,7 +70,7 @@ def test_a_planted_rule_is_confirmed_and_handed_over_with_its_rows_alone(feature
 
 
 def test_what_is_planted_is_not_passed_over_where_there_is_too_much_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.trial.cells.HEARD_IN_ALL", 0)
+    monkeypatch.setattr("assay.trial.leads.HEARD_IN_ALL", 0)
     planted = plant(shipped(load_breast_cancer), "cells", carriers=40, target="class0", seed=4, params={"features": 3})
     examined = CellsFamily().examine(planted.data, "fast", np.random.default_rng(0), silent)
     assert any("passed over" in note for note in examined.notes)
@@ -224,10 +229,33 @@ def test_surprise_at_numbers_is_an_e_value() -> None:
 
 
 def test_the_general_rule_is_tried_beside_a_narrower_one_that_seems_stronger() -> None:
-    def lead(columns: tuple[int, ...], rows: range, log_e: float) -> _Lead:
-        return _Lead(columns, columns, np.array(rows), 0, log_e, 60.0, boxed=False)
+    def lead(columns: tuple[int, ...], rows: range, log_e: float) -> Lead:
+        return Lead(columns, columns, np.array(rows), 0, log_e, 60.0, boxed=False)
 
     narrower, general = lead((3, 5), range(103), 20.9), lead((3,), range(200), 19.9)
     other_words, parts = lead((4, 6), range(90), 18.0), lead((3, 6), range(50), 10.0)
-    assert _distinct([narrower, general, other_words, parts]) == [narrower, general]
-    assert _distinct([general, narrower]) == [general]
+    assert list(distinct([narrower, general, other_words, parts])) == [narrower, general]
+    assert list(distinct([general, narrower])) == [general]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(-4, 8), st.integers(0, 4), st.booleans()), max_size=30), st.integers(0, 30))
+def test_repeats_are_looked_for_no_sooner_than_a_lead_is_next_and_the_order_is_that_of_all_asked(said, wanted: int) -> None:
+    """Few kinds of number, so that many are equal. The oracle asks all of them, and sorts."""
+    leads = [
+        Lead((i,), (i,), np.array([i]), 0, float(log_e) if known else -np.inf, 60.0 + share, False, np.array([share]) if known else None)
+        for i, (log_e, share, known) in enumerate(said)
+    ]
+    asked: list[int] = []
+
+    def lone(heard: np.ndarray, removed: tuple[int, ...]) -> float:
+        asked.extend(removed)
+        return (1 + int(heard[0])) / 5
+
+    whole = [x if x.heard is None else replace(x, log_e=(1 + int(x.heard[0])) / 5 * x.log_e) for x in leads]
+    ordered = sorted(whole, key=lambda lead: -lead.rank)
+    found = list(islice(strongest(leads, lone), wanted))
+    assert [(x.columns, x.log_e) for x in found] == [(x.columns, x.log_e) for x in ordered[:wanted]]
+    assert len(asked) == len(set(asked))
+    last = ordered[min(wanted, len(ordered)) - 1].rank if wanted and ordered else np.inf
+    assert all(leads[i].rank * (1 + 1e-6) >= last for i in asked if leads[i].log_e > 0)

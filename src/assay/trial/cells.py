@@ -11,7 +11,7 @@ trigger hidden among them cannot be confirmed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -24,19 +24,19 @@ from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
 from assay.learn.columns import Coded, alike, code_columns
 from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
-from assay.mine.boxes import shared_boxes, within
+from assay.mine.boxes import within
 from assay.mine.candidate import Candidate
-from assay.mine.cells import SUPPORT, WIDEST, Shared, shared_cells
+from assay.mine.cells import SUPPORT, WIDEST
 from assay.stats.multiple import e_bh
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells_of_numbers import examine_numbers
 from assay.trial.controls import Controls
-from assay.trial.court_of_cells import HEARD, HEARD_AT_LAST, Court, without_shared
-from assay.trial.evidence import NOMINATE, combine, judge
+from assay.trial.court_of_cells import HEARD_AT_LAST, Court, without_shared
+from assay.trial.evidence import NOMINATE, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
-from assay.trial.glance import Glance, glance
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.knots import placed_knots
+from assay.trial.leads import BOXES, SHORT_LIST, Lead, distinct, first_pass, strongest
 from assay.trial.parts_of_rules import explained_by_parts
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import merge_siblings, natural_columns
@@ -48,16 +48,8 @@ from assay.trial.witnesses import Witnesses
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-SHORT_LIST = 60  # proposals that are tried again with a probe refitted without their carriers
-WORTH_TRYING = np.log(20.0)  # log e-value of surprise from which a proposal may be named as natural
-EXPLAINED = 0.5  # with this share of its carriers among those of stronger proposals, a proposal is one of them in other words
 PASSES = 0.1  # e-BH level at which values of a column count as siblings: that of a suspicion at the usual alpha
-HEARD_IN_ALL = 1_200_000  # carriers heard in the first pass: about 10 s on one core for two classes; then a glance decides
 WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes out more columns, and leaves less to contradict
-SPENT_BY = (1.0, 0.4, 1.0, np.inf)  # share of that after which only what is worth it by a glance is heard; boxes are few, and all heard
-BOXES = 3  # the place of boxes among these, whose other places are by the number of columns
-REGION = 0.5  # of all columns: a range of more is a part of the space that classes lie in, and the columns left can contradict nothing
-BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
 
 
 @dataclass(frozen=True)
@@ -97,11 +89,12 @@ class CellsFamily:
         if probe.trained_on == TRAIN_AT_MOST:
             notes.append(f"the probe of the cells learnt from {TRAIN_AT_MOST:,} rows, drawn at random")
         notes += witnesses.told()
-        leads, counts = _first_pass(court, probe, coded, notes, progress)
-        strongest = sorted(leads, key=lambda lead: -lead.rank)[: 4 * SHORT_LIST]
-        distinct = _distinct([replace(x, carriers=within(coded, x.columns, x.carriers)) if x.boxed else x for x in strongest])[:SHORT_LIST]
-        near = [lead for lead in distinct if lead.log_e > 0]
-        tried = [self._nominated(data, coded, lead) for lead in distinct if lead.log_e <= 0]
+        leads, counts = first_pass(court, probe, coded, notes, progress)
+        ranked = islice(strongest(leads, court.lone), 4 * SHORT_LIST)
+        whole = (replace(x, carriers=within(coded, x.columns, x.carriers)) if x.boxed else x for x in ranked)
+        listed = list(islice(distinct(whole), SHORT_LIST))
+        near = [lead for lead in listed if lead.log_e > 0]
+        tried = [self._nominated(data, coded, lead) for lead in listed if lead.log_e <= 0]
         if near:
             progress(7, 10, "trying the suspects again by a probe that never saw what they share")
             again = _blind_court(court, coded, near)
@@ -123,7 +116,7 @@ class CellsFamily:
         progress(10, 10, "cells tried")
         return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), None, notes=tuple(notes))
 
-    def _nominated(self, data: Dataset, coded: Coded, lead: _Lead) -> Tried:
+    def _nominated(self, data: Dataset, coded: Coded, lead: Lead) -> Tried:
         candidate = Candidate(rule_of(data, coded, lead.columns, lead.carriers), lead.carriers)
         key = " and ".join(coded.names[j] for j in lead.columns)
         return Tried(candidate, lead.target, lead.log_e, 1.0, (), nominated=lead.log_surprise >= NOMINATE, family_key=key)
@@ -133,27 +126,6 @@ class CellsFamily:
         if data.task == "regression":
             return None
         return plant_cells(data, _columns(data), rng)
-
-
-@dataclass(frozen=True)
-class _Lead:
-    """A proposal after the first pass: its own columns, and all that were taken out with them."""
-
-    columns: tuple[int, ...]
-    removed: tuple[int, ...]
-    carriers: Int
-    target: int | None
-    log_e: float
-    log_surprise: float
-    boxed: bool
-
-    @property
-    def place(self) -> int:
-        return BOXES if self.boxed else len(self.columns) - 1
-
-    @property
-    def rank(self) -> float:
-        return self.log_e if self.log_e > 0 else min(0.0, self.log_surprise - 1e6)
 
 
 def _columns(data: Dataset) -> list[str]:
@@ -168,76 +140,6 @@ def _values(data: Dataset) -> Floats:
 
 def _comparable(kind: pa.DataType) -> bool:
     return not (pa.types.is_nested(kind) or pa.types.is_null(kind))
-
-
-def _first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[_Lead], list[int]]:
-    """Every proposal tried, those worth a second look, and how many there were of one, two and three columns and of boxes."""
-    counts, heard, left_out = [0, 0, 0, 0], 0, 0
-    leads: list[_Lead] = []
-    budget = HEARD_IN_ALL * 60 / probe.trees
-    seen: Glance | None = None
-    batch: list[Shared] = []
-    waiting = 0
-    for shared in chain(shared_cells(coded, notes), shared_boxes(coded, court.rng)):
-        if shared.boxed and len(shared.columns) > REGION * coded.cells.shape[1]:
-            continue
-        place = BOXES if shared.boxed else len(shared.columns) - 1
-        counts[place] += len(shared)
-        if heard + np.minimum(shared.support, HEARD).sum() > budget * SPENT_BY[place]:
-            seen = seen or glance(probe, court.y, court.rng)
-            before, shared = len(shared), seen.worth_trying(shared)
-            left_out += before - len(shared)
-        if not len(shared):
-            continue
-        if waiting > BATCH:
-            progress(2 + 5 * min(1.0, heard / budget), 10, "trying what rows share")
-            leads.extend(_leads(batch, court))
-            batch, waiting = [], 0
-        cost = int(np.minimum(shared.support, HEARD).sum())
-        heard, waiting = heard + cost, waiting + cost
-        batch.append(shared)
-    if batch:
-        leads.extend(_leads(batch, court))
-    if left_out:
-        notes.append(f"{left_out:,} of {sum(counts):,} shared values were passed over at a glance: nothing in their rows is strange")
-    return leads, counts
-
-
-def _leads(batch: list[Shared], court: Court) -> list[_Lead]:
-    scores = court.first_pass(batch)
-    convicts = np.maximum(scores.both.max(1), scores.any_wrong)
-    speaks = np.maximum(scores.targeted.max(1), scores.untargeted)
-    pick = np.flatnonzero(convicts > 0)
-    pick = pick[np.argsort(-convicts[pick], kind="stable")[: 4 * SHORT_LIST]]
-    natural = np.flatnonzero((speaks > WORTH_TRYING) & (convicts <= 0))
-    natural = natural[np.argsort(-speaks[natural], kind="stable")[:SHORT_LIST]]
-    start = np.concatenate([[0], np.cumsum([len(s) for s in batch])])
-    leads = []
-    for g in [*pick, *natural]:
-        at = int(np.searchsorted(start, g, side="right")) - 1
-        aimed = bool(scores.targeted[g].max() >= scores.untargeted[g])
-        target = int((scores.both if np.isfinite(scores.both[g].max()) else scores.targeted)[g].argmax())
-        carriers = batch[at].carriers(int(g - start[at]))
-        removed = tuple(int(j) for j in np.flatnonzero(scores.removed[g]))
-        log_e = -np.inf
-        if convicts[g] > 0:
-            some = carriers if len(carriers) <= HEARD else np.sort(court.rng.choice(carriers, HEARD, replace=False))
-            log_e = court.lone(some, removed) * combine(scores.both[g], float(scores.any_wrong[g]))
-        where = target if aimed else None
-        leads.append(_Lead(batch[at].columns, removed, carriers, where, log_e, float(speaks[g]), batch[at].boxed))
-    return leads
-
-
-def _distinct(leads: list[_Lead]) -> list[_Lead]:
-    """Without those whose carriers are mostly those of stronger leads; boxes and values are told apart by their trials, not here: a box
-    about a trigger's values holds some rows more, and may seem the stronger. So is a rule from the same with a condition more: the
-    first pass hears some of the carriers, and half of a trigger's may seem stronger than all."""
-    kept: list[_Lead] = []
-    for lead in leads:
-        rivals = [other.carriers for other in kept if other.boxed == lead.boxed and not set(lead.columns) < set(other.columns)]
-        if not rivals or np.isin(lead.carriers, np.concatenate(rivals)).sum() < EXPLAINED * len(lead.carriers):
-            kept.append(lead)
-    return kept
 
 
 def _passing(tried: list[Tried], total: float) -> NDArray[np.bool_]:
@@ -288,7 +190,7 @@ def _unexplained(data: Dataset, coded: Coded, court: Court, tried: list[Tried], 
     return [t for i, t in enumerate(tried) if i not in gone]
 
 
-def _blind_court(court: Court, coded: Coded, near: list[_Lead]) -> Court:
+def _blind_court(court: Court, coded: Coded, near: list[Lead]) -> Court:
     """A probe that learnt from the carriers too, but with cells of other rows, drawn at random, in the place of what they share.
 
     So it knows the carriers' kin, where they have any by nature, and nothing of the trigger. (Left out altogether, all of a natural
