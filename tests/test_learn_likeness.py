@@ -40,6 +40,20 @@ def test_a_record_with_columns_of_its_own_is_counted_once(jitter: float) -> None
     assert 9 <= (1 / found).sum() <= 13
 
 
+def test_the_first_question_alone_finds_no_more_repeats() -> None:
+    """Every record stands there four times; of few columns the second question finds those that the first one misses."""
+    rng = np.random.default_rng(5)
+    x, y = load_breast_cancer(return_X_y=True)
+    x, y = np.repeat(x[:, :5].round(0), 4, axis=0), np.repeat(y, 4)
+    likeness, fewer = Likeness.of(coded(np.column_stack([x, rng.normal(size=(len(x), 3))])), y, rng), 0
+    for _ in range(20):
+        rows = np.sort(rng.choice(len(x) // 4, 12, replace=False)[:, None] * 4 + np.arange(4), axis=None)
+        first, both = (likeness.repeats(rows, on_trial(8, 6), rng, together) for together in (False, True))
+        assert (first <= both).all()
+        fewer += int((first < both).any())
+    assert fewer > 5
+
+
 @pytest.mark.parametrize("load", [load_breast_cancer, load_digits])
 def test_rows_of_their_own_keep_their_votes(load: object) -> None:
     rng = np.random.default_rng(1)

@@ -23,14 +23,15 @@ from assay.finding import Conclusion
 from assay.learn.columns import code_columns
 from assay.learn.tables import fit_table_probe
 from assay.learn.values import fit_value_probe, value_ranks
-from assay.mine.cells import shared_cells
+from assay.mine.cells import Shared, shared_cells
 from assay.pipeline import Settings, run
 from assay.stats.ranks import low_rank_e
 from assay.trial.canary_cells import plant_cells
 from assay.trial.cells import CellsFamily
+from assay.trial.evidence import combine
 from assay.trial.family import silent
-from assay.trial.glance import glance
-from assay.trial.leads import Lead, distinct, strongest
+from assay.trial.glance import STRENGTHS, Glance, glance
+from assay.trial.leads import Lead, Open, distinct, strongest
 from assay.trial.subpopulation import closeness, natural_subpopulation
 
 Data = Callable[[str], Path]
@@ -76,6 +77,24 @@ def test_what_is_planted_is_not_passed_over_where_there_is_too_much_to_try(monke
     assert any("passed over" in note for note in examined.notes)
     assert set(examined.tried[0].candidate.carriers) == set(np.flatnonzero(planted.poisoned))
     assert examined.tried[0].log_e > np.log(examined.enumerated / 0.01)
+
+
+@pytest.mark.parametrize("k", [2, 5])
+def test_what_a_glance_leaves_out_by_fewer_sums_is_nothing_it_would_keep(k: int) -> None:
+    """Against all sums of all proposals; bets grow from one proposal to the next, so that many lie near the bounds."""
+    rng = np.random.default_rng(k)
+    n, size = 20_000, 800
+    y, p = rng.integers(-1, k, n), rng.beta(0.5, 1.5, n)
+    cell = rng.integers(0, size, n)
+    low = np.log(rng.uniform(size=n)) * (0.5 + 2 * cell / size)
+    skewed = np.where(rng.random(n) < 0.9, cell % k, y)
+    seen = Glance(-np.log(p) / 4, low, np.log(STRENGTHS)[:, None] + (STRENGTHS - 1)[:, None] * low, np.where(y < 0, y, skewed), k)
+    shared = Shared((0,), np.arange(n, dtype=np.int32), cell.astype(np.int16), np.bincount(cell, minlength=size))
+    found, kept = seen.worth_trying(shared), np.flatnonzero(seen._keep(shared))
+    assert 50 < len(kept) < size - 50
+    assert found.support.tolist() == shared.support[kept].tolist()
+    assert found.row.tolist() == np.flatnonzero(np.isin(cell, kept)).tolist()
+    assert kept[found.cell].tolist() == cell[found.row].tolist()
 
 
 def test_a_glance_keeps_strange_rows_and_few_others() -> None:
@@ -239,23 +258,27 @@ def test_the_general_rule_is_tried_beside_a_narrower_one_that_seems_stronger() -
 
 
 @settings(max_examples=200)
-@given(st.lists(st.tuples(st.integers(-4, 8), st.integers(0, 4), st.booleans()), max_size=30), st.integers(0, 30))
+@given(st.lists(st.tuples(st.integers(1, 8), st.integers(-4, 8), st.integers(0, 4), st.booleans()), max_size=30), st.integers(0, 30))
 def test_repeats_are_looked_for_no_sooner_than_a_lead_is_next_and_the_order_is_that_of_all_asked(said, wanted: int) -> None:
     """Few kinds of number, so that many are equal. The oracle asks all of them, and sorts."""
-    leads = [
-        Lead((i,), (i,), np.array([i]), 0, float(log_e) if known else -np.inf, 60.0 + share, False, np.array([share]) if known else None)
-        for i, (log_e, share, known) in enumerate(said)
-    ]
-    asked: list[int] = []
+    leads, whole = [], []
+    for i, (most, other, share, convicts) in enumerate(said):
+        lead = Lead((i,), (i,), np.array([i]), 0, -np.inf, 60.0 + share, False)
+        both = np.array([most, min(most, other)], np.float64)
+        still = Open(np.array([share]), both, float(min(most, other)))
+        leads.append(replace(lead, log_e=float(most), open=still) if convicts else lead)
+        whole.append(replace(lead, log_e=(1 + share) / 5 * combine(both, still.any_wrong)) if convicts else lead)
+    asked: dict[bool, list[int]] = {False: [], True: []}
 
-    def lone(heard: np.ndarray, removed: tuple[int, ...]) -> float:
-        asked.extend(removed)
-        return (1 + int(heard[0])) / 5
+    def lone(heard: np.ndarray, removed: tuple[int, ...], together: bool) -> float:
+        asked[together].extend(removed)
+        share = (1 + int(heard[0])) / 5
+        return share if together else (1 + share) / 2
 
-    whole = [x if x.heard is None else replace(x, log_e=(1 + int(x.heard[0])) / 5 * x.log_e) for x in leads]
     ordered = sorted(whole, key=lambda lead: -lead.rank)
     found = list(islice(strongest(leads, lone), wanted))
     assert [(x.columns, x.log_e) for x in found] == [(x.columns, x.log_e) for x in ordered[:wanted]]
-    assert len(asked) == len(set(asked))
-    last = ordered[min(wanted, len(ordered)) - 1].rank if wanted and ordered else np.inf
-    assert all(leads[i].rank * (1 + 1e-6) >= last for i in asked if leads[i].log_e > 0)
+    assert all(len(each) == len(set(each)) for each in asked.values())
+    last = found[-1].rank if found else np.inf
+    assert all(leads[i].log_e * (1 + 1e-6) >= last for i in asked[False])
+    assert all((1 + said[i][2] / 5 + 1 / 5) / 2 * leads[i].log_e * (1 + 1e-6) >= last for i in asked[True])

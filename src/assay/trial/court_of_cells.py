@@ -106,10 +106,11 @@ class Court:
         rows, p = self._anyone
         return p[self.y[rows] != label, label]
 
-    def lone(self, rows: Int, removed: Sequence[int]) -> float:
-        """What is left of the votes of these carriers, of which equal rows share one already, once repeats share one too."""
+    def lone(self, rows: Int, removed: Sequence[int], together: bool = True) -> float:
+        """What is left of the votes of these carriers, of which equal rows share one already, once repeats share one too. Without
+        `together` it is told sooner, and is no less (`Likeness.repeats`)."""
         equal = votes(np.zeros(len(rows), np.int64), self.witnesses.same[rows]).sum()
-        return float(self.witnesses.votes(rows, removed, self.rng).sum() / equal)
+        return float(self.witnesses.votes(rows, removed, self.rng, together).sum() / equal)
 
     def first_pass(self, batch: Sequence[Shared]) -> Scores:
         """Surprise and contradiction of every proposal of the batch at once, each by at most `HEARD` carriers.

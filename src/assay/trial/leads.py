@@ -1,7 +1,8 @@
 """What the first pass over all that rows of a table share leaves to be tried again, strongest first.
 
 Whether carriers repeat one another is told pair by pair, takes longer than all else that is asked of a proposal, and can only weaken it.
-So it is asked no sooner than a lead would otherwise be next: the order, and what each says, are what they would be had all been asked.
+So it is asked no sooner than a lead would otherwise be next, and what takes longest of it no sooner than the lead would be next after the
+rest: the order, and what each says, are what they would be had all been asked.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from assay.trial.evidence import combine
 from assay.trial.family import Progress
 from assay.trial.glance import Glance, glance
 
+Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 SHORT_LIST = 60  # proposals that are tried again with a probe refitted without their carriers
@@ -33,15 +35,23 @@ SPENT_BY = (1.0, 0.4, 1.0, np.inf)  # share of that after which only what is wor
 BOXES = 3  # the place of boxes among these, whose other places are by the number of columns
 REGION = 0.5  # of all columns: a range of more is a part of the space that classes lie in, and the columns left can contradict nothing
 BATCH = 50_000  # carriers heard in one call of the probe: a call costs 5 ms however few they are
-ROUNDING = 1e-9  # by which what is left of a lead may seem more than the whole of it
+ROUNDING = 1e-9  # by which what a lead says, a mean times a share, may seem more than the greatest of what the mean is of
+
+
+@dataclass(frozen=True)
+class Open:
+    """What is still to be told of a lead: the carriers `heard`, among whom repeats are looked for, and what it says were there none, of
+    each target (k,) and of any wrong label."""
+
+    heard: Int
+    both: Floats
+    any_wrong: float
 
 
 @dataclass(frozen=True)
 class Lead:
-    """A proposal after the first pass: its own columns, and all that were taken out with them.
-
-    `heard`: the carriers among whom repeats are still to be looked for, until when `log_e` is what it says with none; None: told.
-    """
+    """A proposal after the first pass: its own columns, and all that were taken out with them. `log_e` is no more than a bound of what
+    it says while something of it is `open`."""
 
     columns: tuple[int, ...]
     removed: tuple[int, ...]
@@ -50,7 +60,7 @@ class Lead:
     log_e: float
     log_surprise: float
     boxed: bool
-    heard: Int | None = None
+    open: Open | None = None
 
     @property
     def place(self) -> int:
@@ -62,8 +72,8 @@ class Lead:
 
     @property
     def best(self) -> float:
-        """A rank that it does not pass, whatever is told of its carriers."""
-        return self.rank if self.heard is None else self.rank + ROUNDING * abs(self.rank)
+        """A rank that it does not pass, whatever is still to be told."""
+        return self.rank if self.open is None else self.rank + ROUNDING * abs(self.rank)
 
 
 def first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str], progress: Progress) -> tuple[list[Lead], list[int]]:
@@ -115,26 +125,30 @@ def _leads(batch: list[Shared], court: Court) -> list[Lead]:
         target = int((scores.both if np.isfinite(scores.both[g].max()) else scores.targeted)[g].argmax())
         carriers = batch[at].carriers(int(g - start[at]))
         removed = tuple(int(j) for j in np.flatnonzero(scores.removed[g]))
-        log_e, some = -np.inf, None
+        log_e, left = -np.inf, None
         if convicts[g] > 0:
-            log_e = combine(scores.both[g], float(scores.any_wrong[g]))
             some = carriers if len(carriers) <= HEARD else np.sort(court.rng.choice(carriers, HEARD, replace=False))
+            log_e, left = float(convicts[g]), Open(some, scores.both[g], float(scores.any_wrong[g]))
         where = target if aimed else None
-        leads.append(Lead(batch[at].columns, removed, carriers, where, log_e, float(speaks[g]), batch[at].boxed, some))
+        leads.append(Lead(batch[at].columns, removed, carriers, where, log_e, float(speaks[g]), batch[at].boxed, left))
     return leads
 
 
-def strongest(leads: Iterable[Lead], lone: Callable[[Int, tuple[int, ...]], float]) -> Iterator[Lead]:
-    """The leads by falling rank, equals as they came; `lone` tells what share of a lead's votes its repeats leave, at most all of them."""
-    waiting = [(-lead.best, number, lead) for number, lead in enumerate(leads)]
+def strongest(leads: Iterable[Lead], lone: Callable[[Int, tuple[int, ...], bool], float]) -> Iterator[Lead]:
+    """The leads by falling rank, equals as they came.
+
+    `lone` tells what share of a lead's votes its repeats leave: as `Court.lone`, asked for no less than that before it is asked for that.
+    """
+    waiting = [(-lead.best, number, lead, False) for number, lead in enumerate(leads)]
     heapq.heapify(waiting)
     while waiting:
-        _, number, lead = heapq.heappop(waiting)
-        if lead.heard is None:
+        _, number, lead, together = heapq.heappop(waiting)
+        if lead.open is None:
             yield lead
-        else:
-            told = replace(lead, log_e=lone(lead.heard, lead.removed) * lead.log_e, heard=None)
-            heapq.heappush(waiting, (-told.best, number, told))
+            continue
+        log_e = lone(lead.open.heard, lead.removed, together) * combine(lead.open.both, lead.open.any_wrong)
+        told = replace(lead, log_e=log_e, open=None if together else lead.open)
+        heapq.heappush(waiting, (-told.best, number, told, True))
 
 
 def distinct(leads: Iterable[Lead]) -> Iterator[Lead]:

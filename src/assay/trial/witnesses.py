@@ -31,8 +31,9 @@ class Witnesses:
         nothing = np.zeros((1, probe.cells.shape[1]), bool)
         return Witnesses(same, Likeness.of(coded, y, rng), reach_by_label(lambda rows: probe.without(rows, nothing), y))
 
-    def votes(self, rows: Int, removed: Sequence[int], rng: np.random.Generator) -> Floats:
-        """(m,) votes of the carriers `rows` (m,) of one proposal, the columns `removed` being those on trial.
+    def votes(self, rows: Int, removed: Sequence[int], rng: np.random.Generator, together: bool = True) -> Floats:
+        """(m,) votes of the carriers `rows` (m,) of one proposal, the columns `removed` being those on trial. Without `together` they are
+        found sooner, and are no fewer (`Likeness.repeats`).
 
         Without it a hard row that was drawn into a set twenty times, or one quiet night of a series, would look like a trigger with
         twenty carriers. Rows on trial that were put into a series side by side are one witness too, which loses power.
@@ -40,7 +41,7 @@ class Witnesses:
         on_trial = np.zeros(self.likeness.cells.shape[1], bool)
         on_trial[list(removed)] = True
         equal = 1 / votes(np.zeros(len(rows), np.int64), self.same[rows])
-        heard = np.maximum(equal, self.likeness.repeats(rows, on_trial, rng))
+        heard = np.maximum(equal, self.likeness.repeats(rows, on_trial, rng, together))
         return np.asarray(1 / (np.maximum(heard, side_by_side(rows, self.reach)) if self.reach else heard))
 
     def told(self) -> list[str]:
