@@ -15,7 +15,7 @@ from assay.learn.tables import fit_table_probe
 from assay.mine.candidate import Candidate
 from assay.trial.court_of_cells import Court
 from assay.trial.family import Tried
-from assay.trial.siblings import _one_range, _tells
+from assay.trial.siblings import _numbered, _one_range, _tells
 from assay.trial.witnesses import Witnesses
 
 
@@ -99,3 +99,13 @@ def test_columns_may_tell_the_label_between_them(by_week: bool, tell: bool) -> N
     probe = fit_table_probe(coded, data.y, len(data.classes), rng)
     court = Court(probe, coded.cells, data.y, Witnesses.of(coded, alike(coded), probe, data.y, rng), rng, np.zeros(len(data), bool))
     assert _tells(data, coded, court, (0, 1)) is tell
+
+
+def test_rows_have_one_number_where_they_are_equal_and_only_there() -> None:
+    """Beside one sort of whole rows; a missing cell is equal to none, so such rows are left out, as they are where it is asked."""
+    cells = np.random.default_rng(2).choice([-0.0, 0.0, 1.5, np.inf, np.nan], (3_000, 3))
+    whole = ~np.isnan(cells).any(1)
+    for columns in ([0], [2, 0], [0, 1, 2]):
+        _, code = np.unique(cells[whole][:, columns], axis=0, return_inverse=True)
+        _, number = np.unique(_numbered(cells[:, columns])[whole], return_inverse=True)
+        assert number.tolist() == code.ravel().tolist()

@@ -9,6 +9,7 @@ by itself.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,7 @@ CHANCE = 20.0  # a value is a sibling if its e-value is this times the number of
 OUTSTANDING = 1000.0  # e-value, times the number of its column's values that go with a label, from which carriers belong less than theirs
 
 TELLING = 0.15  # share of a column's values that surprise, e-value 20, from which it tells by nature: by chance one in twenty does
+SPEAKS = np.log(20.0)  # log e-value from which a value does
 VALUES = 8  # values a column has at least for that to be said
 TOLD_BY = 20_000  # rows by which that is told
 PURE = 0.99  # of a value's rows with one label, and of a column's other rows with such values, from which it parts the data by label
@@ -139,17 +141,27 @@ def _tells(data: Dataset, coded: Coded, court: Court, columns: tuple[int, ...]) 
     A price list of two brands says what a third costs, by nature, in every one of its weeks.
     """
     cells = coded.cells[:, list(columns)]
-    _, code, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    code = code.ravel()
-    rows = np.flatnonzero((data.y >= 0) & ~np.isnan(cells).any(1) & (count[code] >= SUPPORT) & ~court.spared)
+    code = _numbered(cells)
+    rows = np.flatnonzero((data.y >= 0) & ~np.isnan(cells).any(1) & (np.bincount(code)[code] >= SUPPORT) & ~court.spared)
     if len(rows) > TOLD_BY:
         rows = np.sort(court.rng.choice(rows, TOLD_BY, replace=False))
-    p, y, code = court.without(rows, columns), data.y[rows], code[rows]
+    rows = rows[np.argsort(code[rows], kind="stable")]
+    p, y = court.without(rows, columns), data.y[rows]
     speaks = []
-    for value in np.unique(code):
-        asked = surprise(p[code == value], y[code == value])
-        speaks.append(combine(asked.log_e_targeted, asked.log_e_untargeted) > np.log(20.0))
+    for first, end in pairwise([*np.flatnonzero(np.diff(code[rows], prepend=-1)), len(rows)]):
+        asked = surprise(p[first:end], y[first:end])
+        able = max(float(asked.log_e_targeted.max()), asked.log_e_untargeted) > SPEAKS  # which no mean of them passes
+        speaks.append(able and combine(asked.log_e_targeted, asked.log_e_untargeted) > SPEAKS)
     return len(speaks) >= VALUES and bool(np.mean(speaks) >= TELLING)
+
+
+def _numbered(cells: Floats) -> NDArray[np.int64]:
+    """(n,) a number for each row of `cells` (n, m): rows without a missing cell that are equal, and they alone, have the same one."""
+    number = np.zeros(len(cells), np.int64)
+    for column in cells.T:
+        values, code = np.unique(column, return_inverse=True)
+        _, number = np.unique(number * len(values) + code, return_inverse=True)
+    return number
 
 
 def set_off(coded: Coded, j: int, carriers: NDArray[np.int64]) -> bool:
