@@ -79,6 +79,11 @@ class Dataset:
         """The content alone, as artefacts see it."""
         return Rows(self.table.select(list(self.columns.content)), self.images)
 
+    @cached_property
+    def told(self) -> dict[str, tuple[str, ...]]:
+        """What was told of the columns by looking at every row, for who asks again: kept by its name."""
+        return {}
+
     @property
     def labelled(self) -> bool:
         """Whether there are at least two classes to compare."""
