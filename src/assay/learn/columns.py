@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,11 @@ class Coded:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    @cached_property
+    def same(self) -> NDArray[np.int64]:
+        """(n,) as `alike` has it, told once: every probe's folds ask it, and every trial's votes."""
+        return alike(self)
 
 
 def code_columns(table: pa.Table, names: Sequence[str]) -> Coded:

@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from assay.engine.base import current
-from assay.learn.columns import Bools, Coded, Floats, alike, never_empty
+from assay.learn.columns import Bools, Coded, Floats, never_empty
 from assay.learn.forest import GONE, Forest, Places, placed, probabilities
 from assay.learn.threads import in_parallel, spread
 
@@ -129,7 +129,7 @@ def fit_table_probe(
     cells = bucketed(coded.numeric, coded.cells)
     learnt_from = cells if shown is None else bucketed(coded.numeric, shown)
     folds = FOLDS_SMALL if len(y) < SMALL else FOLDS
-    fold = fold_numbers(alike(coded), y, folds, rng)
+    fold = fold_numbers(coded.same, y, folds, rng)
     learn = y >= 0
     if leave_out is not None:
         learn &= ~leave_out

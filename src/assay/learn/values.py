@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from assay.learn.columns import Bools, Coded, Floats, alike, never_empty
+from assay.learn.columns import Bools, Coded, Floats, never_empty
 from assay.learn.forest import GONE, Forest, Places, placed
 from assay.learn.tables import (
     BATCH,
@@ -81,7 +81,7 @@ def fit_value_probe(coded: Coded, ranks: Floats, rng: np.random.Generator, shown
     cells = bucketed(coded.numeric, coded.cells)
     learnt_from = cells if shown is None else bucketed(coded.numeric, shown)
     folds = FOLDS_SMALL if len(ranks) < SMALL else FOLDS
-    fold = fold_numbers(alike(coded), np.nan_to_num(10 * ranks, nan=-1.0).astype(np.int64), folds, rng)
+    fold = fold_numbers(coded.same, np.nan_to_num(10 * ranks, nan=-1.0).astype(np.int64), folds, rng)
     usable = np.flatnonzero(np.isfinite(ranks))
     if len(usable) > TRAIN_AT_MOST:
         usable = np.sort(rng.choice(usable, TRAIN_AT_MOST, replace=False))

@@ -22,7 +22,7 @@ from assay.artefact.base import Artefact
 from assay.artefact.cells import Cells
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
-from assay.learn.columns import Coded, alike, code_columns
+from assay.learn.columns import Coded, code_columns
 from assay.learn.tables import TRAIN_AT_MOST, TableProbe, fit_mean_probe, fit_table_probe
 from assay.mine.boxes import within
 from assay.mine.candidate import Candidate
@@ -81,8 +81,7 @@ class CellsFamily:
         k = len(data.classes)
         progress(0, 10, "learning what each row says")
         probe = fit_table_probe(coded, data.y, k, rng)
-        same = alike(coded)
-        witnesses = Witnesses.of(coded, same, probe, data.y, rng)
+        witnesses = Witnesses.of(coded, coded.same, probe, data.y, rng)
         court = Court(probe, coded.cells, data.y, witnesses, rng, np.zeros(len(data), bool))
         progress(2, 10, "counting what rows share")
         notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
@@ -108,7 +107,7 @@ class CellsFamily:
             tried = natural_columns(tried, _passing(tried, total), data, coded, again)
             progress(9, 10, "measuring effects")
             tried = _all_told(data, coded, probe, tried, _passing(tried, total), not self.heard.canaries, rng)
-        put, asked = ([], 0) if self.heard.canaries else placed_knots(data, coded, same, probe, rng)
+        put, asked = ([], 0) if self.heard.canaries else placed_knots(data, coded, coded.same, probe, rng)
         if asked:
             notes.append(f"{asked:,} values were asked whether they hang together with three others")
         tried += put

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.finding import TrialResult
-from assay.learn.columns import Coded, alike, code_columns
+from assay.learn.columns import Coded, code_columns
 from assay.learn.likeness import Likeness
 from assay.learn.serial import reach, stretches
 from assay.learn.values import ValueProbe, fit_value_probe, value_ranks
@@ -116,7 +116,7 @@ def examine_numbers(data: Dataset, columns: list[str], values: Floats, rng: np.r
     progress(0, 10, "learning what each row foresees")
     alone = Likeness.of(coded, _bands(ranks), rng)
     probe = fit_value_probe(coded, ranks, rng)
-    witnesses = Witnesses(alike(coded), alone, _reach(probe, ranks, coded.cells.shape[1]))
+    witnesses = Witnesses(coded.same, alone, _reach(probe, ranks, coded.cells.shape[1]))
     court = _Court(probe, coded.cells, ranks, witnesses, rng, np.zeros(len(data), bool))
     notes = [f"column {name!r} holds lists or structures and was not compared" for name in coded.passed_over]
     notes += witnesses.told()

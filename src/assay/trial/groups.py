@@ -24,7 +24,7 @@ from assay.artefact.cells import Cells, Condition
 from assay.artefact.group import Group
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
-from assay.learn.columns import alike, code_columns
+from assay.learn.columns import code_columns
 from assay.learn.tables import fit_table_probe
 from assay.mine.candidate import Candidate
 from assay.mine.groups import Grouping, groupings
@@ -117,7 +117,7 @@ class GroupFamily:
         compared = looked.singles + looked.pairs
         if not looked.found:
             return [], compared
-        witnesses = Witnesses.of(coded, alike(coded), probe, data.y, rng)
+        witnesses = Witnesses.of(coded, coded.same, probe, data.y, rng)
         return [_shifted(data, chosen, coded.names, _alone(found, witnesses, rng)) for found in looked.found], compared
 
 

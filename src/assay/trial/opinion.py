@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
-from assay.learn.columns import alike, code_columns
+from assay.learn.columns import code_columns
 from assay.learn.corpus import read_corpus
 from assay.learn.serial import reach_by_label
 from assay.learn.tables import fit_table_probe
@@ -73,7 +73,7 @@ def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, heard: Hea
         raise ValueError("there is no content that a probe can read")
     coded = code_columns(data.table, value_columns(data))
     p = known if known is not None else fit_table_probe(coded, data.y, k, rng).probabilities()
-    return Opinion(p, _witnesses(alike(coded), p, data.y))
+    return Opinion(p, _witnesses(coded.same, p, data.y))
 
 
 def _witnesses(same: Int, p: Floats, y: Int) -> Int:
