@@ -119,29 +119,32 @@ def entailed(cells: Floats, own: NDArray[np.bool_], cell: Int, row: Int) -> NDAr
     proposals = len(own)
     share = np.zeros(own.shape)
     count = np.maximum(np.bincount(cell, minlength=proposals), 1)[:, None]
-    for pick in (slice(None), slice(None, None, -1)):  # by one carrier's value, or by another's, if the first is the odd one out
-        model = np.zeros(proposals, np.int64)
+    models = np.zeros((2, proposals), np.int64)  # by one carrier's value, or by another's, if the first is the odd one out
+    for model, pick in zip(models, (slice(None), slice(None, None, -1)), strict=True):
         model[cell[pick]] = row[pick]
-        values = cells[model]
-        common = np.stack([_share_of(cells[:, j], values[:, j]) > COMMON for j in range(cells.shape[1])], 1)
-        share = np.maximum(share, np.where(common, 0.0, _alike(cells, values, cell, row) / count))
+    both = cells[models]
+    common = np.stack([_share_of(cells[:, j], both[..., j]) > COMMON for j in range(cells.shape[1])], -1)
+    for alike, usual in zip(_alike(cells, both, cell, row), common, strict=True):
+        share = np.maximum(share, np.where(usual, 0.0, alike / count))
     found = share >= SAME
     found[found.sum(1) > max(COPIES, cells.shape[1] // 2)] = True
     return np.asarray(found | own)
 
 
 def _alike(cells: Floats, values: Floats, cell: Int, row: Int) -> Floats:
-    """(proposals, d) how many carriers of each proposal have its `values` (proposals, d)."""
+    """(s, proposals, d) how many carriers of each proposal have its `values` (s, proposals, d), of each of s kinds."""
     total = np.zeros(values.shape)
     for start in range(0, len(cell), CHUNK):
         mine = cell[start : start + CHUNK]
-        carried = csr_array((np.ones(len(mine)), (mine, np.arange(len(mine)))), (len(values), len(mine)))
-        total += carried @ (cells[row[start : start + CHUNK]] == values[mine])
+        carried = csr_array((np.ones(len(mine)), (mine, np.arange(len(mine)))), (values.shape[1], len(mine)))
+        theirs = cells[row[start : start + CHUNK]]
+        for whole, usual in zip(total, values, strict=True):
+            whole += carried @ (theirs == usual[mine])
     return total
 
 
 def _share_of(column: Floats, values: Floats) -> Floats:
-    """(m,) in what share of a column each value stands, told by 1,000 rows spread over it."""
+    """As `values`: in what share of a column each of them stands, told by 1,000 rows spread over it."""
     seen = np.sort(column[:: max(1, len(column) // 1000)])
     return np.asarray((np.searchsorted(seen, values, "right") - np.searchsorted(seen, values, "left")) / len(seen))
 
