@@ -8,8 +8,10 @@ waits for a core that others keep busy (boosted trees on one busy core of two: t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from itertools import islice
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -51,6 +53,27 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 def threads(count: int, name: str = "") -> ThreadPoolExecutor:
     """So many threads, each of which holds OpenMP to itself: its limit is each thread's own. Linear algebra's is not: see `one_each`."""
     return ThreadPoolExecutor(count, name, threadpool_limits, (1,))
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The items, a thread making the next while the last is looked at; where there is one core, none is made before it is asked for.
+
+    >>> list(ahead(x * x for x in [1, 2, 3]))
+    [1, 4, 9]
+    """
+    if workers() < 2:
+        yield from items
+        return
+    source, context = iter(items), copy_context()
+
+    def taken() -> list[T]:
+        return list(islice(source, 1))
+
+    with threads(1, "ahead") as pool:
+        coming = pool.submit(context.run, taken)
+        while item := coming.result():
+            coming = pool.submit(context.run, taken)
+            yield from item
 
 
 def spread(work: Callable[..., R], calls: Iterable[Sequence[Any]]) -> list[R]:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import pdtrc
 
 from assay.engine.base import Engine, Handle
+from assay.engine.local import LOCAL
 from assay.learn.columns import Floats
+from assay.learn.threads import ahead
 from assay.mine.cell_blocks import Codes, Found, Place, counted
 from assay.stats.counts import Counts
 
@@ -100,7 +102,8 @@ def _shared_out(
 ) -> Iterator[Any]:
     placed = engine.put(known)
     groups = groups_of(combinations, weights, most, SHARE * engine.workers if engine.remote else 1)
-    for told in engine.map(work, ((group, placed, *(codes[j] for j in _columns_of(group))) for group in groups)):
+    pieces = engine.map(work, ((group, placed, *(codes[j] for j in _columns_of(group))) for group in groups))
+    for told in ahead(pieces) if engine is LOCAL else pieces:
         yield from told
 
 
