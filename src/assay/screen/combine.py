@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from assay.finding import RowScore
+from assay.learn.threads import in_parallel
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -46,11 +47,16 @@ def combine(scores: Sequence[RowScore], rows: int) -> Combined:
         return Combined(np.zeros(rows), np.zeros(rows, bool), ())
     review = np.logical_or.reduce([s.flag for s in scores])
     total = np.zeros(rows)
-    for s in scores:
-        p = (rankdata(-np.nan_to_num(s.score, nan=-np.inf)) - 0.5) / rows
-        total += np.tan((0.5 - p) * np.pi)
+    for said in in_parallel(lambda s: _said(s.score), scores):
+        total += said
     usual = 0.5 + np.arctan(total / len(scores)) / np.pi  # 1 - combined p
     return Combined(np.clip(0.5 * usual + 0.5 * review, 0.0, 1.0), review, tuple(s.name for s in scores))
+
+
+def _said(score: Float) -> Float:
+    """(n,) the tangent that stands for the share of rows that score at least as high."""
+    p = (rankdata(-np.nan_to_num(score, nan=-np.inf)) - 0.5) / len(score)
+    return np.asarray(np.tan((0.5 - p) * np.pi))
 
 
 def row_bound(scores: Sequence[RowScore], rows: int) -> Float:
