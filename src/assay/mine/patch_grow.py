@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,15 +31,17 @@ PER_CONTRAST = 0.3  # ... and no more than this part of its contrast: an even gr
 
 @dataclass(frozen=True)
 class Grower:
-    """Pictures (n, h, w, c), and a fixed sample of them that says what is common at each pixel."""
+    """Pictures (n, h, w, c), and a fixed sample of them that says what is common: `usual(mask)` (p, s, c) at p pixels of `mask` (h, w)."""
 
     images: UInt8
-    sample: UInt8
+    usual: Callable[[Bools], UInt8]
     agree: float = AGREE
 
     @classmethod
     def of(cls, images: UInt8) -> Grower:
-        return cls(images, images[np.unique(np.linspace(0, len(images) - 1, OTHERS).astype(np.int64))])
+        sample = images[np.unique(np.linspace(0, len(images) - 1, OTHERS).astype(np.int64))]
+        pixels = np.ascontiguousarray(np.moveaxis(sample, 0, 2))
+        return cls(images, lambda mask: pixels[mask])
 
     def grow(self, carriers: Int, place: int, side: int) -> Patch:
         """The patch that these rows share around a window of `side` pixels at `place` (row * width + column)."""
@@ -48,9 +51,11 @@ class Grower:
         middle = np.median(seen, axis=0).astype(np.uint8)
         m = len(rows)
         hits = _agreeing(seen, middle).sum(0)
-        common = np.clip((_agreeing(self.sample, middle).sum(0) + 1) / (len(self.sample) + 2), 0, 1)
-        chance = bdtrc(hits - 1, m, common)  # P(at least so many of m rows agree)
         shared = hits >= self.agree * m
+        usual = self.usual(shared)
+        common = (_agreeing(usual, middle[shared][:, None]).sum(1) + 1) / (usual.shape[1] + 2)
+        chance = np.ones((h, w))
+        chance[shared] = bdtrc(hits[shared] - 1, m, common)  # P(at least so many of m rows agree)
         seed = np.zeros((h, w), bool)
         top, left = divmod(place, w)
         seed[top : top + side, left : left + side] = True
@@ -77,7 +82,7 @@ def _tolerance(inked: UInt8, far: Floats) -> int:
 def _agreeing(images: UInt8, middle: UInt8) -> Bools:
     apart = np.maximum(images, middle) - np.minimum(images, middle)
     close = apart[..., 0] <= ALIKE
-    for channel in range(1, images.shape[3]):
+    for channel in range(1, images.shape[-1]):
         close &= apart[..., channel] <= ALIKE
     return np.asarray(close)
 

@@ -168,8 +168,13 @@ def grow_anywhere(images: UInt8, rows: Int, places: Int, agree: float = AGREE) -
     _, h, w, _ = images.shape
     reach = min(REACH, (min(h, w) - WINDOW) // 2)
     others = np.unique(np.linspace(0, len(images) - 1, OTHERS).astype(np.int64))
-    crops = _crops(images, rows, places, reach), _crops(images, others, np.resize(places, len(others)), reach)
-    grower = Grower(*crops, agree)
+    down, across = _about(images, np.resize(places, len(others)), reach)
+
+    def usual(mask: Bools) -> UInt8:
+        r, c = np.nonzero(mask)
+        return images[others, down[:, r].T, across[:, c].T]
+
+    grower = Grower(_crops(images, rows, places, reach), usual, agree)
     side = WINDOW + 2 * reach
     grown = grower.grow(np.arange(len(rows)), reach * side + reach, WINDOW)
     free = Patch(grown.pixels, grown.mask, None, None, grown.tolerance)
@@ -179,8 +184,12 @@ def grow_anywhere(images: UInt8, rows: Int, places: Int, agree: float = AGREE) -
 
 def _crops(images: UInt8, rows: Int, places: Int, reach: int) -> UInt8:
     """(m, 3 + 2 reach, 3 + 2 reach, c) about windows at `places`; beyond the picture its edge goes on."""
+    down, across = _about(images, places, reach)
+    return images[rows[:, None, None], down[:, :, None], across[:, None, :]]
+
+
+def _about(images: UInt8, places: Int, reach: int) -> tuple[Int, Int]:
+    """Rows and columns (m, 3 + 2 reach) of the pixels about windows at `places` (m,)."""
     _, h, w, _ = images.shape
     about = np.arange(-reach, WINDOW + reach)
-    down = np.clip(places[:, None] // w + about, 0, h - 1)
-    across = np.clip(places[:, None] % w + about, 0, w - 1)
-    return images[rows[:, None, None], down[:, :, None], across[:, None, :]]
+    return np.clip(places[:, None] // w + about, 0, h - 1), np.clip(places[:, None] % w + about, 0, w - 1)
