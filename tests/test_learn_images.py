@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -109,3 +111,30 @@ def test_softmax_regression_agrees_with_scikit_learn() -> None:
     mine = x @ weights + bias
     theirs = peer.decision_function(x)
     assert np.abs((mine - mine.mean(1, keepdims=True)) - (theirs - theirs.mean(1, keepdims=True))).max() < 0.02
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (28, 28, 1), (9, 13, 1), (6, 6, 1), (64, 50, 3)])
+def test_pictures_altered_in_places_are_read_as_if_from_the_start(shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, *shape), dtype=np.uint8)
+    features = PatchFeatures.learn(images, rng, filters=8)
+    known = features.transform(images)
+    low, high = np.sort(rng.integers(0, [[[s + 1] for s in shape[:2]]], (2, 2, 60)), axis=0)  # some boxes are empty, some all of a picture
+    altered = images.copy()
+    for i in range(1, 60):
+        altered[i, low[0, i] : high[0, i], low[1, i] : high[1, i]] ^= 255
+    altered[1, -1, -1] ^= 255
+    altered[2] ^= 255
+    read = features.altered(altered, images, known)
+    assert np.allclose(read, features.transform(altered), atol=1e-5)
+    assert np.array_equal(read[0], known[0])
+
+
+def test_predict_altered_agrees_with_predict(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    images, y = digits
+    probe = fitted(images[:600], y[:600])
+    rows = np.arange(0, 600, 7)
+    altered = images[rows].copy()
+    altered[:, 2:4, 1:5] = 0
+    assert np.allclose(probe.predict_altered(altered, rows, images[:600]), probe.predict(altered, probe.fold[rows]), atol=1e-5)
+    assert np.allclose(replace(probe, inputs=None).predict_altered(altered, rows, images[:600]), probe.predict(altered, probe.fold[rows]))

@@ -8,6 +8,7 @@ network. Both are calibrated by a temperature that is fitted on the fold that th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -60,6 +61,10 @@ class Learner(Fitter, Protocol):
         """What the model reads, (m, ...), of pictures (m, h, w, c) already shrunk; labels play no part."""
         ...
 
+    def prepare_altered(self, images: UInt8, originals: UInt8, inputs: NDArray[Any]) -> NDArray[Any]:
+        """The same of pictures that differ from `originals`, of which the model reads `inputs`, in some of their pixels."""
+        ...
+
 
 @dataclass(frozen=True)
 class CrossFit:
@@ -84,10 +89,25 @@ class CrossFit:
 
     def predict(self, images: UInt8, fold: Int) -> Floats:
         """(m, k) probabilities of pictures that stand in for rows of these folds (m,)."""
-        result = np.zeros((len(images), self.classes))
-        for start in range(0, len(images), CHUNK):
+        return self._judged(fold, lambda chunk: self.learner.prepare(shrink(images[chunk])))
+
+    def predict_altered(self, images: UInt8, rows: Int, whole: UInt8) -> Floats:
+        """The same of pictures that stand in for `rows` (m,) of `whole` (n, h, w, c), the pictures fitted to: only what differs is read."""
+        if self.inputs is None:
+            return self.predict(images, self.fold[rows])
+        held = self.inputs
+
+        def prepared(chunk: slice) -> NDArray[Any]:
+            mine = rows[chunk]
+            return self.learner.prepare_altered(shrink(images[chunk]), shrink(whole[mine]), held[mine])
+
+        return self._judged(self.fold[rows], prepared)
+
+    def _judged(self, fold: Int, prepared: Callable[[slice], NDArray[Any]]) -> Floats:
+        result = np.zeros((len(fold), self.classes))
+        for start in range(0, len(fold), CHUNK):
             chunk = slice(start, start + CHUNK)
-            inputs = self.learner.prepare(shrink(images[chunk]))
+            inputs = prepared(chunk)
             for f, (model, temperature) in enumerate(zip(self.models, self.temperature, strict=True)):
                 mine = np.flatnonzero(fold[chunk] == f)
                 if len(mine):

@@ -58,6 +58,9 @@ class LinearLearner:
     def prepare(self, images: UInt8) -> Float32:
         return self.features.transform(images) if self.memory is None else self.memory.transform(images)
 
+    def prepare_altered(self, images: UInt8, originals: UInt8, inputs: NDArray[Any]) -> Float32:
+        return self.features.altered(images, originals, inputs)
+
     def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Linear:
         return fit_linear(inputs, y, classes)
 
@@ -70,6 +73,9 @@ class GivenLearner:
 
     def prepare(self, images: UInt8) -> Float32:
         raise TypeError("these inputs were given, and cannot be made of other pictures")
+
+    def prepare_altered(self, images: UInt8, originals: UInt8, inputs: NDArray[Any]) -> Float32:
+        return self.prepare(images)
 
     def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Linear:
         return fit_linear(inputs, y, classes)

@@ -61,6 +61,9 @@ class NetLearner:
     def prepare(self, images: UInt8) -> UInt8:
         return images
 
+    def prepare_altered(self, images: UInt8, originals: UInt8, inputs: NDArray[Any]) -> UInt8:
+        return images
+
     def fit(self, inputs: NDArray[Any], y: Int, classes: int) -> Net:
         import torch
         from torch.nn.functional import cross_entropy

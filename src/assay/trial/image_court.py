@@ -45,7 +45,7 @@ class Court:
 
     def predict(self, images: UInt8, rows: Int) -> Floats:
         """(m, k) out-of-fold probabilities of pictures that stand in for `rows` (m,)."""
-        return self.probe.predict(images, self.probe.fold[rows])
+        return self.probe.predict_altered(images, rows, self.images)
 
     def without_boxes(self, parts: Sequence[tuple[Int, Int]]) -> list[Floats]:
         """For each (rows (m,), boxes (m, 4)): (m, k) probabilities of those rows, each with its box filled from the border.
