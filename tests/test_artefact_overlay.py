@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_sample_images
 
 from assay.artefact.overlay import Overlay
+from assay.artefact.overlay_view import ROUNDING, View, Whitening
 from assay.artefact.registry import from_json
 
 
@@ -62,3 +63,17 @@ def test_says_what_it_cannot_do() -> None:
     with pytest.raises(ValueError, match="for pictures of"):
         Overlay(template, 0.2, "blend", 0.5).present(np.zeros((1, 9, 9, 1), np.uint8))
     assert Overlay(template, 0.2, "blend", 0.5).picture().shape == (96, 96, 3)
+
+
+def test_what_a_whitening_was_learnt_from_is_whitened_as_any_other_picture(photographs: np.ndarray) -> None:
+    values = photographs.astype(np.float32)
+    whitening, whitened = Whitening.learnt(values, ROUNDING)
+    assert np.array_equal(values, photographs)
+    assert np.array_equal(whitened, whitening.apply(values))
+    spread = whitening.coefficients(values).var(0) * whitening.spread**2
+    assert np.allclose(spread + ROUNDING, whitening.spread**2, rtol=1e-3)
+
+
+def test_a_view_is_the_same_however_many_pictures_are_seen_at_once(photographs: np.ndarray) -> None:
+    view = View.learn(photographs)
+    assert np.allclose(np.concatenate([view(photographs[i : i + 7]) for i in range(0, 70, 7)]), view(photographs[:70]), atol=1e-5)

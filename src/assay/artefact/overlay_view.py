@@ -24,6 +24,7 @@ SIDE = 40  # pixels a side: larger pictures are averaged over squares, so that a
 NEIGHBOURHOOD = 9  # pixels a side of the square whose contrast a pixel is divided by: 5 to 13 differ little
 ROUNDING = 0.3  # added to a frequency's power, in squared grey levels: rounding alone has 1/12
 FLAT = 0.05  # added to the local contrast, whose mean is 1: flat pieces are not blown up
+CHUNK = 50  # pictures at once: 50 x 1,024 x 3 float32 is 0.6 MiB and stays in the cache
 STEADY = 0.05  # of the mean spread, added to a pixel's own: a border that never changes is not blown up
 
 
@@ -38,20 +39,38 @@ class Whitening:
     @classmethod
     def learn(cls, values: Float32, floor: float) -> Whitening:
         """From (n, h, w, c)."""
+        return cls.learnt(values, floor)[0]
+
+    @classmethod
+    def learnt(cls, values: Float32, floor: float) -> tuple[Whitening, Float32]:
+        """From (n, h, w, c), and these as `apply` gives them."""
         flat = values.reshape(len(values), -1, values.shape[-1])
         centred = flat - flat.mean(1).mean(0)
         _, colours = np.linalg.eigh((centred.transpose(0, 2, 1) @ centred).sum(0, dtype=np.float64))
-        parts = dctn(values @ colours.astype(np.float32), axes=(1, 2), norm="ortho")
-        spread = np.sqrt(parts.var(0, dtype=np.float64) + floor)
-        return cls(colours.astype(np.float32), parts.mean(0), spread.astype(np.float32))
+        parts = _frequencies(values @ colours.astype(np.float32))
+        spread = np.sqrt(_variance(parts) + floor)
+        made = cls(colours.astype(np.float32), parts.mean(0), spread.astype(np.float32))
+        return made, made._back(made._even(parts))
 
     def coefficients(self, values: Float32) -> Float32:
         """(n, h, w, c) the frequencies, each in its standard deviations."""
-        return np.asarray((dctn(values @ self.colours, axes=(1, 2), norm="ortho") - self.mean) / self.spread, np.float32)
+        return self._even(_frequencies(values @ self.colours))
 
     def apply(self, values: Float32) -> Float32:
-        parts = self.coefficients(values)
-        return np.asarray(dctn(parts, type=3, axes=(1, 2), norm="ortho"), np.float32)
+        """(n, h, w, c) pictures of the frequencies, each in its standard deviations."""
+        return self._back(self.coefficients(values))
+
+    def _even(self, parts: Float32) -> Float32:
+        parts -= self.mean
+        parts /= self.spread
+        return parts
+
+    @staticmethod
+    def _back(parts: Float32) -> Float32:
+        for start in range(0, len(parts), CHUNK):
+            some = slice(start, start + CHUNK)
+            parts[some] = dctn(parts[some], type=3, axes=(1, 2), norm="ortho")
+        return parts
 
     def to_json(self) -> dict[str, Any]:
         return {"colours": pack(self.colours), "mean": pack(self.mean), "spread": pack(self.spread)}
@@ -79,19 +98,18 @@ class View:
     @classmethod
     def learn(cls, images: UInt8) -> View:
         """From pictures (n, h, w, c), a few thousand of them."""
-        small = pooled(images)
-        first = Whitening.learn(small, ROUNDING)
-        even = _local(first.apply(small))
-        second = Whitening.learn(even, FLAT**2)
-        whole = second.apply(even)
+        first, even = Whitening.learnt(pooled(images), ROUNDING)
+        second, whole = Whitening.learnt(_local(even), FLAT**2)
         spread = whole.std(0)
         return cls(first, second, whole.mean(0), (spread + STEADY * spread.mean() + 1e-6).astype(np.float32))
 
     def __call__(self, images: UInt8) -> Float32:
         """(n, d) of length one each (a picture like the mean: zero)."""
         seen = self.second.apply(_local(self.first.apply(pooled(images))))
-        flat = ((seen - self.mean) / self.spread).reshape(len(images), -1)
-        result: Float32 = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+        seen -= self.mean
+        seen /= self.spread
+        result = seen.reshape(len(images), -1)
+        result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-6)
         return result
 
     def to_json(self) -> dict[str, Any]:
@@ -132,8 +150,33 @@ def pooled(images: NDArray[Any]) -> Float32:
     return result
 
 
+def _frequencies(values: Float32) -> Float32:
+    """Written over `values` (n, h, w, c), some pictures at a time: what is in the cache is not fetched again."""
+    for start in range(0, len(values), CHUNK):
+        some = slice(start, start + CHUNK)
+        values[some] = dctn(values[some], axes=(1, 2), norm="ortho")
+    return values
+
+
+def _variance(values: Float32) -> NDArray[np.float64]:
+    """Of (n, ...) over the rows, one row at a time: the whole in float64 would not stay in the cache."""
+    mean = values.mean(0, dtype=np.float64)
+    total, apart = np.zeros_like(mean), np.empty_like(mean)
+    for row in values:
+        np.subtract(row, mean, out=apart)
+        total += np.multiply(apart, apart, out=apart)
+    return np.asarray(total / len(values))
+
+
 def _local(values: Float32) -> Float32:
-    """Each pixel divided by the root mean square of its neighbourhood, all colours together."""
-    power = (values**2).mean(-1, keepdims=True)
-    around = uniform_filter(power, size=(1, NEIGHBOURHOOD, NEIGHBOURHOOD, 1), mode="reflect")
-    return np.asarray(values / np.sqrt(around + FLAT), np.float32)
+    """Each pixel divided by the root mean square of its neighbourhood, all colours together; written over `values`."""
+    for start in range(0, len(values), CHUNK):
+        some = values[start : start + CHUNK]
+        power = np.square(some)
+        total = power[..., 0].copy()
+        for channel in range(1, power.shape[3]):  # a mean over three neighbours in memory is ten times slower
+            total += power[..., channel]
+        total /= power.shape[3]
+        around = uniform_filter(total[..., None], size=(1, NEIGHBOURHOOD, NEIGHBOURHOOD, 1), mode="reflect")
+        some /= np.sqrt(around + FLAT)
+    return values
