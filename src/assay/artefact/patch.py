@@ -134,14 +134,17 @@ class Patch(Artefact):
         # a place is the number of its first pixel, so that one run of memory holds all places; those that would wrap are cut off
         far: NDArray[Any] = np.zeros(size, np.uint16 if narrow else np.int32)
         high, low, wanted = np.empty((3, size), np.uint8)
-        for r, c in inked:
-            past = r * width + c
-            left = slice(0, size - past)
-            for plane, value in zip(planes, pixels[r, c], strict=True):
-                wanted[left] = value  # NumPy compares with an array ten times as fast as with a number
-                np.maximum(plane[past:], wanted[left], out=high[left])
-                np.minimum(plane[past:], wanted[left], out=low[left])
-                far[left] += np.subtract(high[left], low[left], out=high[left])
+        apart = np.empty_like(far)
+        begins = inked[:, 0] * width + inked[:, 1]
+        for channel, plane in enumerate(planes):
+            values = pixels[inked[:, 0], inked[:, 1], channel]
+            for value in np.unique(values):  # an even patch has one, a checker two
+                wanted.fill(value)  # NumPy compares with an array ten times as fast as with a number
+                np.maximum(plane, wanted, out=high)
+                np.minimum(plane, wanted, out=low)
+                np.copyto(apart, np.subtract(high, low, out=high))
+                for past in begins[values == value].tolist():
+                    far[: size - past] += apart[past:]
         return far.reshape(images.shape[:3])[:, :down, :across]
 
     def _present(self, rows: Rows) -> Bools:
