@@ -17,6 +17,7 @@ of the class probability identifies the rates); Patrini et al., Making Deep Neur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,24 +153,37 @@ class _Full:
         scores[~np.eye(k, dtype=bool)] = rest[k * k :]
         return float(np.exp(min(theta[0], SHARPEST))), theta[1 : 1 + k], np.eye(k) + rest[: k * k].reshape(k, k), softmax(scores, axis=1)
 
+    @cached_property
+    def _across(self) -> Float:
+        """(k, n): sums over a few classes of many rows are made many rows at a time."""
+        return np.ascontiguousarray(self.logs.T)
+
+    @cached_property
+    def _told(self) -> Float:
+        """(n, k) 1 at each row's label."""
+        return np.eye(self.logs.shape[1])[self.y]
+
     def objective(self, theta: Float) -> tuple[float, Float]:
-        logs, y = self.logs, self.y
-        n, k = logs.shape
+        n, k = self.logs.shape
         a, b, mix, rates = self.unpacked(theta)
         drift = mix - np.eye(k)
-        inside = logs @ mix
-        q = softmax(a * inside + b, axis=1)
-        seen = np.maximum((q @ rates)[np.arange(n), y], 1e-12)
+        inside = mix.T @ self._across
+        q = a * inside
+        q += b[:, None]
+        q -= q.max(0)
+        np.exp(q, out=q)
+        q /= q.sum(0)
+        ds = rates.take(self.y, axis=1)
+        seen = np.einsum("kn,kn->n", q, ds)
+        ds -= seen
+        np.maximum(seen, 1e-12, out=seen)
         wrong = 1 - np.diag(rates)
         loss = -np.log(seen).mean() + RIDGE * ((drift**2).sum() + 0.1 * (b**2).sum()) + PENALTY / n * wrong.sum()
-        g = -1 / seen / n
-        dq = g[:, None] * rates[:, y].T
-        ds = q * (dq - (dq * q).sum(1, keepdims=True))
-        label = np.zeros((n, k))
-        label[np.arange(n), y] = 1
-        dt = (q * g[:, None]).T @ label - np.eye(k) * PENALTY / n
+        q *= -1 / seen / n
+        dt = q @ self._told - np.eye(k) * PENALTY / n
+        ds *= q
         drates = rates * (dt - (dt * rates).sum(1, keepdims=True))
-        parts = [[(ds * inside).sum() * a], ds.sum(0) + 0.2 * RIDGE * b, (a * logs.T @ ds + 2 * RIDGE * drift).ravel()]
+        parts = [[float(np.vdot(ds, inside)) * a], ds.sum(1) + 0.2 * RIDGE * b, (a * self._across @ ds.T + 2 * RIDGE * drift).ravel()]
         return float(loss), np.concatenate([*parts, drates[~np.eye(k, dtype=bool)]])
 
 
