@@ -93,18 +93,19 @@ class PatchFeatures:
         Only regions of the grid in which a picture shows something else are computed, by the same sums.
         """
         down, across = self._edges(images)
-        changed = (images != originals).any(3)
-        spans = np.column_stack([self._touched(changed.any(2), down), self._touched(changed.any(1), across)])
+        changed = images != originals
+        rows, cols = changed.reshape(*images.shape[:2], -1).any(2), changed.any(1).any(2)
+        spans = np.column_stack([self._touched(rows, down), self._touched(cols, across)])
         result = known.reshape(len(images), 2, len(down) - 1, len(across) - 1, self.filters.shape[1]).copy()
         kinds, kind = np.unique(spans, axis=0, return_inverse=True)
         jobs = []
         for number, (top, bottom, left, right) in enumerate(kinds.tolist()):
             if top < bottom and left < right:
                 share = (bottom - top) * (right - left) / ((len(down) - 1) * (len(across) - 1))
-                rows, step = np.flatnonzero(kind.ravel() == number), int(CHUNK / share)
-                jobs += [(rows[i : i + step], slice(top, bottom), slice(left, right)) for i in range(0, len(rows), step)]
-        for (rows, rising, going), part in zip(jobs, in_parallel(lambda job: self._chunk(images[job[0]], *job[1:]), jobs), strict=True):
-            result[rows, :, rising, going] = part
+                mine, step = np.flatnonzero(kind.ravel() == number), int(CHUNK / share)
+                jobs += [(mine[i : i + step], slice(top, bottom), slice(left, right)) for i in range(0, len(mine), step)]
+        for (mine, rising, going), part in zip(jobs, in_parallel(lambda job: self._chunk(images[job[0]], *job[1:]), jobs), strict=True):
+            result[mine, :, rising, going] = part
         return result.reshape(known.shape)
 
     def _edges(self, images: UInt8) -> tuple[Int, Int]:

@@ -153,8 +153,11 @@ def _partial(code: UInt64, good: Bools) -> tuple[UInt64, Int, Int, Int]:
 
 
 def _middle(key: UInt64, row: Int, place: Int) -> tuple[UInt64, Int, Int]:
-    """One sighting of each key in each row: the middle one in the order of places. Sorted by key and row."""
-    order = np.lexsort((place, row, key))
+    """One sighting of each key in each row: the middle one in the order of places. Sorted by key and row.
+
+    Sightings of one key come by row and place, as windows of every kind are found.
+    """
+    order = np.argsort(key, kind="stable")
     key, row, place = key[order], row[order], place[order]
     fresh = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (row[1:] != row[:-1]))[: len(key)])
     return key[fresh], row[fresh], place[(fresh + np.append(fresh[1:], len(key))) // 2]
