@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits, load_sample_images
@@ -15,7 +17,7 @@ from assay.artefact.overlay_view import View
 from assay.artefact.registry import from_json
 from assay.mine import overlays
 from assay.mine.overlay_estimate import cover, estimate
-from assay.mine.overlays import shared_templates
+from assay.mine.overlays import MIRROR, MOST, SUPPORT, _beyond, shared_templates
 
 
 def cuttings(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -116,3 +118,26 @@ def test_the_view_evens_out_what_pictures_have_in_common() -> None:
     assert (again(digits) == view(digits)).all()
     with pytest.raises(ValueError, match="dimensions"):
         View.from_json({**view.to_json(), "mean": {"shape": [10**9], "f4": ""}})
+
+
+def plainly_beyond(scores: np.ndarray) -> np.ndarray:
+    """As `_beyond` says, with every row sorted."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order][: max(int(MOST * len(scores)), SUPPORT) + 1]
+    count = SUPPORT
+    while count < len(ordered):
+        more = int((ordered >= ordered[:count].mean() / 2).argmin()) if (ordered < ordered[:count].mean() / 2).any() else len(ordered)
+        if more <= count:
+            break
+        count = more
+    clear = [i for i in range(min(count, len(ordered))) if (scores <= -ordered[i]).sum() <= MIRROR * (i + 1)]
+    return np.sort(order[: max(clear[-1] + 1 if clear else SUPPORT, SUPPORT)])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(SUPPORT, 300), st.floats(0, 8), st.booleans())
+def test_rows_beyond_are_those_that_sorting_all_of_them_gives(seed: int, rows: int, lifted: float, ties: bool) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=rows)
+    scores[: rng.integers(0, rows // 3 + 1)] += lifted
+    scores = np.round(scores) if ties else scores
+    assert np.array_equal(_beyond(scores), plainly_beyond(scores))

@@ -195,18 +195,20 @@ def _scores(products: Float32, total: Floats, members: Int) -> _Scores:
 
 def _beyond(scores: Floats) -> Int:
     """Rows above half of their own mean, and above all that the lower tail, turned over, explains; ascending."""
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order][: max(int(MOST * len(scores)), SUPPORT) + 1]
+    most = min(max(int(MOST * len(scores)), SUPPORT) + 1, len(scores))
+    some = np.flatnonzero(scores >= np.partition(scores, -most)[-most])
+    order = some[np.argsort(-scores[some], kind="stable")[:most]]
+    ordered = scores[order]
     count = SUPPORT
     while count < len(ordered):
         more = int(np.searchsorted(-ordered, -ordered[:count].mean() / 2))
         if more <= count:
             break
         count = more
-    below = np.sort(-scores)[::-1]
-    mirrored = np.searchsorted(-below, -ordered, side="right")
-    sizes = np.arange(1, len(ordered) + 1)
-    clear = np.flatnonzero((mirrored <= MIRROR * sizes)[:count])
+    ordered = ordered[:count]
+    below = np.sort(scores[scores <= -ordered[-1]])
+    mirrored = np.searchsorted(below, -ordered, side="right")
+    clear = np.flatnonzero(mirrored <= MIRROR * np.arange(1, len(ordered) + 1))
     count = int(clear[-1]) + 1 if len(clear) else SUPPORT
     return np.sort(order[: max(count, SUPPORT)])
 
