@@ -88,8 +88,12 @@ class PictureReader:
             if key not in self._probes:
                 while len(self._probes) >= REMEMBERED:
                     del self._probes[next(iter(self._probes))]
-                self._probes[key] = _probed(data, depth, np.random.default_rng([self.seed, READER, 1]), self._learner, self.groups())
+                self._probes[key] = self._probed(data, depth)
             return self._probes[key]
+
+    def _probed(self, data: Dataset, depth: Depth) -> Probed:
+        rng, known = np.random.default_rng([self.seed, READER, 1]), next(iter(self._probes.values()), None)
+        return _probed(data, depth, rng, self._learner, self.groups(), None if known is None else lambda _: known[1])
 
     def __reduce__(self) -> tuple[Callable[..., PictureReader], tuple[UInt8, int, LinearLearner | None, dict[tuple[Depth, bytes], Probed]]]:
         with self._lock:
@@ -109,12 +113,15 @@ def image_probe(data: Dataset, depth: Depth, rng: np.random.Generator, reader: R
     """A cross-fitted probe of the pictures, label-free features of them (see `label_free`), and checks to list.
 
     Fast: a linear model, which reads pictures by `reader` where there is one. Full: a small network beside it, and whichever foresees the
-    labels better out of fold. Of the pictures that a `PictureReader` knows, it is fitted once a scan.
+    labels better out of fold. Of the pictures that a `PictureReader` knows, it is fitted once a scan; of a copy, with canaries in it, no
+    features are made, since nobody asks for them.
     """
     assert data.images is not None
     if isinstance(reader, PictureReader) and reader.knows(data.images):
         return reader.probe(data, depth)
-    return _probed(data, depth, rng, LinearLearner.of(data.images, rng) if reader is None else reader())
+    if reader is None:
+        return _probed(data, depth, rng, LinearLearner.of(data.images, rng))
+    return _probed(data, depth, rng, reader(), seen=lambda _: None)
 
 
 def same_pictures(images: UInt8, reader: Reader = None) -> NDArray[np.int64]:
@@ -123,11 +130,16 @@ def same_pictures(images: UInt8, reader: Reader = None) -> NDArray[np.int64]:
 
 
 def _probed(
-    data: Dataset, depth: Depth, rng: np.random.Generator, learner: LinearLearner, groups: NDArray[np.int64] | None = None
+    data: Dataset,
+    depth: Depth,
+    rng: np.random.Generator,
+    learner: LinearLearner,
+    groups: NDArray[np.int64] | None = None,
+    seen: Callable[[CrossFit], NDArray[np.float32] | None] | None = None,
 ) -> Probed:
     assert data.images is not None
     linear = cross_fit(data.images, data.y, len(data.classes), learner, rng, groups=groups)
-    features = label_free(linear)
+    features = (seen or label_free)(linear)
     if depth == "fast":
         return linear, features, ()
     if not images_net.installed():
