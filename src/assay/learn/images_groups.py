@@ -104,7 +104,8 @@ def _components(views: Float32, threshold: float) -> Int:
 
 def _pairs(views: Float32, threshold: float) -> tuple[Int, Int]:
     def ahead(start: int) -> tuple[Int, Int]:
-        left, right = np.nonzero(views[start : start + BLOCK] @ views[start:].T >= threshold)
+        linked = np.flatnonzero((views[start : start + BLOCK] @ views[start:].T).ravel() >= threshold)  # in two dimensions: slower
+        left, right = np.divmod(linked, len(views) - start)
         return left + start, right + start
 
     found = in_parallel(ahead, range(0, len(views), BLOCK))

@@ -79,8 +79,7 @@ def surprise(p: Floats, y: Int, votes: Floats | None = None, covered: bool = Fal
     wrong = y != p.argmax(1)
     untargeted = np.where(wrong, PURITY / (1 - p.max(1)) + (1 - PURITY), 1 - PURITY)
     if covered:
-        aimed = (np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own for t in range(k))
-        return Surprise(np.array([bet(ratio, votes) for ratio in aimed]), bet(untargeted, votes))
+        return Surprise(_bets(own, y, k, votes), bet(untargeted, votes))
     counts = np.bincount(y, votes, minlength=k)
     targeted = -(votes * np.log(own)).sum() + counts * np.log(PURITY) + (counts.sum() - counts) * np.log((1 - PURITY) / max(k - 1, 1))
     return Surprise(targeted, float((votes * np.log(untargeted)).sum()))
@@ -91,11 +90,19 @@ def bet(ratio: Floats, votes: Floats, parts: Floats = PLANTED) -> float:
     return float(logsumexp(np.log1p(parts[:, None] * (ratio - 1)) @ votes) - np.log(len(parts)))
 
 
+def _bets(own: Floats, y: Int, k: int, votes: Floats, parts: Floats = PLANTED) -> Floats:
+    """(k,) `bet` on each target, where labels `y` (m,) have the probability `own` (m,): a row has one ratio if it is the target's, else
+    another, whatever the target."""
+    ours, others = (np.log1p(parts[:, None] * (aimed / own - 1)) for aimed in (PURITY, (1 - PURITY) / max(k - 1, 1)))
+    shares = np.array([np.where(y == t, ours, others) @ votes for t in range(k)])
+    return np.asarray(logsumexp(shares, axis=1) - np.log(len(parts)))
+
+
 def covered_surprise(p: Floats, y: Int, votes: Floats) -> Floats:
     """(k,) natural logs of the targeted e-values of `surprise`, if some of the carriers keep their label: `PLANTED` but the whole."""
     p = clip_probabilities(p)
     k, own = p.shape[1], p[np.arange(len(y)), y]
-    return np.array([bet(np.where(y == t, PURITY, (1 - PURITY) / max(k - 1, 1)) / own, votes, PLANTED[:-1]) for t in range(k)])
+    return _bets(own, y, k, votes, PLANTED[:-1])
 
 
 def checked_surprise(p: Floats, y: Int, checked: Callable[[int], Floats], votes: Floats | None = None) -> Surprise:
