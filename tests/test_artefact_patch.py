@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import label
 from sklearn.datasets import load_digits, load_sample_images
 
-from assay.artefact.inpaint import fill_box
+from assay.artefact.inpaint import fill_box, fill_boxes
 from assay.artefact.patch import MARGIN, Patch
 from assay.artefact.registry import from_json
 
@@ -167,3 +168,30 @@ def test_what_lies_in_the_corners_is_taken_out_there_and_the_picture_stays(photo
     assert (left[:, 6:26, 6:26] == laid[:, 6:26, 6:26]).all()
     near = Patch(CHECKER, np.eye(3, dtype=bool), 4, 4)  # three pixels side by side are one thing
     assert len(near._parts()) == 0
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 12), st.integers(3, 12), st.sampled_from([1, 3]), st.integers(0, 2))
+def test_boxes_filled_together_are_filled_as_one_by_one(seed: int, height: int, width: int, channels: int, margin: int) -> None:
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (12, height, width, channels), dtype=np.uint8)
+    boxes = rng.integers([-3, -3, 0, 0], [height + 2, width + 2, height + 5, width + 5], (12, 4))
+    wide = boxes + margin * np.array([-1, -1, 2, 2])
+    one_by_one = [fill_box(image[None], *box) for image, box in zip(images, wide.tolist(), strict=True)]
+    assert np.array_equal(fill_boxes(images, boxes, margin), np.concatenate(one_by_one))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60))
+def test_a_box_takes_in_matches_that_touch_the_best_one(seed: int, tolerance: int) -> None:
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 4, (6, 9, 10, 3), dtype=np.uint8) * np.uint8(60)
+    patch = Patch(images[0, 2:4, 3:6], np.array([[1, 1, 0], [1, 0, 1]], bool), None, None, tolerance)
+    tops, lefts, _ = patch.places(images)
+    h, w = patch.shape
+    for image, box, top, left in zip(images, patch.boxes(images).tolist(), tops, lefts, strict=True):
+        here = [
+            [np.abs(image[r : r + h, c : c + w][patch.mask].astype(int) - patch.pixels[patch.mask]).mean() for c in range(11 - w)]
+            for r in range(10 - h)
+        ]
+        parts, _ = label(np.array(here) <= tolerance, structure=np.ones((3, 3)))
+        down, across = np.nonzero(parts == parts[top, left]) if parts[top, left] else (np.array([top]), np.array([left]))
+        assert box == [down.min(), across.min(), np.ptp(down) + h, np.ptp(across) + w]

@@ -50,10 +50,20 @@ def fill_box(images: UInt8, top: int, left: int, height: int, width: int) -> UIn
 
 
 def fill_boxes(images: UInt8, boxes: NDArray[np.int64], margin: int = 0) -> UInt8:
-    """`fill_box` with a box (top, left, height, width) for each picture, `boxes` (n, 4), widened by `margin` on every side."""
+    """`fill_box` with a box (top, left, height, width) for each picture, `boxes` (n, 4), widened by `margin` on every side.
+
+    Boxes of one size are filled together wherever they lie: what is drawn depends on the lines about them alone.
+    """
+    size = images.shape[1:3]
+    low, high = np.maximum(boxes[:, :2] - margin, 0), np.minimum(boxes[:, :2] + boxes[:, 2:] + margin, size)
+    kinds, kind = np.unique(np.column_stack([high - low, low > 0, high < size]), axis=0, return_inverse=True)
     filled = images.copy()
-    for box in np.unique(boxes, axis=0):
-        here = np.flatnonzero((boxes == box).all(1))
-        top, left, height, width = (int(v) for v in box)
-        filled[here] = fill_box(images[here], top - margin, left - margin, height + 2 * margin, width + 2 * margin)
+    for number, (height, width, above, left, below, right) in enumerate(kinds.tolist()):
+        if min(height, width) <= 0:
+            continue
+        rows = np.flatnonzero(kind.ravel() == number)
+        down = low[rows, :1] - above + np.arange(above + height + below)
+        across = low[rows, 1:] - left + np.arange(left + width + right)
+        about = rows[:, None, None], down[:, :, None], across[:, None, :]
+        filled[about] = fill_box(images[about], above, left, height, width)
     return filled

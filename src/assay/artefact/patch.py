@@ -100,20 +100,22 @@ class Patch(Artefact):
 
         Where the place is free, matches that overlap it are taken in: an even square found in a larger spot of its colour.
         """
-        tops, lefts, _ = self.places(images)
         h, w = self.shape
-        boxes = np.stack([tops, lefts, np.full(len(tops), h), np.full(len(tops), w)], 1)
         if self.row is not None or images.shape[1] < h or images.shape[2] < w:
-            return boxes
+            tops, lefts, _ = self.places(images)
+            return np.stack([tops, lefts, np.full(len(tops), h), np.full(len(tops), w)], 1)
         pixels = self._pixels(images)
+        boxes = np.empty((len(images), 4), np.int64)
         most = self.tolerance * int(self.mask.sum()) * pixels.shape[2]
         for start, part in self._chunks(images):
-            for i, match in enumerate(self._far(part, pixels, self._inked()) <= most, start):
-                parts, _ = label(match, structure=np.ones((3, 3)))
-                name = parts[tops[i], lefts[i]]
-                if name:
-                    (down, across) = find_objects(parts)[name - 1]
-                    boxes[i] = down.start, across.start, down.stop - down.start + h - 1, across.stop - across.start + w - 1
+            far = self._far(part, pixels, self._inked())
+            best, matches = far.reshape(len(part), -1).argmin(1), far <= most
+            top, left = np.divmod(best, far.shape[2])
+            boxes[start : start + len(part)] = np.stack([top, left, np.full_like(top, h), np.full_like(top, w)], 1)
+            for i in np.flatnonzero(matches.sum((1, 2)) > 1).tolist():
+                parts, _ = label(matches[i], structure=np.ones((3, 3)))
+                (down, across) = find_objects(parts)[parts[top[i], left[i]] - 1]
+                boxes[start + i] = down.start, across.start, down.stop - down.start + h - 1, across.stop - across.start + w - 1
         return boxes
 
     def _inked(self) -> Int:
