@@ -21,7 +21,19 @@ from assay.dataset.rows import UInt8
 from assay.engine.base import spans
 from assay.learn.threads import spread
 from assay.mine.patch_grow import AGREE, OTHERS, Grower
-from assay.mine.patch_windows import BITS, EVEN, WINDOW, apart, mixed, pooled, quantised, window_content, window_pixels, window_variance
+from assay.mine.patch_windows import (
+    BITS,
+    EVEN,
+    WINDOW,
+    apart,
+    mixed,
+    pooled,
+    quantised,
+    where,
+    window_content,
+    window_pixels,
+    window_variance,
+)
 from assay.mine.patches import SUPPORT, SharedWindows
 
 Int = NDArray[np.int64]
@@ -120,13 +132,13 @@ def _seen(images: UInt8, first: int) -> Seen:
     if min(images.shape[1:3]) < WINDOW:
         return Seen.empty()
     variance, code = window_variance(images), quantised(images, BITS)
-    n, r, c = np.nonzero(variance > CONTRAST**2)
+    n, r, c = where(variance > CONTRAST**2)
     texture = mixed(window_content(code, WINDOW)[n, r, c])
     partial, u, v, w = _partial(code, variance > PARTIAL_CONTRAST**2)
     high = low = images
     for _ in range(WINDOW - 1):
         high, low = pooled(high, np.maximum), pooled(low, np.minimum)
-    m, a, b = np.nonzero(apart(high, low) <= EVEN)
+    m, a, b = where(apart(high, low) <= EVEN)
     middle = (high[m, a, b] // 2 + low[m, a, b] // 2)[:, None, None]
     even = mixed(quantised(middle, EVEN_BITS)[:, 0, 0] << np.uint64(1))
     width = images.shape[2]
@@ -144,7 +156,7 @@ def _partial(code: UInt64, good: Bools) -> tuple[UInt64, Int, Int, Int]:
 
     `code` as of `quantised`. None of pictures that are full of such windows.
     """
-    n, r, c = np.nonzero(good & (good.sum((1, 2)) <= MOST_PARTIAL)[:, None, None])
+    n, r, c = where(good & (good.sum((1, 2)) <= MOST_PARTIAL)[:, None, None])
     pixels = window_pixels(code, WINDOW, n, r, c)
     whole = pixels.sum(0, dtype=np.uint64)
     keys = [mixed(whole - pixels[a] - pixels[b] + np.uint64(number + 1)) for number, (a, b) in enumerate(LEFT_OUT)]

@@ -69,11 +69,25 @@ def windows(images: UInt8) -> Iterator[Windows]:
 
 
 def _keys(side: int, content: UInt64, good: Bools, step: int, width: int) -> Windows:
-    n, r, c = np.nonzero(good[:, ::step, ::step])
+    n, r, c = where(good[:, ::step, ::step])
     r, c = r * step, c * step
     place = r * width + c
     salt = np.uint64((side + LARGEST_BLOCK + 1) * _KIND % 2**64)
     return Windows(side, mixed(content[n, r, c] + place.astype(np.uint64) * _PLACE + salt), n, place)
+
+
+def where(good: Bools) -> tuple[Int, Int, Int]:
+    """`np.nonzero` of (n, h, w), which takes four to ten times as long in three dimensions as in one.
+
+    >>> where(np.array([[[False, True], [False, False]], [[True, False], [False, True]]]))
+    (array([0, 1, 1]), array([0, 0, 1]), array([1, 0, 1]))
+    """
+    _, h, w = good.shape
+    place = np.flatnonzero(good)
+    n = place // (h * w)
+    place -= n * (h * w)
+    r = place // w
+    return n, r, place - r * w
 
 
 def mixed(key: UInt64) -> UInt64:
