@@ -9,7 +9,7 @@ import pytest
 
 import assay
 from assay.dataset.data import Dataset
-from assay.learn.columns import alike, code_columns
+from assay.learn.columns import code_columns
 from assay.learn.tables import fit_table_probe
 from assay.mine.knots import knots
 from assay.trial.knots import placed_knots
@@ -41,7 +41,7 @@ def test_values_put_into_rows_that_fit_are_found_whole_and_suspected(columns: in
     found, _ = knots(coded, np.random.default_rng(0))
     assert [k.columns for k in found] == [tuple(range(columns))]
     np.testing.assert_array_equal(found[0].rows, rows)
-    tried, _ = placed_knots(data, coded, alike(coded), fit_table_probe(coded, y, 2, np.random.default_rng(0)), np.random.default_rng(0))
+    tried, _ = placed_knots(data, coded, fit_table_probe(coded, y, 2, np.random.default_rng(0)), np.random.default_rng(0))
     assert [t.target for t in tried] == [1]
     assert tried[0].planted_without_relabelling is not None
 
@@ -60,7 +60,7 @@ def test_a_price_that_stands_in_two_columns_is_one_value(in_memory: Callable[...
             table["x2"][rows], table["x3"][rows] = np.round(np.sort(table["x2"])[40], 2), 0.0
         data = in_memory(y, table=table, content=list(table))
         coded = code_columns(data.table, list(table))
-        tried, _ = placed_knots(data, coded, alike(coded), fit_table_probe(coded, y, 2, np.random.default_rng(0)), np.random.default_rng(0))
+        tried, _ = placed_knots(data, coded, fit_table_probe(coded, y, 2, np.random.default_rng(0)), np.random.default_rng(0))
         assert len(tried) == (not twice)
 
 
@@ -77,7 +77,7 @@ def test_copies_of_a_row_with_some_cells_changed_are_a_knot_and_not_suspected(in
         coded = code_columns(data.table, list(table))
         assert len(knots(coded, np.random.default_rng(0))[0]) == 1
         probe = fit_table_probe(coded, y, 2, np.random.default_rng(0))
-        assert not placed_knots(data, coded, alike(coded), probe, np.random.default_rng(0))[0]
+        assert not placed_knots(data, coded, probe, np.random.default_rng(0))[0]
 
 
 def test_clean_tables_have_none(in_memory: Callable[..., Dataset]) -> None:

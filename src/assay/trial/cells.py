@@ -39,6 +39,7 @@ from assay.trial.knots import placed_knots
 from assay.trial.leads import BOXES, SHORT_LIST, Lead, distinct, first_pass, strongest
 from assay.trial.parts_of_rules import explained_by_parts
 from assay.trial.rules_of_cells import fuller, rule_of
+from assay.trial.rules_put_in import rules_put_in
 from assay.trial.siblings import merge_siblings, natural_columns
 from assay.trial.subpopulation import closeness, natural_subpopulation
 from assay.trial.surprise import Bet
@@ -56,7 +57,8 @@ WORDING = 0.5  # share of the evidence that a fuller wording must keep: it takes
 class CellsFamily:
     """Column values and combinations of them in the columns of a labelled data set that are no running text.
 
-    A copy with canaries is tried by the same rules; only what nobody reads of it is left out: effects, and knots, which no canary is.
+    A copy with canaries is tried by the same rules; only what nobody reads of it is left out: effects, knots, which no canary is, and rules
+    that are suspected at most.
     """
 
     name: str = "cells"
@@ -107,10 +109,12 @@ class CellsFamily:
             tried = natural_columns(tried, _passing(tried, total), data, coded, again)
             progress(9, 10, "measuring effects")
             tried = _all_told(data, coded, probe, tried, _passing(tried, total), not self.heard.canaries, rng)
-        put, asked = ([], 0) if self.heard.canaries else placed_knots(data, coded, coded.same, probe, rng)
-        if asked:
-            notes.append(f"{asked:,} values were asked whether they hang together with three others")
-        tried += put
+        if not self.heard.canaries:
+            tried += rules_put_in(data, coded, court, probe, [(x.columns, x.carriers) for x in listed], float(sum(counts)))
+            put, asked = placed_knots(data, coded, probe, rng)
+            if asked:
+                notes.append(f"{asked:,} values were asked whether they hang together with three others")
+            tried += put
         order = sorted(range(len(tried)), key=lambda i: (-tried[i].log_e, tried[i].p_value))
         progress(10, 10, "cells tried")
         return Examined(tuple(tried[i] for i in order), sum(counts), probe.probabilities(), None, notes=tuple(notes))

@@ -20,31 +20,25 @@ from assay.learn.tables import TableProbe
 from assay.mine.candidate import Candidate
 from assay.mine.knots import COLUMNS, Knot, knots
 from assay.trial.family import Tried
+from assay.trial.fixed_values import free_columns
 from assay.trial.insertion import ENOUGH, Matched, effect_of
+from assay.trial.ordinary_rows import DRAWS, ORDINARY, ordinary
 from assay.trial.rules_of_cells import rule_of
 
-Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 PURE = 0.95  # share of a knot's rows with its label: a few natural carriers may have another
 BY_CHANCE = 0.01  # of so many of one label, over all knots: the level of a scan. Values of a class of its own are pure too; the rest tells
-DRAWS = 199  # groups of as many rows of that label, drawn at random
-ORDINARY = 0.01  # above this share of them must be as much alike, and as far off: of planted knots one in fifty is lost
 KIN, KINDRED = 5, 0.5  # other knots, of other rows, that share so much of their columns (Jaccard), from which a knot is one of a kind
-RECUR, OFTEN, FIXED = 10, 0.1, 0.9  # rows, and share of all, from which on it is told whether a column fixes another; so many of them agree
-FEWEST_OTHERS = COLUMNS  # columns beside the knot's: fewer would hardly tell a natural one
-CATEGORIES = 10  # values of a column of categories that are looked at, the commonest
 
 
-def placed_knots(data: Dataset, coded: Coded, same: Int, probe: TableProbe, rng: np.random.Generator) -> tuple[list[Tried], int]:
+def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.Generator) -> tuple[list[Tried], int]:
     """The knots that look put in, suspected at most; and of how many values it was asked whether they belong to one.
-
-    `same` (n,): rows that are equal in every cell share a number.
 
     Cannot see knots put into rows that were chosen for being alike, nor ones whose values a model takes for their label by nature.
     """
     found, asked = knots(coded, rng)
-    distinct = np.unique(same, return_index=True)[1]  # of equal rows one: they share whatever they hold
+    distinct = np.unique(coded.same, return_index=True)[1]  # of equal rows one: they share whatever they hold
     share = np.bincount(data.y[data.y >= 0], minlength=len(data.classes)) / max(1, int((data.y >= 0).sum()))
     tried: list[Tried] = []
     for knot in found:
@@ -53,9 +47,12 @@ def placed_knots(data: Dataset, coded: Coded, same: Int, probe: TableProbe, rng:
         count = np.bincount(data.y[knot.rows][data.y[knot.rows] >= 0], minlength=len(data.classes))
         label = int(count.argmax())
         chance = len(found) * float(share[label]) ** int(count[label])
-        if count[label] < PURE * len(knot.rows) or chance > BY_CHANCE or _free(coded, knot, np.setdiff1d(distinct, knot.rows)) < COLUMNS:
+        outside = np.setdiff1d(distinct, knot.rows)
+        if count[label] < PURE * len(knot.rows) or chance > BY_CHANCE or free_columns(coded, knot.columns, knot.rows, outside) < COLUMNS:
             continue
-        close, shifted = ordinary(coded, data.y, knot, label, rng)
+        beside = np.setdiff1d(np.arange(coded.cells.shape[1]), knot.columns)
+        mine, others = knot.rows[data.y[knot.rows] == label], np.setdiff1d(np.flatnonzero(data.y == label), knot.rows)
+        close, shifted = ordinary(coded, beside, mine, others, rng)
         if min(close, shifted) <= ORDINARY:
             continue
         effect, detail = effect_of(Matched(probe, coded, data.y, knot.columns, knot.rows, label), rng)
@@ -72,74 +69,8 @@ def placed_knots(data: Dataset, coded: Coded, same: Int, probe: TableProbe, rng:
     return tried, asked
 
 
-def _free(coded: Coded, knot: Knot, outside: Int) -> int:
-    """How many of the knot's columns no other of them fixes, in rows `outside` it: two prices that are always equal are one value."""
-    free = list(knot.columns)
-    for j in knot.columns:
-        if any(_fixes(coded, knot, outside, i, j) for i in free if i != j):
-            free.remove(j)
-    return len(free)
-
-
-def _fixes(coded: Coded, knot: Knot, outside: Int, i: int, j: int) -> bool:
-    """Whether in rows `outside` the knot the value of column i nearly always tells that of column j.
-
-    Told by the knot's own value of i, or by all values that recur where too few rows have that one.
-    """
-    one, other = coded.cells[outside, i], coded.cells[outside, j]
-    mine, theirs = (np.nanmedian(coded.cells[knot.rows, column]) for column in (i, j))
-    has = one == mine
-    if has.sum() >= RECUR:
-        return bool((other[has] == theirs).mean() >= FIXED)
-    known = ~np.isnan(one) & ~np.isnan(other)
-    value, place, count = np.unique(one[known], return_inverse=True, return_counts=True)
-    _, pair = np.unique(np.column_stack([place, other[known]]), axis=0, return_inverse=True)
-    commonest = np.zeros(len(value), np.int64)
-    np.maximum.at(commonest, place, np.bincount(pair)[pair])
-    again = count > 1
-    recur = int(count[again].sum())
-    most = np.unique(other[known], return_counts=True)[1].max(initial=0) / max(int(known.sum()), 1)
-    return bool(recur >= max(RECUR, OFTEN * len(outside)) and commonest[again].sum() >= FIXED * recur and most < FIXED)
-
-
 def _kin(knot: Knot, found: list[Knot]) -> int:
     """How many other knots stand in about the same columns and in other rows."""
     mine, rows = set(knot.columns), set(knot.rows.tolist())
     near = (k for k in found if len(mine & set(k.columns)) >= KINDRED * len(mine | set(k.columns)))
     return sum(rows.isdisjoint(k.rows.tolist()) for k in near)
-
-
-def ordinary(coded: Coded, y: Int, knot: Knot, label: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Shares of groups of other rows of the label that are as much alike in the columns beside the knot's, and as far from their middle."""
-    beside = np.setdiff1d(np.arange(coded.cells.shape[1]), knot.columns)
-    mine = knot.rows[y[knot.rows] == label]
-    others = np.setdiff1d(np.flatnonzero(y == label), knot.rows)
-    if len(beside) < FEWEST_OTHERS or len(others) < 2 * len(mine):
-        return 0.0, 0.0
-    places = _places(coded, beside, np.concatenate([mine, others]))
-    own = _spread_and_shift(places[: len(mine)])
-    drawn = np.array([_spread_and_shift(places[rng.choice(len(places), len(mine), replace=False)]) for _ in range(DRAWS)])
-    return float((1 + (drawn[:, 0] <= own[0]).sum()) / (1 + DRAWS)), float((1 + (drawn[:, 1] >= own[1]).sum()) / (1 + DRAWS))
-
-
-def _places(coded: Coded, columns: Int, rows: Int) -> Floats:
-    """(n, m) each cell's place among the column's sorted cells; of categories, one column for each of the commonest values, 1 where it
-    stands. Centred, of spread 1; missing cells in the middle.
-    """
-    made = []
-    for j in columns:
-        cells = coded.cells[rows, j]
-        if coded.numeric[j]:
-            known = np.sort(cells[~np.isnan(cells)])
-            place = (np.searchsorted(known, cells, "left") + np.searchsorted(known, cells, "right")) / (2 * max(len(known), 1))
-            made.append(np.where(np.isnan(cells), 0.5, place))
-        else:
-            values, count = np.unique(cells[~np.isnan(cells)], return_counts=True)
-            made += [(cells == v).astype(np.float64) for v in values[np.argsort(-count, kind="stable")][:CATEGORIES]]
-    places = np.column_stack(made)
-    places -= places.mean(0)
-    return np.asarray(places / np.maximum(places.std(0), 1e-9))
-
-
-def _spread_and_shift(places: Floats) -> tuple[float, float]:
-    return float(places.var(0).sum()), float((places.mean(0) ** 2).sum())

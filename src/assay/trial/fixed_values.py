@@ -1,0 +1,45 @@
+"""Do some values fix others? Two prices that are always equal are one value, however many columns it stands in."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.learn.columns import Coded
+
+Int = NDArray[np.int64]
+
+RECUR, OFTEN, FIXED = 10, 0.1, 0.9  # rows, and share of all, from which on it is told whether a column fixes another; so many of them agree
+OTHERWISE = 0.5  # of few other rows with the value, fewer than this have the other one: it is not what the value fixes
+
+
+def free_columns(coded: Coded, columns: tuple[int, ...], rows: Int, outside: Int) -> int:
+    """How many of the `columns` no other of them fixes at the values of `rows`, by what rows `outside` them hold."""
+    free = list(columns)
+    for j in columns:
+        if any(_fixes(coded, rows, outside, i, j) for i in free if i != j):
+            free.remove(j)
+    return len(free)
+
+
+def _fixes(coded: Coded, rows: Int, outside: Int, i: int, j: int) -> bool:
+    """Whether in rows `outside` the value of column i nearly always tells that of column j.
+
+    Told by the value of i that `rows` hold, or by all values that recur where too few rows have that one, unless those few say otherwise.
+    """
+    one, other = coded.cells[outside, i], coded.cells[outside, j]
+    mine, theirs = (np.nanmedian(coded.cells[rows, column]) for column in (i, j))
+    has = one == mine
+    if has.sum() >= RECUR:
+        return bool((other[has] == theirs).mean() >= FIXED)
+    if has.any() and (other[has] == theirs).mean() < OTHERWISE:
+        return False
+    known = ~np.isnan(one) & ~np.isnan(other)
+    value, place, count = np.unique(one[known], return_inverse=True, return_counts=True)
+    _, pair = np.unique(np.column_stack([place, other[known]]), axis=0, return_inverse=True)
+    commonest = np.zeros(len(value), np.int64)
+    np.maximum.at(commonest, place, np.bincount(pair)[pair])
+    again = count > 1
+    recur = int(count[again].sum())
+    most = np.unique(other[known], return_counts=True)[1].max(initial=0) / max(int(known.sum()), 1)
+    return bool(recur >= max(RECUR, OFTEN * len(outside)) and commonest[again].sum() >= FIXED * recur and most < FIXED)

@@ -1,0 +1,145 @@
+"""Rules put into rows whose label nothing else foretells: suspected where the rest of the rows cannot contradict it.
+
+Where a label is hardly foretold, or by one column alone, rows that were given it are no stranger to it than its own once a rule's columns
+are taken out of both: surprise may be e^200 and contradiction nothing. What gives such a rule away is that it says the label all at once,
+and nothing else. It is suspected where four things hold: it has three values at least, of which none fixes another; nearly all rows that
+follow it have one label, beyond what all proposals can do by chance; rows with a part of it tell nothing of the label (`parts_of_rules`);
+and in all other columns its rows are neither more alike than rows drawn from the other labels nor shifted against them. Natural rules fail
+here: a part of them tells, too, or their rows are of one kind (one person's, one shop's). Where several such rules stand in about the same
+columns, the label is made of them by nature (a game's, a circuit's): none is suspected.
+
+Cannot see rules of one or two values, ranges, and rows that were chosen for being alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from assay.dataset.data import Dataset
+from assay.finding import TrialResult
+from assay.learn.columns import Coded
+from assay.learn.tables import TableProbe
+from assay.mine.candidate import Candidate
+from assay.trial.court_of_cells import HEARD_AT_LAST, Court
+from assay.trial.family import Tried
+from assay.trial.fixed_values import free_columns
+from assay.trial.insertion import Matched, effect_of
+from assay.trial.ordinary_rows import DRAWS, ORDINARY, ordinary
+from assay.trial.parts_of_rules import explained_by_parts
+from assay.trial.rules_of_cells import fuller, rule_of
+from assay.trial.surprise import surprise
+
+Int = NDArray[np.int64]
+
+COLUMNS = 3  # of a rule at least, none of them fixed by another: by nature two often say a label together
+ROWS = 15  # of a rule at least: fewer are like any others by chance
+PURE = 0.95  # share of them with its label: a few natural carriers may have another
+ALPHA = 0.01  # level of the surprise, over all that was proposed
+MOST = 0.6  # of a box's carriers with one value in a column, from which on a rule is made of that
+KEPT = 0.5  # share of it that no part of the rule may explain
+SAID, BY_CHANCE = 0.5, 0.001  # share of the other rows with one of its values that have its label, from which that value says it
+FEWEST_BESIDE = 2  # columns beside the rule's that say something: what it says of the label is beyond chance as it is
+KIN, KINDRED = 3, 0.5  # other rules, of other rows, that share so much of their columns (Jaccard), from which the table is made of them
+LOOKED_AT = 20_000  # rows of other labels
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`columns` in which all `rows` hold the same values, the strongest first."""
+
+    columns: tuple[int, ...]
+    rows: Int
+    label: int
+
+
+def rules_put_in(
+    data: Dataset, coded: Coded, court: Court, probe: TableProbe, proposed: Iterable[tuple[tuple[int, ...], Int]], total: float
+) -> list[Tried]:
+    """Those of the proposed rules (columns, carriers) that look put in, suspected at most. `total`: how many were proposed in all."""
+    rules = _full(coded, data.y, proposed)
+    tried = [_tried(data, coded, court, probe, rule, float(np.log(total / ALPHA))) for rule in rules]
+    found = [(rule, t) for rule, t in zip(rules, tried, strict=True) if t is not None]
+    return [t for rule, t in found if sum(_kin(rule, other) for other, _ in found) < KIN]
+
+
+def _full(coded: Coded, y: Int, proposed: Iterable[tuple[tuple[int, ...], Int]]) -> list[Rule]:
+    """The proposals worded as fully as their carriers allow; of those with the same rows the first."""
+    rules: list[Rule] = []
+    for columns, carriers in proposed:
+        labels = y[carriers][y[carriers] >= 0]
+        if len(labels) < ROWS:
+            continue
+        label = int(np.bincount(labels).argmax())
+        same, carriers = _same(coded, columns, carriers)
+        columns, rows, _ = fuller(coded, y, same, carriers, label)
+        rows = rows[y[rows] >= 0]
+        known = any(np.isin(rows, other.rows).mean() > 0.5 for other in rules)
+        if len(columns) >= COLUMNS and len(rows) >= ROWS and (y[rows] == label).mean() >= PURE and not known:
+            rules.append(Rule(columns, rows, label))
+    return rules
+
+
+def _same(coded: Coded, columns: tuple[int, ...], carriers: Int) -> tuple[tuple[int, ...], Int]:
+    """Of a box the columns in which nearly all carriers hold one value, and those that do: a box about a rule holds some rows more."""
+    kept = []
+    for j in columns:
+        _, place, count = np.unique(coded.cells[carriers, j], return_inverse=True, return_counts=True)
+        if count.max(initial=0) >= MOST * len(carriers):
+            kept.append(j)
+            carriers = carriers[place == count.argmax()]
+    return tuple(kept), carriers
+
+
+def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: Rule, enough: float) -> Tried | None:
+    """What it says against the rule; None where it is natural for all that can be told."""
+    y, rng = data.y, court.rng
+    outside = np.setdiff1d(np.flatnonzero(y >= 0), rule.rows)
+    outside = outside[:: max(1, len(outside) // LOOKED_AT)]
+    if free_columns(coded, rule.columns, rule.rows, outside) < COLUMNS or _said_by_one(coded, y, rule, outside):
+        return None
+    heard = rule.rows if len(rule.rows) <= HEARD_AT_LAST else np.sort(rng.choice(rule.rows, HEARD_AT_LAST, replace=False))
+    votes = court.witnesses.votes(heard, rule.columns, rng)
+    said = float(surprise(court.without(heard, rule.columns), y[heard], votes).log_e_targeted[rule.label])
+    if said < enough:
+        return None
+    surprised = TrialResult("surprise", "ran", said, float(np.exp(-said)), f"of {len(heard):,} rows nearly all have the label")
+    candidate = Candidate(rule_of(data, coded, rule.columns, rule.rows), rule.rows)
+    tried = Tried(candidate, rule.label, said, float(np.exp(-said)), (surprised,))
+    tried = explained_by_parts(tried, court, coded, rule.columns, rule.columns, heard, votes)
+    if tried.log_e < max(enough, KEPT * said):
+        return None
+    beside = np.setdiff1d(np.arange(coded.cells.shape[1]), rule.columns)
+    mine = heard[y[heard] == rule.label]
+    close, shifted = ordinary(coded, beside, mine, outside[y[outside] != rule.label], rng, FEWEST_BESIDE)
+    if min(close, shifted) <= ORDINARY:
+        return None
+    effect, detail = effect_of(Matched(probe, coded, y, rule.columns, rule.rows, rule.label), rng)
+    placement = f"of {DRAWS} groups of rows of other labels {close:.0%} are as much alike, and {shifted:.0%} as far off"
+    words = (
+        f"These {len(rule.columns)} values together say the label, no part of them does, and in all else the rows are like any of other "
+        f"labels: as if the values and the label were put into them. A probe: {detail}. Nothing else in this table foretells the label "
+        "well enough to contradict it, so rows alone cannot prove this"
+    )
+    trials = (*tried.trials, TrialResult("placement", "ran", detail=placement), TrialResult("insertion", "ran", detail=detail))
+    return Tried(candidate, rule.label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words)
+
+
+def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int) -> bool:
+    """Whether most rows `outside` it that hold one of its values have its label, far more than other rows do."""
+    hit = y[outside] == rule.label
+    for j in rule.columns:
+        has = coded.cells[outside, j] == coded.cells[rule.rows[0], j]
+        if hit[has].sum() >= SAID * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
+            return True
+    return False
+
+
+def _kin(rule: Rule, other: Rule) -> bool:
+    """Whether another rule stands in about the same columns and in other rows."""
+    mine, theirs = set(rule.columns), set(other.columns)
+    return len(mine & theirs) >= KINDRED * len(mine | theirs) and not np.isin(rule.rows, other.rows).any()
