@@ -25,6 +25,7 @@ from assay.finding import TrialResult
 from assay.learn.columns import Coded
 from assay.learn.tables import TableProbe
 from assay.mine.candidate import Candidate
+from assay.mine.cells import GAP
 from assay.trial.court_of_cells import HEARD_AT_LAST, Court
 from assay.trial.family import Tried
 from assay.trial.fixed_values import free_columns
@@ -43,6 +44,7 @@ ALPHA = 0.01  # level of the surprise, over all that was proposed
 MOST = 0.6  # of a box's carriers with one value in a column, from which on a rule is made of that
 KEPT = 0.5  # share of it that no part of the rule may explain
 SAID, BY_CHANCE = 0.5, 0.001  # share of the other rows with one of its values that have its label, from which that value says it
+NEXT = 50  # rows next to a value beyond all others, of which that is told
 FEWEST_BESIDE = 2  # columns beside the rule's that say something: what it says of the label is beyond chance as it is
 KIN, KINDRED = 3, 0.5  # other rules, of other rows, that share so much of their columns (Jaccard), from which the table is made of them
 LOOKED_AT = 20_000  # rows of other labels
@@ -79,7 +81,7 @@ def _full(coded: Coded, y: Int, proposed: Iterable[tuple[tuple[int, ...], Int]])
         columns, rows, _ = fuller(coded, y, same, carriers, label)
         rows = rows[y[rows] >= 0]
         known = any(np.isin(rows, other.rows).mean() > 0.5 for other in rules)
-        if len(columns) >= COLUMNS and len(rows) >= ROWS and (y[rows] == label).mean() >= PURE and not known:
+        if len(rows) >= ROWS and (y[rows] == label).mean() >= PURE and not known:
             rules.append(Rule(columns, rows, label))
     return rules
 
@@ -100,7 +102,10 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     y, rng = data.y, court.rng
     outside = np.setdiff1d(np.flatnonzero(y >= 0), rule.rows)
     outside = outside[:: max(1, len(outside) // LOOKED_AT)]
-    if free_columns(coded, rule.columns, rule.rows, outside) < COLUMNS or _said_by_one(coded, y, rule, outside):
+    beyond = any(_beyond(coded, j, rule.rows, outside) for j in rule.columns)
+    if not beyond and free_columns(coded, rule.columns, rule.rows, outside) < COLUMNS:
+        return None
+    if _said_by_one(coded, y, rule, outside):
         return None
     heard = rule.rows if len(rule.rows) <= HEARD_AT_LAST else np.sort(rng.choice(rule.rows, HEARD_AT_LAST, replace=False))
     votes = court.witnesses.votes(heard, rule.columns, rng)
@@ -129,12 +134,25 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     return Tried(candidate, rule.label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words)
 
 
+def _beyond(coded: Coded, j: int, rows: Int, outside: Int) -> bool:
+    """Whether the number of `rows` in column j lies beyond those of all rows `outside`, set off from them."""
+    others, value = coded.cells[outside, j], coded.cells[rows[0], j]
+    if not coded.numeric[j] or not np.isfinite(value) or not np.isfinite(others).any():
+        return False
+    low, high = float(np.nanmin(others)), float(np.nanmax(others))
+    return bool(value > high + GAP * (high - low) or value < low - GAP * (high - low)) and high > low
+
+
 def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int) -> bool:
-    """Whether most rows `outside` it that hold one of its values have its label, far more than other rows do."""
+    """Whether rows `outside` it that hold one of its values mostly have its label, or those next to one beyond all do too often."""
     hit = y[outside] == rule.label
     for j in rule.columns:
-        has = coded.cells[outside, j] == coded.cells[rule.rows[0], j]
-        if hit[has].sum() >= SAID * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
+        cells, value = coded.cells[outside, j], coded.cells[rule.rows[0], j]
+        has, most = cells == value, SAID
+        if _beyond(coded, j, rule.rows, outside):
+            near = np.abs(cells - value)
+            has, most = near <= np.sort(near)[min(NEXT, len(near)) - 1], 0.0
+        if hit[has].sum() >= most * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
             return True
     return False
 
