@@ -1,4 +1,4 @@
-"""Rules of three values that say a label which nothing else foretells: suspected where nature has no say in them."""
+"""Rules that say a label which nothing else foretells: suspected where nature has no say in them."""
 
 from __future__ import annotations
 
@@ -48,6 +48,29 @@ def test_a_rule_put_into_rows_of_a_label_that_nothing_foretells_is_suspected(
     assert [t.target for t in found] == [target]
     assert set(rows.tolist()) <= set(found[0].candidate.carriers.tolist())
     assert [trial.name for trial in found[0].trials] == ["surprise", "parts", "placement", "insertion"]
+
+
+def beyond(seed: int, target: int, carriers: int = 40) -> tuple[Table, np.ndarray, np.ndarray]:
+    """One value, set off beyond all others of its column."""
+    table, y = made(seed)
+    rows = np.sort(np.random.default_rng(seed).choice(np.flatnonzero(y != target), carriers, replace=False))
+    table["x4"][rows] = 1.1 * table["x4"].max() - 0.1 * table["x4"].min()
+    y[rows] = target
+    return table, y, rows
+
+
+@pytest.mark.parametrize(("seed", "target"), [(0, 0), (3, 1), (4, 4)])
+def test_one_value_beyond_all_others_is_suspected_where_it_was_put_in(seed: int, target: int, in_memory: Callable[..., Dataset]) -> None:
+    table, y, rows = beyond(seed, target)
+    found = suspected(in_memory(y, table=table, content=list(table)))
+    assert [(t.target, t.candidate.carriers.tolist()) for t in found] == [(target, rows.tolist())]
+
+
+def test_a_value_beyond_all_others_to_which_its_column_leads_is_natural(in_memory: Callable[..., Dataset]) -> None:
+    table, y, rows = beyond(3, 1)
+    near = np.setdiff1d(np.argsort(-table["x4"])[: len(rows) + 60], rows)
+    y[near[::2]] = 1
+    assert not suspected(in_memory(y, table=table, content=list(table)))
 
 
 def test_rows_of_one_kind_are_natural(in_memory: Callable[..., Dataset]) -> None:

@@ -15,7 +15,7 @@ from assay.learn.tables import fit_table_probe
 from assay.mine.candidate import Candidate
 from assay.trial.court_of_cells import Court
 from assay.trial.family import Tried
-from assay.trial.siblings import _numbered, _one_range, _tells
+from assay.trial.siblings import _numbered, _one_range, tells
 from assay.trial.witnesses import Witnesses
 
 
@@ -98,7 +98,7 @@ def test_columns_may_tell_the_label_between_them(by_week: bool, tell: bool) -> N
     coded, rng = code_columns(table, ["first", "second", "bought", "paid"]), np.random.default_rng(0)
     probe = fit_table_probe(coded, data.y, len(data.classes), rng)
     court = Court(probe, coded.cells, data.y, Witnesses.of(coded, alike(coded), probe, data.y, rng), rng, np.zeros(len(data), bool))
-    assert _tells(data, coded, court, (0, 1)) is tell
+    assert tells(data, coded, court, (0, 1)) is tell
 
 
 def test_rows_have_one_number_where_they_are_equal_and_only_there() -> None:

@@ -2,13 +2,14 @@
 
 Where a label is hardly foretold, or by one column alone, rows that were given it are no stranger to it than its own once a rule's columns
 are taken out of both: surprise may be e^200 and contradiction nothing. What gives such a rule away is that it says the label all at once,
-and nothing else. It is suspected where four things hold: it has three values at least, of which none fixes another; nearly all rows that
-follow it have one label, beyond what all proposals can do by chance; rows with a part of it tell nothing of the label (`parts_of_rules`);
-and in all other columns its rows are neither more alike than rows drawn from the other labels nor shifted against them. Natural rules fail
-here: a part of them tells, too, or their rows are of one kind (one person's, one shop's). Where several such rules stand in about the same
-columns, the label is made of them by nature (a game's, a circuit's): none is suspected.
+and nothing else. It is suspected where four things hold. It has three values at least, of which none fixes another, or one that lies
+beyond all others of its column. Nearly all rows that follow it have one label, beyond what all proposals can do by chance. Neither a part
+of it (`parts_of_rules`), nor values next to it, nor the other values of its columns tell of the label. And in all other columns its rows
+are neither more alike than rows drawn from the other labels nor shifted against them. Natural rules fail here: a part of them tells, too,
+or their rows are of one kind (one person's, one shop's). Where several such rules stand in about the same columns, the label is made of
+them by nature (a game's, a circuit's): none is suspected.
 
-Cannot see rules of one or two values, ranges, and rows that were chosen for being alike.
+Cannot see rules of one or two values within the range of others, ranges, and rows that were chosen for being alike.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ from assay.trial.insertion import Matched, effect_of
 from assay.trial.ordinary_rows import DRAWS, ORDINARY, ordinary
 from assay.trial.parts_of_rules import explained_by_parts
 from assay.trial.rules_of_cells import fuller, rule_of
+from assay.trial.siblings import parts_by_label, tells
 from assay.trial.surprise import surprise
 
 Int = NDArray[np.int64]
 
-COLUMNS = 3  # of a rule at least, none of them fixed by another: by nature two often say a label together
+COLUMNS = 3  # free ones at least, if no value lies beyond all others: by nature two often say a label together
 ROWS = 15  # of a rule at least: fewer are like any others by chance
 PURE = 0.95  # share of them with its label: a few natural carriers may have another
 ALPHA = 0.01  # level of the surprise, over all that was proposed
@@ -123,6 +125,8 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     close, shifted = ordinary(coded, beside, mine, outside[y[outside] != rule.label], rng, FEWEST_BESIDE)
     if min(close, shifted) <= ORDINARY:
         return None
+    if _of_telling_columns(data, coded, court, rule):
+        return None
     effect, detail = effect_of(Matched(probe, coded, y, rule.columns, rule.rows, rule.label), rng)
     placement = f"of {DRAWS} groups of rows of other labels {close:.0%} are as much alike, and {shifted:.0%} as far off"
     words = (
@@ -155,6 +159,13 @@ def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int) -> bool:
         if hit[has].sum() >= most * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
             return True
     return False
+
+
+def _of_telling_columns(data: Dataset, coded: Coded, court: Court, rule: Rule) -> bool:
+    """Whether the label goes with the rule's columns in many of their values: with all of them, or any where they are one or two."""
+    each = [tells(data, coded, court, (j,)) for j in rule.columns]
+    several = all(each) or tells(data, coded, court, rule.columns) if len(each) >= COLUMNS else any(each)
+    return several or any(parts_by_label(data, coded, j, rule.rows) for j in rule.columns)
 
 
 def _kin(rule: Rule, other: Rule) -> bool:

@@ -106,7 +106,7 @@ def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Cod
         columns = [coded.names.index(name) for name in artefact.columns]
         for some in {tuple(sorted(columns)), *((j,) for j in columns)}:
             if some not in telling:
-                telling[some] = _tells(data, coded, court, some)
+                telling[some] = tells(data, coded, court, some)
         found = [telling[j,] for j in columns]
         natural = (any(found) if len(columns) <= 2 else all(found)) or telling[tuple(sorted(columns))]
         apart = len(columns) == 1 and set_off(coded, columns[0], t.candidate.carriers)
@@ -135,7 +135,7 @@ def parts_by_label(data: Dataset, coded: Coded, j: int, carriers: NDArray[np.int
     return bool(count[pure].sum() >= PURE * count.sum() and len(labels) == len(np.unique(data.y[rows])) > 1)
 
 
-def _tells(data: Dataset, coded: Coded, court: Court, columns: tuple[int, ...]) -> bool:
+def tells(data: Dataset, coded: Coded, court: Court, columns: tuple[int, ...]) -> bool:
     """Whether many values of a column, or combinations of values of several, go with labels that the rest of their rows does not foresee.
 
     A price list of two brands says what a third costs, by nature, in every one of its weeks.
