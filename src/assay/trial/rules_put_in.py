@@ -37,6 +37,7 @@ from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.siblings import parts_by_label, tells
 from assay.trial.surprise import surprise
 
+Bools = NDArray[np.bool_]
 Int = NDArray[np.int64]
 
 COLUMNS = 3  # free ones at least, if no value lies beyond all others: by nature two often say a label together
@@ -102,12 +103,14 @@ def _same(coded: Coded, columns: tuple[int, ...], carriers: Int) -> tuple[tuple[
 def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: Rule, enough: float) -> Tried | None:
     """What it says against the rule; None where it is natural for all that can be told."""
     y, rng = data.y, court.rng
-    outside = np.setdiff1d(np.flatnonzero(y >= 0), rule.rows)
+    others = np.ones(len(y), bool)
+    others[rule.rows] = False
+    beyond = [j for j in rule.columns if _beyond(coded, j, rule.rows, others)]
+    outside = np.flatnonzero(others & (y >= 0))
     outside = outside[:: max(1, len(outside) // LOOKED_AT)]
-    beyond = any(_beyond(coded, j, rule.rows, outside) for j in rule.columns)
     if not beyond and free_columns(coded, rule.columns, rule.rows, outside) < COLUMNS:
         return None
-    if _said_by_one(coded, y, rule, outside):
+    if _said_by_one(coded, y, rule, outside, beyond):
         return None
     heard = rule.rows if len(rule.rows) <= HEARD_AT_LAST else np.sort(rng.choice(rule.rows, HEARD_AT_LAST, replace=False))
     votes = court.witnesses.votes(heard, rule.columns, rng)
@@ -129,17 +132,19 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
         return None
     effect, detail = effect_of(Matched(probe, coded, y, rule.columns, rule.rows, rule.label), rng)
     placement = f"of {DRAWS} groups of rows of other labels {close:.0%} are as much alike, and {shifted:.0%} as far off"
+    alone = "This value says the label, and those next to it do not"
+    together = f"These {len(rule.columns)} values together say the label, and no part of them does"
     words = (
-        f"These {len(rule.columns)} values together say the label, no part of them does, and in all else the rows are like any of other "
-        f"labels: as if the values and the label were put into them. A probe: {detail}. Nothing else in this table foretells the label "
-        "well enough to contradict it, so rows alone cannot prove this"
+        f"{alone if len(rule.columns) == 1 else together}; in all else the rows are like any of other labels: as if put into them with the "
+        f"label. A probe: {detail}. Nothing else in this table foretells the label well enough to contradict it, so rows alone cannot "
+        "prove this"
     )
     trials = (*tried.trials, TrialResult("placement", "ran", detail=placement), TrialResult("insertion", "ran", detail=detail))
     return Tried(candidate, rule.label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words)
 
 
-def _beyond(coded: Coded, j: int, rows: Int, outside: Int) -> bool:
-    """Whether the number of `rows` in column j lies beyond those of all rows `outside`, set off from them."""
+def _beyond(coded: Coded, j: int, rows: Int, outside: Bools) -> bool:
+    """Whether the number of `rows` in column j lies beyond those of all rows `outside` (n,), set off from them."""
     others, value = coded.cells[outside, j], coded.cells[rows[0], j]
     if not coded.numeric[j] or not np.isfinite(value) or not np.isfinite(others).any():
         return False
@@ -147,13 +152,13 @@ def _beyond(coded: Coded, j: int, rows: Int, outside: Int) -> bool:
     return bool(value > high + GAP * (high - low) or value < low - GAP * (high - low)) and high > low
 
 
-def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int) -> bool:
+def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int, beyond: list[int]) -> bool:
     """Whether rows `outside` it that hold one of its values mostly have its label, or those next to one beyond all do too often."""
     hit = y[outside] == rule.label
     for j in rule.columns:
         cells, value = coded.cells[outside, j], coded.cells[rule.rows[0], j]
         has, most = cells == value, SAID
-        if _beyond(coded, j, rule.rows, outside):
+        if j in beyond:
             near = np.abs(cells - value)
             has, most = near <= np.sort(near)[min(NEXT, len(near)) - 1], 0.0
         if hit[has].sum() >= most * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
