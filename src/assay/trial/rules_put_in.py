@@ -47,7 +47,7 @@ ALPHA = 0.01  # level of the surprise, over all that was proposed
 MOST = 0.6  # of a box's carriers with one value in a column, from which on a rule is made of that
 KEPT = 0.5  # share of it that no part of the rule may explain
 SAID, BY_CHANCE = 0.5, 0.001  # share of the other rows with one of its values that have its label, from which that value says it
-NEXT = 50  # rows next to a value beyond all others, of which that is told
+NEXT, LEADS = 50, 0.25  # rows next to a value beyond all others, and the share of them with its label from which they lead to it
 FEWEST_BESIDE = 2  # columns beside the rule's that say something: what it says of the label is beyond chance as it is
 KIN, KINDRED = 3, 0.5  # other rules, of other rows, that share so much of their columns (Jaccard), from which the table is made of them
 LOOKED_AT = 20_000  # rows of other labels
@@ -55,7 +55,7 @@ LOOKED_AT = 20_000  # rows of other labels
 
 @dataclass(frozen=True)
 class Rule:
-    """`columns` in which all `rows` hold the same values, the strongest first."""
+    """`columns` in which all `rows` hold the same values; most rows have the `label`."""
 
     columns: tuple[int, ...]
     rows: Int
@@ -83,7 +83,7 @@ def _full(coded: Coded, y: Int, proposed: Iterable[tuple[tuple[int, ...], Int]])
         same, carriers = _same(coded, columns, carriers)
         columns, rows, _ = fuller(coded, y, same, carriers, label)
         rows = rows[y[rows] >= 0]
-        known = any(np.isin(rows, other.rows).mean() > 0.5 for other in rules)
+        known = any(np.array_equal(rows, other.rows) for other in rules)
         if len(rows) >= ROWS and (y[rows] == label).mean() >= PURE and not known:
             rules.append(Rule(columns, rows, label))
     return rules
@@ -153,14 +153,14 @@ def _beyond(coded: Coded, j: int, rows: Int, outside: Bools) -> bool:
 
 
 def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int, beyond: list[int]) -> bool:
-    """Whether rows `outside` it that hold one of its values mostly have its label, or those next to one beyond all do too often."""
+    """Whether rows `outside` it that hold one of its values mostly have its label, or those next to one beyond all lead to it."""
     hit = y[outside] == rule.label
     for j in rule.columns:
         cells, value = coded.cells[outside, j], coded.cells[rule.rows[0], j]
         has, most = cells == value, SAID
         if j in beyond:
             near = np.abs(cells - value)
-            has, most = near <= np.sort(near)[min(NEXT, len(near)) - 1], 0.0
+            has, most = near <= np.sort(near)[min(NEXT, len(near)) - 1], LEADS
         if hit[has].sum() >= most * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
             return True
     return False
