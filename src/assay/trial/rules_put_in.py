@@ -9,7 +9,8 @@ are neither more alike than rows drawn from the other labels nor shifted against
 or their rows are of one kind (one person's, one shop's). Where several such rules stand in about the same columns, the label is made of
 them by nature (a game's, a circuit's): none is suspected.
 
-Cannot see rules of one or two values within the range of others, ranges, and rows that were chosen for being alike.
+Cannot see rules of one or two values within the range of others, ranges, rows that were chosen for being alike, and what most rows of a
+label hold, which may be what it means.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ Int = NDArray[np.int64]
 COLUMNS = 3  # free ones at least, if no value lies beyond all others: by nature two often say a label together
 ROWS = 15  # of a rule at least: fewer are like any others by chance
 PURE = 0.95  # share of them with its label: a few natural carriers may have another
+OTHERS = 2  # times as many rows has its label in all: what most rows of a label hold may be what it means
 ALPHA = 0.01  # level of the surprise, over all that was proposed
 MOST = 0.6  # of a box's carriers with one value in a column, from which on a rule is made of that
 KEPT = 0.5  # share of it that no part of the rule may explain
@@ -73,7 +75,7 @@ def rules_put_in(
 
 
 def _full(coded: Coded, y: Int, proposed: Iterable[tuple[tuple[int, ...], Int]]) -> list[Rule]:
-    """The proposals worded as fully as their carriers allow; of those with the same rows the first."""
+    """The proposals that say a label, worded as fully as their carriers allow; of those with the same rows the first."""
     rules: list[Rule] = []
     for columns, carriers in proposed:
         labels = y[carriers][y[carriers] >= 0]
@@ -84,7 +86,8 @@ def _full(coded: Coded, y: Int, proposed: Iterable[tuple[tuple[int, ...], Int]])
         columns, rows, _ = fuller(coded, y, same, carriers, label)
         rows = rows[y[rows] >= 0]
         known = any(np.array_equal(rows, other.rows) for other in rules)
-        if len(rows) >= ROWS and (y[rows] == label).mean() >= PURE and not known:
+        meant = (y == label).sum() < OTHERS * (y[rows] == label).sum()
+        if len(rows) >= ROWS and (y[rows] == label).mean() >= PURE and not known and not meant:
             rules.append(Rule(columns, rows, label))
     return rules
 
