@@ -20,6 +20,7 @@ Bools = NDArray[np.bool_]
 Int = NDArray[np.int64]
 
 HOLDS = 0.95  # of the rows, in which a sum must hold: a poisoner, and errors, may have broken it in a few
+RARER = 0.5  # of the rows whose label is not the commonest, in which it must hold too: that nearly all labels are 0 is no sum
 EXACT = 1e-6  # of the spread of the labels, by which it may miss
 KEPT = 0.9  # of the rows, those that it misses by least, from which it is fitted anew
 ROUNDS = 20
@@ -78,6 +79,9 @@ def reckoned(cells: Floats, numeric: Bools, values: Floats, blind: Bools, rng: n
     terms, weights = _fewest(_with_constant((cells[rows[fits]][:, columns] - centre) / scale), values[rows[fits]], weights, exact)
     given = _with_constant((cells[:, columns[terms]] - centre[terms]) / scale[terms]) @ weights
     holds = known & (np.abs(given - values) <= exact)
+    label, count = np.unique(values[rows], return_counts=True)
+    if holds[rows[values[rows] != label[count.argmax()]]].mean() < RARER:
+        return None
     slopes = weights[:-1] / scale[terms]
     order = np.argsort(-slopes, kind="stable")
     constant = float(weights[-1] - centre[terms] @ slopes)
