@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -48,3 +51,25 @@ def test_what_is_raised_in_the_making_is_raised_where_it_is_asked_for(cores: int
             next(items)
     finally:
         HERE.reset(token)
+
+
+LEFT = """
+from threadpoolctl import ThreadpoolController
+import numpy
+from assay.engine.one_thread import one_each
+from assay.learn import threads
+threads.workers = lambda: 2
+libraries = ThreadpoolController().select(user_api="blas")
+before = libraries.info()
+for _ in threads.ahead(range(3)):
+    assert libraries.info() == before
+    with one_each():
+        assert all(library["num_threads"] == 1 for library in libraries.info())
+assert libraries.info() == before
+"""
+
+
+def test_linear_algebra_is_left_as_it_was() -> None:
+    """Its limit is the process's own, and one thread's to set: not that of the thread that works ahead, in a notebook for good."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    subprocess.run([sys.executable, "-c", LEFT], check=True, env={**environment, "OPENBLAS_NUM_THREADS": "2"})

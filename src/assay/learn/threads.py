@@ -51,8 +51,9 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 
 def threads(count: int, name: str = "") -> ThreadPoolExecutor:
-    """So many threads, each of which holds OpenMP to itself: its limit is each thread's own. Linear algebra's is not: see `one_each`."""
-    return ThreadPoolExecutor(count, name, threadpool_limits, (1,))
+    """So many threads, each of which holds OpenMP to itself: its limit is each thread's own. Linear algebra's is the process's, for one
+    thread to set and to restore, and is left alone here: see `one_each`."""
+    return ThreadPoolExecutor(count, name, threadpool_limits, (1, "openmp"))
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
