@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from assay.dataset.data import Dataset
+from assay.learn.columns import code_columns
+from assay.learn.tables import fit_table_probe
 from assay.trial.cells import CellsFamily
+from assay.trial.court_of_cells import Court
 from assay.trial.family import Tried
+from assay.trial.rules_of_cells import fuller
+from assay.trial.rules_put_in import rules_put_in
+from assay.trial.witnesses import Witnesses
 
 Table = dict[str, np.ndarray]
 
@@ -71,6 +77,31 @@ def test_a_value_beyond_all_others_to_which_its_column_leads_is_natural(in_memor
     near = np.setdiff1d(np.argsort(-table["x4"])[: len(rows) + 60], rows)
     y[near[::2]] = 1
     assert not suspected(in_memory(y, table=table, content=list(table)))
+
+
+def test_such_a_value_is_natural_in_a_column_with_few_others_too(in_memory: Callable[..., Dataset]) -> None:
+    """Most cells are missing; those next to the value are fewer than are asked for, and half of them have the label."""
+    table, y, rows = beyond(3, 1)
+    others = np.setdiff1d(np.arange(len(y)), rows)
+    kept = np.random.default_rng(3).choice(others, 40, replace=False)
+    table["x4"][np.setdiff1d(others, kept)] = np.nan
+    y[kept] = np.where(np.arange(40) % 4 == 0, y[kept], 1)
+    assert not suspected(in_memory(y, table=table, content=list(table)))
+
+
+def test_where_all_rows_with_a_label_follow_a_rule_nothing_is_said(in_memory: Callable[..., Dataset]) -> None:
+    table, y, rows = beyond(3, 1)
+    y[np.setdiff1d(np.arange(len(y)), rows)] = -1
+    y[rows[:2]] = 2
+    data = in_memory(y, table=table, content=list(table))
+    coded = code_columns(data.table, list(table))
+    carriers = np.sort(rows)
+    columns, followed, rare = fuller(coded, data.y, (4,), carriers, 1)
+    assert (columns, followed.tolist(), rare) == ((4,), carriers.tolist(), False)
+    probe = fit_table_probe(coded, data.y, len(data.classes), np.random.default_rng(0))
+    witnesses = Witnesses.of(coded, coded.same, probe, data.y, np.random.default_rng(0))
+    court = Court(probe, coded.cells, data.y, witnesses, np.random.default_rng(0), np.zeros(len(data), bool))
+    assert rules_put_in(data, coded, court, probe, [((4,), carriers)], 1_000.0) == []
 
 
 def test_rows_of_one_kind_are_natural(in_memory: Callable[..., Dataset]) -> None:

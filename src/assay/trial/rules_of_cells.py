@@ -40,6 +40,8 @@ def fuller(coded: Coded, y: Int, columns: tuple[int, ...], carriers: Int, target
     outside = np.flatnonzero(y >= 0)
     outside = outside[:: max(1, len(outside) // 20_000)]
     outside = outside[~np.isin(outside, carriers)]
+    if not len(outside):  # every row with a label carries it, and nothing says what is usual
+        return columns, carriers, False
     closer, fewer, own = columns, carriers, False
     one_valued = [i for i in columns if len(np.unique(coded.cells[accused, i])) == 1]
     alike = [coded.cells[outside, i] == coded.cells[accused[0], i] for i in one_valued]

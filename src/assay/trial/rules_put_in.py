@@ -52,12 +52,12 @@ SAID, BY_CHANCE = 0.5, 0.001  # share of the other rows with one of its values t
 NEXT, LEADS = 50, 0.25  # rows next to a value beyond all others, and the share of them with its label from which they lead to it
 FEWEST_BESIDE = 2  # columns beside the rule's that say something: what it says of the label is beyond chance as it is
 KIN, KINDRED = 3, 0.5  # other rules, of other rows, that share so much of their columns (Jaccard), from which the table is made of them
-LOOKED_AT = 20_000  # rows of other labels
+LOOKED_AT = 20_000  # rows outside a rule, or up to twice as many: every other one from there on, every third, ...
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`columns` in which all `rows` hold the same values; most rows have the `label`."""
+    """`columns`, ascending, in which all `rows` hold the same values; most rows have the `label`."""
 
     columns: tuple[int, ...]
     rows: Int
@@ -163,7 +163,8 @@ def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int, beyond: list[in
         has, most = cells == value, SAID
         if j in beyond:
             near = np.abs(cells - value)
-            has, most = near <= np.sort(near)[min(NEXT, len(near)) - 1], LEADS
+            told = np.sort(near[~np.isnan(near)])[:NEXT]
+            has, most = near <= told.max(initial=0.0), LEADS
         if hit[has].sum() >= most * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
             return True
     return False
