@@ -150,8 +150,8 @@ def report(lines: list[dict[str, Any]]) -> None:
     told = [line for line in lines if "verdict" in line]
     planted = [line for line in told if "status" in line]
     if planted:
-        for status, count in collections.Counter(line["status"] for line in planted).most_common():
-            print(f"{status}: {count} of {len(planted)} planted")
+        for status, count in collections.Counter(line.get("status", line["verdict"]) for line in told).most_common():
+            print(f"{status}: {count} of {len(told)} tables planted in")  # a crash, or one that took too long, is a miss
         print(
             f"{sum(line['fp'] for line in planted)} rows quarantined falsely, {sum(len(line['others']) for line in planted)} other findings"
         )
