@@ -36,7 +36,7 @@ from assay.trial.evidence import NOMINATE, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.knots import placed_knots
-from assay.trial.leads import BOXES, SHORT_LIST, Lead, distinct, first_pass, strongest
+from assay.trial.leads import BOXES, EXPLAINED, SHORT_LIST, Lead, distinct, first_pass, strongest
 from assay.trial.parts_of_rules import explained_by_parts
 from assay.trial.rules_of_cells import fuller, rule_of
 from assay.trial.rules_put_in import rules_put_in
@@ -110,7 +110,11 @@ class CellsFamily:
             progress(9, 10, "measuring effects")
             tried = _all_told(data, coded, probe, tried, _passing(tried, total), not self.heard.canaries, rng)
         if not self.heard.canaries:
-            tried += rules_put_in(data, coded, court, probe, [(x.columns, x.carriers) for x in listed], float(sum(counts)))
+            natural = np.zeros(len(data), bool)
+            for known in tried:
+                natural[known.candidate.carriers] |= known.natural is not None
+            proposed = [(x.columns, x.carriers) for x in listed if natural[x.carriers].mean() < EXPLAINED]
+            tried += rules_put_in(data, coded, court, probe, proposed, float(sum(counts)))
             put, asked = placed_knots(data, coded, probe, rng)
             if asked:
                 notes.append(f"{asked:,} values were asked whether they hang together with three others")

@@ -139,8 +139,7 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     together = f"These {len(rule.columns)} values together say the label, and no part of them does"
     words = (
         f"{alone if len(rule.columns) == 1 else together}; in all else the rows are like any of other labels: as if put into them with the "
-        f"label. A probe: {detail}. Nothing else in this table foretells the label well enough to contradict it, so rows alone cannot "
-        "prove this"
+        f"label. A probe: {detail}. What else they hold contradicts the label too little to prove this"
     )
     trials = (*tried.trials, TrialResult("placement", "ran", detail=placement), TrialResult("insertion", "ran", detail=detail))
     return Tried(candidate, rule.label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words)
