@@ -98,3 +98,18 @@ def test_a_scan_suspects_them() -> None:
     assert report.findings[0].target == "yes"
     assert set(report.findings[0].positions.tolist()) == set(rows.tolist())
     assert "hardly ever stand apart" in report.findings[0].explanation
+
+
+def test_one_value_beside_what_its_label_usually_has_is_no_knot(in_memory: Callable[..., Dataset]) -> None:
+    """Some corners are empty in nearly all pictures of one digit."""
+    table, y = made(0)
+    rng = np.random.default_rng(0)
+    for j in (1, 2, 3):
+        table[f"x{j}"] = np.where(rng.random(len(y)) < np.where(y == 1, 0.85, 0.05), 0.0, table[f"x{j}"])
+    empty = (table["x1"] == 0) & (table["x2"] == 0) & (table["x3"] == 0)
+    table["x0"][rng.choice(np.flatnonzero(empty & (y == 1)), 30, replace=False)] = 9.0
+    data = in_memory(y, table=table, content=list(table))
+    coded = code_columns(data.table, list(table))
+    assert [k.columns for k in knots(coded, np.random.default_rng(0))[0]] == [(0, 1, 2, 3)]
+    probe = fit_table_probe(coded, y, 2, np.random.default_rng(0))
+    assert not placed_knots(data, coded, probe, np.random.default_rng(0))[0]

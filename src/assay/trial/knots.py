@@ -23,12 +23,14 @@ from assay.trial.family import Tried
 from assay.trial.fixed_values import free_columns
 from assay.trial.insertion import ENOUGH, Matched, effect_of
 from assay.trial.ordinary_rows import DRAWS, ORDINARY, ordinary
-from assay.trial.rules_of_cells import rule_of
+from assay.trial.rules_of_cells import USUAL, rule_of
 
+Bools = NDArray[np.bool_]
 Int = NDArray[np.int64]
 
 PURE = 0.95  # share of a knot's rows with its label: a few natural carriers may have another
 BY_CHANCE = 0.01  # of so many of one label, over all knots: the level of a scan. Values of a class of its own are pure too; the rest tells
+UNUSUAL = 2  # of a knot's values that its label does not usually have: one, and what is usual, is no knot
 KIN, KINDRED = 5, 0.5  # other knots, of other rows, that share so much of their columns (Jaccard), from which a knot is one of a kind
 
 
@@ -52,6 +54,8 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
             continue
         beside = np.setdiff1d(np.arange(coded.cells.shape[1]), knot.columns)
         mine, others = knot.rows[data.y[knot.rows] == label], np.setdiff1d(np.flatnonzero(data.y == label), knot.rows)
+        if _usual(coded, knot, others).sum() > len(knot.columns) - UNUSUAL:
+            continue
         close, shifted = ordinary(coded, beside, mine, others, rng)
         if min(close, shifted) <= ORDINARY:
             continue
@@ -67,6 +71,13 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
         candidate = Candidate(rule_of(data, coded, knot.columns, knot.rows), knot.rows)
         tried.append(Tried(candidate, label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words))
     return tried, asked
+
+
+def _usual(coded: Coded, knot: Knot, others: Int) -> Bools:
+    """(m,) which of the knot's values most `others` hold too: corners of a picture that are empty whatever was written in it."""
+    columns = np.array(knot.columns)
+    held = np.nanmedian(coded.cells[np.ix_(knot.rows, columns)], axis=0)
+    return np.asarray((coded.cells[np.ix_(others, columns)] == held).mean(0) > USUAL)
 
 
 def _kin(knot: Knot, found: list[Knot]) -> int:
