@@ -13,26 +13,29 @@ RECUR, OFTEN, FIXED = 10, 0.1, 0.9  # rows, and share of all, from which on it i
 OTHERWISE = 0.5  # of few other rows with the value, fewer than this have the other one: it is not what the value fixes
 
 
-def free_columns(coded: Coded, columns: tuple[int, ...], rows: Int, outside: Int) -> int:
-    """How many of the `columns` no other of them fixes at the values of `rows`, by what rows `outside` them hold."""
+def free_columns(coded: Coded, columns: tuple[int, ...], rows: Int, outside: Int, few_tell: bool = False) -> int:
+    """How many of the `columns` no other of them fixes at the values of `rows`, by what rows `outside` them hold.
+
+    `few_tell`: a value fixes nothing that the few other rows with it mostly do not hold, whatever its column fixes elsewhere.
+    """
     free = list(columns)
     for j in columns:
-        if any(_fixes(coded, rows, outside, i, j) for i in free if i != j):
+        if any(_fixes(coded, rows, outside, i, j, few_tell) for i in free if i != j):
             free.remove(j)
     return len(free)
 
 
-def _fixes(coded: Coded, rows: Int, outside: Int, i: int, j: int) -> bool:
+def _fixes(coded: Coded, rows: Int, outside: Int, i: int, j: int, few_tell: bool) -> bool:
     """Whether in rows `outside` the value of column i nearly always tells that of column j.
 
-    Told by the value of i that `rows` hold, or by all values that recur where too few rows have that one, unless those few say otherwise.
+    Told by the value of i that `rows` hold, or by all values that recur where too few rows have that one.
     """
     one, other = coded.cells[outside, i], coded.cells[outside, j]
     mine, theirs = (np.nanmedian(coded.cells[rows, column]) for column in (i, j))
     has = one == mine
     if has.sum() >= RECUR:
         return bool((other[has] == theirs).mean() >= FIXED)
-    if has.any() and (other[has] == theirs).mean() < OTHERWISE:
+    if few_tell and has.any() and (other[has] == theirs).mean() < OTHERWISE:
         return False
     known = ~np.isnan(one) & ~np.isnan(other)
     value, place, count = np.unique(one[known], return_inverse=True, return_counts=True)

@@ -111,7 +111,7 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     beyond = [j for j in rule.columns if _beyond(coded, j, rule.rows, others)]
     outside = np.flatnonzero(others & (y >= 0))
     outside = outside[:: max(1, len(outside) // LOOKED_AT)]
-    if not beyond and free_columns(coded, rule.columns, rule.rows, outside) < COLUMNS:
+    if not beyond and free_columns(coded, rule.columns, rule.rows, outside, few_tell=True) < COLUMNS:
         return None
     if _said_by_one(coded, y, rule, outside, beyond):
         return None
