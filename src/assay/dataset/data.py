@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from assay.dataset.rows import Rows
 Modality = Literal["image", "text", "table"]
 Task = Literal["classification", "multilabel", "regression", "pairs", "generation", "none"]
 Int = NDArray[np.int64]
+R = TypeVar("R")
 
 MISSING = -1  # the code of a missing label
 
@@ -80,9 +82,14 @@ class Dataset:
         return Rows(self.table.select(list(self.columns.content)), self.images)
 
     @cached_property
-    def told(self) -> dict[str, tuple[str, ...]]:
-        """What was told of the columns by looking at every row, for who asks again: kept by its name."""
+    def _answers(self) -> dict[Callable[[Dataset], Any], Any]:
         return {}
+
+    def once(self, ask: Callable[[Dataset], R]) -> R:
+        """What a function of the module level says of this data set: it is called once, whoever asks."""
+        if ask not in self._answers:
+            self._answers[ask] = ask(self)
+        return cast(R, self._answers[ask])
 
     @property
     def labelled(self) -> bool:

@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 from assay.artefact.tokens import ALONE
 from assay.dataset.data import Dataset
 
-RUNNING = "running text"  # under which it is kept
 SAMPLE = 2_000  # values looked at for scripts without spaces
 UNSPACED = 6  # characters that are more than a name, as for columns (`assay.dataset.columns`)
 WORDS = 3.0  # words a value, on average: below that a string column holds categories, not text
@@ -16,9 +15,7 @@ WORDS = 3.0  # words a value, on average: below that a string column holds categ
 
 def text_columns(data: Dataset) -> list[str]:
     """The content columns that hold running text; looked for once in a data set, of which every family and several screens ask it."""
-    if RUNNING not in data.told:
-        data.told[RUNNING] = tuple(_looked_for(data))
-    return list(data.told[RUNNING])
+    return list(data.once(_looked_for))
 
 
 def _looked_for(data: Dataset) -> list[str]:
