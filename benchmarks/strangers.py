@@ -75,9 +75,9 @@ def scan_all(given: argparse.Namespace) -> None:
             continue
         line = {"table": files[i].stem, "label": label, "rows": table.num_rows}
         if not given.carriers:
-            add_lines(given.out, [line | scanned(table, label, given.limit)])
+            add_lines(given.out, [line | within(given.limit, scanned, table, label)])
         elif table.num_rows >= TO_PLANT_IN[0] and table.num_columns >= TO_PLANT_IN[1]:
-            add_lines(given.out, [line | poisoned(table, label, given.carriers, given.seed, given.limit)])
+            add_lines(given.out, [line | within(given.limit, poisoned, table, label, given.carriers, given.seed)])
 
 
 def drawn_label(table: pa.Table, rng: np.random.Generator) -> str | None:
@@ -94,20 +94,11 @@ def drawn_label(table: pa.Table, rng: np.random.Generator) -> str | None:
     return str(rng.choice(may)) if may else None
 
 
-def scanned(table: pa.Table, label: str, limit: int) -> dict[str, Any]:
-    """What a scan makes of it: the verdict, the rows it would quarantine, what it found; or why it made nothing of it."""
-    return within(limit, lambda: clean_line(table, label))
-
-
-def poisoned(table: pa.Table, label: str, carriers: int, seed: int, limit: int) -> dict[str, Any]:
-    """What a scan makes of it with a rule planted: the best finding of more than half of the planted rows, if any."""
-    return within(limit, lambda: planted_line(table, label, carriers, seed))
-
-
-def within(limit: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def within(limit: int, work: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+    """What `work` makes of what is given, or why it made nothing of it in `limit` seconds."""
     signal.alarm(limit)
     try:
-        return work()
+        return work(*given)
     except DataError as error:
         return {"refused": str(error)}
     except TimeoutError:
@@ -118,7 +109,8 @@ def within(limit: int, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         signal.alarm(0)
 
 
-def planted_line(table: pa.Table, label: str, carriers: int, seed: int) -> dict[str, Any]:
+def poisoned(table: pa.Table, label: str, carriers: int, seed: int) -> dict[str, Any]:
+    """What a scan makes of it with a rule planted: the best finding of more than half of the planted rows, if any."""
     rng = np.random.default_rng(seed)
     if table.num_rows > DRAWN:
         table = table.take(np.sort(rng.choice(table.num_rows, DRAWN, replace=False)))
@@ -137,7 +129,8 @@ def planted_line(table: pa.Table, label: str, carriers: int, seed: int) -> dict[
     return told | {"tpr": len(truth & removed) / len(truth), "fp": len(removed - truth)}
 
 
-def clean_line(table: pa.Table, label: str) -> dict[str, Any]:
+def scanned(table: pa.Table, label: str) -> dict[str, Any]:
+    """What a scan makes of it: the verdict, the rows it would quarantine, what it found."""
     start = time.monotonic()
     found = assay.scan(table, label=label, canaries=False)
     told = [(f.status, f.artefact.describe(), len(f.positions), round(f.log_e, 1)) for f in found.findings if f.status != "shortcut"]
