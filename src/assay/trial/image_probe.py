@@ -92,8 +92,9 @@ class PictureReader:
             return self._probes[key]
 
     def _probed(self, data: Dataset, depth: Depth) -> Probed:
-        rng, known = np.random.default_rng([self.seed, READER, 1]), next(iter(self._probes.values()), None)
-        return _probed(data, depth, rng, self._learner, self.groups(), None if known is None else lambda _: known[1])
+        linear, asked, checks = _probed(data, depth, np.random.default_rng([self.seed, READER, 1]), self._learner, self.groups())
+        known = next(iter(self._probes.values()), None)  # features are of the pictures, and the same whatever their labels
+        return asked, label_free(linear) if known is None else known[1], checks
 
     def __reduce__(self) -> tuple[Callable[..., PictureReader], tuple[UInt8, int, LinearLearner | None, dict[tuple[Depth, bytes], Probed]]]:
         with self._lock:
@@ -119,9 +120,8 @@ def image_probe(data: Dataset, depth: Depth, rng: np.random.Generator, reader: R
     assert data.images is not None
     if isinstance(reader, PictureReader) and reader.knows(data.images):
         return reader.probe(data, depth)
-    if reader is None:
-        return _probed(data, depth, rng, LinearLearner.of(data.images, rng))
-    return _probed(data, depth, rng, reader(), seen=lambda _: None)
+    linear, asked, checks = _probed(data, depth, rng, LinearLearner.of(data.images, rng) if reader is None else reader())
+    return asked, label_free(linear) if reader is None else None, checks
 
 
 def same_pictures(images: UInt8, reader: Reader = None) -> NDArray[np.int64]:
@@ -130,23 +130,18 @@ def same_pictures(images: UInt8, reader: Reader = None) -> NDArray[np.int64]:
 
 
 def _probed(
-    data: Dataset,
-    depth: Depth,
-    rng: np.random.Generator,
-    learner: LinearLearner,
-    groups: NDArray[np.int64] | None = None,
-    seen: Callable[[CrossFit], NDArray[np.float32] | None] | None = None,
-) -> Probed:
+    data: Dataset, depth: Depth, rng: np.random.Generator, learner: LinearLearner, groups: NDArray[np.int64] | None = None
+) -> tuple[CrossFit, CrossFit, tuple[Check, ...]]:
+    """The linear model, which of it and the network is to be asked, and checks to list."""
     assert data.images is not None
     linear = cross_fit(data.images, data.y, len(data.classes), learner, rng, groups=groups)
-    features = (seen or label_free)(linear)
     if depth == "fast":
-        return linear, features, ()
+        return linear, linear, ()
     if not images_net.installed():
-        return linear, features, (Check(NETWORK, "not_installed", "install torch: pip install 'assay[torch]'"),)
+        return linear, linear, (Check(NETWORK, "not_installed", "install torch: pip install 'assay[torch]'"),)
     if len(data) < FEWEST:
         why = f"under {FEWEST:,} pictures a network learns less than the linear model, which was asked in its place"
-        return linear, features, (Check(NETWORK, "not_applicable", why),)
+        return linear, linear, (Check(NETWORK, "not_applicable", why),)
     began = time.perf_counter()
     net = images_net.NetLearner.of(rng)
     network = cross_fit(data.images, data.y, len(data.classes), net, rng, like=linear)
@@ -155,7 +150,7 @@ def _probed(
     asked = "network" if better else "linear model"
     said = f"on {net.device}; log loss {ours:.2f}, of the linear model {theirs:.2f}: the {asked} is asked"
     check = Check(NETWORK, "ran", said, time.perf_counter() - began)
-    return (network if better else linear), features, (check,)
+    return linear, network if better else linear, (check,)
 
 
 def label_free(probe: CrossFit) -> NDArray[np.float32] | None:
