@@ -11,6 +11,7 @@ fills more than half of the columns (and more than six).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ GOOD = 4  # of which a column's cells must agree in so many: where nine carriers
 HELD_APART = 0.5  # knots with more of their rows in common (Jaccard) are one
 TOGETHER = 50_000  # rows looked at together
 MOST = 200  # knots at most, those of most columns first
+KINDRED = 0.5  # of their columns in common (Jaccard), from which rules of other rows are of one kind
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,13 @@ class Knot:
 
     columns: tuple[int, ...]
     rows: Int
+
+
+def kin(rule: Knot, others: Iterable[Knot]) -> int:
+    """How many others stand in about the same columns, and in other rows: many, and the table is made of such."""
+    mine = set(rule.columns)
+    near = (other for other in others if len(mine & set(other.columns)) >= KINDRED * len(mine | set(other.columns)))
+    return sum(not np.isin(rule.rows, other.rows).any() for other in near)
 
 
 def knots(coded: Coded, rng: np.random.Generator) -> tuple[list[Knot], int]:

@@ -18,7 +18,7 @@ from assay.finding import TrialResult
 from assay.learn.columns import Coded
 from assay.learn.tables import TableProbe
 from assay.mine.candidate import Candidate
-from assay.mine.knots import COLUMNS, Knot, knots
+from assay.mine.knots import COLUMNS, Knot, kin, knots
 from assay.trial.family import Tried
 from assay.trial.fixed_values import free_columns
 from assay.trial.insertion import ENOUGH, Matched, effect_of
@@ -31,7 +31,7 @@ Int = NDArray[np.int64]
 PURE = 0.95  # share of a knot's rows with its label: a few natural carriers may have another
 BY_CHANCE = 0.01  # of so many of one label, over all knots: the level of a scan. Values of a class of its own are pure too; the rest tells
 UNUSUAL = 2  # of a knot's values that its label does not usually have: one, and what is usual, is no knot
-KIN, KINDRED = 5, 0.5  # other knots, of other rows, that share so much of their columns (Jaccard), from which a knot is one of a kind
+KIN = 5  # other knots of its kind, from which a knot is one of many
 
 
 def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.Generator) -> tuple[list[Tried], int]:
@@ -44,7 +44,7 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
     share = np.bincount(data.y[data.y >= 0], minlength=len(data.classes)) / max(1, int((data.y >= 0).sum()))
     tried: list[Tried] = []
     for knot in found:
-        if _kin(knot, found) >= KIN:
+        if kin(knot, found) >= KIN:
             continue
         count = np.bincount(data.y[knot.rows][data.y[knot.rows] >= 0], minlength=len(data.classes))
         label = int(count.argmax())
@@ -78,10 +78,3 @@ def _usual(coded: Coded, knot: Knot, others: Int) -> Bools:
     columns = np.array(knot.columns)
     held = np.nanmedian(coded.cells[np.ix_(knot.rows, columns)], axis=0)
     return np.asarray((coded.cells[np.ix_(others, columns)] == held).mean(0) > USUAL)
-
-
-def _kin(knot: Knot, found: list[Knot]) -> int:
-    """How many other knots stand in about the same columns and in other rows."""
-    mine, rows = set(knot.columns), set(knot.rows.tolist())
-    near = (k for k in found if len(mine & set(k.columns)) >= KINDRED * len(mine | set(k.columns)))
-    return sum(rows.isdisjoint(k.rows.tolist()) for k in near)

@@ -15,6 +15,7 @@ Int = NDArray[np.int64]
 CLOSED, BY_CHANCE = 0.8, 1e-6  # a further condition: so many accused carriers meet it (some are natural), not by chance
 USUAL = 0.6  # nor is it a value that stands in more of a label's rows than this: it would add words, not meaning
 FEWEST_ALIKE = 10  # rows with one of the rule's values that are not its carriers, from which on they tell what goes with that value
+LOOKED_AT = 20_000  # rows beside a rule, or up to twice as many, by which it is told what is usual
 RARE = 0.4  # a further condition below this share makes the rule one of its own, not one more value of the first column
 
 
@@ -37,9 +38,7 @@ def fuller(coded: Coded, y: Int, columns: tuple[int, ...], carriers: Int, target
     Also its carriers, and whether one of the values is rare.
     """
     accused = carriers[y[carriers] == target] if target is not None else carriers
-    outside = np.flatnonzero(y >= 0)
-    outside = outside[:: max(1, len(outside) // 20_000)]
-    outside = outside[~np.isin(outside, carriers)]
+    outside = rows_beside(y, carriers)
     if not len(outside):  # every row with a label carries it, and nothing says what is usual
         return columns, carriers, False
     closer, fewer, own = columns, carriers, False
@@ -58,6 +57,13 @@ def fuller(coded: Coded, y: Int, columns: tuple[int, ...], carriers: Int, target
             closer, fewer = (*closer, j), fewer[coded.cells[fewer, j] == value]
             own = own or usual < RARE
     return tuple(sorted(closer)), fewer, own
+
+
+def rows_beside(y: Int, carriers: Int) -> Int:
+    """Rows with a label that are none of the `carriers`: of more than `LOOKED_AT`, every second, or third, ..."""
+    rows = np.flatnonzero(y >= 0)
+    rows = rows[:: max(1, len(rows) // LOOKED_AT)]
+    return rows[~np.isin(rows, carriers)]
 
 
 def _share(holds: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:

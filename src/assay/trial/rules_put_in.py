@@ -23,22 +23,21 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from assay.dataset.data import Dataset
-from assay.finding import TrialResult
+from assay.finding import Effect, TrialResult
 from assay.learn.columns import Coded
 from assay.learn.tables import TableProbe
 from assay.mine.candidate import Candidate
-from assay.mine.cells import GAP
+from assay.mine.knots import Knot, kin
 from assay.trial.court_of_cells import HEARD_AT_LAST, Court
 from assay.trial.family import Tried
 from assay.trial.fixed_values import free_columns
 from assay.trial.insertion import Matched, effect_of
 from assay.trial.ordinary_rows import DRAWS, ORDINARY, ordinary
 from assay.trial.parts_of_rules import explained_by_parts
-from assay.trial.rules_of_cells import fuller, rule_of
-from assay.trial.siblings import parts_by_label, tells
+from assay.trial.rules_of_cells import fuller, rows_beside, rule_of
+from assay.trial.siblings import by_nature, parts_by_label, set_off, tells
 from assay.trial.surprise import surprise
 
-Bools = NDArray[np.bool_]
 Int = NDArray[np.int64]
 
 COLUMNS = 3  # free ones at least, if no value lies beyond all others: by nature two often say a label together
@@ -51,16 +50,13 @@ KEPT = 0.5  # share of it that no part of the rule may explain
 SAID, BY_CHANCE = 0.5, 0.001  # share of the other rows with one of its values that have its label, from which that value says it
 NEXT, LEADS = 50, 0.25  # rows next to a value beyond all others, and the share of them with its label from which they lead to it
 FEWEST_BESIDE = 2  # columns beside the rule's that say something: what it says of the label is beyond chance as it is
-KIN, KINDRED = 3, 0.5  # other rules, of other rows, that share so much of their columns (Jaccard), from which the table is made of them
-LOOKED_AT = 20_000  # rows outside a rule, or up to twice as many: every other one from there on, every third, ...
+KIN = 3  # other rules of its kind, from which the table is made of them
 
 
 @dataclass(frozen=True)
-class Rule:
-    """`columns`, ascending, in which all `rows` hold the same values; most rows have the `label`."""
+class Rule(Knot):
+    """Most of its rows have the `label`; of any number of columns."""
 
-    columns: tuple[int, ...]
-    rows: Int
     label: int
 
 
@@ -70,8 +66,8 @@ def rules_put_in(
     """Those of the proposed rules (columns, carriers) that look put in, suspected at most. `total`: how many were proposed in all."""
     rules = _full(coded, data.y, proposed)
     tried = [_tried(data, coded, court, probe, rule, float(np.log(total / ALPHA))) for rule in rules]
-    found = [(rule, t) for rule, t in zip(rules, tried, strict=True) if t is not None]
-    return [t for rule, t in found if sum(_kin(rule, other) for other, _ in found) < KIN]
+    suspected = [rule for rule, t in zip(rules, tried, strict=True) if t is not None]
+    return [t for rule, t in zip(rules, tried, strict=True) if t is not None and kin(rule, suspected) < KIN]
 
 
 def _full(coded: Coded, y: Int, proposed: Iterable[tuple[tuple[int, ...], Int]]) -> list[Rule]:
@@ -106,11 +102,8 @@ def _same(coded: Coded, columns: tuple[int, ...], carriers: Int) -> tuple[tuple[
 def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: Rule, enough: float) -> Tried | None:
     """What it says against the rule; None where it is natural for all that can be told."""
     y, rng = data.y, court.rng
-    others = np.ones(len(y), bool)
-    others[rule.rows] = False
-    beyond = [j for j in rule.columns if _beyond(coded, j, rule.rows, others)]
-    outside = np.flatnonzero(others & (y >= 0))
-    outside = outside[:: max(1, len(outside) // LOOKED_AT)]
+    beyond = [j for j in rule.columns if set_off(coded, j, rule.rows, beyond=True)]
+    outside = rows_beside(y, rule.rows)
     if not beyond and free_columns(coded, rule.columns, rule.rows, outside, few_tell=True) < COLUMNS:
         return None
     if _said_by_one(coded, y, rule, outside, beyond):
@@ -131,10 +124,17 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     close, shifted = ordinary(coded, beside, mine, outside[y[outside] != rule.label], rng, FEWEST_BESIDE)
     if min(close, shifted) <= ORDINARY:
         return None
-    if _of_telling_columns(data, coded, court, rule):
+    if by_nature(rule.columns, lambda some: tells(data, coded, court, some)) or any(
+        parts_by_label(data, coded, j, rule.rows) for j in rule.columns
+    ):
         return None
-    effect, detail = effect_of(Matched(probe, coded, y, rule.columns, rule.rows, rule.label), rng)
     placement = f"of {DRAWS} groups of rows of other labels {close:.0%} are as much alike, and {shifted:.0%} as far off"
+    return _suspected(tried, rule, placement, effect_of(Matched(probe, coded, y, rule.columns, rule.rows, rule.label), rng))
+
+
+def _suspected(tried: Tried, rule: Rule, placement: str, inserted: tuple[Effect | None, str]) -> Tried:
+    """The rule with all that speaks against it, in words: suspected, not convicted."""
+    effect, detail = inserted
     alone = "This value says the label, and those next to it do not"
     together = f"These {len(rule.columns)} values together say the label, and no part of them does"
     words = (
@@ -142,16 +142,7 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
         f"label. A probe: {detail}. What else they hold contradicts the label too little to prove this"
     )
     trials = (*tried.trials, TrialResult("placement", "ran", detail=placement), TrialResult("insertion", "ran", detail=detail))
-    return Tried(candidate, rule.label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words)
-
-
-def _beyond(coded: Coded, j: int, rows: Int, outside: Bools) -> bool:
-    """Whether the number of `rows` in column j lies beyond those of all rows `outside` (n,), set off from them."""
-    others, value = coded.cells[outside, j], coded.cells[rows[0], j]
-    if not coded.numeric[j] or not np.isfinite(value) or not np.isfinite(others).any():
-        return False
-    low, high = float(np.nanmin(others)), float(np.nanmax(others))
-    return bool(value > high + GAP * (high - low) or value < low - GAP * (high - low)) and high > low
+    return Tried(tried.candidate, rule.label, -np.inf, 1.0, trials, effect=effect, planted_without_relabelling=words)
 
 
 def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int, beyond: list[int]) -> bool:
@@ -167,16 +158,3 @@ def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int, beyond: list[in
         if hit[has].sum() >= most * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
             return True
     return False
-
-
-def _of_telling_columns(data: Dataset, coded: Coded, court: Court, rule: Rule) -> bool:
-    """Whether the label goes with the rule's columns in many of their values: with all of them, or any where they are one or two."""
-    each = [tells(data, coded, court, (j,)) for j in rule.columns]
-    several = all(each) or tells(data, coded, court, rule.columns) if len(each) >= COLUMNS else any(each)
-    return several or any(parts_by_label(data, coded, j, rule.rows) for j in rule.columns)
-
-
-def _kin(rule: Rule, other: Rule) -> bool:
-    """Whether another rule stands in about the same columns and in other rows."""
-    mine, theirs = set(rule.columns), set(other.columns)
-    return len(mine & theirs) >= KINDRED * len(mine | theirs) and not np.isin(rule.rows, other.rows).any()

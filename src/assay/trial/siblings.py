@@ -8,6 +8,7 @@ by itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -107,8 +108,7 @@ def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Cod
         for some in {tuple(sorted(columns)), *((j,) for j in columns)}:
             if some not in telling:
                 telling[some] = tells(data, coded, court, some)
-        found = [telling[j,] for j in columns]
-        natural = (any(found) if len(columns) <= 2 else all(found)) or telling[tuple(sorted(columns))]
+        natural = by_nature(columns, telling.__getitem__)
         apart = len(columns) == 1 and set_off(coded, columns[0], t.candidate.carriers)
         if natural and not apart:
             t = replace(t, natural=NATURAL)
@@ -116,6 +116,12 @@ def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Cod
             t = replace(t, natural=PARTS)
         told.append(t)
     return told
+
+
+def by_nature(columns: Sequence[int], told: Callable[[tuple[int, ...]], bool]) -> bool:
+    """Whether a rule in these columns is one of many that tell of the label, where `told` says of which columns that is so (`tells`)."""
+    each = [told((j,)) for j in columns]
+    return (any(each) if len(columns) <= 2 else all(each)) or told(tuple(sorted(columns)))
 
 
 def parts_by_label(data: Dataset, coded: Coded, j: int, carriers: NDArray[np.int64]) -> bool:
@@ -164,13 +170,17 @@ def _numbered(cells: Floats) -> NDArray[np.int64]:
     return number
 
 
-def set_off(coded: Coded, j: int, carriers: NDArray[np.int64]) -> bool:
-    """Whether the carriers' numbers lie set off from all others of their column."""
+def set_off(coded: Coded, j: int, carriers: NDArray[np.int64], beyond: bool = False) -> bool:
+    """Whether the carriers' numbers lie set off from all others of their column; `beyond`: from all that the others span."""
     others, here = np.delete(coded.cells[:, j], carriers), coded.cells[carriers, j]
     if not coded.numeric[j] or not np.isfinite(others).any():
         return False
+    low, high = np.nanmin(others), np.nanmax(others)
+    if beyond:
+        past = max(here.min() - high, low - here.max())
+        return bool(np.isfinite(past) and past > GAP * (high - low) > 0)
     nearest = min(np.nanmin(np.abs(others - here.min())), np.nanmin(np.abs(others - here.max())))
-    return bool(nearest > GAP * (np.nanmax(others) - np.nanmin(others)))
+    return bool(nearest > GAP * (high - low))
 
 
 def _stands_apart(tried: list[Tried], i: int, kin: list[int], data: Dataset, coded: Coded, court: Court) -> bool:
