@@ -82,6 +82,17 @@ def test_missing_numbers_and_labels_break_no_sum() -> None:
     assert set(np.flatnonzero(~found.holds)) == {5, 7}
 
 
+def test_a_sum_holds_wherever_its_own_terms_stand() -> None:
+    """Whatever is missing in columns that it does not need."""
+    rng = np.random.default_rng(0)
+    cells = visits(rng)
+    values = cells[:, 0] - cells[:, 1]
+    cells[:40, 2] = np.nan
+    found = reckoned(cells, np.ones(4, bool), values, NOBODY, rng)
+    assert found is not None
+    assert found.holds.all()
+
+
 def table(rng: np.random.Generator, rows: int = 3_000) -> dict[str, np.ndarray]:
     """What people took: prescribed or not by how ill they are, which other columns tell in part."""
     ill = rng.gamma(1.5, 1.0, rows)
@@ -98,7 +109,7 @@ def natural(report: assay.Report) -> list[str]:
     return [finding.explanation for finding in report.findings if "reckoned" in finding.explanation]
 
 
-@pytest.mark.parametrize(("task", "seed", "rows"), [("classification", 2, 5_000), ("classification", 4, 5_000), ("regression", 1, 3_000)])
+@pytest.mark.parametrize(("task", "seed", "rows"), [("classification", 2, 5_000), ("regression", 1, 3_000)])
 def test_a_difference_of_two_columns_is_left_alone(task: str, seed: int, rows: int) -> None:
     """A rule about what was prescribed is convicted in the first without the reckoning, a relabelling suspected in the second."""
     report = scanned(table(np.random.default_rng(seed), rows), task)

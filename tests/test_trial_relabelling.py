@@ -71,6 +71,21 @@ def test_clean_digits_and_scattered_errors_make_no_finding(in_memory: Callable[.
         assert findings(plant(clean, "flip", rate=0.05, seed=seed).data) == []
 
 
+def test_rows_of_one_kind_within_a_class_were_not_relabelled(in_memory: Callable[..., Dataset]) -> None:
+    """Threes of middling ink are labelled 8: a linear model does not learn it, and what they hold tells them all the same."""
+    shipped = load_digits()
+    table = {f"x{j}": shipped.data[:, j] for j in range(64)} | {"ink": np.round(shipped.data.sum(1) / 8)}
+    threes = np.flatnonzero(shipped.target == 3)
+    middling = threes[np.argsort(np.abs(table["ink"][threes] - np.median(table["ink"][threes])), kind="stable")[:55]]
+    y = shipped.target.copy()
+    y[middling] = 8
+    named = in_memory(y.tolist(), table=table, content=tuple(table))
+    examined = RelabellingFamily().told(Heard(probabilities(named))).examine(named, "fast", np.random.default_rng(0), silent)
+    assert examined.tried[0].log_e > 5
+    assert "of one kind" in str(examined.tried[0].natural)
+    assert findings(named) == []
+
+
 def confused(rng: np.random.Generator, k: int = 8, rows: int = 150, apart: float = 2.2) -> tuple[np.ndarray, np.ndarray]:
     """A probe's probabilities of classes on a line (neighbours overlap) of unequal sizes, and labels drawn from them."""
     size = rng.integers(rows // 3, 2 * rows, k)

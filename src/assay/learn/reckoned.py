@@ -30,7 +30,7 @@ MOST_COLUMNS, MOST_ROWS = 100, 20_000
 
 @dataclass(frozen=True)
 class Reckoning:
-    """`holds` (n,): the rows whose label the sum gives exactly; `terms`: columns and what each is multiplied with; and a `constant`."""
+    """`terms`: columns and what each is multiplied with, and a `constant`; `holds` (n,): rows whose label they give exactly."""
 
     terms: tuple[tuple[int, float], ...]
     constant: float
@@ -78,7 +78,7 @@ def reckoned(cells: Floats, numeric: Bools, values: Floats, blind: Bools, rng: n
     weights, fits = fitted
     terms, weights = _fewest(_with_constant((cells[rows[fits]][:, columns] - centre) / scale), values[rows[fits]], weights, exact)
     given = _with_constant((cells[:, columns[terms]] - centre[terms]) / scale[terms]) @ weights
-    holds = known & (np.abs(given - values) <= exact)
+    holds = np.abs(given - values) <= exact
     label, count = np.unique(values[rows], return_counts=True)
     if holds[rows[values[rows] != label[count.argmax()]]].mean() < RARER:
         return None

@@ -218,22 +218,35 @@ def moved_rows(p: Floats, y: Int, source: int, target: int, fold: Int | None = N
     Relabelled rows lie among those of `source` as its own do: in equal shares from top to bottom. From the typical half on downwards,
     band after band is taken in until one holds many more, which the target has by nature. `fold`: as for `contests`.
     """
+    lead, of_source = _leads(p, y, source, target, fold)
+    ours = lead[y == source]
+    theirs = np.flatnonzero((y == target) & of_source)
+    bar = float(np.quantile(ours, 1 - TYPICAL))
+    upper = int((lead[theirs] >= bar).sum())
+    for share in BANDS:
+        lower = float(np.quantile(ours, 1 - share))
+        foretold = upper * (share - TYPICAL) / TYPICAL
+        if ((lead[theirs] >= lower).sum() - upper) > MIXED * foretold + np.sqrt(foretold):
+            break
+        bar = lower
+    return theirs[lead[theirs] >= bar], upper / TYPICAL
+
+
+def typical(p: Floats, y: Int, source: int, target: int, fold: Int | None = None) -> Int:
+    """Rows of both labels that are typical of `source`, and likeliest of it with `target` left aside."""
+    lead, of_source = _leads(p, y, source, target, fold)
+    return np.flatnonzero(((y == source) | (y == target)) & of_source & (lead >= 0))
+
+
+def _leads(p: Floats, y: Int, source: int, target: int, fold: Int | None) -> tuple[Floats, NDArray[np.bool_]]:
+    """(n,) by how much a row says source rather than target, over what the typical half of the source's rows do; and (n,) which rows are
+    likeliest of the source, the target left aside."""
     logs = np.log(np.maximum(p, FAITH))
     lead = logs[:, source] - logs[:, target]
     for rows in _apart(y, np.bincount(y[y >= 0], minlength=p.shape[1]), fold):
         lead[rows] -= np.quantile(lead[rows][y[rows] == source], 1 - TYPICAL)
     first, second = _two_best(logs)
-    ours = lead[y == source]
-    theirs = np.flatnonzero((y == target) & (np.where(first == target, second, first) == source))
-    bar = float(np.quantile(ours, 1 - TYPICAL))
-    typical = int((lead[theirs] >= bar).sum())
-    for share in BANDS:
-        lower = float(np.quantile(ours, 1 - share))
-        foretold = typical * (share - TYPICAL) / TYPICAL
-        if ((lead[theirs] >= lower).sum() - typical) > MIXED * foretold + np.sqrt(foretold):
-            break
-        bar = lower
-    return theirs[lead[theirs] >= bar], typical / TYPICAL
+    return lead, np.where(first == target, second, first) == source
 
 
 def vote(same: Int) -> Floats:

@@ -40,13 +40,14 @@ def left_to_reckoning(judged: tuple[Judged, ...], seen: Mapping[str, Dataset], r
     blind = np.zeros(len(data), bool)
     blind[np.concatenate(list(accused.values()))] = True
     found = None if values is None else reckoned(coded.cells, coded.numeric, values, blind, rng)
-    if found is None:
+    if values is None or found is None:
         return judged
+    labelled = np.isfinite(values)
     said = (
-        f"The label is {found.said(coded.names)} in {found.holds.mean():.0%} of all rows, and in these: it is reckoned from other columns, "
-        "and a row whose label was changed would not fit"
+        f"The label is {found.said(coded.names)} in {found.holds[labelled].mean():.0%} of the rows that have one, and in these: it is "
+        "reckoned from other columns, and a row whose label was changed would not fit"
     )
-    given = {i for i, rows in accused.items() if len(rows) and found.holds[rows].mean() >= GIVEN}
+    given = {i for i, rows in accused.items() if labelled[rows].any() and found.holds[rows[labelled[rows]]].mean() >= GIVEN}
     return tuple(replace(j, status="shortcut", tried=replace(j.tried, natural=said)) if i in given else j for i, j in enumerate(judged))
 
 

@@ -23,6 +23,7 @@ from assay.dataset.data import Dataset
 from assay.dataset.labels import class_numbers
 from assay.finding import Check, TrialResult
 from assay.mine.candidate import Candidate
+from assay.trial.drawn_from_class import told_apart
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
 from assay.trial.opinion import Opinion, opinion_of, readable
 from assay.trial.pairs import LEAST, Contest, agreed, contests, moved_rows
@@ -35,7 +36,7 @@ CLASSES_CONFIRM = 7  # 21 pairs: a spread that is known well enough to convict
 KEPT = 20  # pairs shown, strongest first
 CANARY_ROWS = (30, 60, 120)  # relabelled, each size for one pair of classes
 CANARY_SHARE = 0.4  # of a class, at most
-DOUBTED = 3.0  # log e-value from which a network's word is not enough
+DOUBTED = 3.0  # log e-value from which a network's word is not enough, and a pair is asked whether it is natural
 TARGET_LEAST = 2  # times the carriers that the target class holds: a class that is mostly another's rows is that class
 CANARY_COPY = 10_000  # rows
 
@@ -73,7 +74,7 @@ class RelabellingFamily:
             progress(9, 10, "asking a simpler model too")
             other = opinion_of(data, "fast", rng, Heard(pictures=self.heard.pictures))
             found = agreed(found, contests(other.probabilities, data.y, other.same, other.fold, order))
-        tried = [_tried(data, opinion, c) for c in found[:KEPT] if np.isfinite(c.log_e)]
+        tried = [_tried(data, opinion, c, rng) for c in found[:KEPT] if np.isfinite(c.log_e)]
         progress(10, 10, "pairs of classes compared")
         return Examined(tuple(tried), len(found), opinion.probabilities)
 
@@ -101,7 +102,7 @@ class RelabellingFamily:
         return CanaryCopy(data.with_content(data.rows, y), tuple(plantings)) if plantings else None
 
 
-def _tried(data: Dataset, opinion: Opinion, contest: Contest) -> Tried:
+def _tried(data: Dataset, opinion: Opinion, contest: Contest, rng: np.random.Generator) -> Tried:
     rows, estimate = moved_rows(opinion.probabilities, data.y, contest.source, contest.target, opinion.fold)
     source, target = data.classes[contest.source], data.classes[contest.target]
     artefact = Relabelled(source, target, frozenset(bytes(data.digest[i]).hex() for i in rows))
@@ -119,5 +120,6 @@ def _tried(data: Dataset, opinion: Opinion, contest: Contest) -> Tried:
         contest.p_value,
         (TrialResult("relabelling", "ran", contest.log_e, contest.p_value, said),),
         missing=() if classes >= CLASSES_CONFIRM else (few,),
+        natural=told_apart(data, opinion, contest, rng) if contest.log_e > DOUBTED else None,
         words=said,
     )
