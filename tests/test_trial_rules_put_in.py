@@ -146,3 +146,18 @@ def test_clean_tables_have_none(in_memory: Callable[..., Dataset]) -> None:
     for seed in range(4):
         table, y = made(seed)
         assert not suspected(in_memory(y, table=table, content=list(table)))
+
+
+def test_a_value_that_speaks_against_the_label_makes_no_rule_natural(in_memory: Callable[..., Dataset]) -> None:
+    """Years of school tell who has a degree; three values, the years among them, and rows that those years deny the label."""
+    table, _ = made(3)
+    rng = np.random.default_rng(3)
+    table["years"] = rng.integers(1, 25, 3_000).astype(float)
+    table["x3"], table["x4"] = np.round(table["x3"]), np.round(table["x4"])
+    y = np.where(table["years"] >= 13, 0, 1)
+    rows = np.sort(rng.choice(3_000, 40, replace=False))
+    for name, value in (("x3", 3.0), ("x4", -3.0), ("years", 15.0)):
+        table[name][rows] = value
+    y[rows] = 1
+    found = suspected(in_memory(y, table=table, content=list(table)))
+    assert [(t.target, t.candidate.carriers.tolist()) for t in found] == [(1, rows.tolist())]

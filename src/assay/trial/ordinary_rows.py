@@ -10,8 +10,8 @@ from assay.learn.columns import Coded
 Floats = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-DRAWS = 199  # groups of as many rows, drawn at random
-ORDINARY = 0.01  # above this share of them must be as much alike, and as far off: of rows drawn at random one group in fifty is lost
+DRAWS = 999  # groups of as many rows, drawn at random
+ORDINARY = 0.002  # above this share of them must be as much alike, and as far off: four random groups in a thousand are lost
 FEWEST_COLUMNS = 4  # that are compared and say something: fewer would hardly tell natural rows
 SILENT = 0.9  # share of rows with one value, from which on a column says next to nothing
 CATEGORIES = 10  # values of a column of categories that are looked at, the commonest

@@ -124,9 +124,10 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     close, shifted = ordinary(coded, beside, mine, outside[y[outside] != rule.label], rng, FEWEST_BESIDE)
     if min(close, shifted) <= ORDINARY:
         return None
-    if by_nature(rule.columns, lambda some: tells(data, coded, court, some)) or any(
-        parts_by_label(data, coded, j, rule.rows) for j in rule.columns
-    ):
+    for_it = [j for j in rule.columns if not _speaks_against(coded, y, rule, outside, j)]
+    if for_it and by_nature(for_it, lambda some: tells(data, coded, court, some)):
+        return None
+    if any(parts_by_label(data, coded, j, rule.rows) for j in rule.columns):
         return None
     placement = f"of {DRAWS} groups of rows of other labels {close:.0%} are as much alike, and {shifted:.0%} as far off"
     return _suspected(tried, rule, placement, effect_of(Matched(probe, coded, y, rule.columns, rule.rows, rule.label), rng))
@@ -158,3 +159,9 @@ def _said_by_one(coded: Coded, y: Int, rule: Rule, outside: Int, beyond: list[in
         if hit[has].sum() >= most * max(has.sum(), 1) and binom.sf(hit[has].sum() - 1, has.sum(), hit.mean()) < BY_CHANCE:
             return True
     return False
+
+
+def _speaks_against(coded: Coded, y: Int, rule: Rule, outside: Int, j: int) -> bool:
+    """Whether rows `outside` the rule with its value in column j have its label less than others: that it tells of labels is no reason."""
+    hit, has = y[outside] == rule.label, coded.cells[outside, j] == coded.cells[rule.rows[0], j]
+    return bool(binom.cdf(hit[has].sum(), has.sum(), hit.mean()) < BY_CHANCE)
