@@ -2,6 +2,7 @@
 
     python benchmarks/strangers.py FOLDER --out strangers.jsonl [--seed 0] [--minutes 60] [--limit 150]
     python benchmarks/strangers.py FOLDER --out planted.jsonl --carriers 60    # a rule of three values and a drawn target put into 60 rows
+    python benchmarks/strangers.py FOLDER --out strangers.jsonl --label class    # this column, where a table has one, in place of one drawn
     python benchmarks/strangers.py FOLDER --out strangers.jsonl --report
 
 FOLDER holds CSV or Parquet files, such as the data sets that packages for statistics come with, each of its own licence. Of those with 200
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--limit", type=int, default=150)
     parser.add_argument("--carriers", type=int, default=0)
+    parser.add_argument("--label")
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
     if not given.report:
@@ -70,7 +72,7 @@ def scan_all(given: argparse.Namespace) -> None:
         if files[i].stem in done:
             continue
         table = pq.read_table(files[i]) if files[i].suffix == ".parquet" else pacsv.read_csv(files[i])
-        label = drawn_label(table, np.random.default_rng([given.seed, zlib.crc32(files[i].stem.encode())]))
+        label = drawn_label(table, np.random.default_rng([given.seed, zlib.crc32(files[i].stem.encode())]), given.label)
         if label is None:
             continue
         line = {"table": files[i].stem, "label": label, "rows": table.num_rows}
@@ -80,13 +82,13 @@ def scan_all(given: argparse.Namespace) -> None:
             add_lines(given.out, [line | within(given.limit, poisoned, table, label, given.carriers, given.seed)])
 
 
-def drawn_label(table: pa.Table, rng: np.random.Generator) -> str | None:
-    """A column that may stand for a label; None where there is none, or the table is too small or too large."""
+def drawn_label(table: pa.Table, rng: np.random.Generator, only: str | None = None) -> str | None:
+    """A column that may stand for a label, or the `only` one; None where there is none, or the table is too small or too large."""
     if not ROWS[0] <= table.num_rows <= ROWS[1] or table.num_columns < COLUMNS:
         return None
     may = []
     for name in table.column_names:
-        if pa.types.is_nested(table.schema.field(name).type):
+        if only not in (None, name) or pa.types.is_nested(table.schema.field(name).type):
             continue
         count = np.sort(pc.value_counts(table.column(name).drop_null()).field("counts").to_numpy())[::-1]
         if VALUES[0] <= len(count) <= VALUES[1] and count[1] >= EACH:
