@@ -10,6 +10,7 @@ from assay.learn.columns import Coded
 Int = NDArray[np.int64]
 
 RECUR, OFTEN, FIXED = 10, 0.1, 0.9  # rows, and share of all, from which on it is told whether a column fixes another; so many of them agree
+BEYOND_CHANCE = 3.0  # times as often as by chance two columns must hold the same number for one to fix the other
 OTHERWISE = 0.5  # of few other rows with the value, fewer than this have the other one: it is not what the value fixes
 
 
@@ -28,10 +29,13 @@ def free_columns(coded: Coded, columns: tuple[int, ...], rows: Int, outside: Int
 def _fixes(coded: Coded, rows: Int, outside: Int, i: int, j: int, few_tell: bool) -> bool:
     """Whether in rows `outside` the value of column i nearly always tells that of column j.
 
-    Told by the value of i that `rows` hold, or by all values that recur where too few rows have that one.
+    Told by the value of i that `rows` hold, or by all values that recur where too few rows have that one; or where both hold one number, as
+    many other rows do (a house of one storey has its area on the first).
     """
     one, other = coded.cells[outside, i], coded.cells[outside, j]
     mine, theirs = (np.nanmedian(coded.cells[rows, column]) for column in (i, j))
+    if mine == theirs and coded.numeric[i] and coded.numeric[j] and _often_equal(one, other):
+        return True
     has = one == mine
     if has.sum() >= RECUR:
         return bool((other[has] == theirs).mean() >= FIXED)
@@ -46,3 +50,12 @@ def _fixes(coded: Coded, rows: Int, outside: Int, i: int, j: int, few_tell: bool
     recur = int(count[again].sum())
     most = np.unique(other[known], return_counts=True)[1].max(initial=0) / max(int(known.sum()), 1)
     return bool(recur >= max(RECUR, OFTEN * len(outside)) and commonest[again].sum() >= FIXED * recur and most < FIXED)
+
+
+def _often_equal(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two columns (n,) hold the same number in many rows, and not by chance."""
+    known = ~np.isnan(one) & ~np.isnan(other)
+    value, place = np.unique(np.concatenate([one[known], other[known]]), return_inverse=True)
+    share = [np.bincount(half, minlength=len(value)) / max(int(known.sum()), 1) for half in np.split(place, 2)]
+    chance = float(share[0] @ share[1])
+    return bool(known.any() and (one[known] == other[known]).mean() >= max(OFTEN, BEYOND_CHANCE * chance))

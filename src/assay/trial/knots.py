@@ -30,7 +30,7 @@ Int = NDArray[np.int64]
 
 PURE = 0.95  # share of a knot's rows with its label: a few natural carriers may have another
 BY_CHANCE = 0.01  # of so many of one label, over all knots: the level of a scan. Values of a class of its own are pure too; the rest tells
-UNUSUAL = 2  # of a knot's values that its label does not usually have: one, and what is usual, is no knot
+UNUSUAL = 2  # of a knot's values that its label does not usually have, none fixing another: one, and what is usual, is no knot
 KIN = 5  # other knots of its kind, from which a knot is one of many
 
 
@@ -54,7 +54,8 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
             continue
         beside = np.setdiff1d(np.arange(coded.cells.shape[1]), knot.columns)
         mine, others = knot.rows[data.y[knot.rows] == label], np.setdiff1d(np.flatnonzero(data.y == label), knot.rows)
-        if _usual(coded, knot, others).sum() > len(knot.columns) - UNUSUAL:
+        unusual = tuple(np.array(knot.columns)[~_usual(coded, knot, others)].tolist())
+        if free_columns(coded, unusual, knot.rows, outside) < UNUSUAL:
             continue
         close, shifted = ordinary(coded, beside, mine, others, rng)
         if min(close, shifted) <= ORDINARY:
