@@ -25,6 +25,7 @@ from assay.trial.explained import asked_again
 from assay.trial.family import Depth, Examined, Family, Heard, Leader, Listener, Progress, silent
 from assay.trial.head_features import head_features
 from assay.trial.image_probe import reader_of
+from assay.trial.leads_away import left_leading_away
 from assay.trial.reckoned_labels import left_to_reckoning
 from assay.trial.registry import families
 from assay.trial.sensitivity import sensitivity
@@ -111,6 +112,7 @@ def _run(
     features = next((e.features for e in examined.values() if e.features is not None), None)
     judged, by_name = judge_all(examined, settings.alpha), {f.name + v.suffix: v.data for f in active for v in seen}
     judged, explained = _explained(examined, judged, by_name, settings)
+    judged = left_leading_away(judged, by_name)
     judged = left_to_reckoning(judged, by_name, np.random.default_rng([settings.seed, 10]))
     checks += explained
     if trusted is not None:
