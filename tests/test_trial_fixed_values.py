@@ -35,6 +35,18 @@ def test_columns_that_often_hold_one_number_are_one_where_they_do() -> None:
     assert free_columns(coded(**apart), (0, 1, 2), ROWS, OUTSIDE) == 3
 
 
+def test_what_is_left_blank_together_makes_no_other_numbers_one() -> None:
+    rng = np.random.default_rng(0)
+    answers = {f"q{j}": rng.integers(1, 61, 2_000) for j in range(3)}
+    blank = rng.random(2_000) < 0.2
+    for answer in answers.values():
+        answer[blank] = 0
+        answer[:10] = 30
+    assert free_columns(coded(**answers), (0, 1, 2), ROWS, OUTSIDE) == 3
+    rare = {name: np.where(np.arange(2_000) < 10, 99, answer) for name, answer in answers.items()}
+    assert free_columns(coded(**rare), (0, 1, 2), ROWS, OUTSIDE) == 3
+
+
 def test_small_numbers_that_are_equal_by_chance_are_not() -> None:
     rng = np.random.default_rng(0)
     answers = {f"q{j}": rng.integers(0, 2, 2_000) for j in range(3)}

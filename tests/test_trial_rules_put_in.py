@@ -161,3 +161,19 @@ def test_a_value_that_speaks_against_the_label_makes_no_rule_natural(in_memory: 
     y[rows] = 1
     found = suspected(in_memory(y, table=table, content=list(table)))
     assert [(t.target, t.candidate.carriers.tolist()) for t in found] == [(1, rows.tolist())]
+
+
+def test_a_value_that_speaks_against_the_label_gives_the_others_no_more_weight(in_memory: Callable[..., Dataset]) -> None:
+    """Beside the years a shop, of whose like some tell of the label: of three values all must, or all together."""
+    table, _ = made(3)
+    rng = np.random.default_rng(3)
+    table["years"], table["shop"] = rng.integers(1, 25, 3_000).astype(float), rng.integers(1, 25, 3_000).astype(float)
+    table["x3"] = np.round(table["x3"])
+    y = np.where(table["years"] >= 13, 0, 1)
+    y[np.isin(table["shop"], (1, 5, 9, 13))], y[np.isin(table["shop"], (2, 10, 14, 18))] = 1, 0
+    rows = np.sort(rng.choice(3_000, 40, replace=False))
+    for name, value in (("x3", 3.0), ("shop", 6.0), ("years", 15.0)):
+        table[name][rows] = value
+    y[rows] = 1
+    found = suspected(in_memory(y, table=table, content=list(table)))
+    assert [(t.target, t.candidate.carriers.tolist()) for t in found] == [(1, rows.tolist())]

@@ -42,9 +42,9 @@ class Knot:
 
 def kin(rule: Knot, others: Iterable[Knot]) -> int:
     """How many others stand in about the same columns, and in other rows: many, and the table is made of such."""
-    mine = set(rule.columns)
+    mine, rows = set(rule.columns), set(rule.rows.tolist())
     near = (other for other in others if len(mine & set(other.columns)) >= KINDRED * len(mine | set(other.columns)))
-    return sum(not np.isin(rule.rows, other.rows).any() for other in near)
+    return sum(rows.isdisjoint(other.rows.tolist()) for other in near)
 
 
 def knots(coded: Coded, rng: np.random.Generator) -> tuple[list[Knot], int]:

@@ -29,18 +29,18 @@ def free_columns(coded: Coded, columns: tuple[int, ...], rows: Int, outside: Int
 def _fixes(coded: Coded, rows: Int, outside: Int, i: int, j: int, few_tell: bool) -> bool:
     """Whether in rows `outside` the value of column i nearly always tells that of column j.
 
-    Told by the value of i that `rows` hold, or by all values that recur where too few rows have that one; or where both hold one number, as
+    Told by the value of i that `rows` hold; where too few rows have that one, by all values that recur, or where both hold one number, as
     many other rows do (a house of one storey has its area on the first).
     """
     one, other = coded.cells[outside, i], coded.cells[outside, j]
     mine, theirs = (np.nanmedian(coded.cells[rows, column]) for column in (i, j))
-    if mine == theirs and coded.numeric[i] and coded.numeric[j] and _often_equal(one, other):
-        return True
     has = one == mine
     if has.sum() >= RECUR:
         return bool((other[has] == theirs).mean() >= FIXED)
     if few_tell and has.any() and (other[has] == theirs).mean() < OTHERWISE:
         return False
+    if mine == theirs and coded.numeric[i] and coded.numeric[j] and _often_equal(one, other):
+        return True
     known = ~np.isnan(one) & ~np.isnan(other)
     value, place, count = np.unique(one[known], return_inverse=True, return_counts=True)
     _, pair = np.unique(np.column_stack([place, other[known]]), axis=0, return_inverse=True)
@@ -53,8 +53,12 @@ def _fixes(coded: Coded, rows: Int, outside: Int, i: int, j: int, few_tell: bool
 
 
 def _often_equal(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Whether two columns (n,) hold the same number in many rows, and not by chance."""
+    """Whether two columns (n,) hold the same number in many rows, and not by chance. One number that many have (0 in what is left blank)
+    says nothing of others."""
     known = ~np.isnan(one) & ~np.isnan(other)
+    value, count = np.unique(one[known & (one == other)], return_counts=True)
+    if len(value):
+        known &= ~((one == value[count.argmax()]) & (other == value[count.argmax()]))
     value, place = np.unique(np.concatenate([one[known], other[known]]), return_inverse=True)
     share = [np.bincount(half, minlength=len(value)) / max(int(known.sum()), 1) for half in np.split(place, 2)]
     chance = float(share[0] @ share[1])

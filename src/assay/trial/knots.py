@@ -63,7 +63,7 @@ def placed_knots(data: Dataset, coded: Coded, probe: TableProbe, rng: np.random.
         effect, detail = effect_of(Matched(probe, coded, data.y, knot.columns, knot.rows, label), rng)
         if effect is None or effect.rate < ENOUGH:
             continue
-        placement = f"of {DRAWS} groups of other rows of that label {close:.0%} are as much alike, and {shifted:.0%} as far off"
+        placement = f"of {DRAWS} groups of other rows of that label {close:.1%} are as much alike, and {shifted:.1%} as far off"
         words = (
             f"These {len(knot.columns)} values hardly ever stand apart, and in all else the rows are like any others of their label: as if "
             f"put into rows whose label already fits. A probe follows them: {detail}. Rows alone cannot prove this"

@@ -12,6 +12,7 @@ Int = NDArray[np.int64]
 
 DRAWS = 999  # groups of as many rows, drawn at random
 ORDINARY = 0.002  # above this share of them must be as much alike, and as far off: four random groups in a thousand are lost
+MOST = 5_000  # rows that are compared: of more, so many
 FEWEST_COLUMNS = 4  # that are compared and say something: fewer would hardly tell natural rows
 SILENT = 0.9  # share of rows with one value, from which on a column says next to nothing
 CATEGORIES = 10  # values of a column of categories that are looked at, the commonest
@@ -24,6 +25,8 @@ def ordinary(
 
     Nothing, twice, where fewer columns than the `fewest` say something, or other rows are too few.
     """
+    if len(mine) > MOST:
+        mine = rng.choice(mine, MOST, replace=False)
     rows = np.concatenate([mine, others])
     if len(others) < 2 * len(mine) or sum(_speaks(coded.cells[rows, j]) for j in columns) < fewest:
         return 0.0, 0.0

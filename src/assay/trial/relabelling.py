@@ -112,6 +112,7 @@ def _tried(data: Dataset, opinion: Opinion, contest: Contest, rng: np.random.Gen
         f"relabelled {target!r}"
     )
     classes = int((np.bincount(data.y[data.y >= 0]) >= LEAST).sum())
+    apart = told_apart(data, opinion, contest, rng) if contest.log_e > DOUBTED else None
     few = f"{classes} classes make few pairs to know by how lopsided confusion is by nature"
     return Tried(
         Candidate(artefact, rows),
@@ -119,7 +120,6 @@ def _tried(data: Dataset, opinion: Opinion, contest: Contest, rng: np.random.Gen
         contest.log_e,
         contest.p_value,
         (TrialResult("relabelling", "ran", contest.log_e, contest.p_value, said),),
-        missing=() if classes >= CLASSES_CONFIRM else (few,),
-        natural=told_apart(data, opinion, contest, rng) if contest.log_e > DOUBTED else None,
+        missing=tuple(reason for reason in (None if classes >= CLASSES_CONFIRM else few, apart) if reason),
         words=said,
     )

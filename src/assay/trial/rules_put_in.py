@@ -124,12 +124,12 @@ def _tried(data: Dataset, coded: Coded, court: Court, probe: TableProbe, rule: R
     close, shifted = ordinary(coded, beside, mine, outside[y[outside] != rule.label], rng, FEWEST_BESIDE)
     if min(close, shifted) <= ORDINARY:
         return None
-    for_it = [j for j in rule.columns if not _speaks_against(coded, y, rule, outside, j)]
-    if for_it and by_nature(for_it, lambda some: tells(data, coded, court, some)):
+    against = [j for j in rule.columns if _speaks_against(coded, y, rule, outside, j)]
+    if by_nature(rule.columns, lambda some: tells(data, coded, court, some), against):
         return None
     if any(parts_by_label(data, coded, j, rule.rows) for j in rule.columns):
         return None
-    placement = f"of {DRAWS} groups of rows of other labels {close:.0%} are as much alike, and {shifted:.0%} as far off"
+    placement = f"of {DRAWS} groups of rows of other labels {close:.1%} are as much alike, and {shifted:.1%} as far off"
     return _suspected(tried, rule, placement, effect_of(Matched(probe, coded, y, rule.columns, rule.rows, rule.label), rng))
 
 

@@ -118,10 +118,15 @@ def natural_columns(tried: list[Tried], passes: Bools, data: Dataset, coded: Cod
     return told
 
 
-def by_nature(columns: Sequence[int], told: Callable[[tuple[int, ...]], bool]) -> bool:
-    """Whether a rule in these columns is one of many that tell of the label, where `told` says of which columns that is so (`tells`)."""
-    each = [told((j,)) for j in columns]
-    return (any(each) if len(columns) <= 2 else all(each)) or told(tuple(sorted(columns)))
+def by_nature(columns: Sequence[int], told: Callable[[tuple[int, ...]], bool], against: Sequence[int] = ()) -> bool:
+    """Whether a rule in these columns is one of many that tell of the label, where `told` says of which columns that is so (`tells`).
+
+    `against`: those of the columns whose value here speaks against the label. That they tell of others makes no rule natural.
+    """
+    for_it = [j for j in columns if j not in against]
+    each = [told((j,)) for j in for_it]
+    several = any(each) if len(columns) <= 2 else len(each) > 1 and all(each)
+    return several or (not against and len(columns) > 1 and told(tuple(sorted(columns))))
 
 
 def parts_by_label(data: Dataset, coded: Coded, j: int, carriers: NDArray[np.int64]) -> bool:
