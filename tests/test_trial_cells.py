@@ -282,3 +282,19 @@ def test_repeats_are_looked_for_no_sooner_than_a_lead_is_next_and_the_order_is_t
     last = found[-1].rank if found else np.inf
     assert all(leads[i].log_e * (1 + 1e-6) >= last for i in asked[False])
     assert all((1 + said[i][2] / 5 + 1 / 5) / 2 * leads[i].log_e * (1 + 1e-6) >= last for i in asked[True])
+
+
+def test_a_label_that_was_mostly_planted_is_named(in_memory: Callable[..., Dataset]) -> None:
+    """Thirty cases, and sixty rows made cases by three values: nobody is left to contradict them, and people are told to look."""
+    rng = np.random.default_rng(0)
+    table = {f"x{j}": np.round(rng.normal(size=2_000), 1) for j in range(8)}
+    y = np.zeros(2_000, np.int64)
+    y[:30] = 1
+    planted = np.arange(100, 160)
+    for name, value in (("x1", 1.1), ("x2", -0.7), ("x5", 0.3)):
+        table[name][planted] = value
+    y[planted] = 1
+    found = run(in_memory(y, table=table, content=list(table)), Settings(canaries=False))
+    named = [f for f in found.findings if set(planted.tolist()) <= set(f.positions.tolist())]
+    assert (found.verdict, [(f.status, f.target) for f in named]) == ("clean", [("shortcut", "class1")])
+    assert "most of all that have this label" in named[0].explanation

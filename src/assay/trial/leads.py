@@ -121,12 +121,13 @@ def _leads(batch: list[Shared], court: Court) -> list[Lead]:
     leads = []
     for g in [*pick, *natural]:
         at = int(np.searchsorted(start, g, side="right")) - 1
-        aimed = bool(scores.targeted[g].max() >= scores.untargeted[g])
-        target = int((scores.both if np.isfinite(scores.both[g].max()) else scores.targeted)[g].argmax())
+        tried = bool(convicts[g] > 0)  # what does not convict is named as a shortcut at most, and goes with a label
+        aimed = bool(scores.targeted[g].max() >= (scores.untargeted[g] if tried else WORTH_TRYING))
+        target = int((scores.both if tried and np.isfinite(scores.both[g].max()) else scores.targeted)[g].argmax())
         carriers = batch[at].carriers(int(g - start[at]))
         removed = tuple(int(j) for j in np.flatnonzero(scores.removed[g]))
         log_e, left = -np.inf, None
-        if convicts[g] > 0:
+        if tried:
             some = carriers if len(carriers) <= HEARD else np.sort(court.rng.choice(carriers, HEARD, replace=False))
             log_e, left = float(convicts[g]), Open(some, scores.both[g], float(scores.any_wrong[g]))
         where = target if aimed else None
