@@ -22,8 +22,8 @@ from assay.trial.pairs import Contest, typical
 
 Int = NDArray[np.int64]
 
-TOLD = 0.6  # area under the curve from which the rows are told apart (of eight natural pairs in tables .64 to .89, of planted ones to .58)
-BY_CHANCE = 0.001  # and not by chance: of relabellings so many are lost
+TOLD = 0.6  # area under the curve, from which the rows are told apart (eight natural pairs in tables .64 to .89; of 65 planted .41 to .63)
+BY_CHANCE = 0.001  # and not by chance: so many relabellings lose their proof by it (65 planted: p >= .0016)
 ROWS = 4_000  # of the class looked at
 FEWEST = 10  # rows of either side: fewer tell nothing
 

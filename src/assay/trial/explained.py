@@ -36,7 +36,7 @@ def asked_again(
     found = dict(examined)
     for name in examined:
         suffix = name.removeprefix(NAME)
-        if suffix == name or not any(j.family == name and j.status in ("confirmed", "suspected") for j in judged):
+        if suffix == name or not any(j.family == name and j.accuses for j in judged):
             continue
         others = [j for j in judged if j.status == "confirmed" and j.family != name and j.family.endswith(suffix)]
         accused = [members(seen[j.family], j.tried) for j in others]

@@ -10,7 +10,6 @@ what it is elsewhere: a model trained on them hardly follows the trigger either.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +32,10 @@ def left_leading_away(judged: tuple[Judged, ...], seen: Mapping[str, Dataset]) -
 
 def _natural(judged: Judged, data: Dataset) -> Judged:
     target = judged.tried.target
-    if judged.status not in ("confirmed", "suspected") or target is None or judged.family.startswith(OF_ROWS) or not len(data.y):
+    if not judged.accuses or target is None or judged.family.startswith(OF_ROWS) or not len(data.y):
         return judged
     said = leads_away(data.y, judged.tried.candidate.carriers, target, data.classes[target])
-    return judged if said is None else replace(judged, status="shortcut", tried=replace(judged.tried, natural=said))
+    return judged if said is None else judged.as_natural(said)
 
 
 def leads_away(y: Int, carriers: Int, target: int, label: str) -> str | None:

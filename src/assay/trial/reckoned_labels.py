@@ -7,7 +7,6 @@ into rows whose labels fit, which no reckoning speaks against.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +47,12 @@ def left_to_reckoning(judged: tuple[Judged, ...], seen: Mapping[str, Dataset], r
         "reckoned from other columns, and a row whose label was changed would not fit"
     )
     given = {i for i, rows in accused.items() if labelled[rows].any() and found.holds[rows[labelled[rows]]].mean() >= GIVEN}
-    return tuple(replace(j, status="shortcut", tried=replace(j.tried, natural=said)) if i in given else j for i, j in enumerate(judged))
+    return tuple(j.as_natural(said) if i in given else j for i, j in enumerate(judged))
 
 
 def _of_changed_labels(judged: Judged) -> bool:
-    found = judged.status in ("confirmed", "suspected") and judged.family in FAMILIES
     surprising = any(trial.name == "surprise" for trial in judged.tried.trials)  # as rules put in are
-    return found and (surprising or judged.tried.planted_without_relabelling is None)
+    return judged.accuses and judged.family in FAMILIES and (surprising or judged.tried.planted_without_relabelling is None)
 
 
 def _class_values(data: Dataset) -> Floats | None:

@@ -113,13 +113,13 @@ def _tried(data: Dataset, opinion: Opinion, contest: Contest, rng: np.random.Gen
     )
     classes = int((np.bincount(data.y[data.y >= 0]) >= LEAST).sum())
     apart = told_apart(data, opinion, contest, rng) if contest.log_e > DOUBTED else None
-    few = f"{classes} classes make few pairs to know by how lopsided confusion is by nature"
+    few = f"{classes} classes make few pairs to know by how lopsided confusion is by nature" if classes < CLASSES_CONFIRM else None
     return Tried(
         Candidate(artefact, rows),
         contest.target,
         contest.log_e,
         contest.p_value,
         (TrialResult("relabelling", "ran", contest.log_e, contest.p_value, said),),
-        missing=tuple(reason for reason in (None if classes >= CLASSES_CONFIRM else few, apart) if reason),
+        missing=tuple(filter(None, (few, apart))),
         words=said,
     )

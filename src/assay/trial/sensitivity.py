@@ -18,7 +18,7 @@ COVERED = 0.5
 
 def sensitivity(plantings: Sequence[Planting], judged: Sequence[Judged]) -> tuple[Sensitivity, ...]:
     """k of N canaries caught, for each kind, size and number of carriers, with 95 % Clopper-Pearson intervals."""
-    found = [(j.status, set(j.tried.candidate.carriers.tolist())) for j in judged if j.status in ("confirmed", "suspected")]
+    found = [(j.status, set(j.tried.candidate.carriers.tolist())) for j in judged if j.accuses]
     cells: dict[tuple[str, str, int], list[bool]] = {}
     for planting in plantings:
         rows = set(planting.carriers.tolist())

@@ -30,9 +30,7 @@ def hold_against(judged: tuple[Judged, ...], seen: Mapping[str, Dataset], truste
 
     `seen`, `trusted`: the data sets by family name. Column names must agree; an artefact that cannot be looked for is left as it is.
     """
-    return tuple(
-        _held(j, seen[j.family], trusted[j.family]) if j.status in ("confirmed", "suspected") and j.family in trusted else j for j in judged
-    )
+    return tuple(_held(j, seen[j.family], trusted[j.family]) if j.accuses and j.family in trusted else j for j in judged)
 
 
 def _held(judged: Judged, data: Dataset, trusted: Dataset) -> Judged:
@@ -56,7 +54,7 @@ def _held(judged: Judged, data: Dataset, trusted: Dataset) -> Judged:
     trial = TrialResult("trusted rows", "ran", detail=said)
     if ratio > np.log(NATURAL):
         words = f"It is as usual among the rows you trust ({there} of {of:,}): natural, and left alone"
-        return Judged(judged.family, replace(tried, natural=words, trials=(*tried.trials, trial)), "shortcut")
+        return replace(judged, tried=replace(tried, trials=(*tried.trials, trial))).as_natural(words)
     if usual * of < TELLING:
         trial = TrialResult("trusted rows", "not_applicable", detail=f"{said}: too few to say anything")
-    return Judged(judged.family, replace(tried, trials=(*tried.trials, trial)), judged.status)
+    return replace(judged, tried=replace(tried, trials=(*tried.trials, trial)))

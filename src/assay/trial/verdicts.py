@@ -7,7 +7,7 @@ a million artefacts does not drown one that enumerates ten.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,15 @@ class Judged:
     family: str
     tried: Tried
     status: Status | None
+
+    @property
+    def accuses(self) -> bool:
+        """Whether it is a charge of poison: confirmed or suspected."""
+        return self.status in ("confirmed", "suspected")
+
+    def as_natural(self, why: str) -> Judged:
+        """The same, a shortcut, since `why`."""
+        return replace(self, status="shortcut", tried=replace(self.tried, natural=why))
 
 
 def judge_all(examined: Mapping[str, Examined], alpha: float) -> tuple[Judged, ...]:
