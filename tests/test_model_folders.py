@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 import struct
@@ -114,3 +115,20 @@ def test_a_folder_without_a_model_is_refused(tmp_path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(DataError, match="no model file"):
         examine_folder(tmp_path)
+
+
+def test_a_folder_hides_nothing_behind_a_name_or_a_link(tmp_path) -> None:
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "1"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    write_weights(snapshot / "model.safetensors", {"w": np.zeros(2, np.float32)})
+    (snapshot / "tokenizer.model").write_bytes(b"\n\x0epieces")
+    assert examine_folder(tmp_path).risk == "none"
+    assert examine_folder(tmp_path).notes[-1].endswith("no model file does: snapshots/1/tokenizer.model")
+    (blobs / "abc").write_bytes(b"\x80\x02cos\nsystem\n(S'true'\ntR.")
+    (snapshot / "pytorch_model.bin").symlink_to("../../blobs/abc")
+    found = examine_folder(tmp_path)
+    assert [p.where for p in found.parts if p.dangerous] == ["snapshots/1/pytorch_model.bin: pytorch_model.bin"]  # once
+    (snapshot / "pytorch_model.bin").unlink()
+    (blobs / "abc").write_bytes(gzip.compress((blobs / "abc").read_bytes()))
+    assert examine_folder(tmp_path).risk == "dangerous"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
+import lzma
 import pickle
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assay.cli import run
 from assay.dataset.errors import DataError
@@ -40,6 +44,8 @@ def touch(path: Path) -> list[bytes]:
     import runpy
 
     command = f"touch {path}"
+    argument = b"\x8c" + bytes([len(command)]) + command.encode() + b"\x85R."
+    name, other = b"\x80\x04\x8c\x02os\x8c\x06system", b"\x8c\x0bcollections\x8c\x0bOrderedDict"
     by_getattr = Runs(eval, f"__import__('os').system({command!r})")
     return [
         *(pickle.dumps(Runs(os.system, command), protocol) for protocol in range(6)),
@@ -49,10 +55,26 @@ def touch(path: Path) -> list[bytes]:
         pickle.dumps(Runs(runpy.run_path, str(path))),
         f"cos\nsystem\n(S'{command}'\ntR.".encode(),
         f"(S'{command}'\nios\nsystem\n.".encode(),
-        b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94h\x00h\x01\x93\x8c" + bytes([len(command)]) + command.encode() + b"\x85R.",
-        b"\x80\x04\x8c\x05numpy\x8c\x09os.system\x93\x8c" + bytes([len(command)]) + command.encode() + b"\x85R.",
+        b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94h\x00h\x01\x93" + argument,
+        b"\x80\x04\x8c\x05numpy\x8c\x09os.system\x93" + argument,
+        name + other + b"00\x93" + argument,  # a harmless name, taken off again
+        name + b"(" + other + b"1\x93" + argument,
+        name + other + b"\x860\x93" + argument,
         pickle.dumps(OrderedDict(a=1)) + pickle.dumps(Runs(os.system, command)),  # the second of two
     ]
+
+
+OF_OBJECTS = (
+    "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
+    "{'descr':'object', 'fortran_order': False, 'shape': (1,), }",
+    '{"descr": "|O", \n "fortran_order": False, "shape": (1,), }',
+    "{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,), }",
+)
+
+
+def array_header(told: str) -> bytes:
+    """What stands before the numbers of a NumPy array."""
+    return b"\x93NUMPY\x01\x00" + (len(told) + 1).to_bytes(2, "little") + told.encode() + b"\n"
 
 
 def disguises(data: bytes, folder: Path, number: int) -> list[Path]:
@@ -64,12 +86,11 @@ def disguises(data: bytes, folder: Path, number: int) -> list[Path]:
     outer = io.BytesIO()
     with zipfile.ZipFile(outer, "w") as z:
         z.writestr("inner.pt", archive.getvalue())
-    head = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n"
-    array = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + data
     files = {
         "bare.pkl": data, "packed.joblib": gzip.compress(data), "zlib.joblib": zlib.compress(data), "bz2.joblib": bz2.compress(data),
-        "archive.pt": archive.getvalue(), "nested.zip": outer.getvalue(), "array.npy": array,
-    }  # fmt: skip
+        "zlib3.joblib": zlib.compress(data, 3), "old.lzma": lzma.compress(data, lzma.FORMAT_ALONE), "graph.onnx": data,
+        "archive.pt": archive.getvalue(), "nested.zip": outer.getvalue(),
+    } | {f"array{i}.npy": array_header(told) + data for i, told in enumerate(OF_OBJECTS)}  # fmt: skip
     paths = []
     for name, content in files.items():
         paths.append(folder / f"{number}-{name}")
@@ -147,6 +168,50 @@ def test_really_backdoored_models_hold_no_code(real_data) -> None:
 
 def test_the_walk_follows_names_through_the_memo() -> None:
     assert walk(b"\x80\x04\x8c\x02os\x94\x8c\x06system\x940h\x00h\x01\x93.").fetched[0].path == "os.system"
+
+
+def test_what_stands_behind_a_first_pickle_is_not_passed_unread(tmp_path) -> None:
+    hidden = b"I0x10\n0cos\nsystem\n(S'true'\ntR."  # the machine reads hexadecimal numbers, and who only reads opcodes does not
+    assert pickle.loads(b"I0x10\n.") == 16
+    (tmp_path / "a.pt").write_bytes(pickle.dumps(7) + hidden)
+    assert examine(tmp_path / "a.pt").risk == "unknown code"
+
+
+def test_raw_arrays_of_joblib_may_hide_what_follows(tmp_path) -> None:
+    wrapper = b"\x80\x04\x8c\x13joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81}b"
+    code = b"cos\nsystem\n(S'true'\ntR."
+    array = b"\x8d" + len(code).to_bytes(8, "little")  # numbers to joblib; the opcode of a long string to others
+    (tmp_path / "a.joblib").write_bytes(wrapper + array + code + b".")
+    assert examine(tmp_path / "a.joblib").risk == "unknown code"
+
+
+class Recorder(pickle.Unpickler):
+    """The real machine, which notes the names that it is asked for and fetches none."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self.asked: set[str] = set()
+
+    def find_class(self, module: str, name: str):
+        self.asked.add(f"{module}.{name}")
+        return OrderedDict
+
+
+OPCODES = [
+    b"\x8c\x02os", b"\x8c\x06system", b"\x8c\x01a", b"\x8c\x01b", b"\x93", b"0", b"1", b"(", b"2", b"\x94", b"q\x00", b"q\x01",
+    b"h\x00", b"h\x01", b"\x85", b"\x86", b"t", b"l", b"]", b"a", b")", b"R", b"b", b"N", b"ca\nb\n", b"I0x10\n", b"I1\n", b".",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(OPCODES), max_size=25))
+@settings(max_examples=1500)
+def test_what_the_machine_asks_for_the_walk_has_seen(opcodes) -> None:
+    data = b"\x80\x04" + b"".join(opcodes) + b"."
+    machine = Recorder(data)
+    with contextlib.suppress(Exception):
+        machine.load()
+    seen = walk(data)
+    assert machine.asked <= {f.path for f in seen.fetched} or (seen.broken is not None)
 
 
 def test_inspect_says_so_and_exits_with_1(tmp_path, capsys) -> None:

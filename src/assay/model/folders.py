@@ -1,4 +1,7 @@
-"""A folder as Hugging Face keeps models: every file in it that a load would touch, looked at and not loaded."""
+"""A folder as Hugging Face keeps models: every file in it that a load would touch, looked at and not loaded.
+
+Links to files are followed, as a load would; a file of any name is looked at that begins as a model file does, and the others are named.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from assay.dataset.errors import DataError
-from assay.model.static import Examination, Part, examine, template_parts
+from assay.model.static import Examination, Part, examine, loadable, template_parts
 
 MODEL_FILES = (
-    *(".pt", ".pth", ".bin", ".pkl", ".pickle", ".joblib", ".ckpt", ".npy"),
+    *(".pt", ".pth", ".th", ".bin", ".pkl", ".pickle", ".p", ".sav", ".joblib", ".ckpt", ".npy", ".npz"),
     *(".safetensors", ".onnx", ".h5", ".hdf5", ".keras", ".gguf", ".skops"),
 )
 MOST_FILES = 10_000
+NAMED = 10  # files that were not looked at
 LARGEST_TEXT = 64 << 20  # bytes of a configuration: tokenizers have a few MiB
 
 
 def examine_folder(folder: Path) -> Examination:
     """Look at every model file, configuration and module in a folder. DataError: it holds none, or too many files."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
     if len(files) > MOST_FILES:
         raise DataError(f"holds {len(files):,} files, and {MOST_FILES:,} are read", path=folder, remedy="name the model's own folder")
     parts: list[Part] = []
     notes: list[str] = []
+    passed_over: list[str] = []
     seen = 0
-    for path in files:
+    for path in _once(files):
         where = path.relative_to(folder).as_posix()
-        if path.suffix.lower() in MODEL_FILES and path.stat().st_size:
+        if not path.stat().st_size:
+            passed_over.append(where)
+        elif path.suffix.lower() in MODEL_FILES or loadable(path):
             found = examine(path)
             seen += 1
             parts += [Part(f"{where}: {p.where}", p.dangerous, p.unknown, p.library, p.problem) for p in found.parts]
@@ -38,9 +45,22 @@ def examine_folder(folder: Path) -> Examination:
         elif path.suffix in (".json", ".jinja") and path.stat().st_size <= LARGEST_TEXT:
             for part in _configured(where, path):
                 (notes.append(part) if isinstance(part, str) else parts.append(part))
+        else:
+            passed_over.append(where)
     if not seen:
         raise DataError("holds no model file", path=folder, remedy="name a model file, or the folder that holds it")
+    if passed_over:
+        some = ", ".join(passed_over[:NAMED]) + (", ..." if len(passed_over) > NAMED else "")
+        notes.append(f"{len(passed_over):,} not looked at, beginning as no model file does: {some}")
     return Examination(folder, f"a folder of {seen} model files", tuple(parts), tuple(notes))
+
+
+def _once(files: list[Path]) -> Iterator[Path]:
+    """Each file once, though links lead to it too; by a name with an ending if it has one."""
+    named: dict[Path, Path] = {}
+    for path in sorted(files, key=lambda p: (not p.suffix, p)):
+        named.setdefault(path.resolve(), path)
+    yield from sorted(named.values())
 
 
 def _configured(where: str, path: Path) -> Iterator[Part | str]:

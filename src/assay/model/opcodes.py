@@ -19,6 +19,7 @@ MOST_OPCODES = 20_000_000  # of one pickle: a few hundred million weights in lis
 UNKNOWN = "?"
 
 _STRINGS = frozenset({"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING"})
+_RECALLS = frozenset({"GET", "BINGET", "LONG_BINGET"})
 _CALLS = frozenset({"REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST", "BUILD"})
 
 
@@ -56,7 +57,8 @@ def walk(data: bytes) -> Program:
     """
     fetched: list[Fetched] = []
     calls, last = False, 0
-    recent: list[str] = []  # strings in the order in which they were pushed; other values push UNKNOWN
+    stack: list[str] = []  # strings as they are, all other values UNKNOWN, as the machine would hold them
+    marks: list[int] = []  # its height at each mark that is open
     memo: dict[Any, str] = {}
     count = 0
     try:
@@ -67,33 +69,61 @@ def walk(data: bytes) -> Program:
                 return Program(tuple(fetched), calls, len(data), f"more than {MOST_OPCODES:,} opcodes")
             name = opcode.name
             calls |= name in _CALLS
-            if name in ("GLOBAL", "INST"):
-                module, _, attribute = str(argument).partition(" ")
-                fetched.append(Fetched(module, attribute, last))
-                recent.append(UNKNOWN)
-            elif name == "STACK_GLOBAL":
-                module, attribute = (recent[-2], recent[-1]) if len(recent) > 1 else (UNKNOWN, UNKNOWN)
-                fetched.append(Fetched(module, attribute, last))
-                recent.append(UNKNOWN)
-            elif name in ("EXT1", "EXT2", "EXT4"):
-                fetched.append(Fetched("copyreg extension", str(argument), last))
-                recent.append(UNKNOWN)
-            elif name in _STRINGS:
-                recent.append(argument if isinstance(argument, str) else UNKNOWN)
+            if name == "MARK":
+                marks.append(len(stack))
             elif name == "MEMOIZE":
-                memo[len(memo)] = recent[-1] if recent else UNKNOWN
+                memo[len(memo)] = stack[-1]
             elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-                memo[argument] = recent[-1] if recent else UNKNOWN
-            elif name in ("GET", "BINGET", "LONG_BINGET"):
-                recent.append(memo.get(argument, UNKNOWN))
-            elif opcode.stack_after and name not in ("MARK", "FRAME", "PROTO"):
-                recent.append(UNKNOWN)
-            del recent[:-4]
+                memo[argument] = stack[-1]
+            elif name == "POP" and marks and marks[-1] == len(stack):
+                marks.pop()
+            else:
+                taken = _taken(opcode, stack, marks)
+                stack += _given(opcode, argument, taken, memo)
+                if (path := _fetched(name, argument, taken)) is not None:
+                    fetched.append(Fetched(*path, last))
             if name == "STOP":
                 return Program(tuple(fetched), calls, last + 1)
     except (ValueError, IndexError, KeyError, UnicodeDecodeError, OverflowError, NotImplementedError) as error:
         return Program(tuple(fetched), calls, len(data), f"{type(error).__name__}: {error}")
     return Program(tuple(fetched), calls, len(data), "no STOP")
+
+
+def _taken(opcode: pickletools.OpcodeInfo, stack: list[str], marks: list[int]) -> list[str]:
+    """What an opcode takes off the stack, all down to the last mark where it wants one. Raises ValueError where that is not there."""
+    wanted = opcode.stack_before
+    if pickletools.markobject in wanted:
+        if not marks:
+            raise ValueError(f"{opcode.name} without a mark")
+        del stack[marks.pop() :]
+        wanted = wanted[: wanted.index(pickletools.markobject)]
+    height = len(stack) - len(wanted)
+    if height < (marks[-1] if marks else 0):
+        raise ValueError(f"{opcode.name} takes more than there is")
+    taken = stack[height:]
+    del stack[height:]
+    return taken
+
+
+def _given(opcode: pickletools.OpcodeInfo, argument: Any, taken: list[str], memo: dict[Any, str]) -> list[str]:
+    """What it puts there."""
+    if opcode.name == "DUP":
+        return taken * 2
+    if opcode.name in _RECALLS:
+        return [memo[argument]]
+    if opcode.name in _STRINGS and isinstance(argument, str):
+        return [argument]
+    return [UNKNOWN] * len(opcode.stack_after)
+
+
+def _fetched(name: str, argument: Any, taken: list[str]) -> tuple[str, str] | None:
+    """The module and the attribute that it fetches."""
+    if name in ("GLOBAL", "INST"):
+        module, _, attribute = str(argument).partition(" ")
+        return module, attribute
+    if name == "STACK_GLOBAL":
+        return taken[0], taken[1]
+    return ("copyreg extension", str(argument)) if name in ("EXT1", "EXT2", "EXT4") else None
 
 
 def programs(data: bytes) -> Iterator[tuple[int, Program]]:

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from assay.dataset.errors import DAMAGE, DataError
 from assay.model.chat_templates import read_template
@@ -23,15 +21,19 @@ from assay.model.gguf import templates
 from assay.model.keras_config import parsed, strange
 from assay.model.keras_weights import CONFIG, available, configuration
 from assay.model.opcodes import Fetched, programs
+from assay.model.packed import first_bytes, unpacked
 from assay.model.verdict import danger, of_library
 
 Risk = Literal["none", "unknown code", "dangerous"]
 
 LARGEST = 8 << 30  # bytes of a file that are read into memory at most; pickles in archives are small beside their weights
-LARGEST_PICKLE = 1 << 30  # bytes of one pickle, unpacked
+LARGEST_PICKLE = 1 << 30  # bytes of one pickle in an archive
 NESTED = 3  # archives within archives
-ZIP, HDF5, SAFETENSORS_HEAD = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", 8
-COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "xz", b"x\x9c": "zlib", b"x\x01": "zlib", b"x\xda": "zlib"}
+ZIP, HDF5, NUMPY, GGUF = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"GGUF"
+SAFETENSORS_HEAD = 8
+ONNX_FIELDS = b"\x08\x12\x1a\x22\x3a"  # a model's first byte, the tag of its version, maker, domain or graph; no pickle begins so
+TORCH_PICKLES = 5  # one after another in torch's old format, before the raw numbers
+RAW_ARRAYS = "joblib.numpy_pickle.NumpyArrayWrapper"
 PICKLE_NAMES = (".pkl", ".pickle", ".p", ".joblib", ".dat", ".model", ".pt", ".pth", ".bin", ".ckpt")
 
 
@@ -75,6 +77,13 @@ def size_of(path: Path) -> int:
     return size
 
 
+def loadable(path: Path) -> bool:
+    """Whether a file begins as one that code may be loaded from, whatever its name: a pickle, an archive, an array, weights."""
+    head = first_bytes(path)
+    pickled = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")  # older ones begin as any text may
+    return pickled or head.startswith((ZIP, HDF5, NUMPY, GGUF)) or _is_safetensors(path, path.stat().st_size)
+
+
 def examine(path: Path) -> Examination:
     """Look at one model file. DataError if it is absent, a folder, empty, or too large to be read here."""
     size = size_of(path)
@@ -84,9 +93,9 @@ def examine(path: Path) -> Examination:
         return Examination(path, "HDF5", tuple(_hdf5(path.name, _bounded(path))))
     if _is_safetensors(path, size):
         return Examination(path, "safetensors", ())
-    if head.startswith(b"\x93NUMPY"):
+    if head.startswith(NUMPY):
         return Examination(path, "NumPy array", tuple(_array(path.name, _bounded(path))))
-    if head.startswith(b"GGUF"):
+    if head.startswith(GGUF):
         return _gguf(path)
     if head.startswith(ZIP) and path.suffix.lower() == ".keras":
         with path.open("rb") as file:
@@ -95,13 +104,13 @@ def examine(path: Path) -> Examination:
         kind = "torch archive" if _has_torch_data(path) else "zip archive"
         with path.open("rb") as file:
             return Examination(path, kind, tuple(_zip(path.name, file, NESTED)))
-    if path.suffix.lower() == ".onnx":
+    if path.suffix.lower() == ".onnx" and head[0] in ONNX_FIELDS:
         return Examination(path, "ONNX", (), ("A protocol buffer holds no code; operators of other domains are the runtime's own.",))
     data = _bounded(path)
     if (trees := _trees(data)) is not None:
         return Examination(path, trees, ())
-    unpacked, how = _unpacked(data)
-    parts = tuple(_pickles(path.name, unpacked))
+    inner, how = unpacked(data)
+    parts = tuple(_pickles(path.name, inner))
     if parts:
         return Examination(path, f"pickle ({how})" if how else "pickle", parts)
     return Examination(path, "unknown", (Part(path.name, problem="no format that is known here"),))
@@ -170,8 +179,8 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
             head = opened.read(16)
             small = entry.file_size <= LARGEST_PICKLE
             named = entry.filename.lower().endswith((*PICKLE_NAMES, ".json", ".npy")) or head.startswith(HDF5)
-            worth = named or head[:1] in (b"\x80", b"c", b"(") or head.startswith((ZIP, b"\x93NUMPY"))
-            if not worth:
+            worth = named or head[:1] in (b"\x80", b"c", b"(") or head.startswith((ZIP, NUMPY))
+            if not worth or ("/code/" in entry.filename and entry.filename.endswith(".py")):
                 return
             if not small:
                 yield Part(where, problem=f"{entry.file_size:,} bytes, more than are read")
@@ -187,7 +196,7 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
             yield Part(where, problem="archives within archives, deeper than are read")
     elif entry.filename.lower().endswith(".json"):
         yield from _keras(where, data)
-    elif data.startswith(b"\x93NUMPY"):
+    elif data.startswith(NUMPY):
         yield from _array(where, data)
     elif data.startswith(HDF5):
         yield from _hdf5(where, data)
@@ -199,13 +208,19 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
 
 def _array(where: str, data: bytes) -> Iterator[Part]:
     """A NumPy array of objects is a pickle after a header."""
-    end = data.find(b"\n")
-    if b"'descr': '|O'" in data[:end] or b"'descr': 'O'" in data[:end]:
-        yield from _pickles(where, data[end + 1 :])
+    file = io.BytesIO(data)
+    try:
+        header = read_array_header_1_0 if read_magic(file) == (1, 0) else read_array_header_2_0
+        kind = header(file)[2]
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        yield Part(where, problem=f"its header cannot be read ({error})")
+        return
+    if kind.hasobject:
+        yield from _pickles(where, data[file.tell() :])
 
 
 def _pickles(where: str, data: bytes) -> Iterator[Part]:
-    for start, program in programs(data):
+    for number, (start, program) in enumerate(programs(data)):
         place = where if not start else f"{where} from byte {start:,}"
         by_danger: dict[str, list[Fetched]] = {"harmless": [], "unknown": [], "dangerous": []}
         for fetched in program.fetched:
@@ -213,31 +228,17 @@ def _pickles(where: str, data: bytes) -> Iterator[Part]:
         known = [f for f in by_danger["unknown"] if of_library(f)]
         strange = [f for f in by_danger["unknown"] if not of_library(f)]
         if program.broken is not None and not program.fetched:
-            if not start:
+            if number < TORCH_PICKLES:
                 yield Part(place, problem=f"cannot be followed to its end ({program.broken})")
             return
-        yield Part(place, _paths(by_danger["dangerous"]), _paths(strange), _paths(known), program.broken)
+        problem = program.broken
+        if problem is None and any(f.path == RAW_ARRAYS for f in program.fetched):
+            problem = "joblib's arrays stand between its opcodes, and what follows one is not read for certain"
+        yield Part(place, _paths(by_danger["dangerous"]), _paths(strange), _paths(known), problem)
 
 
 def _paths(found: list[Fetched]) -> tuple[str, ...]:
     return tuple(sorted({f.path for f in found}))
-
-
-def _unpacked(data: bytes) -> tuple[bytes, str]:
-    """The bytes within a compressed file (joblib's), within bounds, and how they were packed."""
-    how = next((name for magic, name in COMPRESSED.items() if data.startswith(magic)), "")
-    try:
-        if how == "zlib":
-            return zlib.decompressobj().decompress(data, LARGEST_PICKLE), how
-        if how == "gzip":
-            return gzip.GzipFile(fileobj=io.BytesIO(data)).read(LARGEST_PICKLE), how
-        if how == "bz2":
-            return bz2.BZ2File(io.BytesIO(data)).read(LARGEST_PICKLE), how
-        if how == "xz":
-            return lzma.LZMAFile(io.BytesIO(data)).read(LARGEST_PICKLE), how
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return data, ""
-    return data, ""
 
 
 def _keras(where: str, data: bytes | str) -> Iterator[Part]:

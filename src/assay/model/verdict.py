@@ -153,6 +153,12 @@ HARMLESS = frozenset(
         "torch.storage.UntypedStorage",
         "torch.storage.TypedStorage",
         "joblib.numpy_pickle.NumpyArrayWrapper",
+        "torch.jit._pickle.build_intlist",
+        "torch.jit._pickle.build_tensorlist",
+        "torch.jit._pickle.build_doublelist",
+        "torch.jit._pickle.build_boollist",
+        "torch.jit._pickle.build_tensor_from_id",
+        "torch.jit._pickle.restore_type_tag",
     ]
 )
 HARMLESS_ENDINGS = ("Storage",)  # torch.FloatStorage and its kin
