@@ -33,6 +33,7 @@ from assay.screen.shingles import near_text_groups
 from assay.trial.bridges import bridges
 from assay.trial.canaries import canary_words, deal_plantings
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Planting, Progress, Tried
+from assay.trial.kept_out import kept_out
 from assay.trial.kin import are_kin
 from assay.trial.meaning_court import MOST_CARRIERS, MOST_ROWS, MeaningCourt, Meanings
 from assay.trial.phrase_effect import phrase_effect
@@ -43,6 +44,7 @@ from assay.trial.text_court import SHORT_LIST, Court, Lead
 Int = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+WIDEST = 0.1  # of the rows: carriers of what is shared by more are not left out
 MEASURED = 3.0  # log e-value from which the effect of a phrase is measured
 CANARY_ROWS = 20_000  # canaries go into a sample of at most so many rows: power is a matter of carriers, not of the rest
 CANARY_CARRIERS = (20, 50)
@@ -116,10 +118,7 @@ class PhraseFamily:
         if near:
             progress(7, 10, "trying the suspects again without their carriers")
             give_back()
-            without = np.zeros(corpus.documents, bool)
-            for i in near:
-                if len(tried[i].candidate.carriers) <= 0.1 * corpus.documents:
-                    without[tried[i].candidate.carriers] = True
+            without = kept_out((tried[i].candidate.carriers for i in near), data.y, WIDEST)
             again = Court(corpus, fit_text_probe(corpus, data.y, k, group, rng, without), data.y, group)
             read = self._meanings(corpus, data.y, group, depth, rng)
             both = () if read is None else (MeaningCourt(court, read, rng), MeaningCourt(again, read, rng, without))

@@ -185,7 +185,7 @@ def dropped_in(corpus: Corpus, shared: Shared, company: Floats, closing: Floats,
             words = (
                 "It stands at random places, without the neighbours that a natural phrase has, and under one label only; without it the "
                 "sentences are whole. "
-                "The labels fit the content, so rows alone cannot prove poison"
+                "Whether the labels fit the rest is not asked in this; where they do, rows alone cannot prove poison"
             )
             trial = TrialResult("placement", "ran", detail=detail)
             found.append(Tried(candidate, int(label), -np.inf, 1.0, (trial,), planted_without_relabelling=words))
