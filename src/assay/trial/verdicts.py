@@ -6,6 +6,7 @@ a million artefacts does not drown one that enumerates ten.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ SUSPECT = 10.0  # suspected: e-BH at this many times alpha
 SAME = 0.5  # findings whose rows overlap by more than this Jaccard index are one
 INSIDE = 0.9  # of a finding's rows, within those of a stronger one of its family and target: the trigger with a word beside it is no other
 SHORTCUTS_SHOWN = 5  # natural attributes named, a family: many good words go with a class
+MOST_CONTRIBUTORS = 20  # asked about, those with most of a finding's rows first
 CONTRIBUTOR_ALPHA = 1e-3  # a contributor is named beside a finding below this p-value, Bonferroni over contributors
 TAXONOMY = {
     "group": ("MITRE ATLAS AML.T0020", "NIST AI 100-2 NISTAML.013", "CWE-1039"),
@@ -182,19 +184,19 @@ def _against(tried: Tried) -> bool:
 
 
 def contributors_of(data: Dataset, rows: Int) -> tuple[Contributor, ...]:
-    """Contributors and sources who supplied more of these rows than their share of the data explains, most first."""
+    """Contributors and sources who supplied more of these rows than their share of the data explains, most first.
+
+    A missing value is nobody.
+    """
     named: list[Contributor] = []
-    for column in (data.columns.contributor, data.columns.source):
+    for column in dict.fromkeys((data.columns.contributor, data.columns.source)):
         values = data.values(column)
         if values is None or not len(rows):
             continue
-        names, codes = np.unique(np.array([str(v) for v in values]), return_inverse=True)
-        overall = np.bincount(codes, minlength=len(names))
-        here = np.bincount(codes[rows], minlength=len(names))
-        for i in np.argsort(-here, kind="stable")[:20]:
-            if not here[i]:
-                break
-            p = upper_tail(np.full(len(rows), overall[i] / len(codes)), int(here[i])) * len(names)
+        overall = Counter(str(v) for v in values if v is not None)
+        here = Counter(str(values[i]) for i in rows if values[i] is not None)
+        for name, held in sorted(here.items(), key=lambda x: (-x[1], x[0]))[:MOST_CONTRIBUTORS]:
+            p = upper_tail(np.full(len(rows), overall[name] / len(values)), held) * len(overall)
             if p < CONTRIBUTOR_ALPHA:
-                named.append(Contributor(str(names[i]), int(here[i]), int(overall[i]), float(p)))
+                named.append(Contributor(name, held, overall[name], float(p)))
     return tuple(named)
