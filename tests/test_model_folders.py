@@ -132,3 +132,23 @@ def test_a_folder_hides_nothing_behind_a_name_or_a_link(tmp_path) -> None:
     (snapshot / "pytorch_model.bin").unlink()
     (blobs / "abc").write_bytes(gzip.compress((blobs / "abc").read_bytes()))
     assert examine_folder(tmp_path).risk == "dangerous"
+
+
+def test_metadata_that_are_a_pickle_as_well_are_dangerous(tmp_path) -> None:
+    canary, key = tmp_path / "canary", b"general.name"
+    code = f"cos\nsystem\n(S'touch {canary}'\ntR.".encode()
+    skipped = 2 + 8 + 8 + len(key) + 4 + 8  # from the count of tensors to the text: a string to the pickle, behind a float ("G")
+    tensors = b"\x00X" + skipped.to_bytes(4, "little") + b"\x00\x00"
+    text = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(code)) + code
+    for name in ("m.gguf", "m.pt"):
+        (tmp_path / name).write_bytes(struct.pack("<4sI", b"GGUF", 3) + tensors + struct.pack("<Q", 1) + text)
+        assert examine(tmp_path / name).risk == "dangerous"
+    assert not canary.exists()
+    pickle.loads((tmp_path / "m.pt").read_bytes())
+    assert canary.exists()  # it is one
+
+
+def test_weights_under_the_name_of_a_pickle_are_not_vouched_for(tmp_path) -> None:
+    plain = gguf(tmp_path / "m.gguf", {"general.name": "m"})
+    assert examine(plain).risk == "none"
+    assert examine(plain.rename(tmp_path / "m.bin")).risk == "unknown code"

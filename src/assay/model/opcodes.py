@@ -129,7 +129,7 @@ def _fetched(name: str, argument: Any, taken: list[str]) -> tuple[str, str] | No
 def programs(data: bytes) -> Iterator[tuple[int, Program]]:
     """Every pickle that stands one after another from the start of `data` (old torch files hold five), with its first byte."""
     start = 0
-    while start < len(data) and data[start] in _BEGINNINGS:
+    while may_begin(data[start : start + 1]):
         program = walk(data[start:])
         yield start, program
         if program.broken is not None:
@@ -137,4 +137,9 @@ def programs(data: bytes) -> Iterator[tuple[int, Program]]:
         start += program.length
 
 
-_BEGINNINGS = frozenset(opcode.code.encode("latin-1")[0] for opcode in pickletools.opcodes)
+def may_begin(data: bytes) -> bool:
+    """Whether the first byte is an opcode."""
+    return data[:1] in _OPCODES
+
+
+_OPCODES = frozenset(opcode.code.encode("latin-1") for opcode in pickletools.opcodes)

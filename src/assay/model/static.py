@@ -20,7 +20,7 @@ from assay.model.chat_templates import read_template
 from assay.model.gguf import templates
 from assay.model.keras_config import parsed, strange
 from assay.model.keras_weights import CONFIG, available, configuration
-from assay.model.opcodes import Fetched, programs
+from assay.model.opcodes import Fetched, may_begin, programs
 from assay.model.packed import first_bytes, unpacked
 from assay.model.verdict import danger, of_library
 
@@ -32,6 +32,7 @@ NESTED = 3  # archives within archives
 ZIP, HDF5, NUMPY, GGUF = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"GGUF"
 SAFETENSORS_HEAD = 8
 ONNX_FIELDS = b"\x08\x12\x1a\x22\x3a"  # a model's first byte, the tag of its version, maker, domain or graph; no pickle begins so
+READ_TWICE = 1 << 20  # bytes of weights that are read as a pickle too
 TORCH_PICKLES = 5  # one after another in torch's old format, before the raw numbers
 RAW_ARRAYS = "joblib.numpy_pickle.NumpyArrayWrapper"
 PICKLE_NAMES = (".pkl", ".pickle", ".p", ".joblib", ".dat", ".model", ".pt", ".pth", ".bin", ".ckpt")
@@ -92,7 +93,7 @@ def examine(path: Path) -> Examination:
     if head.startswith(HDF5):
         return Examination(path, "HDF5", tuple(_hdf5(path.name, _bounded(path))))
     if _is_safetensors(path, size):
-        return Examination(path, "safetensors", ())
+        return Examination(path, "safetensors", tuple(_as_pickle(path, ".safetensors")))
     if head.startswith(NUMPY):
         return Examination(path, "NumPy array", tuple(_array(path.name, _bounded(path))))
     if head.startswith(GGUF):
@@ -280,7 +281,19 @@ def _gguf(path: Path) -> Examination:
     except DataError as error:
         return Examination(path, "GGUF", (Part(path.name, problem=str(error)),))
     told = [one for key, text in found.items() for one in template_parts(f"{path.name}!{key}", text)]
-    return Examination(path, "GGUF", tuple(x for x in told if isinstance(x, Part)), tuple(x for x in told if isinstance(x, str)))
+    parts = (*(x for x in told if isinstance(x, Part)), *_as_pickle(path, ".gguf"))
+    return Examination(path, "GGUF", parts, tuple(x for x in told if isinstance(x, str)))
+
+
+def _as_pickle(path: Path, own: str) -> Iterator[Part]:
+    """What a file of weights is to a loader that goes by another name than `own` and takes the same bytes for a pickle."""
+    with path.open("rb") as file:
+        data = file.read(READ_TWICE)
+    yield from (part for part in _pickles(path.name, data) if part.dangerous or part.unknown or part.library)
+    if path.suffix.lower() != own and may_begin(data):
+        yield Part(
+            path.name, problem=f"begins as weights do, and as a pickle may: only a name that ends in {own} is read as weights for certain"
+        )
 
 
 def template_parts(where: str, text: str) -> Iterator[Part | str]:
