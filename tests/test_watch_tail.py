@@ -56,6 +56,79 @@ def test_a_growing_file_is_followed_and_a_torn_line_waits(w, tmp_path):
     assert run(follow) == 2
 
 
+@pytest.mark.parametrize("wrong", ["parse", "ingest"])
+@pytest.mark.parametrize("new_inode", [False, True])
+@pytest.mark.parametrize("broken", [0, 7, 20, 29])
+def test_a_line_that_is_mended_where_it_stands_is_taken_and_nothing_twice(w, tmp_path, capsys, wrong, new_inode, broken):
+    """By a longer line, which makes the file longer, and by an editor that puts another file in its place."""
+    said, path = lines(30), tmp_path / "e.jsonl"
+    follow = ["watch", "ingest", str(w), str(path), "--follow", "0", "--batch", "8"]
+    path.write_text("\n".join(said[:20]) + "\n")
+    if broken >= 20:
+        assert run(follow) == 0
+    bad = list(said)
+    bad[broken] = said[broken][:15] if wrong == "parse" else json.dumps({**json.loads(said[broken]), "confidence": 7})
+    path.write_text("\n".join(bad) + "\n")
+    for _ in range(2):
+        assert run(follow) == 2
+        assert f"e.jsonl, line {broken + 1}" in capsys.readouterr().err
+    if new_inode:
+        path.rename(tmp_path / "before")
+    path.write_text("\n".join([*said[:broken], said[broken][:-1] + " " * 40 + "}", *said[broken + 1 :]]) + "\n")
+    assert run(follow) == 0
+    assert taken(w) == 30
+    with path.open("a") as file:
+        file.write("\n".join(lines(5, seed=9)) + "\n")
+    assert run(follow) == 0
+    assert taken(w) == 35
+
+
+@pytest.mark.parametrize("fresh", [50, 300])
+def test_a_file_that_was_turned_over_is_taken_from_its_beginning(w, tmp_path, fresh):
+    """Shorter than before, and longer; in place, as `copytruncate` does, the number of the file on the disk stays."""
+    path = tmp_path / "e.jsonl"
+    follow = ["watch", "ingest", str(w), str(path), "--follow", "0"]
+    for n, seed in ((100, 1), (fresh, 2)):
+        path.write_text("\n".join(lines(n, seed)) + "\n")
+        assert run(follow) == 0
+    assert taken(w) == 100 + fresh
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_what_an_earlier_version_wrote_down_is_gone_on_with(w, tmp_path, pending):
+    path = tmp_path / "e.jsonl"
+    path.write_text("\n".join(lines(40)) + "\n")
+    begin = len("\n".join(lines(40)[:25])) + 1
+    at = {"inode": path.stat().st_ino, "from": begin, "turn": 1, "until": path.stat().st_size if pending else None, "batch": 10}
+    (w / "tail.json").write_text(json.dumps({str(path): at}))
+    pieces = list(Tail(w, path).pieces())
+    assert [line for piece in pieces for line in piece.rows] == list(range(26, 41))
+    assert len(pieces) == (2 if pending else 1)
+
+
+def test_a_row_of_a_followed_folder_is_told_with_its_file_and_can_be_mended(w, tmp_path, capsys):
+    rng, put = np.random.default_rng(4), tmp_path / "put"
+    put.mkdir()
+    follow = ["watch", "ingest", str(w), str(put), "--follow", "0", "--batch", "8"]
+    good = table(rng, 30)
+    for name in ("a.csv", "c.csv", "D.CSV"):
+        pa.csv.write_csv(good, put / name)
+    at = good.column_names.index("confidence")
+    pa.csv.write_csv(good.set_column(at, "confidence", pa.array([0.5] * 20 + [7.5] + [0.5] * 9)), put / "b.csv")
+    assert run(follow) == 2
+    said = capsys.readouterr().err
+    assert "b.csv, row 20, column 'confidence': 7.5 is no probability" in said
+    assert "what was taken stays, the rest waits" in said
+    text = (put / "b.csv").read_text()
+    (put / "b.csv").write_text(text + text.splitlines()[-1] + "\n")
+    assert run(follow) == 2
+    assert "neither add nor leave out" in capsys.readouterr().err
+    (put / "b.csv").write_text(text.replace("7.5", "0.7512"))
+    assert run(follow) == 0
+    assert run(follow) == 0
+    assert taken(w) == 120
+
+
 @pytest.mark.parametrize("die_after", [1, 2, 3])
 def test_after_a_crash_each_event_counts_once(w, tmp_path, die_after):
     path = tmp_path / "e.jsonl"

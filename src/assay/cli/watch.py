@@ -15,6 +15,7 @@ from assay.cli import watch_audits, watch_gate, watch_models, watch_signed
 
 if TYPE_CHECKING:
     from assay.watch.alerts import Alert
+    from assay.watch.tail import Piece
     from assay.watch.watch import Watch
 
 HELP = """Watch a deployed model, with a budget for false alarms.
@@ -134,6 +135,7 @@ def ingest(
     key: Path | None = watch_models.KEY,
 ) -> int:
     """Take them, batch by batch."""
+    from assay.dataset.errors import DataError
     from assay.watch.alerts import LEVELS
     from assay.watch.rollback import Rule
     from assay.watch.sinks import sink
@@ -147,8 +149,13 @@ def ingest(
     with Watch.open(folder) as watch:
         before = watch.status(0).predictions
         _report(watch.deliver(sinks))
-        for part, name in _source(folder, events, batch, follow):
-            new = watch.ingest(part, name=name)
+        for part, piece in _source(folder, events, batch, follow):
+            try:
+                new = watch.ingest(part, name=None if piece is None else piece.name)
+            except DataError as error:
+                if piece is None:
+                    raise
+                raise piece.told(error) from error
             for alert in new:
                 typer.echo(f"{alert.severity}: {alert.title}")
             fired += new
@@ -311,8 +318,8 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _source(folder: Path, events: Path, size: int, follow: float | None) -> Iterator[tuple[Any, str | None]]:
-    """Batches, and the names of those that count once."""
+def _source(folder: Path, events: Path, size: int, follow: float | None) -> Iterator[tuple[Any, Piece | None]]:
+    """Batches; of those that count once, under what name, and where they stand."""
     import time
 
     from assay.watch.tail import Tail
@@ -324,7 +331,7 @@ def _source(folder: Path, events: Path, size: int, follow: float | None) -> Iter
     tail = Tail(folder, events, size)
     while True:
         for piece in tail.pieces():
-            yield piece.events, piece.name
+            yield piece.events, piece
         if not follow:
             return
         time.sleep(follow)

@@ -43,6 +43,7 @@ class DataError(Exception):
         column: str | None = None,
         remedy: str | None = None,
     ) -> None:
+        self.problem, self.path, self.row, self.column, self.remedy = problem, path, row, column, remedy
         place = [str(path)] if path is not None else []
         if row is not None:
             place.append(f"row {row}")
