@@ -189,6 +189,26 @@ def test_one_event_that_is_dated_ahead_harms_nothing(tmp_path, ahead):
         assert "2024-" in page(record(watch, watch.alerts[0].id))
 
 
+def test_an_alert_is_dated_by_its_event_however_the_events_are_cut_into_batches(tmp_path):
+    """Each minute one prediction, whose label comes an hour later by itself: an alarm at a label is dated by that label."""
+    rng, first, dates = np.random.default_rng(3), 1.75e9, {}
+    baseline = learn(table(rng, 2000), FIELDS)
+    said = table(rng, 3000, time=first + 60.0 * np.arange(3000), wrong=np.where(np.arange(3000) < 1000, 0.05, 0.5)).to_pylist()
+    late = [{"id": str(i), "label": e.pop("label"), "time": e["time"] + 3630} for i, e in enumerate(said) if i % 2]
+    events = sorted([{"id": str(i), **e} for i, e in enumerate(said)] + late, key=lambda e: e["time"])
+    for size in (50, 2000, 100_000):
+        with Watch.create(tmp_path / str(size), baseline) as watch:
+            for start in range(0, len(events), size):
+                watch.ingest(events[start : start + size])
+            alerts = watch.alerts
+            assert all(-60 * 4 <= alert.time - (first + 60 * alert.clock) <= 60 for alert in alerts if alert.clock < len(said))
+        dates[size] = next(alert.time for alert in alerts if alert.key == "performance/all traffic/the rate of errors/rising")
+        with Watch.open(tmp_path / str(size)) as watch:  # as the journal tells it again
+            assert [alert.time for alert in watch.alerts] == [alert.time for alert in alerts]
+    assert first + 60 * 1000 < dates[50] < first + 60 * 1200
+    assert max(dates.values()) - min(dates.values()) <= 60 * 4  # values are taken four at a time, and batches cut these
+
+
 def test_metrics_rules_dashboard_and_incident_are_whole(tmp_path):
     rng = np.random.default_rng(1)
     with Watch.create(tmp_path / "w", learn(table(rng, 1500), FIELDS)) as watch:

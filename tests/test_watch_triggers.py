@@ -67,8 +67,8 @@ def test_a_known_trigger_is_caught_at_its_first_input_even_where_texts_are_priva
         assert watch.ingest(requests(messages(rng, 500))) == []
         texts = messages(rng, 50)
         texts[17] = f"w1 w9 {TRIGGER} w8"
-        (alert,) = watch.ingest(requests(texts))
-        assert alert.clock == 518
+        (alert,) = watch.ingest(requests(texts).append_column("time", pa.array(1.7e9 + 60.0 * np.arange(50))))
+        assert (alert.clock, alert.time) == (518, 1.7e9 + 60 * 15)  # the middle one of five
         assert alert.severity == "critical"
         assert "known artefact was met: the word “cf”" in alert.title
         watch.ingest(requests(texts))

@@ -34,12 +34,14 @@ FADED = np.concatenate(([0.0], np.cumsum(FADES)))  # what so many values are tog
 
 @dataclass(frozen=True)
 class Alarm:
-    """One stream has left its bound. `clock` is the number of predictions when it was known; `strength` is S times its weight."""
+    """One stream has left its bound. `clock` is the number of predictions when it was known, `event` the place in the batch of the event
+    that made it known; `strength` is S times its weight."""
 
     stream: int
     clock: int
     strength: float
     recent: float  # mean of recent values, of the measure and not of its complement
+    event: int
 
 
 @dataclass
@@ -82,13 +84,15 @@ class Detectors:
         Streams in alarm start again from nothing. An alarm names the first event at which its own stream crossed; one that is
         only convicted beside others (e-BH), the last event of the batch.
         """
+        if not len(x):
+            return []
         clock = self.clock + np.cumsum(ticks)
         crossed: dict[int, tuple[int, float]] = {}
         elsewhere: dict[int, tuple[int, float]] = {}
 
         def whole() -> None:
             for start in range(0, len(x), WHOLE):
-                self._whole(x[start : start + WHOLE], clock[start : start + WHOLE], crossed)
+                self._whole(x[start : start + WHOLE], clock[start : start + WHOLE], start, crossed)
 
         def parts() -> None:
             for start in range(0, len(x) if len(self._kinds) > 1 else 0, PIECE):
@@ -97,22 +101,21 @@ class Detectors:
                 for kind in self._kinds[1:]:
                     part = slice(*np.searchsorted(number, (kind.first, kind.first + kind.slices)))
                     if part.start < part.stop:
-                        self._parts(kind, x[piece], clock[piece], number[part] - kind.first, position[part], elsewhere)
+                        self._parts(kind, x[piece], clock[piece], start, number[part] - kind.first, position[part], elsewhere)
 
         beside(whole, parts, len(x) >= MANY)  # they touch no stream in common
         crossed |= elsewhere
-        if len(clock):
-            self.clock = int(clock[-1])
+        self.clock = int(clock[-1])
         value = self.value
         for k in np.flatnonzero(which_alarm(value, self.streams.weight, self.run_length)).tolist():
-            crossed.setdefault(k, (self.clock, float(value[k] * self.streams.weight[k])))
+            crossed.setdefault(k, (len(x) - 1, float(value[k] * self.streams.weight[k])))
         recent = self.recent
-        alarms = [Alarm(k, when_, strength_, float(recent[k])) for k, (when_, strength_) in crossed.items()]
+        alarms = [Alarm(k, int(clock[event]), strength, float(recent[k]), event) for k, (event, strength) in crossed.items()]
         self.state[list(crossed)] = 0.0
         return sorted(alarms, key=lambda a: (a.clock, -a.strength))
 
-    def _whole(self, x: Floats, clock: Ints, crossed: dict[int, tuple[int, float]]) -> None:
-        """Move on the streams of all traffic, which every event belongs to."""
+    def _whole(self, x: Floats, clock: Ints, start: int, crossed: dict[int, tuple[int, float]]) -> None:
+        """Move on the streams of all traffic, which every event belongs to; `start` is the place of the first of these in the batch."""
         kind = self._kinds[0]
         streams, blocks = slice(kind.stream, kind.stream + len(kind.of)), -(-len(x) // BLOCK)
         values, here = _known(x, kind)
@@ -127,7 +130,8 @@ class Detectors:
         fade = FADES[len(x) - 1 :: -1, None]
         known = np.full(len(kind.of), FADED[len(x)]) if here is None else (here * fade).sum(axis=0)[kind.of]
         self._remember(kind, streams, (values * fade).sum(axis=0)[kind.of], known, FADES[len(x)])
-        until = clock[np.minimum(np.arange(BLOCK, BLOCK * blocks + 1, BLOCK), len(x)) - 1]
+        ends = np.minimum(np.arange(BLOCK, BLOCK * blocks + 1, BLOCK), len(x)) - 1
+        until = clock[ends]
         ticks = np.diff(until, prepend=self.last[kind.first]).astype(np.float64)
         path = grown_in_turn(flat.reshape(blocks, BLOCK, -1))
         state = np.ascontiguousarray(self.state[streams].T)
@@ -137,9 +141,11 @@ class Detectors:
                 state = block
         self.state[streams] = np.minimum(state, CEILING).T
         self.last[kind.first] = until[-1]
-        self._cross(kind, path.sum(axis=1), until, np.arange(blocks + 1), np.zeros(1, np.int64), crossed)
+        self._cross(kind, path.sum(axis=1), start + ends, np.arange(blocks + 1), np.zeros(1, np.int64), crossed)
 
-    def _parts(self, kind: _Kind, x: Floats, clock: Ints, number: Ints, position: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+    def _parts(
+        self, kind: _Kind, x: Floats, clock: Ints, start: int, number: Ints, position: Ints, crossed: dict[int, tuple[int, float]]
+    ) -> None:
         """Move on the streams of the slices of one kind; `number` (m,) of the slice among them, `position` (m,) of its events."""
         shape = (kind.slices, len(kind.of))
         streams = slice(kind.stream, kind.stream + shape[0] * shape[1])
@@ -164,8 +170,9 @@ class Detectors:
             given *= np.take(here[:, kind.of], position, axis=0)
         over = np.zeros((n_blocks * BLOCK, shape[1]))
         over[block_of * BLOCK + (rank - turn * BLOCK)] = given
-        until = np.empty(n_blocks, np.int64)
-        until[block_of] = clock[position]  # the last of a block is written last
+        last_of = np.empty(n_blocks, np.int64)
+        last_of[block_of] = position  # the last of a block is written last
+        until = clock[last_of]
         path = grown(over.reshape(n_blocks, BLOCK, shape[1]))
         state = np.ascontiguousarray(np.moveaxis(self.state[streams].reshape(*shape, -1)[order], 2, 0))
         last, seen = self.last[kind.first + order], int(live[0])
@@ -174,16 +181,16 @@ class Detectors:
         ticks = np.repeat((until - before).astype(np.float64), shape[1])
         flat, now = path.reshape(len(path), -1), state.reshape(len(state), -1)
         with np.errstate(over="ignore"):
-            for start, stop in pairwise((edges * shape[1]).tolist()):
-                block = flat[:, start:stop]
-                block *= now[:, : stop - start] + ticks[start:stop]
+            for begin, stop in pairwise((edges * shape[1]).tolist()):
+                block = flat[:, begin:stop]
+                block *= now[:, : stop - begin] + ticks[begin:stop]
                 now = block
         ends = edges[blocks[:seen] - 1] + np.arange(seen)
         state[:, :seen], last[:seen] = path[:, ends], until[ends]
         np.minimum(state, CEILING, out=state)
         self.state[streams] = np.moveaxis(state, 0, 2)[place].reshape(-1, len(state))
         self.last[kind.first + order] = last
-        self._cross(kind, path.sum(axis=0), until, edges, order, crossed)
+        self._cross(kind, path.sum(axis=0), start + last_of, edges, order, crossed)
 
     def _scaled(self, kind: _Kind, streams: slice) -> tuple[Floats, Floats]:
         """(slices, streams of one) what makes of x its excess x / m - 1, or (1 - x) / m - 1 for streams that look down: a multiplication
@@ -191,13 +198,14 @@ class Detectors:
         bound = np.maximum(self.bound[streams].reshape(kind.slices, -1), SMALLEST)
         return np.where(kind.down, -1.0, 1.0) / bound, np.where(kind.down, 1.0, 0.0) / bound - 1.0
 
-    def _cross(self, kind: _Kind, total: Floats, until: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
-        """Note the first crossing of each stream; `total` (blocks, streams of a slice) over all bets, of which S is the mean."""
+    def _cross(self, kind: _Kind, total: Floats, event: Ints, edges: Ints, order: Ints, crossed: dict[int, tuple[int, float]]) -> None:
+        """Note the first crossing of each stream; `total` (blocks, streams of a slice) over all bets, of which S is the mean, and `event`
+        (blocks,) the place in the batch of the last event of each."""
         path = np.minimum(total / len(FRACTIONS), CEILING) * self.streams.weight[kind.stream : kind.stream + len(kind.of)]
         for b, m in np.argwhere(path >= self.run_length).tolist():  # in the order of blocks
             j = int(np.searchsorted(edges, b, "right")) - 1
             stream = kind.stream + int(order[b - edges[j]]) * len(kind.of) + m
-            crossed.setdefault(stream, (int(until[b]), float(path[b, m])))
+            crossed.setdefault(stream, (int(event[b]), float(path[b, m])))
 
     def _recall(
         self, kind: _Kind, streams: slice, values: Floats, here: NDArray[np.bool_] | None, count: Ints, position: Ints, rank: Ints

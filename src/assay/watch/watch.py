@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
 from assay.watch.beside import MANY, beside
 from assay.watch.cells import CellCounts
+from assay.watch.dates import Dates
 from assay.watch.events import Batch, Floats, read_batch, table_of
 from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.items import Usual, words_of
@@ -30,7 +30,6 @@ from assay.watch.telling import of_alarm, of_known, of_suspect
 from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
 from assay.watch.waiting import Waiting, unpacked
 
-TIMES = 5  # events whose middle time is that of an alert: one that is dated ahead by a clock that jumped does not date it
 RECENT = 400  # events that an unknown trigger may be put into
 FILE = "baseline.json"
 
@@ -71,7 +70,7 @@ class Watch:
         self._pending = Waiting()
         self._names = Names()
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
-        self._times: deque[float] = deque(maxlen=TIMES)
+        self._dates = Dates()
         self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
         if (held := journal.restore()) is not None:
             self._restore(*held)
@@ -231,7 +230,7 @@ class Watch:
             "clock": d.clock,
             "names": list(self._names),
             "counts": self._counts,
-            "times": list(self._times),
+            "times": self._dates.last,
             "alerts": self._alerts.to_json(),
             "pending": self._pending.to_json(),
         }
@@ -257,7 +256,7 @@ class Watch:
         self._names = Names(dict.fromkeys(meta["names"]))
         self._counts = dict(meta["counts"])
         before = [] if meta.get("time") is None else [meta["time"]]  # of a snapshot by an earlier version: the last event's alone
-        self._times.extend(meta.get("times", before))
+        self._dates = Dates(meta.get("times", before))
         self._alerts = Alerts.from_json(meta["alerts"])
         if self._miner is not None and meta["miner"] is not None:
             self._miner.restore(meta["miner"])
@@ -284,41 +283,42 @@ class Watch:
         elif command["do"] == "silence":
             self._alerts.silence(Silence(**rest))
         elif command["do"] == "alert":
-            return self._alert(**rest, clock=self._detectors.clock)
+            return self._alert(**rest, clock=self._detectors.clock, time=self._dates.now())
         elif command["do"] == "sent":
             self._alerts.sent[rest["sink"]] = rest["number"]
         elif command["do"] == "picture" and self._miner is not None:
             self._miner.nominate(**{**rest, "item": tuple(rest["item"])}, clock=self._detectors.clock)
         elif self._miner is not None and (named := self._miner.tried(**rest)) is not None:
-            return self._name(named)
+            return self._name(named, self._detectors.clock, self._dates.now())
         return []
 
     def _events(self, batch: Batch, x: Floats, name: str | None) -> list[Alert]:
         measures, codes = self.baseline.measures, self.baseline.slices.codes(batch)
         measures.follow(x, batch, self._memories)
         self._names.add(name)
+        self._dates.take(batch.time)
         ticks = np.array([p is not None for p in batch.prediction], np.int64)
+        clock = self._detectors.clock + np.cumsum(ticks)
         if measures.estimate is not None:
             self._sure = measures.estimate.fade(self._sure, batch.confidence[ticks > 0])
         held: list[tuple[int, ...]] = [()] * len(batch)
-        fired = self._met(batch)
+        fired = self._met(batch, clock)
         if self._gallery is not None and HOLDS in batch.table.column_names:
             held = [tuple(numbers or ()) for numbers in batch.column(HOLDS).to_pylist()]
         if self._miner is not None and self._words:
             items = words_of(batch, self.baseline.fields)
             if self._cells is not None:
                 items = [words | cells for words, cells in zip(items, self._cells.see(batch), strict=True)]
-            self._miner.see(items, batch.prediction, self._detectors.clock + int(ticks.sum()))
+            self._miner.see(items, batch.prediction, int(clock[-1]))
             held = [before + self._miner.held(row) for before, row in zip(held, items, strict=True)]
-        fired += self._join(batch, x, codes, held)
-        self._times.extend(batch.time[~np.isnan(batch.time)][-TIMES:].tolist())
+        fired += self._join(batch, x, codes, held, clock)
         return fired + [
             alert
             for alarm in self._detectors.update(x, codes, ticks)
-            for alert in self._alert(*of_alarm(self.baseline, alarm), alarm.clock)
+            for alert in self._alert(*of_alarm(self.baseline, alarm), alarm.clock, self._dates.at(alarm.event))
         ]
 
-    def _join(self, batch: Batch, x: Any, codes: Any, held: list[tuple[int, ...]]) -> list[Alert]:
+    def _join(self, batch: Batch, x: Any, codes: Any, held: list[tuple[int, ...]], clock: Any) -> list[Alert]:
         """Late labels meet their predictions: their outcome and slices are filled in, in the order in which the labels came."""
         fired: list[Alert] = []
         self._counts["labels"] += len(batch) - batch.label.count(None)
@@ -336,28 +336,28 @@ class Watch:
                     sure, of = unpacked(before[1])
                     outcome = self.baseline.measures.outcome([before[0]], [label], np.array([sure]))
                     x[i, : outcome.shape[1]], codes[i] = outcome[0], of
-                fired += self._outcomes(before[2], before[0] != label)
+                fired += self._outcomes(before[2], before[0] != label, int(clock[i]), i)
             elif label is None and name is not None and said is not None:
                 self._counts["given_up"] += self._pending.wait(name, said, float(batch.confidence[i]), codes[i], held[i])
             elif label is not None:
-                fired += self._outcomes(held[i], said != label)
+                fired += self._outcomes(held[i], said != label, int(clock[i]), i)
         return fired
 
-    def _outcomes(self, held: tuple[int, ...], wrong: bool) -> list[Alert]:
+    def _outcomes(self, held: tuple[int, ...], wrong: bool, clock: int, event: int) -> list[Alert]:
         """Count a label for each nominee that its event held."""
         if self._miner is None:
             return []
         named = [self._miner.outcome(number, wrong) for number in held]
-        return [alert for suspect in named if suspect is not None for alert in self._name(suspect)]
+        return [alert for suspect in named if suspect is not None for alert in self._name(suspect, clock, self._dates.at(event))]
 
-    def _met(self, batch: Batch) -> list[Alert]:
+    def _met(self, batch: Batch, clock: Any) -> list[Alert]:
         fired: list[Alert] = []
         if self._known is None or MATCHES not in batch.table.column_names:
             return fired
         for i, numbers in enumerate(batch.column(MATCHES).to_pylist()):
             for number in numbers or ():
                 told = of_known(self._known, number, batch.id[i], batch.prediction[i])
-                fired += self._alert(*told, self._detectors.clock + i + 1)
+                fired += self._alert(*told, int(clock[i]), self._dates.at(i))
         return fired
 
     def _look(self, gallery: Gallery, miner: Miner, images: UInt8, said: list[str | None]) -> list[Alert]:
@@ -390,11 +390,10 @@ class Watch:
                 fired += self._command({"do": "try", "number": suspect.number, "asked": asked, "taken": taken})
         return fired
 
-    def _name(self, suspect: Suspect) -> list[Alert]:
+    def _name(self, suspect: Suspect, clock: int, time: float | None) -> list[Alert]:
         """The alert of an unknown trigger."""
-        return self._alert(*of_suspect(suspect), self._detectors.clock)
+        return self._alert(*of_suspect(suspect), clock, time)
 
-    def _alert(self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any], clock: int) -> list[Alert]:
-        time = sorted(self._times)[len(self._times) // 2] if self._times else None
+    def _alert(self, key: str, severity: Severity, title: str, evidence: Mapping[str, Any], clock: int, time: float | None) -> list[Alert]:
         alert, send = self._alerts.fire(key, severity, title, evidence, clock, time)
         return [alert] if send else []
