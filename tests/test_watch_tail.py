@@ -203,7 +203,10 @@ def test_audits_run_when_due_and_what_they_find_is_an_alert(w, capsys):
     assert run(["watch", "audits", "add", str(w), "calm", "true", "--every", "12h"]) == 0
     assert run(["watch", "audits", "add", str(w), "ill", "no-such-program", "--every", "12h"]) == 0
     assert run(["watch", "audits", "run", str(w)]) == 3
-    assert "data 1: exit 1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "data 1: exit 1 after 0 s, poisoned" in said
+    assert "ill 1: could not be started: " in said
+    assert "None" not in said
     with Watch.open(w, read_only=True) as watch:
         found = {a.key: (a.severity, a.title) for a in watch.alerts}
     assert found == {
@@ -219,7 +222,11 @@ def test_audits_run_when_due_and_what_they_find_is_an_alert(w, capsys):
     assert [r.audit for r in run_due(w, lambda: now - 400 * 86_400)] == ["data", "calm", "ill"]  # the clock was put right
     assert run_due(w, lambda: now - 400 * 86_400) == []
     assert run(["watch", "audits", "list", str(w)]) == 0
-    assert "verdict poisoned" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "data: every 1d: sh -c" in said
+    assert "verdict poisoned" in said
+    assert "ill: every 12h: no-such-program; last " in said
+    assert ", could not be started: " in said
     assert run(["watch", "audits", "remove", str(w), "ill"]) == 0
     with pytest.raises(DataError, match="span of time"):
         audits.seconds_of("soon")
@@ -235,4 +242,4 @@ def test_results_that_found_nothing_leave_first(w):
     assert len(held) == audits.KEPT
     assert held[0].number == 1
     slow = audits.run(w, Audit("a", 1.0, ("sleep", "5"), limit=0.1), lambda: next(clock))
-    assert slow.code is None
+    assert (slow.code, slow.end) == (None, "stopped after 0.1s")

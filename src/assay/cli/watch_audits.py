@@ -60,9 +60,8 @@ def run(
     code = 0
     while True:
         for result in run_due(folder, time.time):
-            typer.echo(
-                f"{result.audit} {result.number}: exit {result.code} after {result.seconds:.0f} s" + f", {result.verdict or 'no report'}"
-            )
+            after = "" if result.code is None else f" after {result.seconds:.0f} s"
+            typer.echo(f"{result.audit} {result.number}: {result.end}{after}, {result.verdict or 'no report'}")
             code = max(code, 0 if result.code == 0 else 1 if result.code == 1 else 3)
             if result.problem:
                 _alert(folder, result)

@@ -43,7 +43,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it. `code` None: it was stopped, or could not be started."""
+    """What came of it. `code` None: it was stopped, or could not be started; `reason` says which."""
 
     audit: str
     number: int
@@ -52,6 +52,12 @@ class Result:
     code: int | None
     verdict: str | None  # of the report.json that it wrote
     report: str | None  # SHA-256 of that
+    reason: str | None = None  # why there is no exit code
+
+    @property
+    def end(self) -> str:
+        """How it ended, in words."""
+        return f"exit {self.code}" if self.code is not None else self.reason or "could not be started, or was stopped"
 
     @property
     def problem(self) -> str | None:
@@ -72,6 +78,16 @@ def seconds_of(text: str) -> float:
         return float(text[:-1]) * UNITS[text[-1]]
     except (KeyError, ValueError, IndexError) as error:
         raise DataError(f"{text!r} is no span of time", remedy="write 90s, 10m, 12h, 7d or 4w") from error
+
+
+def span_of(seconds: float) -> str:
+    """The inverse of `seconds_of`, in the largest unit of which it is a whole number.
+
+    >>> span_of(1), span_of(5400), span_of(86400), span_of(604_800), span_of(0.5)
+    ('1s', '90m', '1d', '1w', '0.5s')
+    """
+    unit = next((u for u in reversed(UNITS) if seconds % UNITS[u] == 0), "s")
+    return f"{seconds / UNITS[unit]:.15g}{unit}"
 
 
 def schedule(folder: Path) -> list[Audit]:
@@ -128,18 +144,20 @@ def run(folder: Path, audit: Audit, clock: Callable[[], float]) -> Result:
         shutil.rmtree(place)
     place.mkdir(parents=True)
     started = clock()
-    code: int | None
+    code, reason = None, None
     try:
         command = [part.replace("{out}", str(place / "out")) for part in audit.command]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=audit.limit, check=False)
         code, said = done.returncode, done.stdout
     except subprocess.TimeoutExpired as error:
-        code, said = None, (error.stdout or b"") + f"\nstopped after {audit.limit:.0f} seconds".encode()
+        reason = f"stopped after {span_of(audit.limit)}"
+        said = (error.stdout or b"") + f"\n{reason}".encode()
     except OSError as error:
-        code, said = None, str(error).encode()
+        reason = f"could not be started: {error}"
+        said = reason.encode()
     (place / "output.txt").write_bytes(said[-LARGEST:])
     verdict, digest = _verdict(place / "out" / "report.json")
-    made = Result(audit.name, number, started, clock() - started, code, verdict, digest)
+    made = Result(audit.name, number, started, clock() - started, code, verdict, digest, reason)
     replace_whole(place / RESULT, json.dumps(asdict(made)).encode())
     _forget(folder, [*before, made])
     return made
@@ -147,16 +165,23 @@ def run(folder: Path, audit: Audit, clock: Callable[[], float]) -> Result:
 
 def said_of(audit: Audit, last: Result | None) -> str:
     """One line for people."""
-    what = f"{audit.name}: every {audit.every / 3600:g} h: {shlex.join(audit.command)}"
+    what = f"{audit.name}: every {span_of(audit.every)}: {shlex.join(audit.command)}"
     if last is None:
         return f"{what}; never run"
     when = f"{datetime.fromtimestamp(last.started, UTC):%Y-%m-%d %H:%M}Z"
-    return f"{what}; last {when}, exit {last.code}" + (f", verdict {last.verdict}" if last.verdict else "")
+    return f"{what}; last {when}, {last.end}" + (f", verdict {last.verdict}" if last.verdict else "")
 
 
 def evidence_of(result: Result) -> Mapping[str, Any]:
     """For an alert."""
-    return {"audit": result.audit, "number": result.number, "exit": result.code, "verdict": result.verdict, "report": result.report}
+    return {
+        "audit": result.audit,
+        "number": result.number,
+        "exit": result.code,
+        "reason": result.reason,
+        "verdict": result.verdict,
+        "report": result.report,
+    }
 
 
 def _verdict(path: Path) -> tuple[str | None, str | None]:
