@@ -12,6 +12,7 @@ pytest.importorskip("fastapi")
 
 from starlette.testclient import TestClient
 
+from assay.dataset.errors import DataError
 from assay.serve.app import create_app
 from assay.serve.settings import Settings
 
@@ -128,7 +129,39 @@ def test_errors_are_pages(visitor: TestClient, scan: dict[str, str]) -> None:
     wrong = visitor.post(f"/datasets/{scan['dataset']}/scans", data={"csrf": csrf(visitor), "alpha": "7"})
     assert wrong.status_code == 422
     assert "alpha" in wrong.text
+    assert "correct the form" in wrong.text
     assert visitor.get("/static/../frame.py").status_code == 404
+
+
+def test_a_link_that_leads_nowhere_ends_at_a_page_and_a_program_is_told_in_json(visitor: TestClient) -> None:
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/nosuch", "/scans/nope", "/incidents/nope", "/static/nope"):
+        page = visitor.get(path, headers=browser)
+        assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8"), path
+        assert "This is not there" in page.text
+        assert "pattern" not in page.text
+        assert "form" not in page.text.split("<main")[1]
+    wrong = visitor.post("/nosuch/../login/x", headers=browser)
+    assert (wrong.status_code, wrong.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    wrong = visitor.delete("/login", headers=browser)
+    assert (wrong.status_code, wrong.headers["content-type"]) == (405, "text/html; charset=utf-8")
+    assert "GET" in wrong.headers["allow"]
+    for path, headers in (("/nosuch", {}), ("/nosuch", {"accept": "application/json"}), ("/api/v1/nosuch", browser)):
+        told = visitor.get(path, headers=headers)
+        assert (told.status_code, told.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_an_error_page_does_not_say_where_the_service_lies(visitor: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = visitor.app.state.service.settings.data  # type: ignore[attr-defined]
+
+    def broken(*_: object) -> None:
+        raise DataError("is damaged", path=root / "files" / "p" / "baseline.json")
+
+    monkeypatch.setattr("assay.serve.monitors.get", broken)
+    page = visitor.get("/monitors/00000000000000000000000000")
+    assert page.status_code == 422
+    assert "files/p/baseline.json: is damaged" in page.text
+    assert str(root) not in page.text
 
 
 def test_a_token_is_shown_once_and_can_be_revoked(visitor: TestClient) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -18,8 +18,9 @@ from starlette.staticfiles import StaticFiles
 from assay.dataset.errors import DataError
 from assay.serve import api, pages
 from assay.serve.api.doors import Door
-from assay.serve.errors import ServiceError, TooMany
+from assay.serve.errors import ServiceError, TooMany, relative
 from assay.serve.front import Front
+from assay.serve.pages.frame import failed
 from assay.serve.service import Service
 from assay.serve.settings import Settings
 from assay.serve.shapes import Problem
@@ -87,41 +88,46 @@ def check_doors(app: FastAPI) -> None:
             raise RuntimeError(f"{route.path} has {len(doors_of(route))} doors; each route has one (assay.serve.api.doors)")
 
 
-def problem(status: int, kind: str, detail: str, remedy: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem(
+    request: Request, status: int, kind: str, detail: str, remedy: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """What went wrong: a page for a browser, JSON for programs and for whatever is asked below /api/."""
+    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+        return failed(status, detail, remedy, headers)
     said = Problem(title=kind.replace("_", " "), status=status, kind=kind, detail=detail, remedy=remedy)
     return JSONResponse(said.model_dump(exclude_none=True), status, headers, PROBLEM)
 
 
-def _refused(request: Request, error: Exception) -> JSONResponse:
+def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
     headers = {"retry-after": str(max(1, round(error.after)))} if isinstance(error, TooMany) else {}
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return problem(error.status, error.kind, error.problem, error.remedy, headers)
+    return problem(request, error.status, error.kind, error.problem, error.remedy, headers)
 
 
-def _wrong_data(request: Request, error: Exception) -> JSONResponse:
-    root = str(request.app.state.service.settings.data)
-    return problem(422, "wrong_data", str(error).replace(root + "/", ""))
+def _wrong_data(request: Request, error: Exception) -> Response:
+    return problem(request, 422, "wrong_data", relative(str(error), request.app.state.service.settings.data))
 
 
-def _wrong_request(request: Request, error: Exception) -> JSONResponse:
+def _wrong_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     said = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()[:5])
-    return problem(422, "wrong_request", said)
+    return problem(request, 422, "wrong_request", said)
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "bad_request")
-    return problem(error.status_code, kind, str(error.detail), headers=dict(error.headers or {}))
+    detail = "there is nothing at this address" if error.status_code == 404 else str(error.detail)
+    return problem(request, error.status_code, kind, detail, headers=dict(error.headers or {}))
 
 
-def _away(request: Request, error: Exception) -> JSONResponse:
+def _away(request: Request, error: Exception) -> Response:
     log.error("the data base does not answer", exc_info=error)
-    return problem(503, "unavailable", "the data base does not answer", "try again in a while", {"retry-after": "5"})
+    return problem(request, 503, "unavailable", "the data base does not answer", "try again in a while", {"retry-after": "5"})
 
 
-def _fault(request: Request, error: Exception) -> JSONResponse:
+def _fault(request: Request, error: Exception) -> Response:
     log.error("fault", exc_info=error)
-    return problem(500, "fault", "this is a fault in Assay; the server's log has more")
+    return problem(request, 500, "fault", "this is a fault in Assay; the server's log has more")

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+
+def relative(said: str, root: Path) -> str:
+    """A sentence whose paths begin in the service's folder: where that lies on its machine is not for whoever asks.
+
+    >>> relative("/srv/assay/files/p/x.csv: is not there", Path("/srv/assay"))
+    'files/p/x.csv: is not there'
+    """
+    return said.replace(f"{root}/", "")
+
 
 class ServiceError(Exception):
     """A request that cannot be granted. `status` is the HTTP status; `kind` a word that programs may rely on."""

@@ -26,7 +26,7 @@ from assay.report import folder as report_folder
 from assay.serve import audit, ledgers, models, monitors, plots, remedy, reviews, scans, signatures
 from assay.serve.access import SYSTEM, Who
 from assay.serve.bench import Bench, Failure, Work, asked, source
-from assay.serve.errors import ServiceError
+from assay.serve.errors import ServiceError, relative
 from assay.serve.records import DatasetRecord, JobRecord, ModelRecord, MonitorRecord, ReviewRecord, ScanRecord
 from assay.serve.rows import write_rows
 from assay.serve.shapes import Ingest, NewMonitor, NewReview
@@ -137,7 +137,7 @@ def examine_model(bench: Bench, job: JobRecord, progress: Progress) -> None:
         "parts": [asdict(part) for part in found.parts],
         "notes": list(found.notes),
         "tensors": weights,
-        "weights_not_read": said.replace(str(bench.files.root) + "/", "") or None,
+        "weights_not_read": relative(said, bench.files.root) or None,
     }
     with bench.database.write() as db:
         record = db.get_one(ModelRecord, held.id)

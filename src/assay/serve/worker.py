@@ -18,7 +18,7 @@ from assay.dataset.errors import DataError
 from assay.serve import queue
 from assay.serve.bench import Bench
 from assay.serve.database import Database
-from assay.serve.errors import ServiceError
+from assay.serve.errors import ServiceError, relative
 from assay.serve.files import Files
 from assay.serve.records import JobRecord
 from assay.serve.settings import Settings
@@ -123,7 +123,7 @@ class Worker:
         except Leaving:
             return "released", None
         except (DataError, ServiceError) as error:
-            return self._failed(job, str(error))
+            return self._failed(job, relative(str(error), self.bench.files.root))
         except OSError as error:
             return self._failed(job, f"{error.strerror or error}")
         except MemoryError:

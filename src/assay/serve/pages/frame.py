@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -22,7 +22,7 @@ from assay.dataset.errors import DataError
 from assay.dataset.printable import HIDDEN, printable
 from assay.report import words
 from assay.serve.access import Who
-from assay.serve.errors import ServiceError, Unauthenticated
+from assay.serve.errors import ServiceError, Unauthenticated, relative
 
 CELL = 300  # characters of a cell in a list; the row's own page has all of it
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -45,6 +45,13 @@ def render(name: str, who: Who | None, code: int = 200, **values: Any) -> HTMLRe
     """
     text = _templates().get_template(name).render(who=who, csrf=None if who is None else who.csrf, **values)
     return HTMLResponse(printable(text), code)
+
+
+def failed(code: int, problem: str, remedy: str | None = None, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    """The page of an error."""
+    page = render("error.html.j2", None, code, title="Not found" if code == 404 else "Not done", problem=problem, remedy=remedy)
+    page.headers.update(headers or {})
+    return page
 
 
 def see(path: str) -> RedirectResponse:
@@ -109,11 +116,13 @@ class PageRoute(APIRoute):
                 wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 return see(f"/login?next={quote(wanted)}" if request.method == "GET" else "/login")
             except ServiceError as error:
-                return render("error.html.j2", None, error.status, problem=error.problem, remedy=error.remedy)
+                return failed(error.status, error.problem, error.remedy)
             except DataError as error:
-                return render("error.html.j2", None, 422, problem=str(error), remedy=None)
+                return failed(422, relative(str(error), request.app.state.service.settings.data))
             except (RequestValidationError, ValidationError) as error:
+                if any(e["loc"][:1] == ("path",) for e in error.errors()):  # no form: a link that leads nowhere
+                    return failed(404, "there is nothing at this address")
                 said = "; ".join(f"{e['loc'][-1] if e['loc'] else 'form'}: {e['msg']}" for e in error.errors()[:5])
-                return render("error.html.j2", None, 422, problem=said, remedy="go back and correct the form")
+                return failed(422, said, "correct the address" if request.method == "GET" else "go back and correct the form")
 
         return handler
