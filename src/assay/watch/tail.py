@@ -150,7 +150,8 @@ class Tail:
             except DataError as error:
                 if path.suffix.lower() == ".parquet":  # not whole yet, or never: the others do not wait for it
                     continue
-                raise DataError(error.problem, path=path, remedy=(error.remedy or "mend the file") + WAITS) from error
+                remedy = (error.remedy or "mend the file") + WAITS
+                raise DataError(error.problem, path=path, row=error.row, column=error.column, remedy=remedy) from error
             if at.get("rows", table.num_rows) != table.num_rows:  # a row that is mended may be longer, but is a row
                 rows = f"{at['rows']:,} rows before, and {table.num_rows:,} now"
                 raise DataError(
