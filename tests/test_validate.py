@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from assay.cli import run
+from assay.dataset.columns import Column
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.validate.cells import Cells
 from assay.validate.check import Checked, check_expectations
-from assay.validate.expectations import Expectations, from_json, load, save, to_json
+from assay.validate.column import check_column
+from assay.validate.expectations import ColumnRules, Expectations, Numbers, Values, from_json, load, save, to_json
 from assay.validate.infer import infer_expectations
 from assay.validate.units import explain
 
@@ -112,6 +116,38 @@ def test_a_cell_that_is_no_number_is_named(tmp_path: Path) -> None:
     rules = infer_expectations(read(mixed(2_000, 0).select(["weight", "visits", "town", "note"]), task="none"))
     found = check_expectations(read(path, task="none"), rules)
     assert [(v.rule, v.column, v.rows) for v in found.violations] == [("type", "weight", (41, 77))]
+
+
+def test_texts_that_became_numbers_are_asked_the_same(tmp_path: Path) -> None:
+    codes = np.random.default_rng(0).permutation(2_000)
+    rules = infer_expectations(read(pa.table({"code": [f"{c:06}" for c in codes]}), task="none"))
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("code,x\n" + "".join(f"{c:06},1\n" for c in codes[:300]))
+    bad.write_text("code,x\n" + "".join(f"{c},1\n" for c in codes[:300]))
+    rules = replace(rules, other_columns="allowed")
+    kept, lost = (check_expectations(read(path, task="none"), rules) for path in (good, bad))
+    assert kept.passed
+    assert lost.rules == kept.rules
+    assert {(v.column, v.rule) for v in lost.violations} == {("code", "length")}
+    assert "leading zeros" in lost.violations[0].remedy
+
+
+def test_zeros_behind_a_fraction_are_no_alarm() -> None:
+    """Prices as texts, as a few words among them make them; new rows without a word are numbers, which know of no 1.50."""
+    rng = np.random.default_rng(0)
+    prices = [f"{p:.2f}" for p in rng.uniform(1, 1_000, 2_000)]
+    rules = infer_expectations(read(pa.table({"price": [*prices, "on request"]}), task="none"))
+    assert rules.columns["price"].length is not None
+    new = pa.table({"price": np.round(rng.uniform(1, 1_000, 500), 2)})
+    found = checked(new, rules)
+    assert found.passed
+    assert found.rules == checked(pa.table({"price": prices[:500]}), rules).rules
+
+
+def test_a_rule_on_texts_that_lists_cannot_be_asked_is_broken() -> None:
+    rules = ColumnRules(length=Numbers(high=5.0), characters=Values({"digits": 0}))
+    found = check_column(Cells(Column("c", pa.chunked_array([[["a"], ["b"]]]))), rules)
+    assert [b.rule for b in found if b.broken] == ["length", "characters"]
 
 
 @pytest.mark.parametrize("load_set", [load_breast_cancer, load_wine, load_digits])

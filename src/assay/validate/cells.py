@@ -78,10 +78,29 @@ class Cells:
         known = np.array([place[name] for name in names] or [0], np.int64)[np.maximum(codes, 0)]
         return np.where(self.missing | (codes < 0), -1, known), list(firsts)
 
-    def lengths(self) -> Float:
-        """(n,) characters, NaN where missing."""
-        count = pc.fill_null(pc.utf8_length(self.look.values.cast(pa.large_string())), 0)
-        return np.where(self.missing, np.nan, np.asarray(count, np.float64))
+    @cached_property
+    def written(self) -> tuple[pa.ChunkedArray, ...]:
+        """(n,) texts as they stand; numbers and booleans as they were written, in each form that this can have been.
+
+        A fraction may have had zeros behind it, of which a number knows nothing: the first form has none, the second as many decimals
+        in every row as one row needs. No form for lists, times and other values, which no file has written in one way.
+        """
+        if self.stringy:
+            return (self.look.values,)
+        if self.look.kind not in ("integer", "float", "bool"):
+            return ()
+        codes, names = self.named()
+        decimals = max((len(name.partition(".")[2]) for name in names if "e" not in name), default=0)
+        forms = [names]
+        if self.look.kind == "float" and decimals:
+            forms.append([f"{float(name):.{decimals}f}" for name in names])
+        place = pa.array(codes, mask=codes < 0)
+        return tuple(pa.chunked_array([pa.array(form, pa.string()).take(place)]) for form in forms)
+
+    def lengths(self) -> tuple[Float, ...]:
+        """(n,) characters, NaN where missing; once for each form in `written`."""
+        counts = [pc.fill_null(pc.utf8_length(form.cast(pa.large_string())), 0) for form in self.written]
+        return tuple(np.where(self.missing, np.nan, np.asarray(count, np.float64)) for count in counts)
 
     def text(self, row: int) -> str:
         """One cell, short, as it stands."""

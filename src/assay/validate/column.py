@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.stats.exchangeable import more_often, unseen_values
 from assay.validate.cells import NOTHING, Cells
 from assay.validate.characters import KINDS, carries
-from assay.validate.expectations import ColumnRules, Rate, Values
+from assay.validate.expectations import ColumnRules, Numbers, Rate, Values
 from assay.validate.numbers import check_numbers
 from assay.validate.violation import Broken
 
@@ -21,6 +20,7 @@ Int = NDArray[np.int64]
 RARE = 0.01
 MOST_NAMED = 5  # values named in a line of text
 AT_SOURCE = "correct them at the source, or add what is right to the expectations"
+AS_TEXT = "store the column as text, as it was: as numbers, texts lose their leading zeros"
 
 
 def check_column(cells: Cells, rules: ColumnRules) -> Iterator[Broken]:
@@ -40,12 +40,10 @@ def check_column(cells: Cells, rules: ColumnRules) -> Iterator[Broken]:
         yield from check_numbers(cells.numbers, rules.numbers)
     if rules.unique:
         yield _repeated(cells)
-    if cells.stringy:
-        if rules.length is not None:
-            for broken in check_numbers(cells.lengths(), rules.length):
-                yield Broken("length", None, broken.broken, f"{broken.expected} characters", broken.found, AT_SOURCE, broken.p, broken.rows)
-        if rules.characters is not None:
-            yield from _characters(cells, rules.characters)
+    if rules.length is not None:
+        yield from _lengths(cells, rules.length)
+    if rules.characters is not None:
+        yield from _characters(cells, rules.characters)
 
 
 def _missing(cells: Cells, rate: Rate) -> Broken:
@@ -118,8 +116,28 @@ def check_values(codes: Int, names: list[str], rules: Values, rule: str) -> Iter
     yield Broken(rule, None, False, f"{expected} as in {rules.of:,} trusted rows", found, AT_SOURCE, p=unseen_values(old, new), rows=rows)
 
 
+def _lengths(cells: Cells, rules: Numbers) -> Iterator[Broken]:
+    """Of texts, and of numbers and booleans as they were written: 1777 has lost the zeros of 001777."""
+    if not cells.written:
+        yield _unasked(cells, "length")
+        return
+    remedy = AT_SOURCE if cells.stringy else AS_TEXT
+    for forms in zip(*(check_numbers(lengths, rules) for lengths in cells.lengths()), strict=True):
+        broken = max(forms, key=lambda form: float(not form.broken) if form.p is None else form.p)  # broken in every form, or not at all
+        expected, found = f"{broken.expected}, counted in characters", broken.found.replace("numbers", "lengths")
+        yield Broken("length", None, broken.broken, expected, found, remedy, broken.p, broken.rows)
+
+
+def _unasked(cells: Cells, rule: str) -> Broken:
+    """A rule on texts that a column of lists or times cannot be asked: never a pass."""
+    return Broken(rule, None, True, "texts", f"a column of {cells.look.values.type}", "store the column as text, or drop the rule")
+
+
 def _characters(cells: Cells, rules: Values) -> Iterator[Broken]:
-    texts: pa.ChunkedArray = cells.look.values
+    if not cells.written:
+        yield _unasked(cells, "characters")
+        return
+    texts = cells.written[0]
     for kind in KINDS:
         if rules.of is None and kind in rules.counts:
             continue

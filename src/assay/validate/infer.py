@@ -89,7 +89,7 @@ def column_rules(look: Column, data: Dataset) -> ColumnRules:
         if listed:
             return ColumnRules(kind, missing, values=counted(cells), numbers=Numbers(limits=numbers.limits))
         return ColumnRules(kind, missing, numbers=numbers)
-    length = number_rules(cells.lengths())
+    length = number_rules(cells.lengths()[0])
     rows = {name: int(carries(look.values, name).sum()) for name in KINDS}
     return ColumnRules(kind, missing, length=length, characters=Values(rows, len(cells)))
 
