@@ -92,6 +92,31 @@ def test_foreign_answers_are_refused_as_a_whole(texts, tmp_path, line, said):  #
     assert not read_decisions(review.decisions_file("ann"))
 
 
+def test_a_return_to_an_earlier_answer_counts(texts, tmp_path):  # noqa: F811
+    review, _ = a_review(texts, tmp_path, rows=2)
+    path = tmp_path / "a.jsonl"
+
+    def brought(label, **more):
+        path.write_text(json.dumps({"assay_row": 0, "reviewer": "ann", "label": label, **more}) + "\n")
+        return bring_in(review, path, "jsonl")["ann"]
+
+    assert [brought("cat", at="2026-01-01T00:00:00Z"), brought("dog"), brought("dog")] == [1, 1, 0]
+    assert brought("cat", at="2026-01-01T00:00:00Z") == 0  # the first file again
+    assert brought("cat") == 1
+    assert [d.label for d in review.decisions()] == ["cat"]
+
+
+def test_two_answers_of_one_reviewer_are_refused_as_a_whole(texts, tmp_path):  # noqa: F811
+    review, _ = a_review(texts, tmp_path, rows=2)
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(json.dumps({"assay_row": 1, "reviewer": w, "label": x}) + "\n" for w, x in (("bob", "cat"), ("ann", "cat"), ("ann", "dog")))
+    )
+    with pytest.raises(DataError, match=r"'ann' decides more than once on row 1 \('cat', then 'dog'\)"):
+        bring_in(review, path, "jsonl")
+    assert not review.decisions()
+
+
 def test_the_commands(texts, tmp_path, capsys):  # noqa: F811
     review, _ = a_review(texts, tmp_path, rows=4)
     code, out, _ = run("review", "export", review.folder, "--format", "label-studio", "--out", tmp_path / "t.json", capsys=capsys)

@@ -38,8 +38,9 @@ def bring_in(review: Review, path: str | Path, form: str, who: Mapping[str, str]
 
     `who` gives the reviewer behind a name of the tool's (a number, a UUID, a WorkerId). With `anyone`, people whom the review does not know
     take the places of reviewers who have not looked yet, as on Mechanical Turk, where nobody knows beforehand who will.
-    A reviewer's decision on a row that is not theirs, a label that the review does not have, and a row that it does not have are
-    refused as a whole: nothing is added. Decisions that are there already are passed over.
+    A reviewer's decision on a row that is not theirs, a label that the review does not have, a row that it does not have, and two
+    labels by one reviewer for one row are refused as a whole: nothing is added. Passed over is a label that stands already, and a
+    decision that came before (the same label at the same moment); a return to an earlier label is a new decision.
     """
     file = Path(path)
     try:
@@ -67,17 +68,39 @@ def bring_in(review: Review, path: str | Path, form: str, who: Mapping[str, str]
         if label is not None and label not in review.classes:
             raise DataError(f"unknown label {label!r} on row {row}", path=file, remedy=f"choose among {', '.join(review.classes)}")
         new.setdefault(reviewer, []).append(Decision(row, tasks[row].key, reviewer, label, reason, at, 0.0))
+    for decisions in new.values():
+        _refuse_two(decisions, file)
     if anyone:
         rewrite(review)
     added = {}
     for reviewer, decisions in new.items():
         with writer(review.decisions_file(reviewer)) as held:
-            known = {(d.row, d.label) for d in held.decisions}
-            fresh = [d for d in decisions if (d.row, d.label) not in known]
-            for decision in fresh:
+            standing = {d.row: d for d in held.decisions}
+            before = {(d.row, d.label, d.at) for d in held.decisions}
+            count = 0
+            for decision in decisions:
+                known = standing.get(decision.row)
+                if (known is not None and known.label == decision.label) or (decision.row, decision.label, decision.at) in before:
+                    continue
                 held.add(decision)
-        added[reviewer] = len(fresh)
+                standing[decision.row] = decision
+                count += 1
+        added[reviewer] = count
     return added
+
+
+def _refuse_two(decisions: list[Decision], file: Path) -> None:
+    """DataError where one reviewer's decisions in a file name two labels for a row."""
+    first: dict[int, Decision] = {}
+    for decision in decisions:
+        said = first.setdefault(decision.row, decision)
+        if said.label != decision.label:
+            raise DataError(
+                f"{decision.reviewer!r} decides more than once on row {decision.row} "
+                f"({said.label or 'cannot tell'!r}, then {decision.label or 'cannot tell'!r})",
+                path=file,
+                remedy="leave the one that counts in the file, and import it again",
+            )
 
 
 def _records(review: Review, data: Dataset) -> Iterator[dict[str, Any]]:
@@ -148,7 +171,13 @@ def _from_label_studio(text: str) -> Iterator[Answer]:
                 elif "text" in value:
                     reason = " ".join(value["text"]) if isinstance(value["text"], list) else str(value["text"])
             if label is not None or annotation.get("was_cancelled"):
-                yield int(task["data"][MARK]), reviewer, label, reason, _moment(annotation.get("created_at"))
+                yield (
+                    int(task["data"][MARK]),
+                    reviewer,
+                    label,
+                    reason,
+                    _moment(annotation.get("updated_at") or annotation.get("created_at")),
+                )
 
 
 def _from_argilla(text: str) -> Iterator[Answer]:
@@ -159,7 +188,13 @@ def _from_argilla(text: str) -> Iterator[Answer]:
             if answer.get("status") in ("draft", "discarded"):
                 continue
             reviewer = str(answer["user_id"])
-            yield row, reviewer, str(answer["value"]), reasons.get(reviewer, ""), _moment(answer.get("inserted_at"))
+            yield (
+                row,
+                reviewer,
+                str(answer["value"]),
+                reasons.get(reviewer, ""),
+                _moment(answer.get("updated_at") or answer.get("inserted_at")),
+            )
 
 
 def _responses(record: dict[str, Any], question: str) -> list[dict[str, Any]]:
