@@ -166,6 +166,7 @@ def test_plots_are_made_of_a_report_without_its_data(tmp_path: Path, capsys: pyt
     data, conclusion = full(text_report())
     Report(data, conclusion).write(tmp_path / "r", ("html",))
     assert run(["plot", str(tmp_path / "r"), "--out", str(tmp_path / "p"), "--name", "map", "--name", "losses"]) == 0
+    assert run(["plot", str(tmp_path / "r"), "--out", str(tmp_path / "p"), "--name", "map"]) == 2
     assert sorted(p.name for p in (tmp_path / "p").iterdir()) == ["losses.svg", "map.svg"]
     assert run(["plot", str(tmp_path / "r")]) == 0
     drawn = plots(data, conclusion)

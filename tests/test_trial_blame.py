@@ -209,6 +209,8 @@ def test_the_command_and_the_function_agree(tmp_path: Path, capsys: pytest.Captu
     code = run(["blame", str(path), "--label", "label", "--row", "3", "--retrainings", "1", "--json", str(out)])
     assert code == 0
     assert "Taken for" in capsys.readouterr().out
+    assert run(["blame", str(path), "--label", "label", "--row", "3", "--json", str(path)]) == 2
+    assert "nothing is overwritten" in capsys.readouterr().err
     told = json.loads(out.read_text())
     answer = assay.blame(path, row=3, label="label", retrainings=1)
     assert told["schema"] == "assay.blame/1"

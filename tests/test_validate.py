@@ -183,7 +183,7 @@ def test_the_file_comes_back_as_it_was(tmp_path: Path) -> None:
     rules = expected(200)
     save(rules, tmp_path / "e.json")
     assert load(tmp_path / "e.json") == rules
-    with pytest.raises(DataError, match="stands there already"):
+    with pytest.raises(DataError, match="is there already"):
         save(rules, tmp_path / "e.json")
 
 
@@ -248,7 +248,10 @@ def test_the_command_and_its_exit_codes(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(["validate", "check", str(bad), "--expectations", str(rules), "--report", str(tmp_path / "v.json")]) == 1
     said = capsys.readouterr().out
     assert f"{bad}, row 9, column 'visits': -4" in said
-    written = json.loads((tmp_path / "v.json").read_text())
+    before = (tmp_path / "v.json").read_bytes()
+    assert run(["validate", "check", str(new), "--expectations", str(rules), "--report", str(tmp_path / "v.json")]) == 2
+    assert (tmp_path / "v.json").read_bytes() == before
+    written = json.loads(before)
     assert [(v["column"], v["rows"]) for v in written["violations"]] == [("visits", [9])]
     assert run(["validate", "check", str(new), "--expectations", str(tmp_path / "none.json")]) == 2
     rules.write_text("{")

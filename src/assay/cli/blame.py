@@ -41,7 +41,7 @@ def blame(
     features: Path | None = typer.Option(None, help="Your model's features, .npy: a line a row, and last the record's."),
     content: str | None = typer.Option(None, help="Columns that a model sees, comma-separated.", rich_help_panel="Columns"),
     label: str | None = typer.Option(None, help="Label columns, comma-separated.", rich_help_panel="Columns"),
-    json_out: Path | None = typer.Option(None, "--json", help="Write the answer here, too."),
+    json_out: Path | None = typer.Option(None, "--json", help="Write the answer here, too; nothing is overwritten."),
 ) -> int:
     """Read, blame, print."""
     from rich.console import Console
@@ -49,8 +49,11 @@ def blame(
     from assay import api
     from assay.cli.progress import progress_bar
     from assay.cli.scan import listed
+    from assay.dataset.atomic import refuse_existing, whole
     from assay.report.blamed import blame_json, render
 
+    if json_out is not None:
+        refuse_existing(json_out)
     with progress_bar() as progress:
         data, answer = api.blamed(
             path,
@@ -69,6 +72,7 @@ def blame(
             progress=progress,
         )
     if json_out is not None:
-        json_out.write_text(json.dumps(blame_json(data, answer), indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+        with whole(json_out) as (new,):
+            new.write_text(json.dumps(blame_json(data, answer), indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     Console().print(render(data, answer))
     return 0

@@ -85,6 +85,7 @@ def key(
     oms: bool = typer.Option(False, "--oms", help="An ECDSA key in PEM, for assay ledger export --format oms."),
 ) -> None:
     """Make a key."""
+    from assay.dataset.atomic import refuse_existing
     from assay.ledger import oms as model_signing
     from assay.ledger.keys import write_key
     from assay.ledger.note import Signer
@@ -92,8 +93,9 @@ def key(
 
     target = out or Path(f"{name.replace('/', '-')}.key")
     if oms:
-        public = model_signing.new_key(target)
-        target.with_name(f"{target.name}.pub").write_text(public, encoding="utf-8")
+        beside = target.with_name(f"{target.name}.pub")
+        refuse_existing(beside)
+        beside.write_text(model_signing.new_key(target), encoding="utf-8")
         typer.echo(f"{target} and {target.name}.pub, with which others verify.")
         return
     if post_quantum:

@@ -27,11 +27,14 @@ def add(app: typer.Typer) -> None:
 
 def plot(
     report: Path = typer.Argument(help="The folder that assay scan wrote."),
-    out: Path | None = typer.Option(None, help="The folder to write to.  [default: plots, in the report's folder]", show_default=False),
+    out: Path | None = typer.Option(
+        None, help="The folder to write to; nothing is overwritten there.  [default: plots, in the report's folder]", show_default=False
+    ),
     form: list[Form] = typer.Option([Form.svg], "--format", help="svg or png; give it twice for both."),
     name: list[str] = typer.Option([], help="Only this plot; may be given again."),
 ) -> int:
     """Write, and say what."""
+    from assay.dataset.atomic import refuse_existing
     from assay.dataset.errors import DataError
     from assay.report.folder import PLOTS, read_json
     from assay.report.plots.registry import check_png, kept_plots, write_plots
@@ -48,6 +51,9 @@ def plot(
     folder = report / PLOTS if out is None else out
     if folder.exists() and not folder.is_dir():
         raise DataError("is a file, and plots go into a folder", path=folder, remedy="give another --out")
+    if out is not None:
+        for file in (folder / f"{p.name}.{form}" for p in chosen for form in forms if folder.is_dir()):
+            refuse_existing(file)
     write_plots(chosen, folder, forms)
     for p in chosen:
         typer.echo(f"{p.name}: {p.title}")

@@ -30,6 +30,7 @@ def infer(
     strict: bool = typer.Option(False, "--strict", help="What the trusted rows never do is never allowed, chance or not."),
 ) -> None:
     """Infer, and write the file."""
+    from assay.dataset.atomic import refuse_existing
     from assay.dataset.data import Columns
     from assay.dataset.errors import DataError
     from assay.dataset.read import read
@@ -38,6 +39,7 @@ def infer(
 
     if not 0 < alpha < 1:
         raise DataError(f"--alpha is a chance between 0 and 1; got {alpha}", remedy="leave it at 0.01")
+    refuse_existing(out)
     data = read(trusted, columns=Columns(id=id), task="none")
     found = infer_expectations(data, alpha=alpha, strict=strict)
     save(found, out)
@@ -49,13 +51,16 @@ def infer(
 def check(
     data: Path = typer.Argument(help="The new data."),
     expectations: Path = typer.Option(..., help="The file that infer wrote."),
-    report: Path | None = typer.Option(None, help="Write the violations there too, as JSON."),
+    report: Path | None = typer.Option(None, help="Write the violations there too, as JSON; nothing is overwritten."),
 ) -> int:
     """Exit code: 0 as expected; 1 a rule is broken; 2 the request, the file or the data is wrong."""
+    from assay.dataset.atomic import refuse_existing, whole
     from assay.dataset.read import read
     from assay.validate.check import check_expectations
     from assay.validate.expectations import load
 
+    if report is not None:
+        refuse_existing(report)
     rules = load(expectations)
     found = check_expectations(read(data, task="none"), rules)
     for violation in found.violations:
@@ -69,7 +74,8 @@ def check(
             "rules": found.rules,
             "violations": [v.to_json() for v in found.violations],
         }
-        report.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with whole(report) as (new,):
+            new.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     verdict = "as expected" if found.passed else f"{len(found.violations):,} rules broken"
     typer.echo(f"{data}: {found.rows:,} rows, {found.rules:,} rules asked, {verdict}.")
     return 0 if found.passed else 1

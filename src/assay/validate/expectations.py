@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from assay.dataset.atomic import move
+from assay.dataset.atomic import whole
 from assay.dataset.errors import DataError
 
 SCHEMA = "assay.expectations/1"
@@ -88,12 +88,9 @@ class Expectations:
 
 def save(expectations: Expectations, path: Path) -> None:
     """Write the file; the same expectations are the same bytes. DataError where something stands there already."""
-    if path.exists():
-        raise DataError("stands there already", path=path, remedy="choose another --out, or delete it first")
     text = json.dumps(to_json(expectations), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    scratch = path.with_name(path.name + ".part")
-    scratch.write_text(text, encoding="utf-8")
-    move(scratch, path)
+    with whole(path) as (new,):
+        new.write_text(text, encoding="utf-8")
 
 
 def load(path: Path) -> Expectations:
