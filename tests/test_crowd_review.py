@@ -132,9 +132,21 @@ def test_reviewers_do_not_see_each_other_or_the_label(texts, tmp_path):
     assert "wonderful" not in out
     assert "labelled" not in out
     assert "fits no class" in out
-    assert held.decided == 2
+    assert (held.decided, held.left) == (1, 4)  # one row, decided twice
+    assert "decided: dog" in out
     assert [d.label for d in read_decisions(review.decisions_file("bob"))] == ["cat", "dog"]
     assert len(review.pending("bob")) == 4
+
+
+def test_a_class_called_like_a_number_is_chosen_by_its_name(texts, tmp_path):
+    items = [Item(f"t{i}", 1.0, "disputed", None) for i in range(3)]
+    data = read(texts)
+    review = new_review(data, items, ("0", "1"), ("ann",), 1, np.random.default_rng(0), tmp_path / "review")
+    _, said = by_script(review, data, "ann", ["1 loud", "0", "2", "?"])
+    assert [d.label for d in read_decisions(review.decisions_file("ann"))] == ["1", "0", None]
+    told = [str(part) for part in said]
+    assert "[0]  [1]  [?] cannot tell  [:b] back  [:q] stop" in told
+    assert any("'2' fits no class" in line for line in told)
 
 
 def test_pictures_and_tables_are_shown(tmp_path):

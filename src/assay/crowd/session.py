@@ -40,7 +40,7 @@ HELP = "a number or a name of a class, then a reason if there is one; ? cannot t
 class Held:
     """What became of a session."""
 
-    decided: int
+    decided: int  # rows: a decision that was revised is one
     left: int
     cut: int  # bytes of a decision that a crash had left unfinished
 
@@ -54,7 +54,7 @@ def hold(review: Review, data: Dataset, reviewer: str, ask: Ask, say: Say, *, sh
     pending = review.pending(reviewer)
     place = {int(row): i for i, row in enumerate(data.row)}
     with writer(review.decisions_file(reviewer)) as file:
-        at, decided = 0, 0
+        at, decided = 0, set[int]()
         while at < len(pending):
             task = pending[at]
             say(shown(task, data, place[task.row], at + 1, len(pending), show_label))
@@ -68,13 +68,15 @@ def hold(review: Review, data: Dataset, reviewer: str, ask: Ask, say: Say, *, sh
             label, reason = answer
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             file.add(Decision(task.row, task.key, reviewer, label, reason, now, round(time.monotonic() - began, 3)))
-            at, decided = at + 1, decided + 1
-        return Held(decided, len(pending) - at, file.cut)
+            say(Text(f"decided: {'cannot tell' if label is None else clean(label, CELL)}", "dim"))
+            decided.add(task.row)
+            at += 1
+        return Held(len(decided), len(pending) - len(decided), file.cut)
 
 
 def _answer(classes: tuple[str, ...], ask: Ask, say: Say) -> tuple[str | None, str] | Literal["back"] | None:
     """(label or None for cannot tell, reason), "back", or None to stop."""
-    options = "  ".join(f"[{i}] {name}" for i, name in enumerate(classes, 1))
+    options = "  ".join(f"[{i}] {name}" for i, name in enumerate(classes, 1)) if numbered(classes) else "  ".join(f"[{n}]" for n in classes)
     say(Text(f"{options}  [?] cannot tell  [:b] back  [:q] stop"))
     while True:
         try:
@@ -91,22 +93,31 @@ def _answer(classes: tuple[str, ...], ask: Ask, say: Say) -> tuple[str | None, s
             say(Text(str(error), "yellow"))
 
 
+def numbered(classes: tuple[str, ...]) -> bool:
+    """Whether a class may be chosen by its number in the menu: not where a class's name begins with one of them.
+
+    >>> numbered(("cat", "dog")), numbered(("0", "1")), numbered(("10", "20")), numbered(("2 stars", "1 star"))
+    (True, False, True, False)
+    """
+    return not {str(i) for i in range(1, len(classes) + 1)} & {word for name in classes for word in name.split()[:1]}
+
+
 def parse(line: str, classes: tuple[str, ...]) -> tuple[str | None, str]:
-    """(label, reason) of what a reviewer typed. DataError where it names no class, or more than one.
+    """(label, reason) of what a reviewer typed; a class's own name comes before a number. DataError where it names no class, or several.
 
     >>> parse("2 too dark", ("cat", "dog")), parse("do", ("cat", "dog")), parse("? torn", ("cat", "dog"))
     (('dog', 'too dark'), ('dog', ''), (None, 'torn'))
+    >>> parse("1 loud", ("0", "1"))
+    ('1', 'loud')
     """
-    for name in sorted(classes, key=len, reverse=True):  # a class whose name has a space, or is a number beyond the list
+    for name in sorted(classes, key=len, reverse=True):  # the longest first: a name may have a space
         if line == name or line.startswith((f"{name} ", f"{name}:")):
-            number = line.split()[0]
-            if not (number.isdigit() and 1 <= int(number) <= len(classes)):
-                return name, line[len(name) :].lstrip(" :")
+            return name, line[len(name) :].lstrip(" :")
     word, _, reason = line.partition(" ")
     word = word.rstrip(":")
     if word == "?":
         return None, reason.strip()
-    if word.isdigit() and 1 <= int(word) <= len(classes):
+    if numbered(classes) and word.isdigit() and 1 <= int(word) <= len(classes):
         return classes[int(word) - 1], reason.strip()
     fitting = [name for name in classes if word and name.lower().startswith(word.lower())]
     if len(fitting) != 1:
