@@ -57,6 +57,12 @@ def test_an_adversary_is_named(tmp_path, capsys, arguments):
     assert "adversary" in out
     study = json.loads((tmp_path / "out" / "crowd.json").read_text())
     assert {a["annotator"] for a in study["accused"]} == {"w3"}
+    assert f"{len(votes):,} votes by 12 annotators on 400 rows" in out  # as read, the accused among them
+    kept = "--keep-accused" in arguments
+    assert (study["votes"], study["votes_left_out"]) == (len(votes), 0 if kept else int(lies.sum()))
+    assert (f"{lies.sum()} votes of 1 accused left out." in out) is not kept
+    people = pq.read_table(tmp_path / "out" / "annotators.parquet").to_pydict()
+    assert sum(people["votes"]) == len(votes)
 
 
 def test_predictions_are_heard(tmp_path, capsys):

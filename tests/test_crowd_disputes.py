@@ -10,6 +10,7 @@ import pytest
 from assay.crowd.dawid_skene import dawid_skene, one_coin
 from assay.crowd.disputes import confused_pairs, disputes
 from assay.crowd.hostile import Hostile, hostile
+from assay.crowd.majority import majority
 from assay.crowd.votes import Votes
 from crowd_examples import made_crowd, plant_colluders, real_crowd
 
@@ -46,6 +47,15 @@ def test_each_reason_is_read(seed):
     only_careless = np.array([set(votes.annotator[dissent & (votes.row == r)].tolist()) <= {0, 1, 2} for r in read.row])
     assert (reading[only_careless & ~open_pair & ~hard[read.row]] == "careless").mean() > 0.9
     assert all(read.evidence)
+
+
+def test_evidence_claims_no_more_than_there_is():
+    """Three people, three labels, one row; and one of three dissents on another."""
+    names = (("r0", "r1"), ("x", "y", "z"), ("a", "b", "c"))
+    votes = Votes(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, 0, 1, 2]), np.array([0, 1, 2, 0, 0, 1]), *names)
+    tied, lone = disputes(majority(votes), votes, NOBODY).evidence
+    assert "1 say 'a', 2 dissent; the dissenters are expected to be wrong on" in tied
+    assert "2 say 'a', 1 dissent with 'b'; the dissenters are expected to be wrong on" in lone
 
 
 def test_colluders_rows_are_an_attack(real_data):

@@ -131,8 +131,8 @@ def crowd(
     known = None if gold is None else codes(read_gold(gold), votes.rows, votes.classes, gold)
     found = (hostile_labels if multilabel else partial(hostile, known=known))(votes, np.random.default_rng(seed), alpha)
     aggregate, disputed = study(votes, found, method, keep_accused, predictions)
-    save(aggregate, found, disputed, out, drawn)
-    Console().print(Plain(render(aggregate, found, disputed, out)), highlight=False)
+    save(aggregate, votes, found, disputed, out, drawn)
+    Console().print(Plain(render(aggregate, votes, found, disputed, out)), highlight=False)
     return 1 if found.accusations and fail_on is FailOn.accused else 0
 
 

@@ -171,16 +171,20 @@ def _worded(made: Disputes, votes: Votes, enemies: Floats, pairs: Floats, error:
     mean_error = summed(votes.row, error * dissent, len(votes.rows)) / np.maximum(
         summed(votes.row, dissent.astype(float), len(votes.rows)), 1
     )
+    k = len(votes.classes)
+    each = summed(votes.row * k + votes.label, dissent.astype(float), len(votes.rows) * k)
     said = []
     for place, row in enumerate(made.row.tolist()):
         t, s, no = int(made.label[place]), int(made.against[place]), int(made.votes_against[place])
-        votes_said = f"{made.votes_for[place]} say {votes.classes[t]!r}, {no} dissent, most with {votes.classes[s]!r}"
+        together = int(each[row * k + s])
+        most = f" with {votes.classes[s]!r}" if together == no else f", most with {votes.classes[s]!r}" if 2 * together > no else ""
+        votes_said = f"{made.votes_for[place]} say {votes.classes[t]!r}, {no} dissent{most}"
         said.append(
             {
                 "attack": f"{votes_said}; {int(enemies[place])} of the dissenters are accused",
-                "careless": f"{votes_said}; the dissenters are wrong on {mean_error[row]:.0%} of their other rows",
+                "careless": f"{votes_said}; the dissenters are expected to be wrong on about {mean_error[row]:.0%} of other rows",
                 "guideline": f"{votes_said}; {pairs[t, s]:.0%} of all votes on {votes.classes[t]!r} say {votes.classes[s]!r}",
-                "hard row": f"{votes_said}; the dissenters are wrong on only {mean_error[row]:.0%} of their other rows",
+                "hard row": f"{votes_said}; the dissenters are expected to be wrong on only about {mean_error[row]:.0%} of other rows",
             }[made.reading[place]]
         )
     return replace(made, evidence=tuple(said))

@@ -26,30 +26,35 @@ SCHEMA = "assay.crowd/1"
 MOST_ROWS = 1_000  # of one accusation listed in crowd.json
 
 
-def save(aggregate: Study, found: Hostile, disputed: Disputed, out: str | Path, boxes: Boxes | None = None) -> Path:
-    """Writes the folder `out`, which must not be there yet (DataError); with `boxes`, that the votes are of, `boxes.parquet` too."""
+def save(aggregate: Study, read: Votes, found: Hostile, disputed: Disputed, out: str | Path, boxes: Boxes | None = None) -> Path:
+    """Writes the folder `out`, which must not be there yet (DataError); with `boxes`, that the votes are of, `boxes.parquet` too.
+
+    `read`: the votes as they were read; those of the accused may be left out of the aggregate.
+    """
     folder = Path(out)
     with whole(folder) as (new,):
         new.mkdir()
         (new / "crowd.json").write_text(
-            json.dumps(document(aggregate, found, disputed), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            json.dumps(document(aggregate, read, found, disputed), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         pq.write_table(label_table(aggregate, disputed), new / "labels.parquet")
-        pq.write_table(annotator_table(aggregate, found), new / "annotators.parquet")
+        pq.write_table(annotator_table(aggregate, read, found), new / "annotators.parquet")
         if boxes is not None and isinstance(aggregate, Aggregate):
             pq.write_table(box_table(boxes, aggregate), new / "boxes.parquet")
     return folder
 
 
-def document(aggregate: Study, found: Hostile, disputed: Disputed) -> dict[str, Any]:
-    """The study in JSON types."""
+def document(aggregate: Study, read: Votes, found: Hostile, disputed: Disputed) -> dict[str, Any]:
+    """The study in JSON types: `votes`, `rows` and `annotators` as they were read; `votes_left_out` of them do not count."""
     votes = aggregate.votes
     return {
         "schema": SCHEMA,
         "assay": __version__,
-        "votes": len(votes),
-        "rows": len(votes.rows),
-        "annotators": len(votes.annotators),
+        "votes": len(read),
+        "rows": len(read.rows),
+        "annotators": len(read.annotators),
+        "votes_left_out": len(read) - len(votes),
+        "rows_left_without_a_vote": int(((votes.votes_on == 0) & (read.votes_on > 0)).sum()),
         "classes": list(votes.classes),
         "labels": list(aggregate.names) if isinstance(aggregate, Labels) else None,
         "alpha": {scale: None if np.isnan(value) else value for scale, value in aggregate.reliability().items()},
@@ -84,7 +89,7 @@ def _accusations(votes: Votes, found: Hostile) -> dict[str, Any]:
 
 
 def label_table(aggregate: Study, disputed: Disputed) -> pa.Table:
-    """A line a row: its label (null without votes), how sure, how many votes and how many classes they name; where they
+    """A line a row: its label (null without votes), how sure, how many votes count and how many classes they name; where they
     differ, why, how likely that reading is, and the evidence. `posterior` has a chance for each class, or for each of several labels.
     """
     votes = aggregate.votes
@@ -106,9 +111,9 @@ def label_table(aggregate: Study, disputed: Disputed) -> pa.Table:
     )
 
 
-def annotator_table(aggregate: Study, found: Hostile) -> pa.Table:
-    """A line an annotator: votes, skill (expected share right), what they are accused of (null: nothing), and the confusion
-    matrix, truth by truth (of several labels: no and yes by what was said, label by label).
+def annotator_table(aggregate: Study, read: Votes, found: Hostile) -> pa.Table:
+    """A line an annotator: votes as read, skill (expected share right; null where none counts), what they are accused of (null: nothing),
+    and the confusion matrix, truth by truth (of several labels: no and yes by what was said, label by label).
     """
     votes = aggregate.votes
     accused: list[str | None] = [None] * len(votes.annotators)
@@ -119,7 +124,7 @@ def annotator_table(aggregate: Study, found: Hostile) -> pa.Table:
     return pa.table(
         {
             "annotator": pa.array(votes.annotators, pa.string()),
-            "votes": votes.votes_of,
+            "votes": read.votes_of,
             "skill": pa.array(aggregate.skill, from_pandas=True),
             "accused": pa.array(accused, pa.string()),
             "confusion": flat,

@@ -15,32 +15,41 @@ from assay.crowd.disputes import Reading
 from assay.crowd.hostile import Hostile
 from assay.crowd.multilabel import Labels
 from assay.crowd.save import Disputed, Study
-from assay.crowd.votes import Floats, Int
+from assay.crowd.votes import Floats, Int, Votes
 
 SHOWN = 5  # annotators listed at each end
 ACCUSED = 12  # accusations spelt out
 UNSURE = 0.9  # a label less sure than this counts as open
 
 
-def render(aggregate: Study, found: Hostile, disputed: Disputed, out: Path) -> Group:
-    """What `assay crowd` prints."""
+def render(aggregate: Study, read: Votes, found: Hostile, disputed: Disputed, out: Path) -> Group:
+    """What `assay crowd` prints. `read`: the votes as they were read, those of the accused among them."""
     votes = aggregate.votes
-    labelled = int((votes.votes_on > 0).sum())
     open_rows = int(((aggregate.confidence < UNSURE) & (votes.votes_on > 0)).sum())
     why = ", ".join(f"{n:,} {reading}" for reading in get_args(Reading) if (n := disputed.reading.count(reading)))
     why = f" ({why})" if why else ""
     pairs = ", ".join(f"{votes.classes[t]!r} called {votes.classes[s]!r}" for t, s in disputed.confused[:SHOWN])
     parts: list[RenderableType] = [
-        Text(f"{len(votes):,} votes by {len(votes.annotators):,} annotators on {labelled:,} rows, {_classes(aggregate)}"),
+        Text(f"{len(read):,} votes by {len(read.annotators):,} annotators on {len(read.rows):,} rows, {_classes(aggregate)}"),
         *(Text(note, "dim") for note in votes.notes),
         Text(f"{len(disputed):,} rows are disputed{why}; {open_rows:,} labels are less than {UNSURE:.0%} sure ({aggregate.method})."),
         *([Text(f"The guideline leaves open: {pairs}.")] if pairs else []),
         *_alpha(aggregate),
         _annotators(aggregate),
         *_accused(aggregate, found),
+        *_left_out(votes, read, found),
         Text(f"Written to {out}: labels.parquet, annotators.parquet, crowd.json"),
     ]
     return Group(*parts)
+
+
+def _left_out(votes: Votes, read: Votes, found: Hostile) -> list[RenderableType]:
+    """How many votes do not count, and what that costs."""
+    if len(votes) == len(read):
+        return []
+    rows = int(((votes.votes_on == 0) & (read.votes_on > 0)).sum())
+    cost = f"; {rows:,} {'row is' if rows == 1 else 'rows are'} left without a vote and {'has' if rows == 1 else 'have'} no label"
+    return [Text(f"{len(read) - len(votes):,} votes of {len(found.accused):,} accused left out{cost if rows else ''}.")]
 
 
 def _classes(study: Study) -> str:
