@@ -100,6 +100,29 @@ def test_the_unit_is_guessed_in_the_remedy() -> None:
     assert explain(np.full(10, 5.0), 5.0, 5.0) is None
 
 
+def test_fahrenheit_is_not_taken_for_gallons() -> None:
+    rng = np.random.default_rng(0)
+    celsius = pa.table({"warm": rng.normal(16, 7, 1_500).round(1), "x": np.arange(1_500) % 7})
+    rules = infer_expectations(read(celsius, task="none"))
+    new = pa.table({"warm": (rng.normal(16, 7, 400) * 1.8 + 32).round(1), "x": np.arange(400) % 7})
+    said = {v.remedy for v in checked(new, rules).violations}
+    assert said
+    assert all("Fahrenheit" in remedy for remedy in said)
+
+
+@pytest.mark.parametrize("spelling", ["true", "True", "TRUE"])
+def test_one_bad_cell_among_booleans_accuses_itself_alone(tmp_path: Path, spelling: str) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    cells = [spelling, "FALSE"] * 200
+    good.write_text("flag,x\n" + "".join(f"{c},{i}\n" for i, c in enumerate(cells)))
+    cells[3] = "ja"
+    bad.write_text("flag,x\n" + "".join(f"{c},{i}\n" for i, c in enumerate(cells)))
+    rules = infer_expectations(read(good, task="none"))
+    assert {(v.rule, v.rows) for v in check_expectations(read(bad, task="none"), rules).violations} == {("type", (3,))}
+    texts = infer_expectations(read(bad, task="none"))  # and the other way: the rows without the odd cell are booleans
+    assert check_expectations(read(good, task="none"), texts).passed
+
+
 def test_columns_that_go_or_come(tmp_path: Path) -> None:
     rules = expected()
     assert [v.rule for v in checked(mixed(500, 2).drop(["visits"]), rules).violations] == ["present"]

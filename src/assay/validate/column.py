@@ -35,7 +35,7 @@ def check_column(cells: Cells, rules: ColumnRules) -> Iterator[Broken]:
         return  # another kind of column altogether: nothing else can be asked of it
     if rules.values is not None:
         codes, names = cells.named()
-        yield from check_values(codes, names, rules.values, "values")
+        yield from check_values(codes, _spelt(cells, names, rules), rules.values, "values")
     if rules.numbers is not None:
         yield from check_numbers(cells.numbers, rules.numbers)
     if rules.unique:
@@ -44,6 +44,16 @@ def check_column(cells: Cells, rules: ColumnRules) -> Iterator[Broken]:
         yield from _lengths(cells, rules.length)
     if rules.characters is not None:
         yield from _characters(cells, rules.characters)
+
+
+def _spelt(cells: Cells, names: list[str], rules: ColumnRules) -> list[str]:
+    """The values as the rules spell them: TRUE is true; one cell that is neither, or the last of them gone, changes the column's type."""
+    if rules.type == "truth":
+        return [name.lower() if name.lower() in ("true", "false") else name for name in names]
+    if cells.look.kind == "bool" and rules.values is not None:
+        known = {value.lower(): value for value in rules.values.counts}
+        return [known.get(name, name) for name in names]
+    return names
 
 
 def _missing(cells: Cells, rate: Rate) -> Broken:
