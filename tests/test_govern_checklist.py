@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import shlex
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import typer
 
 from assay.api import scan
+from assay.cli import app
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.govern import drill as room
+from assay.govern import points
 from assay.govern.checklist import checklist
 from assay.govern.incident import SECTIONS, gaps, template
 from assay.govern.policy import EXAMPLE, KEYS, read_policy
@@ -133,6 +139,28 @@ def test_the_way_back_is_tried(project, tmp_path):
     point = checklist(root, now=NOW).points[7]
     assert point.state == "shown"
     assert checklist(root, now=NOW).points[6].state == "broken"  # a baseline that is none
+
+
+def commands_in(source):
+    """Every command line that the source of a module can print, 1 where a value goes in."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr | ast.Constant):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            names = [p.value.id if isinstance(p, ast.FormattedValue) and isinstance(p.value, ast.Name) else "" for p in parts]
+            texts = [p.value if isinstance(p, ast.Constant) else "1" for p in parts]
+            line = "".join("assay scan 1" if name == "scan" else str(text) for name, text in zip(names, texts, strict=True))
+            if line.startswith("assay ") and not line.endswith(" "):  # the beginning of one is no line
+                yield line
+
+
+def test_every_command_that_a_checklist_prints_is_one():
+    lines = sorted(set(commands_in(Path(points.__file__).read_text(encoding="utf-8"))))
+    assert len(lines) > 20
+    for line in lines:
+        command, words = typer.main.get_command(app), shlex.split(line)[1:]
+        while hasattr(command, "resolve_command"):  # a group
+            name, command, words = command.resolve_command(command.context_class(command, info_name="assay"), words)
+        assert not command.make_context(name, words).args, line  # raises for an option that there is not, or one that is missing
 
 
 def test_the_plan_must_answer_every_question(tmp_path):

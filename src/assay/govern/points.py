@@ -185,7 +185,7 @@ def _scanned(facts: Facts, point: Point) -> None:
         act = (
             f"assay clean {data} --report {where} --out CLEAN"
             if report.verdict == "poisoned"
-            else f"assay review new {data} --report {where} --reviewers A,B --out REVIEW"
+            else f"assay review new {data} --from {where} --reviewers A,B --out REVIEW"
         )
         point.lack(f"The data is {report.verdict}: {found} findings wait for somebody to act.", act)
     if report.verdict == "incomplete":
