@@ -14,9 +14,11 @@ import pytest
 import typer
 
 from assay.api import scan
+from assay.artefact.phrase import Phrase
 from assay.cli import app
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.finding import Conclusion, Finding
 from assay.govern import drill as room
 from assay.govern import points
 from assay.govern.checklist import checklist
@@ -25,6 +27,7 @@ from assay.govern.policy import EXAMPLE, KEYS, read_policy
 from assay.govern.rules import RULES, check
 from assay.ledger.ingest import add
 from assay.ledger.snapshots import take
+from assay.report.report import Report
 from assay.watch.models import Models
 from ledger_examples import ALICE, BOB, new_ledger, register
 from test_cli_commands import run, write_reviews
@@ -291,12 +294,32 @@ def test_drill_end_to_end(tmp_path, capsys, monkeypatch):
     assert run("drill", "answer", "d", "--by", "ann", "--rows", named, "--target", goal, capsys=capsys)[0] == 0
     assert run("drill", "answer", "d", "--by", "bob", "--clean", capsys=capsys)[0] == 0
     assert run("drill", "answer", "d", "--by", "eve", "--rows", "0", "--clean", capsys=capsys)[0] == 2
+    code, _, err = run("drill", "answer", "d", "--by", "eve", "--rows", named, "--target", "nix", capsys=capsys)
+    assert (code, "there is no class 'nix'" in err, "choose among bad, good" in err) == (2, True, True)
     assert run("drill", "answer", "d", "--by", "../eve", "--clean", capsys=capsys)[0] == 2
     _, scores = room.score(drill, tmp_path / "d.truth.parquet")
     assert [(s.by, s.points) for s in scores] == [("ann", 100), ("bob", 0)]
     code, out, _ = run("drill", "score", "d", capsys=capsys)
     assert code == 0
     assert truth.asked["kind"] in out
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [("poisoned", "2 rows"), ("suspect", "3 rows"), ("clean", "no poison"), ("incomplete", "is incomplete and names no row")],
+)
+def test_a_drill_is_answered_by_a_report(tmp_path, capsys, verdict, said):
+    """By the rows that it quarantines, or those that it suspects; clean is an answer, and nothing to say is none."""
+    write_reviews(tmp_path / "reviews.csv", rows=900)
+    drill = room.make(tmp_path / "reviews.csv", tmp_path / "d", tmp_path / "t.parquet", np.random.default_rng(0))
+    status = {"poisoned": "confirmed", "suspect": "suspected"}.get(verdict)
+    found = Finding("F1", "phrase", status, "good", 20.0, -9.0, np.array([4, 5, 6]), Phrase((("cf",),)), "a phrase") if status else None
+    action = ["keep"] * 900
+    action[4:6] = ["quarantine" if verdict == "poisoned" else "keep"] * 2
+    made = Conclusion(verdict, (found,) if found else (), (), (), np.zeros(900), tuple(action), (), 1, {"depth": "fast"})
+    Report(read(drill.data), made).write(tmp_path / "r", ())
+    code, out, err = run("drill", "answer", drill.folder, "--by", "scan", "--report", tmp_path / "r", capsys=capsys)
+    assert (code, said in out + err) == (2 if verdict == "incomplete" else 0, True)
 
 
 def test_a_drill_that_hides_nothing_and_truth_that_was_changed(tmp_path):

@@ -56,7 +56,9 @@ def answer(
     folder: Path = typer.Argument(help="The folder of the drill."),
     by: str = typer.Option(..., help="Who answers."),
     rows: str | None = typer.Option(None, help="Row numbers, comma-separated; or a file with a column row."),
-    report: Path | None = typer.Option(None, help="The rows that a report of assay scan quarantines."),
+    report: Path | None = typer.Option(
+        None, help="What a report of assay scan found: the rows it quarantines, else those it suspects; clean is --clean."
+    ),
     target: str | None = typer.Option(None, help="The label that the poison draws rows to."),
     clean: bool = typer.Option(False, "--clean", help="There is no poison."),
     note: str = typer.Option("", help="What you think was done."),
@@ -65,21 +67,39 @@ def answer(
     from assay.govern import drill as room
 
     opened = room.open_drill(folder)
-    found = _rows(opened, rows, report)
+    if report is not None:
+        found, nothing = _found(opened, report)
+        clean = clean or nothing
+    else:
+        found = _rows(rows)
     path = room.answer(opened, by, found, clean=clean, target=target, note=note)
     typer.echo(f"{path}: " + ("no poison." if clean else f"{len(set(found)):,} rows."))
 
 
-def _rows(drill: Drill, rows: str | None, report: Path | None) -> list[int]:
+def _found(drill: Drill, report: Path) -> tuple[list[int], bool]:
+    """(rows, whether there is no poison) as a report has it: what it quarantines, or else the rows of what it suspects."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from assay.dataset.errors import DataError
+    from assay.report.report import Report
+
+    opened = Report.open(report)
+    if opened.fingerprint != drill.fingerprint:
+        raise DataError("is of other data than this drill's", path=report, remedy=f"assay scan {drill.data}")
+    if opened.verdict == "clean":
+        return [], True
+    suspected = pa.array([f.id for f in opened.findings if f.status != "shortcut"], pa.string())
+    rows = opened.quarantined if len(opened.quarantined) else np.flatnonzero(pc.is_in(opened.rows["finding"], suspected))
+    if not len(rows):
+        raise DataError(f"is {opened.verdict} and names no row", path=report, remedy="scan again, or answer with --rows or --clean")
+    return [int(row) for row in rows], False
+
+
+def _rows(rows: str | None) -> list[int]:
     from assay.dataset.errors import DataError
 
-    if report is not None:
-        from assay.report.report import Report
-
-        opened = Report.open(report)
-        if opened.fingerprint != drill.fingerprint:
-            raise DataError("is of other data than this drill's", path=report, remedy=f"assay scan {drill.data}")
-        return [int(r) for r in opened.quarantined]
     if rows is None:
         return []
     path = Path(rows)

@@ -57,6 +57,7 @@ class Drill:
     fingerprint: str
     commitment: str
     made: str
+    classes: tuple[str, ...]
 
     @property
     def data(self) -> Path:
@@ -109,7 +110,7 @@ def make(
         os.chmod(new_truth, 0o600)
         made = (now or datetime.now(UTC)).isoformat(timespec="seconds")
         fingerprint = read(new / name, columns=_same(data)).fingerprint
-        drill = Drill(out, name, len(data), fingerprint, sha256_of(new_truth), made)
+        drill = Drill(out, name, len(data), fingerprint, sha256_of(new_truth), made, data.classes)
         _write(new / "drill.json", {"schema": SCHEMA, **_public(drill), **_named(data)})
     return drill
 
@@ -157,7 +158,8 @@ def open_drill(folder: Path) -> Drill:
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if said["schema"] != SCHEMA or Path(said["file"]).name != said["file"]:
             raise ValueError(f"not of the schema {SCHEMA}")
-        drill = Drill(folder, said["file"], int(said["rows"]), str(said["fingerprint"]), str(said["commitment"]), str(said["made"]))
+        told = (str(said[name]) for name in ("fingerprint", "commitment", "made"))
+        drill = Drill(folder, said["file"], int(said["rows"]), *told, tuple(map(str, said["classes"])))
         columns = Columns(tuple(map(str, said["content"])), tuple(map(str, said["label"])))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError("is no drill", path=folder, remedy="make one: assay drill new DATA --out DRILL") from error
@@ -173,7 +175,7 @@ def answer(
 ) -> Path:
     """Keep an answer: rows held for poison, the label that they are drawn to, or that there is none. Later answers replace earlier ones.
 
-    DataError for a row that the data does not have, and for an answer that says both.
+    DataError for a row or a class that the data does not have, and for an answer that says both.
     """
     if not by or by.startswith(".") or not all(c.isalnum() or c in "._@-" for c in by):
         raise DataError(f"{by!r} cannot name anybody", remedy="use letters, digits, . _ @ and -")
@@ -182,6 +184,8 @@ def answer(
     wrong = [row for row in rows if not 0 <= row < drill.rows]
     if wrong:
         raise DataError(f"there is no row {wrong[0]}: they are numbered 0 to {drill.rows - 1}", path=drill.folder)
+    if target is not None and target not in drill.classes:
+        raise DataError(f"there is no class {target!r}", path=drill.folder, remedy=f"choose among {', '.join(drill.classes)}")
     folder = drill.folder / "answers"
     number = sum(p.name.startswith(f"{by}.") for p in folder.glob("*.json"))
     path = folder / f"{by}.{number:04d}.json"

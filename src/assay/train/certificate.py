@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,8 @@ def write(claim: Claim, out: Path) -> None:
 def open_claim(path: Path) -> Claim:
     """What `write` wrote. DataError if it is no certificate, or its parts do not fit one another."""
     try:
+        if path.is_file() and not is_zipfile(path):  # asked before NumPy, which would advise to load a pickle
+            raise DataError("holds no certificate (it is no .npz archive)", path=path, remedy="assay certify MODEL DATA --out CERT")
         with np.load(path, allow_pickle=False) as held:
             about = json.loads(str(held["about"]))
             if about["schema"] != SCHEMA:
