@@ -158,8 +158,9 @@ def open_drill(folder: Path) -> Drill:
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if said["schema"] != SCHEMA or Path(said["file"]).name != said["file"]:
             raise ValueError(f"not of the schema {SCHEMA}")
-        told = (str(said[name]) for name in ("fingerprint", "commitment", "made"))
-        drill = Drill(folder, said["file"], int(said["rows"]), *told, tuple(map(str, said["classes"])))
+        fingerprint, commitment, made = (str(said[name]) for name in ("fingerprint", "commitment", "made"))
+        classes = tuple(map(str, said["classes"]))
+        drill = Drill(folder, said["file"], int(said["rows"]), fingerprint, commitment, made, classes)
         columns = Columns(tuple(map(str, said["content"])), tuple(map(str, said["label"])))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError("is no drill", path=folder, remedy="make one: assay drill new DATA --out DRILL") from error
