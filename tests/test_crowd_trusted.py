@@ -115,7 +115,7 @@ def test_pictures(tmp_path):
     data, rng = read((pictures, y[:200])), np.random.default_rng(0)
     review = new_review(data, draw(data, 60, rng), data.classes, ["ann", "bob"], 2, rng, tmp_path / "r")
     for name in review.reviewers:
-        by_script(review, data, name, [f"{int(t.suspected) + 1}" for t in review.pending(name)])
+        by_script(review, data, name, [t.suspected for t in review.pending(name)])
     done = freeze(review, data, tmp_path / "t", days=5, now=NOW)
     assert (done.rows, done.wrong) == (60, 0)
     leaks = examine(tmp_path / "t", data, now=NOW).leaks
