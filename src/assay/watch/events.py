@@ -13,19 +13,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.dataset.numbers import as_doubles
 from assay.dataset.rows import as_rows
 from assay.watch.fields import Fields
+from assay.watch.times import check_unit, times
 
 Floats = NDArray[np.float64]
-
-# Seconds since 1970 of the first days of the years 1 and 10000: what is not between them is no time. A clock that only runs ahead is not
-# told by a bound: see `assay.watch.memory`.
-FIRST, LAST = -62_135_596_800.0, 253_402_300_800.0
 
 
 @dataclass(frozen=True)
@@ -88,10 +84,18 @@ def _whole(value: Any) -> bool:
 def read_batch(events: Any, fields: Fields) -> Batch:
     """A batch of what a person holds: a list of mappings (one an event), a mapping of columns, an Arrow table, a frame.
 
-    Raises DataError where an event is neither a prediction nor a label, a confidence is no probability, or a column that must hold
-    text, numbers or times does not.
+    Raises DataError where an event is neither a prediction nor a label, a confidence is no probability, times are in no seconds, or a
+    column that must hold text, numbers or times does not.
     """
     table = table_of(events)
+    made = kept_batch(table, fields)
+    if fields.time in table.column_names:
+        check_unit(column_of(table, fields.time), fields.time)
+    return made
+
+
+def kept_batch(table: pa.Table, fields: Fields) -> Batch:
+    """A batch that was judged when it came and is read again from where it was kept: what earlier versions took is no error."""
     if fields.private and fields.text in table.column_names:
         texts = words(column_of(table, fields.text))
         digests = pa.array([None if t is None else sha256(t.encode()).hexdigest() for t in texts], pa.string())
@@ -139,19 +143,7 @@ def column_of(table: pa.Table, name: str) -> pa.Array:
 
 def _times(table: pa.Table, name: str) -> Floats:
     """(n,) seconds since 1970, NaN where there is no time."""
-    if name not in table.column_names:
-        return np.full(table.num_rows, np.nan)
-    column = column_of(table, name)
-    try:
-        if pa.types.is_string(column.type):
-            column = pc.cast(pc.replace_substring(column, "Z", ""), pa.timestamp("us"))
-        if pa.types.is_timestamp(column.type):
-            times = as_doubles(column.cast(pa.timestamp("us")).cast(pa.int64())) / 1e6
-        else:
-            times = as_doubles(column)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"not a time: {error}", column=name, remedy="write 2026-01-31T12:00:00Z, or seconds since 1970") from error
-    return np.where((times >= FIRST) & (times < LAST), times, np.nan)
+    return times(column_of(table, name), name) if name in table.column_names else np.full(table.num_rows, np.nan)
 
 
 def _confidence(table: pa.Table, fields: Fields) -> Floats:

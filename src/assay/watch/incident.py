@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.watch.alerts import Alert
-from assay.watch.events import Batch, read_batch
+from assay.watch.events import Batch, kept_batch
 from assay.watch.models import Models
 from assay.watch.search import MATCHES
 from assay.watch.watch import Watch
@@ -112,7 +112,7 @@ def _concerned(watch: Watch, alert: Alert) -> dict[str, Any]:
     fields = watch.baseline.fields
     clock, chosen, others = watch.status(0).predictions, [], Counter[str]()
     brought: Counter[str] = Counter()
-    held = [read_batch(table, fields) for table in watch.journalled()]
+    held = [kept_batch(table, fields) for table in watch.journalled()]
     late = {b.id[i]: label for b in held for i, label in enumerate(b.label) if b.prediction[i] is None}
     clock -= sum(p is not None for batch in held for p in batch.prediction)
     for batch in held:

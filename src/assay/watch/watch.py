@@ -17,7 +17,7 @@ from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
 from assay.watch.beside import MANY, beside
 from assay.watch.cells import CellCounts
-from assay.watch.events import Batch, Floats, read_batch, table_of
+from assay.watch.events import Batch, Floats, kept_batch, read_batch, table_of
 from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.items import Usual, words_of
 from assay.watch.journal import COMMAND, EVENTS, Arrays, Journal, replace_whole
@@ -268,7 +268,7 @@ class Watch:
     def _apply(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
             table, name = of_frame(payload)
-            batch = read_batch(table, self.baseline.fields)
+            batch = kept_batch(table, self.baseline.fields)
             self._events(batch, self.baseline.measures.encode(batch), name)
         else:
             self._obey(json.loads(payload))
