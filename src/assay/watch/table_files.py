@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
 from assay.dataset.errors import DataError
+from assay.dataset.formats.delimited import Delimited, dialect
+from assay.dataset.limits import LIMITS
 
-READERS = {".parquet": pa.parquet.read_table, ".csv": pa.csv.read_csv, ".jsonl": pa.json.read_json}
+
+def _csv(path: Path) -> pa.Table:
+    """As data sets are read: a blank cell is missing, in columns of text too, and a column is of numbers where all its values are."""
+    for name in dialect(path, LIMITS).repeated:
+        raise DataError("two columns have this name", path=path, column=name, remedy="rename one, or leave it out")
+    tables, rows = [], 0
+    for batch in Delimited().batches(path, LIMITS):
+        for row, problem in batch.faults.items():
+            raise DataError(problem, path=path, row=rows + row, remedy="mend the line")
+        tables.append(batch.table)
+        rows += batch.count
+    return pa.concat_tables(tables) if tables else pa.table({})
+
+
+READERS: dict[str, Callable[[Path], pa.Table]] = {".parquet": pa.parquet.read_table, ".csv": _csv, ".jsonl": pa.json.read_json}
 
 
 def events_table(path: Path) -> pa.Table:
@@ -21,6 +37,6 @@ def events_table(path: Path) -> pa.Table:
     if not path.exists():
         raise DataError("is not there", path=path, remedy="name an existing file")
     try:
-        return READERS[path.suffix](str(path))
+        return READERS[path.suffix](path)
     except pa.ArrowException as error:
         raise DataError(f"cannot be read: {error}", path=path) from error
