@@ -255,3 +255,14 @@ def test_late_labels_count_where_they_belong(tmp_path):
             fired += watch.ingest({"id": ids[part], "label": label[part]})
         assert any("country = it" in a.title and "errors" in a.title for a in fired)
         assert watch.status().pending == 0
+
+
+def test_whole_numbers_are_told_apart_whatever_their_type(tmp_path):
+    """As a frame holds them where some are missing: floats."""
+    rng = np.random.default_rng(8)
+    ids = np.arange(1_000_001, 1_000_101)
+    with Watch.create(tmp_path / "w", learn(table(rng, 600), Fields())) as watch:
+        watch.ingest({"id": ids.astype(float), "prediction": ["1"] * 100})
+        watch.ingest({"id": ids, "label": ["1"] * 100})
+        found = watch.status()
+    assert (found.labels, found.pending, found.orphans) == (100, 0, 0)

@@ -52,15 +52,15 @@ class Batch:
 def words(column: pa.Array) -> list[str | None]:
     """Values as text: 1.0 as "1", so that a class is the same whether a file held it as a number or as a word; NaN is missing.
 
-    >>> words(pa.array([1.0, 2.5, None, float("nan"), float("inf")]))
-    ['1', '2.5', None, None, 'inf']
+    >>> words(pa.array([1.0, -0.0, 2.5, 1000001.0, None, float("nan"), float("inf")]))
+    ['1', '0', '2.5', '1000001', None, None, 'inf']
     """
     if pa.types.is_string(column.type):
         return list(column.to_numpy(zero_copy_only=False).tolist())
     if pa.types.is_dictionary(column.type):
         return words(column.dictionary_decode())
     each = column.dictionary_encode()  # each value is written once
-    said = [None if v is None or v != v else f"{v:g}" if _whole(v) else str(v) for v in each.dictionary.to_pylist()]
+    said = [None if v is None or v != v else str(int(v)) if _whole(v) else str(v) for v in each.dictionary.to_pylist()]
     at = np.asarray(each.indices.fill_null(len(said)))
     return list(np.array([*said, None], object)[at].tolist())
 
