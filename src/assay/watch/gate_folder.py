@@ -69,10 +69,13 @@ class GateFolder:
         self._names = Names()
         self._submitted = 0
         self._journal = Journal(folder, read_only)
-        if (state := self._journal.restore()) is not None:
-            self._restore(*state)
-        for kind, payload in self._journal.frames():
-            self._take(kind, payload)
+        try:
+            if (state := self._journal.restore()) is not None:
+                self._restore(*state)
+            self._journal.replay(self._take)
+        except BaseException:  # whoever mends the folder can open it
+            self._journal.close()
+            raise
 
     @classmethod
     def create(
