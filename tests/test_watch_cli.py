@@ -7,6 +7,7 @@ import json
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
@@ -78,6 +79,28 @@ def test_lines_from_standard_input(made, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"prediction": "1"}\nnot json\n')))
     assert run(["watch", "ingest", str(made / "w"), "-"]) == 2
     assert "standard input, row 1: not JSON" in capsys.readouterr().err
+
+
+def test_a_wrong_row_is_told_where_it_is_and_nothing_of_its_file_is_taken(made, tmp_path, capsys, monkeypatch):
+    rng, w = np.random.default_rng(5), str(made / "w")
+    held = table(rng, 300)
+    for column, values, said in (
+        ("confidence", [0.9] * 250 + [1.5] * 50, "events.parquet, row 250, column 'confidence': 1.5 is no probability"),
+        ("prediction", ["1"] * 250 + [None] * 50, "events.parquet, row 250: an event that is neither"),
+        ("age", ["40"] * 299 + ["old"], "events.parquet, column 'age': holds no numbers"),
+    ):
+        wrong = held.set_column(held.column_names.index(column), column, pa.array(values))
+        pq.write_table(wrong, tmp_path / "events.parquet")
+        assert run(["watch", "ingest", w, str(tmp_path / "events.parquet"), "--batch", "100"]) == 2
+        assert said in capsys.readouterr().err
+    lines = "\n\n".join(json.dumps({"prediction": "1", "confidence": c}) for c in [0.9] * 100 + [1.5])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert run(["watch", "ingest", w, "-", "--batch", "100"]) == 2
+    said = "standard input, row 200, column 'confidence': 1.5 is no probability"
+    assert said in (told := capsys.readouterr().err)
+    assert "What came before row 200 was taken, and stays" in told
+    assert run(["watch", "status", w]) == 0
+    assert "100 predictions" in capsys.readouterr().out
 
 
 def test_a_scan_s_trigger_is_met_with_private_texts(tmp_path, capsys):

@@ -14,6 +14,7 @@ import typer
 from assay.cli import watch_audits, watch_gate, watch_models, watch_signed
 
 if TYPE_CHECKING:
+    from assay.cli.watch_events import Part
     from assay.watch.alerts import Alert
     from assay.watch.watch import Watch
 
@@ -80,6 +81,7 @@ def init(
 ) -> None:
     """Learn, check, write."""
     from assay.cli.scan import listed
+    from assay.dataset.errors import DataError
     from assay.watch.baseline import learn
     from assay.watch.events import read_batch
     from assay.watch.fields import Fields
@@ -92,7 +94,12 @@ def init(
     columns = {"features": list(listed(feature)), "slices": list(listed(slices)), "cycles": list(listed(cycle))}
     chosen = Fields.from_json({**columns, "private": private, **named})
     events = events_table(trusted)
-    baseline = learn(events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find, tail=tail)
+    try:
+        baseline = learn(
+            events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find, tail=tail
+        )
+    except DataError as error:
+        raise error.at(trusted, error.row) from error
     known = None
     if report is not None:
         path = report / "report.json" if report.is_dir() else report
@@ -147,8 +154,8 @@ def ingest(
     with Watch.open(folder) as watch:
         before = watch.status(0).predictions
         _report(watch.deliver(sinks))
-        for part, name in _source(folder, events, batch, follow):
-            new = watch.ingest(part, name=name)
+        for part in _source(watch, folder, events, batch, follow):
+            new = part.into(watch)
             for alert in new:
                 typer.echo(f"{alert.severity}: {alert.title}")
             fired += new
@@ -311,60 +318,20 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _source(folder: Path, events: Path, size: int, follow: float | None) -> Iterator[tuple[Any, str | None]]:
-    """Batches, and the names of those that count once."""
+def _source(watch: Watch, folder: Path, events: Path, size: int, follow: float | None) -> Iterator[Part]:
+    """Batches; of a file all are judged before the first is taken."""
     import time
 
+    from assay.cli.watch_events import Part, lines, parts
     from assay.watch.tail import Tail
 
     if follow is None:
-        for part in _lines(size) if str(events) == "-" else _parts(events, size):
-            yield part, None
+        yield from lines(size) if str(events) == "-" else parts(watch, events, size)
         return
     tail = Tail(folder, events, size)
     while True:
         for piece in tail.pieces():
-            yield piece.events, piece.name
+            yield Part(piece.events, piece.name)
         if not follow:
             return
         time.sleep(follow)
-
-
-def _parts(path: Path, size: int) -> Iterator[Any]:
-    from assay.watch.table_files import events_table
-
-    table = events_table(path)
-    for start in range(0, table.num_rows, size):
-        yield table.slice(start, size)
-
-
-def _lines(size: int) -> Iterator[list[dict[str, Any]]]:
-    """Batches of JSON lines from standard input. What is there is taken before more is waited for."""
-    stream: Any = sys.stdin.buffer
-    number, rest, ended = 0, b"", False
-    while not ended:
-        read = stream.read1(1 << 20)
-        ended = not read
-        *lines, rest = [rest, b""] if ended else (rest + read).split(b"\n")
-        held = []
-        for line in lines:
-            if line.strip():
-                held.append(_event(line, number))
-            number += 1
-            if len(held) == size:
-                yield held
-                held = []
-        if held:
-            yield held
-
-
-def _event(line: bytes, number: int) -> dict[str, Any]:
-    from assay.dataset.errors import DataError
-
-    try:
-        event = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"not JSON: {error}", path="standard input", row=number) from error
-    if not isinstance(event, dict):
-        raise DataError("an event is a JSON object", path="standard input", row=number)
-    return event

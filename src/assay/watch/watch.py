@@ -29,11 +29,11 @@ from assay.watch.sinks import Send
 from assay.watch.slices import Ints
 from assay.watch.status import Status, status_of
 from assay.watch.telling import of_alarm, of_known, of_suspect
-from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
+from assay.watch.trials import Result, Trials
+from assay.watch.triggers import Ask, Known, Miner, Suspect
 from assay.watch.waiting import Waiting, unpacked
 
 TIMES = 5  # events whose middle time is that of an alert: one that is dated ahead by a clock that jumped does not date it
-RECENT = 400  # events that an unknown trigger may be put into
 FILE = "baseline.json"
 
 
@@ -64,8 +64,7 @@ class Watch:
         self._cells: CellCounts | None = None
         if self._words and self._miner is not None and baseline.fields.features:
             self._cells = CellCounts(self._miner.usual, baseline.fields.features)
-        self._ask, self._ask_pictures = ask, ask_pictures
-        self._recent: pa.Table | None = None
+        self._trials = Trials(ask, ask_pictures)
         self._journal = journal
         self._detectors = baseline.detectors()
         self._memories = baseline.measures.memories()
@@ -141,13 +140,17 @@ class Watch:
         except BaseException:  # stopped half-way: what is here is not what is on disk
             self._journal.failed = True
             raise
-        if self._ask is not None and self._miner is not None:
-            fired += self._try(self._ask, self._miner, batch.table)
+        if self._miner is not None:
+            fired += self._tried(self._trials.of_items(self._miner, self.baseline.fields, batch.table))
         if self._gallery is not None and self._miner is not None and images is not None:
             fired += self._look(self._gallery, self._miner, images, batch.prediction)
         if self._journal.due:
             self.snapshot()
         return fired
+
+    def judge(self, events: Any) -> None:
+        """Raises DataError where `ingest` would refuse these events; takes nothing."""
+        self._judged(read_batch(events, self.baseline.fields))
 
     def answer(self, number: int, state: State, by: str, note: str = "") -> Alert:
         """Acknowledge an alert, close it, or open it again."""
@@ -365,30 +368,12 @@ class Watch:
         for found in gallery.see(images, said, list(patches(miner).values())):
             item = list(item_of(found))
             self._command({"do": "picture", "item": item, "target": found.target, "carriers": found.carriers, "to_target": found.to_target})
-        fired: list[Alert] = []
-        if self._ask_pictures is not None:
-            for number, patch in patches(miner).items():
-                if not miner.suspects[number].asked:
-                    rng = np.random.default_rng(number)
-                    asked, taken = gallery.insertion(patch, miner.suspects[number].target, self._ask_pictures, rng)
-                    if asked:
-                        fired += self._command({"do": "try", "number": number, "asked": asked, "taken": taken})
-        return fired
+        return self._tried(self._trials.of_pictures(miner, gallery))
 
-    def _try(self, ask: Ask, miner: Miner, events: pa.Table) -> list[Alert]:
-        """Put nominees on trial that were not yet; each result is journalled, so that a replay asks nobody."""
-        known = [name for name in events.column_names if name not in (MATCHES, HOLDS)]
-        events = events.select(known)
-        if self._recent is not None and self._recent.schema.equals(events.schema):
-            events = pa.concat_tables([self._recent, events])
-        self._recent = events.slice(max(0, events.num_rows - RECENT)).combine_chunks()
-        fired: list[Alert] = []
-        for suspect in [s for s in miner.suspects.values() if not s.asked and s.item[0] != "p"]:
-            rng = np.random.default_rng(suspect.number)
-            asked, taken = insertion(suspect, self.baseline.fields, ask, self._recent, rng)
-            if asked:
-                fired += self._command({"do": "try", "number": suspect.number, "asked": asked, "taken": taken})
-        return fired
+    def _tried(self, results: Iterator[Result]) -> list[Alert]:
+        """Each result of a trial is journalled, so that a replay asks nobody."""
+        found = [self._command({"do": "try", "number": number, "asked": asked, "taken": taken}) for number, asked, taken in results]
+        return [alert for alerts in found for alert in alerts]
 
     def _name(self, suspect: Suspect) -> list[Alert]:
         """The alert of an unknown trigger."""
