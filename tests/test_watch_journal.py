@@ -18,6 +18,7 @@ from assay.dataset.errors import DataError
 from assay.watch import journal
 from assay.watch.baseline import learn
 from assay.watch.fields import Fields
+from assay.watch.incident import record
 from assay.watch.watch import Watch
 from watch_examples import FIELDS, table, traffic
 
@@ -324,6 +325,8 @@ def test_lists_that_an_earlier_version_kept_open_still(folder, monkeypatch):
         watch.ingest({**rows, "country": [["de"]] * 600, "contributor": [["ann"]] * 600})
     with Watch.open(folder) as watch:
         assert watch.status().predictions == 600
+        watch.raise_alert("audit/x", "warning", "an audit", {})
+        assert record(watch, 1)["rows"][0]["contributor"] == '["ann"]'
 
 
 def test_a_frame_that_cannot_be_taken_is_named_and_the_lock_let_go(folder):

@@ -90,7 +90,7 @@ def init(
     from assay.watch.triggers import Known
     from assay.watch.watch import Watch
 
-    named = {} if fields is None else json.loads(fields.read_text(encoding="utf-8"))
+    named = {} if fields is None else _named(fields)
     columns = {"features": list(listed(feature)), "slices": list(listed(slices)), "cycles": list(listed(cycle))}
     chosen = Fields.from_json({**columns, "private": private, **named})
     events = events_table(trusted)
@@ -113,6 +113,25 @@ def init(
         if known is not None:
             typer.echo(f"Known artefacts that are looked for: {len(known.ids)}.")
         typer.echo(f"Baseline {baseline.digest}. Next: assay watch ingest {folder} EVENTS")
+
+
+def _named(path: Path) -> dict[str, Any]:
+    """The names of columns that a file holds."""
+    from assay.dataset.errors import DataError
+    from assay.watch.fields import Fields
+
+    remedy = 'write an object: {"prediction": "said", "label": "truth"}'
+    try:
+        named = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"is no JSON ({error})", path=path, remedy=remedy) from error
+    if not isinstance(named, dict):
+        raise DataError("holds no object", path=path, remedy=remedy)
+    try:
+        Fields.from_json(named)
+    except DataError as error:
+        raise error.at(path, None) from error
+    return named
 
 
 def ingest(

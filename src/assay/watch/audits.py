@@ -74,6 +74,18 @@ def seconds_of(text: str) -> float:
         raise DataError(f"{text!r} is no span of time", remedy="write 90s, 10m, 12h, 7d or 4w") from error
 
 
+def words_of(command: str) -> tuple[str, ...]:
+    """A command as a shell would part it. Raises DataError where a quote is not closed.
+
+    >>> words_of("assay scan 'my data' --out {out}")
+    ('assay', 'scan', 'my data', '--out', '{out}')
+    """
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise DataError(f"{command!r} is no command: {error}", remedy="close what is quoted") from error
+
+
 def schedule(folder: Path) -> list[Audit]:
     """Every audit of a watch."""
     path = folder / FILE

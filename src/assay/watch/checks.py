@@ -7,7 +7,7 @@ from collections import Counter
 import pyarrow as pa
 
 from assay.dataset.errors import DataError
-from assay.watch.fields import Fields
+from assay.watch.fields import PARTS, Fields
 
 HELD = "assay.matches", "assay.holds"  # columns that a watch adds to what it journals (`assay.watch.search`)
 NO_TEXT = "half a character (a lone surrogate), which is no text"
@@ -27,6 +27,23 @@ def check_columns(table: pa.Table, fields: Fields) -> None:
         at = table.schema.get_field_index(name)
         if at >= 0:
             check_flat(table.schema.field(at).type, name)
+
+
+def check_named(table: pa.Table, fields: Fields) -> None:
+    """Raises DataError where a trusted period lacks a column that somebody named: a slice, or a part of an event under a name of its own.
+
+    >>> check_named(pa.table({"said": ["a"]}), Fields(prediction="sad"))
+    Traceback (most recent call last):
+    assay.dataset.errors.DataError: column 'sad': there is no such column for the prediction. Remedy: there are: said
+    """
+    usual = Fields()
+    renamed = {part: getattr(fields, part) for part in PARTS if getattr(fields, part) != getattr(usual, part)}
+    if fields.private:  # made of the text
+        renamed.pop("digest", None)
+    for part, name in [*renamed.items(), *(("slice", name) for name in fields.slices)]:
+        if name not in table.column_names:
+            said = ", ".join(table.column_names)
+            raise DataError(f"there is no such column for the {part}", column=name, remedy=f"there are: {said}")
 
 
 def check_flat(kind: pa.DataType, name: str) -> None:
