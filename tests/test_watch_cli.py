@@ -14,6 +14,7 @@ import pytest
 
 from assay.artefact.phrase import Phrase
 from assay.cli import run
+from assay.watch.watch import Watch
 from watch_examples import table
 
 COLUMNS = ["--feature", "age,kind", "--slice", "country,device"]
@@ -101,6 +102,22 @@ def test_a_wrong_row_is_told_where_it_is_and_nothing_of_its_file_is_taken(made, 
     assert "What came before row 200 was taken, and stays" in told
     assert run(["watch", "status", w]) == 0
     assert "100 predictions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_a_watched_column_that_does_not_come_any_more_is_told(made, capsys, snapshot):
+    rng, w = np.random.default_rng(6), str(made / "w")
+    pq.write_table(table(rng, 300).drop_columns(["confidence", "country"]), made / "less.parquet")
+    assert run(["watch", "ingest", w, str(made / "less.parquet"), "--fail-on", "never"]) == 0
+    said = "Watched, and missing: country in the last 300 predictions, confidence in the last 300 predictions."
+    assert said in capsys.readouterr().out
+    if snapshot:
+        with Watch.open(made / "w") as watch:
+            watch.snapshot()
+    assert run(["watch", "status", w]) == 0
+    assert said in capsys.readouterr().out
+    assert run(["watch", "ingest", w, str(made / "trusted.parquet"), "--fail-on", "never"]) == 0
+    assert "missing" not in capsys.readouterr().out
 
 
 def test_a_scan_s_trigger_is_met_with_private_texts(tmp_path, capsys):

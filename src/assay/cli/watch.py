@@ -160,6 +160,7 @@ def ingest(
     key: Path | None = watch_models.KEY,
 ) -> int:
     """Take them, batch by batch."""
+    from assay.watch.absent import said_of
     from assay.watch.alerts import LEVELS
     from assay.watch.rollback import Rule
     from assay.watch.sinks import sink
@@ -181,7 +182,10 @@ def ingest(
             _report(watch.deliver(sinks))
             if alias is not None:
                 watch_models.after_alerts(folder, alias, watch.alerts, rule, tell, key)
-        typer.echo(f"{watch.status(0).predictions - before:,} predictions taken, {len(fired)} alerts.")
+        now = watch.status(0)
+        typer.echo(f"{now.predictions - before:,} predictions taken, {len(fired)} alerts.")
+        if now.missing:
+            typer.echo(said_of(now.missing))
     reached = fail_on is not FailOn.never and any(LEVELS.index(a.severity) >= LEVELS.index(fail_on.value) for a in fired)
     return 1 if reached else 0
 
@@ -189,6 +193,8 @@ def ingest(
 def status(folder: Path = FOLDER, as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
     """Print it."""
     from dataclasses import asdict
+
+    from assay.watch.absent import said_of
 
     with _open(folder) as watch:
         found = watch.status()
@@ -199,6 +205,8 @@ def status(folder: Path = FOLDER, as_json: bool = typer.Option(False, "--json", 
     typer.echo(f"{found.predictions:,} predictions, {found.labels:,} labels, {found.pending:,} predictions wait for theirs.")
     if found.given_up or found.orphans:
         typer.echo(f"{found.given_up:,} predictions were given up, {found.orphans:,} labels are of no known prediction.")
+    if found.missing:
+        typer.echo(said_of(found.missing))
     if found.errors is not None and found.predictions:
         typer.echo(f"Recent rate of errors, if confidence still means what it meant: {found.errors[0]:.3f} to {found.errors[1]:.3f}.")
     typer.echo("Strongest evidence (1 is an alarm):")

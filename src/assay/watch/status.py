@@ -26,6 +26,7 @@ class Status:
     errors: tuple[float, float] | None  # bounds of the recent rate of errors, from the confidence alone; see `estimate`
     strongest: tuple[tuple[str, float, float, float, float], ...]  # name, share of the threshold, recent mean, usual mean, bound
     alerts: tuple[Alert, ...]  # not closed
+    missing: tuple[tuple[str, int], ...] = ()  # watched columns that do not come any more, and for how many predictions
 
 
 def status_of(
@@ -35,6 +36,7 @@ def status_of(
     counts: Mapping[str, int],
     pending: int,
     alerts: Sequence[Alert],
+    missing: tuple[tuple[str, int], ...],
     most: int,
 ) -> Status:
     """Where it stands, with the `most` strongest streams. `sure` is what the recent confidences were (`assay.watch.estimate`)."""
@@ -48,4 +50,6 @@ def status_of(
     )
     errors = None if baseline.measures.estimate is None else baseline.measures.estimate.rate(sure)
     unclosed = tuple(a for a in alerts if a.state != "closed")
-    return Status(baseline.promise(), detectors.clock, **counts, pending=pending, errors=errors, strongest=strongest, alerts=unclosed)
+    return Status(
+        baseline.promise(), detectors.clock, **counts, pending=pending, errors=errors, strongest=strongest, alerts=unclosed, missing=missing
+    )

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from assay.dataset.errors import DataError
 from assay.dataset.rows import UInt8
+from assay.watch.absent import Absent
 from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
 from assay.watch.beside import MANY, beside
@@ -71,6 +72,7 @@ class Watch:
         self._alerts = Alerts()
         self._pending = Waiting()
         self._names = Names()
+        self._absent = Absent(baseline)
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._times: deque[float] = deque(maxlen=TIMES)
         self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
@@ -215,7 +217,9 @@ class Watch:
 
     def status(self, most: int = 10) -> Status:
         """Where it stands, with the `most` strongest streams."""
-        return status_of(self.baseline, self._detectors, self._sure, self._counts, len(self._pending), self.alerts, most)
+        return status_of(
+            self.baseline, self._detectors, self._sure, self._counts, len(self._pending), self.alerts, self._absent.told(), most
+        )
 
     def snapshot(self) -> None:
         """Write the state, so that the next start need not replay the journal."""
@@ -230,6 +234,7 @@ class Watch:
             "clock": d.clock,
             "names": list(self._names),
             "counts": self._counts,
+            "absent": self._absent.runs,
             "times": list(self._times),
             "alerts": self._alerts.to_json(),
             "pending": self._pending.to_json(),
@@ -255,6 +260,7 @@ class Watch:
         self._memories = {name: Memory.of(arrays[f"cycle{i}"]) for i, name in enumerate(self._memories)}
         self._names = Names(dict.fromkeys(meta["names"]))
         self._counts = dict(meta["counts"])
+        self._absent.runs = dict(meta.get("absent", {}))
         before = [] if meta.get("time") is None else [meta["time"]]  # of a snapshot by an earlier version: the last event's alone
         self._times.extend(meta.get("times", before))
         self._alerts = Alerts.from_json(meta["alerts"])
@@ -300,6 +306,7 @@ class Watch:
         measures = self.baseline.measures
         measures.follow(x, batch, self._memories)
         self._names.add(name)
+        self._absent.see(batch)
         ticks = np.array([p is not None for p in batch.prediction], np.int64)
         if measures.estimate is not None:
             self._sure = measures.estimate.fade(self._sure, batch.confidence[ticks > 0])
