@@ -63,6 +63,8 @@ def test_from_trusted_period_to_incident(made, capsys):
     assert "`step 2 done` by `ann`: `back to v3`" in said
     assert run(["watch", "incident", w, "1", "--step", "2", "--by", "ann", "--undo"]) == 0
     assert "2. [ ] Contain" in capsys.readouterr().out
+    assert run(["watch", "incident", w, "1", "--out", str(made / "i.md")]) == 2
+    assert "i.md is no .json" in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert run(["watch", "incident", w, "1", "--step", "2"]) == 2
     assert run(["watch", "incident", w, "1", "--step", "99", "--by", "ann"]) == 2
     capsys.readouterr()

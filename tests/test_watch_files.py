@@ -68,11 +68,14 @@ def test_a_gate_refuses_a_row_without_contributor_in_every_format(tmp_path):
             gate.submit(events_table(write(tmp_path / f"r{suffix}", rows)))
 
 
-def test_a_csv_file_says_what_is_wrong_with_it(tmp_path):
+def test_a_file_says_what_is_wrong_with_it(tmp_path):
     path = tmp_path / "e.csv"
     path.write_text("prediction,id,id\na,1,2\n")
     with pytest.raises(DataError, match=r"e.csv, column 'id': two columns have this name"):
         events_table(path)
+    pq.write_table(pa.table([["a"], ["b"]], ["id", "id"]), tmp_path / "e.parquet")
+    with pytest.raises(DataError, match=r"e.parquet, column 'id': two columns have this name"):
+        events_table(tmp_path / "e.parquet")
     path.write_text("prediction,id\na,1\nb\n")
     with pytest.raises(DataError, match=r"e.csv, row 1: 1 fields where 2 are expected"):
         events_table(path)

@@ -260,7 +260,7 @@ def silence(
 def incident(
     folder: Path = FOLDER,
     number: int = typer.Argument(help="The number of the alert."),
-    out: Path | None = typer.Option(None, help="Write JSON here, and Markdown beside it. Default: print the Markdown."),
+    out: Path | None = typer.Option(None, help="Write JSON here (NAME.json), and Markdown beside it. Default: print the Markdown."),
     step: int | None = typer.Option(None, min=1, help="First note that this step of the checklist was done; with --by."),
     by: str | None = typer.Option(None, help="Who did it."),
     note: str = typer.Option("", help="What came of it."),
@@ -272,6 +272,10 @@ def incident(
 
     if step is not None and by is None:
         raise typer.BadParameter("say who did it", param_hint="--by")
+    if out is not None and out.suffix != ".json":
+        raise typer.BadParameter(
+            f"{out} is no .json: give {out.with_suffix('.json').name}, and Markdown is put beside it", param_hint="--out"
+        )
     with _open(folder) as watch:
         data = record(watch, number)
         if step is not None and by is not None:

@@ -145,7 +145,10 @@ class GateFolder:
         return self._command({"do": "flush"})
 
     def pardon(self, contributor: str) -> None:
-        """Let a suspended contributor bring rows again."""
+        """Let a suspended contributor bring rows again. Raises DataError where that one is not suspended."""
+        if contributor not in self.gate.suspended:
+            there = ", ".join(sorted(self.gate.suspended)) or "nobody"
+            raise DataError(f"{contributor!r} is not suspended", path=self.folder, remedy=f"suspended: {there}")
         self._command({"do": "pardon", "contributor": contributor})
 
     def decisions(self) -> list[dict[str, Any]]:

@@ -193,7 +193,7 @@ def page(data: dict[str, Any]) -> str:
     ]
     lines += [_line(Alert(**a)) for a in data["timeline"]]
     lines += ["", f"## Rows: {counted['concerned']:,} concerned, {counted['others']:,} others near them", ""]
-    lines += [f"- {_code(json.dumps(row, sort_keys=True))}" for row in data["rows"][:CONTRIBUTORS]]
+    lines += [f"- {_code(_row(row))}" for row in data["rows"][:CONTRIBUTORS]]
     if data["contributors"]:
         lines += ["", "| contributor | concerned | others |", "|---|---|---|"]
         lines += [f"| {_code(c['contributor'])} | {c['concerned']:,} | {c['others']:,} |" for c in data["contributors"]]
@@ -218,6 +218,12 @@ def page(data: dict[str, Any]) -> str:
 def _line(alert: Alert) -> str:
     state = alert.state + (f" by {_code(alert.by)}" if alert.by else "") + (", silenced" if alert.silenced else "")
     return f"| {alert.clock:,} | {_when(alert.time)} | {alert.severity} | {state} | {_code(alert.title)} ({alert.count}×) |"
+
+
+def _row(row: dict[str, Any]) -> str:
+    """As JSON that people read: letters as they are, and a date for seconds."""
+    said = {**row, "time": _when(row["time"])} if "time" in row else row
+    return json.dumps(said, sort_keys=True, ensure_ascii=False)
 
 
 def _code(text: Any) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.json
-import pyarrow.parquet
+import pyarrow.parquet as pq
 
 from assay.dataset.errors import DataError
 from assay.dataset.formats.delimited import Delimited, dialect
@@ -16,8 +17,7 @@ from assay.dataset.limits import LIMITS
 
 def _csv(path: Path) -> pa.Table:
     """As data sets are read: a blank cell is missing, in columns of text too, and a column is of numbers where all its values are."""
-    for name in dialect(path, LIMITS).repeated:
-        raise DataError("two columns have this name", path=path, column=name, remedy="rename one, or leave it out")
+    _refuse_repeated(path, dialect(path, LIMITS).repeated)
     tables, rows = [], 0
     for batch in Delimited().batches(path, LIMITS):
         for row, problem in batch.faults.items():
@@ -27,7 +27,17 @@ def _csv(path: Path) -> pa.Table:
     return pa.concat_tables(tables) if tables else pa.table({})
 
 
-READERS: dict[str, Callable[[Path], pa.Table]] = {".parquet": pa.parquet.read_table, ".csv": _csv, ".jsonl": pa.json.read_json}
+def _parquet(path: Path) -> pa.Table:
+    _refuse_repeated(path, [name for name, count in Counter(pq.read_schema(path).names).items() if count > 1])
+    return pq.read_table(path)
+
+
+def _refuse_repeated(path: Path, names: Iterable[str]) -> None:
+    for name in names:
+        raise DataError("two columns have this name", path=path, column=name, remedy="rename one, or leave it out")
+
+
+READERS: dict[str, Callable[[Path], pa.Table]] = {".parquet": _parquet, ".csv": _csv, ".jsonl": pa.json.read_json}
 
 
 def events_table(path: Path) -> pa.Table:
