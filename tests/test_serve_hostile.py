@@ -9,6 +9,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,11 +221,23 @@ def test_a_batch_without_events_leaves_the_monitor_as_it_was(crew: Team) -> None
         [{"prediction": {"a": 1}}, {"prediction": 3}],
         [{"confidence": 7, "prediction": 1}],
         [{"prediction": 1, "x": 10**30}],
+        [{"prediction": ["1"], "label": 1}] * 600,
+        [{"prediction": "\ud800"}],
+        [{"prediction": "1", "\ud800": 1}],
+        [{"prediction": "1", "contributor": ["ann"]}],
+        [{"prediction": "1", "scores": {"1": 0.5}}],
     ):
-        answer = crew.admin.post(f"/api/v1/monitors/{monitor}/events", json={"events": events})
+        answer = _sent(crew, monitor, {"events": events})
         assert answer.status_code == 422, answer.text
+    assert _sent(crew, monitor, {"events": [{"prediction": "1"}], "name": "\ud800"}).status_code == 422
     crew.service.watches.close()  # opened again from what is on disk
     assert crew.admin.get(f"/api/v1/monitors/{monitor}/status").json()["predictions"] == 0
+
+
+def _sent(crew: Team, monitor: str, batch: dict[str, Any]) -> Any:
+    """As a client may write it: the client at hand sends no lone surrogates."""
+    body = json.dumps(batch, ensure_ascii=True)
+    return crew.admin.post(f"/api/v1/monitors/{monitor}/events", content=body, headers={"Content-Type": "application/json"})
 
 
 def test_what_data_says_is_seen_and_obeyed_by_nothing(crew: Team) -> None:

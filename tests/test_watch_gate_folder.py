@@ -121,6 +121,8 @@ def test_the_command_suspends_a_gang_and_lets_the_others_through(tmp_path, capsy
     said = json.loads(capsys.readouterr().out)
     assert said["waiting"] == 0
     assert said["suspended"] == ["u1", "u2", "u3"]
+    assert run(["watch", "gate", "pardon", g, "nobody"]) == 2
+    assert "'nobody' is not suspended. Remedy: suspended: u1, u2, u3" in capsys.readouterr().err
     assert run(["watch", "gate", "pardon", g, "u1"]) == 0
     assert run(["watch", "gate", "status", g]) == 0
     assert "u1" not in capsys.readouterr().out.split("Suspended:")[1].split("\n")[0]

@@ -79,6 +79,14 @@ def collected(parts):
     return {a["key"]: next(iter(a["value"].values())) for a in parts}
 
 
+def test_rows_are_written_for_people(attacked):
+    rng = np.random.default_rng(9)
+    attacked.ingest(traffic(rng, 200, wrong=1.0, contributor=["Łukasz"] * 200, time=[1772323282.5] * 200))
+    said = page(record(attacked, 1))
+    assert '"contributor": "Łukasz"' in said
+    assert '"time": "2026-03-01 00:01:22Z"' in said
+
+
 def test_what_a_collector_is_sent(attacked):
     status = attacked.status()
     (resource,) = json.loads(metrics_body(status, "w", 1.6e9, 1.5e9))["resourceMetrics"]

@@ -11,12 +11,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from assay.dataset.errors import DataError
 from assay.watch import journal
 from assay.watch.baseline import learn
 from assay.watch.fields import Fields
+from assay.watch.incident import record
 from assay.watch.watch import Watch
 from watch_examples import FIELDS, table, traffic
 
@@ -255,3 +257,96 @@ def test_late_labels_count_where_they_belong(tmp_path):
             fired += watch.ingest({"id": ids[part], "label": label[part]})
         assert any("country = it" in a.title and "errors" in a.title for a in fired)
         assert watch.status().pending == 0
+
+
+def test_whole_numbers_are_told_apart_whatever_their_type(tmp_path):
+    """As a frame holds them where some are missing: floats."""
+    rng = np.random.default_rng(8)
+    ids = np.arange(1_000_001, 1_000_101)
+    with Watch.create(tmp_path / "w", learn(table(rng, 600), Fields())) as watch:
+        watch.ingest({"id": ids.astype(float), "prediction": ["1"] * 100})
+        watch.ingest({"id": ids, "label": ["1"] * 100})
+        found = watch.status()
+    assert (found.labels, found.pending, found.orphans) == (100, 0, 0)
+
+
+SINGLE = ["id", "prediction", "label", "contributor", "text", "digest", "time", "confidence", "scores", "country"]
+
+
+@pytest.mark.parametrize("column", SINGLE)
+@pytest.mark.parametrize("value", [["a"], {"a": 1}])
+def test_lists_and_objects_are_refused_before_they_are_kept(folder, column, value):
+    rows = traffic(np.random.default_rng(9), 600)
+    rows = {name: v for name, v in rows.items() if (name == "confidence") <= (column != "scores")}
+    with Watch.open(folder) as watch:
+        with pytest.raises(DataError, match=f"column '{column}'"):
+            watch.ingest({**rows, column: [value] * 600})
+        assert not watch.broken
+    with Watch.open(folder) as watch:
+        assert watch.status().predictions == 0
+        watch.ingest(rows)
+
+
+def test_a_feature_is_as_the_baseline_saw_it(tmp_path):
+    rng = np.random.default_rng(10)
+    fields = Fields(features=("age", "kind", "place"))
+    place = [[float(x), 0.5] for x in rng.normal(size=600)]
+    with Watch.create(tmp_path / "w", learn({**traffic(rng, 600), "place": place}, fields)) as watch:
+        for changed in ({"kind": [["a"]]}, {"age": [[40.0]]}, {"place": [1.0]}, {"place": [["a", "b"]]}, {"place": [{"x": 1.0, "y": 0.5}]}):
+            with pytest.raises(DataError, match=f"column '{next(iter(changed))}'"):
+                watch.ingest({**{k: v[:1] for k, v in traffic(rng, 1).items()}, "place": [[0.0, 0.5]], **changed})
+        assert not watch.broken
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([{"prediction": "ok"}, {"prediction": "\ud800"}], "row 1, column 'prediction': holds half a character"),
+        ([{"prediction": "a", "\ud800": 1}], "holds half a character"),
+        ({"prediction": ["\ud800"]}, "the events are no table"),
+        ({"prediction": ["a"], "assay.holds": ["x"]}, "a name that the watch keeps for itself"),
+        (pa.table([["a"], ["b"]], ["prediction", "prediction"]), "column 'prediction': two columns have this name"),
+    ],
+)
+def test_what_cannot_be_kept_is_told(folder, events, said):
+    with Watch.open(folder) as watch:
+        with pytest.raises(DataError, match=said):
+            watch.ingest(events)
+        with pytest.raises(DataError, match="holds half a character"):
+            watch.ingest([{"prediction": "a"}], name="\ud800")
+        assert not watch.broken
+
+
+def test_lists_that_an_earlier_version_kept_open_still(folder, monkeypatch):
+    rows = traffic(np.random.default_rng(11), 600)
+    with Watch.open(folder) as watch, monkeypatch.context() as before:
+        for module in ("events", "watch"):
+            before.setattr(f"assay.watch.{module}.check_columns", lambda *_: None)
+        watch.ingest({**rows, "country": [["de"]] * 600, "contributor": [["ann"]] * 600})
+    with Watch.open(folder) as watch:
+        assert watch.status().predictions == 600
+        watch.raise_alert("audit/x", "warning", "an audit", {})
+        assert record(watch, 1)["rows"][0]["contributor"] == '["ann"]'
+
+
+def test_a_frame_that_cannot_be_taken_is_named_and_the_lock_let_go(folder):
+    with Watch.open(folder) as watch:
+        watch.ingest(traffic(np.random.default_rng(12), 10))
+        watch._journal.append(journal.EVENTS, b"no Arrow stream")
+    (path,) = (folder / "journal").glob("*.log")
+    for _ in range(2):  # the second time, too: nobody holds the lock
+        with pytest.raises(DataError, match=rf"{path.name}: frame 1 cannot be read") as told:
+            Watch.open(folder)
+    del told
+
+
+def test_a_batch_that_stops_half_way_is_not_built_upon(folder, monkeypatch):
+    rows = traffic(np.random.default_rng(13), 600)
+    with Watch.open(folder) as watch:
+        monkeypatch.setattr(watch._detectors, "update", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            watch.ingest(rows)
+        monkeypatch.undo()
+        assert watch.broken
+    with Watch.open(folder) as watch:
+        assert watch.status().predictions == 600

@@ -14,8 +14,8 @@ import typer
 from assay.cli import watch_audits, watch_gate, watch_models, watch_signed
 
 if TYPE_CHECKING:
+    from assay.cli.watch_events import Part
     from assay.watch.alerts import Alert
-    from assay.watch.tail import Piece
     from assay.watch.watch import Watch
 
 HELP = """Watch a deployed model, with a budget for false alarms.
@@ -81,6 +81,7 @@ def init(
 ) -> None:
     """Learn, check, write."""
     from assay.cli.scan import listed
+    from assay.dataset.errors import DataError
     from assay.watch.baseline import learn
     from assay.watch.events import read_batch
     from assay.watch.fields import Fields
@@ -89,11 +90,16 @@ def init(
     from assay.watch.triggers import Known
     from assay.watch.watch import Watch
 
-    named = {} if fields is None else json.loads(fields.read_text(encoding="utf-8"))
+    named = {} if fields is None else _named(fields)
     columns = {"features": list(listed(feature)), "slices": list(listed(slices)), "cycles": list(listed(cycle))}
     chosen = Fields.from_json({**columns, "private": private, **named})
     events = events_table(trusted)
-    baseline = learn(events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find, tail=tail)
+    try:
+        baseline = learn(
+            events, chosen, run_length=run_length, alarms_a_year=alarms_per_year, block=block, pairs=pairs, find=find, tail=tail
+        )
+    except DataError as error:
+        raise error.at(trusted, error.row) from error
     known = None
     if report is not None:
         path = report / "report.json" if report.is_dir() else report
@@ -107,6 +113,25 @@ def init(
         if known is not None:
             typer.echo(f"Known artefacts that are looked for: {len(known.ids)}.")
         typer.echo(f"Baseline {baseline.digest}. Next: assay watch ingest {folder} EVENTS")
+
+
+def _named(path: Path) -> dict[str, Any]:
+    """The names of columns that a file holds."""
+    from assay.dataset.errors import DataError
+    from assay.watch.fields import Fields
+
+    remedy = 'write an object: {"prediction": "said", "label": "truth"}'
+    try:
+        named = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"is no JSON ({error})", path=path, remedy=remedy) from error
+    if not isinstance(named, dict):
+        raise DataError("holds no object", path=path, remedy=remedy)
+    try:
+        Fields.from_json(named)
+    except DataError as error:
+        raise error.at(path, None) from error
+    return named
 
 
 def ingest(
@@ -135,7 +160,7 @@ def ingest(
     key: Path | None = watch_models.KEY,
 ) -> int:
     """Take them, batch by batch."""
-    from assay.dataset.errors import DataError
+    from assay.watch.absent import said_of
     from assay.watch.alerts import LEVELS
     from assay.watch.rollback import Rule
     from assay.watch.sinks import sink
@@ -149,20 +174,18 @@ def ingest(
     with Watch.open(folder) as watch:
         before = watch.status(0).predictions
         _report(watch.deliver(sinks))
-        for part, piece in _source(folder, events, batch, follow):
-            try:
-                new = watch.ingest(part, name=None if piece is None else piece.name)
-            except DataError as error:
-                if piece is None:
-                    raise
-                raise piece.told(error) from error
+        for part in _source(watch, folder, events, batch, follow):
+            new = part.into(watch)
             for alert in new:
                 typer.echo(f"{alert.severity}: {alert.title}")
             fired += new
             _report(watch.deliver(sinks))
             if alias is not None:
                 watch_models.after_alerts(folder, alias, watch.alerts, rule, tell, key)
-        typer.echo(f"{watch.status(0).predictions - before:,} predictions taken, {len(fired)} alerts.")
+        now = watch.status(0)
+        typer.echo(f"{now.predictions - before:,} predictions taken, {len(fired)} alerts.")
+        if now.missing:
+            typer.echo(said_of(now.missing))
     reached = fail_on is not FailOn.never and any(LEVELS.index(a.severity) >= LEVELS.index(fail_on.value) for a in fired)
     return 1 if reached else 0
 
@@ -170,6 +193,8 @@ def ingest(
 def status(folder: Path = FOLDER, as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
     """Print it."""
     from dataclasses import asdict
+
+    from assay.watch.absent import said_of
 
     with _open(folder) as watch:
         found = watch.status()
@@ -180,6 +205,8 @@ def status(folder: Path = FOLDER, as_json: bool = typer.Option(False, "--json", 
     typer.echo(f"{found.predictions:,} predictions, {found.labels:,} labels, {found.pending:,} predictions wait for theirs.")
     if found.given_up or found.orphans:
         typer.echo(f"{found.given_up:,} predictions were given up, {found.orphans:,} labels are of no known prediction.")
+    if found.missing:
+        typer.echo(said_of(found.missing))
     if found.errors is not None and found.predictions:
         typer.echo(f"Recent rate of errors, if confidence still means what it meant: {found.errors[0]:.3f} to {found.errors[1]:.3f}.")
     typer.echo("Strongest evidence (1 is an alarm):")
@@ -233,7 +260,7 @@ def silence(
 def incident(
     folder: Path = FOLDER,
     number: int = typer.Argument(help="The number of the alert."),
-    out: Path | None = typer.Option(None, help="Write JSON here, and Markdown beside it. Default: print the Markdown."),
+    out: Path | None = typer.Option(None, help="Write JSON here (NAME.json), and Markdown beside it. Default: print the Markdown."),
     step: int | None = typer.Option(None, min=1, help="First note that this step of the checklist was done; with --by."),
     by: str | None = typer.Option(None, help="Who did it."),
     note: str = typer.Option("", help="What came of it."),
@@ -245,6 +272,10 @@ def incident(
 
     if step is not None and by is None:
         raise typer.BadParameter("say who did it", param_hint="--by")
+    if out is not None and out.suffix != ".json":
+        raise typer.BadParameter(
+            f"{out} is no .json: give {out.with_suffix('.json').name}, and Markdown is put beside it", param_hint="--out"
+        )
     with _open(folder) as watch:
         data = record(watch, number)
         if step is not None and by is not None:
@@ -318,60 +349,20 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _source(folder: Path, events: Path, size: int, follow: float | None) -> Iterator[tuple[Any, Piece | None]]:
-    """Batches; of those that count once, under what name, and where they stand."""
+def _source(watch: Watch, folder: Path, events: Path, size: int, follow: float | None) -> Iterator[Part]:
+    """Batches; of a file all are judged before the first is taken."""
     import time
 
+    from assay.cli.watch_events import Part, lines, parts
     from assay.watch.tail import Tail
 
     if follow is None:
-        for part in _lines(size) if str(events) == "-" else _parts(events, size):
-            yield part, None
+        yield from lines(size) if str(events) == "-" else parts(watch, events, size)
         return
     tail = Tail(folder, events, size)
     while True:
         for piece in tail.pieces():
-            yield piece.events, piece
+            yield Part(piece.events, piece.name, piece=piece)
         if not follow:
             return
         time.sleep(follow)
-
-
-def _parts(path: Path, size: int) -> Iterator[Any]:
-    from assay.watch.table_files import events_table
-
-    table = events_table(path)
-    for start in range(0, table.num_rows, size):
-        yield table.slice(start, size)
-
-
-def _lines(size: int) -> Iterator[list[dict[str, Any]]]:
-    """Batches of JSON lines from standard input. What is there is taken before more is waited for."""
-    stream: Any = sys.stdin.buffer
-    number, rest, ended = 0, b"", False
-    while not ended:
-        read = stream.read1(1 << 20)
-        ended = not read
-        *lines, rest = [rest, b""] if ended else (rest + read).split(b"\n")
-        held = []
-        for line in lines:
-            if line.strip():
-                held.append(_event(line, number))
-            number += 1
-            if len(held) == size:
-                yield held
-                held = []
-        if held:
-            yield held
-
-
-def _event(line: bytes, number: int) -> dict[str, Any]:
-    from assay.dataset.errors import DataError
-
-    try:
-        event = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"not JSON: {error}", path="standard input", row=number) from error
-    if not isinstance(event, dict):
-        raise DataError("an event is a JSON object", path="standard input", row=number)
-    return event

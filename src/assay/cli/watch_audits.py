@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -38,7 +37,7 @@ def add_audit(
     """Add."""
     from assay.watch import audits
 
-    audits.add(folder, audits.Audit(name, audits.seconds_of(every), tuple(shlex.split(command)), audits.seconds_of(limit)))
+    audits.add(folder, audits.Audit(name, audits.seconds_of(every), audits.words_of(command), audits.seconds_of(limit)))
     typer.echo(f"{name} is on the schedule; it runs with: assay watch audits run {folder}")
 
 

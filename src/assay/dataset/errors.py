@@ -52,3 +52,11 @@ class DataError(Exception):
         where = ", ".join(place)
         said = (f"{where}: " if where else "") + problem + (f". Remedy: {remedy}" if remedy else "")
         super().__init__(" ".join(said.splitlines()))  # libraries' own messages come in several lines
+
+    def at(self, path: object, row: int | None) -> DataError:
+        """The same, of a row of a file: who finds an error in rows that it was given does not know where they are from.
+
+        >>> str(DataError("1.5 is no probability", row=2, column="sure").at("a.csv", 4002))
+        "a.csv, row 4002, column 'sure': 1.5 is no probability"
+        """
+        return DataError(self.problem, path=path, row=row, column=self.column, remedy=self.remedy)

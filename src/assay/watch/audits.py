@@ -90,6 +90,18 @@ def span_of(seconds: float) -> str:
     return f"{seconds / UNITS[unit]:.15g}{unit}"
 
 
+def words_of(command: str) -> tuple[str, ...]:
+    """A command as a shell would part it. Raises DataError where a quote is not closed.
+
+    >>> words_of("assay scan 'my data' --out {out}")
+    ('assay', 'scan', 'my data', '--out', '{out}')
+    """
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise DataError(f"{command!r} is no command: {error}", remedy="close what is quoted") from error
+
+
 def schedule(folder: Path) -> list[Audit]:
     """Every audit of a watch."""
     path = folder / FILE

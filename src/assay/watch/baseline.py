@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.stats.sequential import lower_bound
+from assay.watch.checks import check_named
 from assay.watch.detectors import Alarm, Detectors
 from assay.watch.estimate import calibrate
-from assay.watch.events import Batch, read_batch
+from assay.watch.events import Batch, read_batch, table_of
 from assay.watch.fields import Fields
 from assay.watch.measures import ERROR, ESTIMATED, Measure, Measures, fit
 from assay.watch.slices import Slices, divide
@@ -175,7 +176,9 @@ def learn(
     promise rests on a law too, and far departures of cycles are watched by themselves: one that is s times as far as any that the period
     can tell is s ** tail times as rare.
     """
-    batch = read_batch(events, fields)
+    table = table_of(events)
+    check_named(table, fields)
+    batch = read_batch(table, fields)
     predictions = np.flatnonzero([p is not None for p in batch.prediction])
     if len(predictions) < SMALLEST_PERIOD:
         raise DataError(

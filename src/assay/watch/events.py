@@ -6,6 +6,7 @@ turns run lengths into days; it may be out of order, and nothing waits for it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,19 +14,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.dataset.numbers import as_doubles
 from assay.dataset.rows import as_rows
+from assay.watch.checks import NO_TEXT, check_columns, check_text, check_vectors, is_text
 from assay.watch.fields import Fields
+from assay.watch.times import check_unit, times
 
 Floats = NDArray[np.float64]
-
-# Seconds since 1970 of the first days of the years 1 and 10000: what is not between them is no time. A clock that only runs ahead is not
-# told by a bound: see `assay.watch.memory`.
-FIRST, LAST = -62_135_596_800.0, 253_402_300_800.0
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,20 @@ class Batch:
 
 
 def words(column: pa.Array) -> list[str | None]:
-    """Values as text: 1.0 as "1", so that a class is the same whether a file held it as a number or as a word; NaN is missing.
+    """Values as text: 1.0 as "1", so that a class is the same whether a file held it as a number or as a word; NaN is missing; lists and
+    objects, which `read_batch` refuses and earlier versions kept, as JSON.
 
-    >>> words(pa.array([1.0, 2.5, None, float("nan"), float("inf")]))
-    ['1', '2.5', None, None, 'inf']
+    >>> words(pa.array([1.0, -0.0, 2.5, 1000001.0, None, float("nan"), float("inf")]))
+    ['1', '0', '2.5', '1000001', None, None, 'inf']
     """
     if pa.types.is_string(column.type):
         return list(column.to_numpy(zero_copy_only=False).tolist())
     if pa.types.is_dictionary(column.type):
         return words(column.dictionary_decode())
+    if pa.types.is_nested(column.type):
+        return [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in column.to_pylist()]
     each = column.dictionary_encode()  # each value is written once
-    said = [None if v is None or v != v else f"{v:g}" if _whole(v) else str(v) for v in each.dictionary.to_pylist()]
+    said = [None if v is None or v != v else str(int(v)) if _whole(v) else str(v) for v in each.dictionary.to_pylist()]
     at = np.asarray(each.indices.fill_null(len(said)))
     return list(np.array([*said, None], object)[at].tolist())
 
@@ -76,6 +77,8 @@ def coded(column: pa.Array, values: Sequence[str], other: int) -> NDArray[np.int
     [1, -1, 0]
     """
     place = {value: i for i, value in enumerate(values)}
+    if pa.types.is_nested(column.type):
+        column = pa.array(words(column), pa.string())
     each = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     found = [other if w is None else place.get(w, other) for w in words(each.dictionary)]
     return np.array([*found, other], np.int64)[np.asarray(each.indices.fill_null(len(found)), np.int64)]
@@ -88,10 +91,19 @@ def _whole(value: Any) -> bool:
 def read_batch(events: Any, fields: Fields) -> Batch:
     """A batch of what a person holds: a list of mappings (one an event), a mapping of columns, an Arrow table, a frame.
 
-    Raises DataError where an event is neither a prediction nor a label, a confidence is no probability, or a column that must hold
-    text, numbers or times does not.
+    Raises DataError where an event is neither a prediction nor a label, a confidence is no probability, times are in no seconds, a
+    column that must hold text, numbers or times does not, or two columns have one name.
     """
     table = table_of(events)
+    check_columns(table, fields)
+    made = kept_batch(table, fields)
+    if fields.time in table.column_names:
+        check_unit(column_of(table, fields.time), fields.time)
+    return made
+
+
+def kept_batch(table: pa.Table, fields: Fields) -> Batch:
+    """A batch that was judged when it came and is read again from where it was kept: what earlier versions took is no error."""
     if fields.private and fields.text in table.column_names:
         texts = words(column_of(table, fields.text))
         digests = pa.array([None if t is None else sha256(t.encode()).hexdigest() for t in texts], pa.string())
@@ -115,19 +127,32 @@ def read_batch(events: Any, fields: Fields) -> Batch:
 
 
 def table_of(events: Any) -> pa.Table:
-    """The events as a table, as they came."""
+    """The events as a table, as they came. Raises DataError where a column holds values of several types, or text that is none."""
     if isinstance(events, Sequence) and not isinstance(events, str) and all(isinstance(e, Mapping) for e in events):
         names = list(dict.fromkeys(name for event in events for name in event))
-        try:
-            return pa.table({name: pa.array([event.get(name) for event in events], from_pandas=True) for name in names})
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-            raise DataError(f"the events do not agree on the type of a value: {error}", remedy="give one type a column") from error
-    return as_rows(events).table
+        columns = [_column(name, [event.get(name) for event in events]) for name in names]
+        return pa.table(columns, [check_text(name) for name in names])
+    try:
+        return as_rows(events).table
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise DataError(f"the events are no table: {error}", remedy="give columns of one length, and one type a column") from error
+
+
+def _column(name: str, values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values, from_pandas=True)
+    except UnicodeEncodeError as error:
+        row = next((i for i, v in enumerate(values) if isinstance(v, str) and not is_text(v)), None)
+        raise DataError(f"holds {NO_TEXT}", row=row, column=name, remedy="send UTF-8, and escapes like \\ud83d\\ude00 in pairs") from error
+    except (pa.ArrowException, OverflowError) as error:
+        raise DataError(f"the events do not agree on the type of a value: {error}", column=name, remedy="give one type a column") from error
 
 
 def column_of(table: pa.Table, name: str) -> pa.Array:
     """A column in one piece. Raises DataError where there is none of that name, or more than one."""
     at = table.schema.get_field_index(name)
+    if at < 0 and name in table.column_names:
+        raise DataError("two columns have this name", column=name, remedy="rename one, or leave it out")
     if at < 0:
         raise DataError("there is no such column", column=name, remedy=f"there are: {', '.join(table.column_names)}")
     column = table.column(at)
@@ -139,19 +164,7 @@ def column_of(table: pa.Table, name: str) -> pa.Array:
 
 def _times(table: pa.Table, name: str) -> Floats:
     """(n,) seconds since 1970, NaN where there is no time."""
-    if name not in table.column_names:
-        return np.full(table.num_rows, np.nan)
-    column = column_of(table, name)
-    try:
-        if pa.types.is_string(column.type):
-            column = pc.cast(pc.replace_substring(column, "Z", ""), pa.timestamp("us"))
-        if pa.types.is_timestamp(column.type):
-            times = as_doubles(column.cast(pa.timestamp("us")).cast(pa.int64())) / 1e6
-        else:
-            times = as_doubles(column)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"not a time: {error}", column=name, remedy="write 2026-01-31T12:00:00Z, or seconds since 1970") from error
-    return np.where((times >= FIRST) & (times < LAST), times, np.nan)
+    return times(column_of(table, name), name) if name in table.column_names else np.full(table.num_rows, np.nan)
 
 
 def _confidence(table: pa.Table, fields: Fields) -> Floats:
@@ -160,8 +173,11 @@ def _confidence(table: pa.Table, fields: Fields) -> Floats:
     if fields.confidence in table.column_names:
         name, values = fields.confidence, numbers(column_of(table, fields.confidence), fields.confidence)
     elif fields.scores in table.column_names:
-        name = fields.scores
-        values = np.array([np.nan if not v else max(v) for v in column_of(table, name).to_pylist()], float)
+        name, column = fields.scores, column_of(table, fields.scores)
+        if not pa.types.is_null(column.type):
+            check_vectors(column.type, name)
+        given = [[s for s in v or () if s is not None] for v in column.to_pylist()]
+        values = np.array([max(v) if v else np.nan for v in given], float)
     else:
         return np.full(n, np.nan)
     wrong = np.flatnonzero((values < 0) | (values > 1))

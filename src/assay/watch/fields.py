@@ -8,6 +8,9 @@ from typing import Any
 
 from assay.dataset.errors import DataError
 
+PARTS = "id", "time", "prediction", "confidence", "scores", "label", "contributor", "text", "digest"  # of an event, a column each
+GROUPS = "features", "slices", "cycles"  # any number of columns each
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -33,10 +36,10 @@ class Fields:
     cycles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        named = [self.id, self.time, self.prediction, self.confidence, self.scores, self.label, self.contributor, self.text, self.digest]
+        named = [getattr(self, part) for part in PARTS]
         if len(set(named)) != len(named):
             raise DataError("two parts of an event are read from one column", remedy="give each its own column")
-        for group in ("features", "slices", "cycles"):
+        for group in GROUPS:
             values = getattr(self, group)
             if len(set(values)) != len(values):
                 raise DataError(f"a column is named twice among the {group}", remedy="name each once")
@@ -55,9 +58,16 @@ class Fields:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fields:
-        """The inverse of `to_json`. Raises DataError for a name that it does not know."""
+        """The inverse of `to_json`. Raises DataError for a part that it does not know, or that names no column."""
         known = {f.name for f in fields(cls)}
         if other := set(data) - known:
             raise DataError(f"unknown field {sorted(other)[0]!r}", remedy=f"name some of: {', '.join(sorted(known))}")
+        for part, value in data.items():
+            if part in GROUPS and not (isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)):
+                raise DataError(f"{part} is {value!r}, and a list of columns is expected", remedy=f'write "{part}": ["name", "other name"]')
+            if part in PARTS and not (isinstance(value, str) and value):
+                raise DataError(f"{part} is {value!r}, and the name of a column is expected", remedy=f'write "{part}": "name"')
+            if part == "private" and not isinstance(value, bool):
+                raise DataError(f"private is {value!r}", remedy="write true or false")
         given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
         return cls(**given)

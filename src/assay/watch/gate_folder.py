@@ -69,10 +69,13 @@ class GateFolder:
         self._names = Names()
         self._submitted = 0
         self._journal = Journal(folder, read_only)
-        if (state := self._journal.restore()) is not None:
-            self._restore(*state)
-        for kind, payload in self._journal.frames():
-            self._take(kind, payload)
+        try:
+            if (state := self._journal.restore()) is not None:
+                self._restore(*state)
+            self._journal.replay(self._take)
+        except BaseException:  # whoever mends the folder can open it
+            self._journal.close()
+            raise
 
     @classmethod
     def create(
@@ -142,7 +145,10 @@ class GateFolder:
         return self._command({"do": "flush"})
 
     def pardon(self, contributor: str) -> None:
-        """Let a suspended contributor bring rows again."""
+        """Let a suspended contributor bring rows again. Raises DataError where that one is not suspended."""
+        if contributor not in self.gate.suspended:
+            there = ", ".join(sorted(self.gate.suspended)) or "nobody"
+            raise DataError(f"{contributor!r} is not suspended", path=self.folder, remedy=f"suspended: {there}")
         self._command({"do": "pardon", "contributor": contributor})
 
     def decisions(self) -> list[dict[str, Any]]:

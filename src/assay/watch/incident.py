@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.errors import DataError
 from assay.watch.alerts import Alert
-from assay.watch.events import Batch, read_batch
+from assay.watch.events import Batch, kept_batch
 from assay.watch.models import Models
 from assay.watch.search import MATCHES
 from assay.watch.watch import Watch
@@ -112,7 +112,7 @@ def _concerned(watch: Watch, alert: Alert) -> dict[str, Any]:
     fields = watch.baseline.fields
     clock, chosen, others = watch.status(0).predictions, [], Counter[str]()
     brought: Counter[str] = Counter()
-    held = [read_batch(table, fields) for table in watch.journalled()]
+    held = [kept_batch(table, fields) for table in watch.journalled()]
     late = {b.id[i]: label for b in held for i, label in enumerate(b.label) if b.prediction[i] is None}
     clock -= sum(p is not None for batch in held for p in batch.prediction)
     for batch in held:
@@ -193,7 +193,7 @@ def page(data: dict[str, Any]) -> str:
     ]
     lines += [_line(Alert(**a)) for a in data["timeline"]]
     lines += ["", f"## Rows: {counted['concerned']:,} concerned, {counted['others']:,} others near them", ""]
-    lines += [f"- {_code(json.dumps(row, sort_keys=True))}" for row in data["rows"][:CONTRIBUTORS]]
+    lines += [f"- {_code(_row(row))}" for row in data["rows"][:CONTRIBUTORS]]
     if data["contributors"]:
         lines += ["", "| contributor | concerned | others |", "|---|---|---|"]
         lines += [f"| {_code(c['contributor'])} | {c['concerned']:,} | {c['others']:,} |" for c in data["contributors"]]
@@ -218,6 +218,12 @@ def page(data: dict[str, Any]) -> str:
 def _line(alert: Alert) -> str:
     state = alert.state + (f" by {_code(alert.by)}" if alert.by else "") + (", silenced" if alert.silenced else "")
     return f"| {alert.clock:,} | {_when(alert.time)} | {alert.severity} | {state} | {_code(alert.title)} ({alert.count}×) |"
+
+
+def _row(row: dict[str, Any]) -> str:
+    """As JSON that people read: letters as they are, and a date for seconds."""
+    said = {**row, "time": _when(row["time"])} if "time" in row else row
+    return json.dumps(said, sort_keys=True, ensure_ascii=False)
 
 
 def _code(text: Any) -> str:

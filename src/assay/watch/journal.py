@@ -17,7 +17,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
@@ -34,6 +34,9 @@ _HEAD = Struct(">4sBI")
 _CHECK = 32
 SEGMENT = 16 * 2**20  # bytes of journal after which a snapshot is due: replayed in about a second
 NAME = "snapshot.npz"
+
+# What a frame raises that is not what was expected; Arrow's own errors are among them.
+UNREADABLE = (DataError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, OverflowError)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -64,8 +67,23 @@ class Journal:
         """The state of the last snapshot; None where there is none."""
         return self._state
 
-    def frames(self) -> Iterator[tuple[int, bytes]]:
-        """(kind, payload) of every frame after the snapshot; call once, before the first `append`."""
+    def replay(self, take: Callable[[int, bytes], None]) -> None:
+        """Give `take` the kind and payload of every frame after the snapshot; call once, before the first `append`.
+
+        Raises DataError where a frame is whole, and is not what can be taken.
+        """
+        for path, number, kind, payload in self._frames():
+            try:
+                take(kind, payload)
+            except UNREADABLE as error:
+                raise DataError(
+                    f"frame {number} cannot be read ({type(error).__name__}: {error})",
+                    path=path,
+                    remedy="open it with the version that wrote it, or bring the folder back from a copy",
+                ) from error
+
+    def _frames(self) -> Iterator[tuple[Path, int, int, bytes]]:
+        """(path, number, kind, payload) of them."""
         paths = sorted((self.folder / "journal").glob("*.log"))
         for i, path in enumerate(paths):
             number, data, at = int(path.stem), path.read_bytes(), 0
@@ -87,7 +105,7 @@ class Journal:
                 if number == self.next:
                     self.next += 1
                     self.size += len(payload)
-                    yield kind, payload
+                    yield path, number, kind, payload
                 number += 1
 
     def held(self) -> Iterator[tuple[int, bytes]]:

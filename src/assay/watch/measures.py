@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from assay.dataset.errors import DataError
 from assay.watch import cycles
 from assay.watch.beside import MANY, beside
+from assay.watch.checks import check_flat, check_vectors
 from assay.watch.cycles import Cycle
 from assay.watch.estimate import Estimate
 from assay.watch.events import Batch, coded, numbers, words
@@ -345,7 +346,8 @@ def _along(vectors: Floats, centre: Floats, axes: Floats) -> Floats:
 
 
 def _vectors(column: pa.Array, name: str, width: int | None) -> Floats:
-    """(n, d) NaN rows where null. Raises DataError where lengths differ."""
+    """(n, d) NaN rows where null. Raises DataError where lengths differ, or it does not hold lists of numbers."""
+    check_vectors(column.type, name)
     rows = column.to_pylist()
     lengths = {len(r) for r in rows if r is not None}
     width = width if width is not None else max(lengths, default=0)
@@ -358,6 +360,7 @@ def _feature(feature: Feature, column: pa.Array) -> Floats:
     if isinstance(feature, Number):
         return feature.encode(numbers(column, feature.name))
     if isinstance(feature, Kinds):
+        check_flat(column.type, feature.name)
         return feature.encode(column)
     if isinstance(feature, Repeating):
         numbers(column, feature.name)  # what is no number is found before the batch is acknowledged

@@ -13,13 +13,15 @@ from assay.artefact.registry import from_json
 from assay.dataset.errors import DataError
 from assay.dataset.rows import UInt8
 from assay.watch.baseline import Baseline
+from assay.watch.checks import HELD, check_own
 from assay.watch.items import Item, Usual
+from assay.watch.journal import replace_whole
 from assay.watch.pictures import Gallery, Nominee, UsualPictures
 from assay.watch.triggers import Known, Miner
 
 USUAL, KNOWN, PICTURES = "usual.npz", "known.json", "pictures.npz"
-HOLDS = "assay.holds"  # column of a journalled event: the nominated patches that its picture holds
-MATCHES = "assay.matches"  # column of a journalled event: the known artefacts that it holds
+# Columns of a journalled event: the known artefacts that it holds, and the nominated patches that its picture holds
+MATCHES, HOLDS = HELD
 
 
 def triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | None, Gallery | None]:
@@ -38,9 +40,20 @@ def triggers(folder: Path, baseline: Baseline) -> tuple[Known | None, Miner | No
     return known, miner, gallery
 
 
+def keep(folder: Path, usual: Usual | None, known: Known | None, pictures: UsualPictures | None) -> None:
+    """Write into a new folder what `triggers` reads."""
+    if usual is not None:
+        np.savez(folder / USUAL, counts=usual.counts, rows=usual.rows)
+    if pictures is not None:
+        np.savez_compressed(folder / PICTURES, counts=pictures.counts, rows=pictures.rows)
+    if known is not None:
+        replace_whole(folder / KNOWN, json.dumps(known.data).encode())
+
+
 def matched(given: pa.Table, images: UInt8 | None, known: Known | None, miner: Miner | None) -> pa.Table:
     """The events with the known artefacts that each holds, and the nominated patches of its picture: met before privacy puts the text
-    out of reach."""
+    out of reach. Raises DataError where the events bring a column of this name."""
+    check_own(given)
     columns = {} if known is None else {MATCHES: known.matches(given, images)}
     nominated = {} if miner is None or images is None else patches(miner)
     if nominated and images is not None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shlex
 import ssl
 import subprocess
 from base64 import b64encode
@@ -25,6 +24,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
 from assay.dataset.errors import DataError
+from assay.watch.audits import words_of
 from assay.watch.models import Models
 
 TIMEOUT = 30.0  # seconds for an answer of the registry: it may have to wait for its database
@@ -57,8 +57,8 @@ def serving(said: str, environment: Mapping[str, str] = os.environ) -> Serving:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or not model:
             raise DataError(f"{said!r} names no registered model", remedy="give mlflow:http://HOST:PORT/MODEL")
         return MLflow(base, unquote(model), _credentials(environment))
-    if kind == "command" and shlex.split(rest):
-        return Command(tuple(shlex.split(rest)))
+    if kind == "command" and (words := words_of(rest)):
+        return Command(words)
     raise DataError(f"{said!r} names nothing that serves", remedy="give mlflow:http://HOST:PORT/MODEL or command:PROGRAM")
 
 

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.json
-import pyarrow.parquet
+import pyarrow.parquet as pq
 
 from assay.dataset.errors import DataError
+from assay.dataset.formats.delimited import Delimited, dialect
+from assay.dataset.limits import LIMITS
 
-READERS = {".parquet": pa.parquet.read_table, ".csv": pa.csv.read_csv, ".jsonl": pa.json.read_json}
+
+def _csv(path: Path) -> pa.Table:
+    """As data sets are read: a blank cell is missing, in columns of text too, and a column is of numbers where all its values are."""
+    _refuse_repeated(path, dialect(path, LIMITS).repeated)
+    tables, rows = [], 0
+    for batch in Delimited().batches(path, LIMITS):
+        for row, problem in batch.faults.items():
+            raise DataError(problem, path=path, row=rows + row, remedy="mend the line")
+        tables.append(batch.table)
+        rows += batch.count
+    return pa.concat_tables(tables) if tables else pa.table({})
+
+
+def _parquet(path: Path) -> pa.Table:
+    _refuse_repeated(path, [name for name, count in Counter(pq.read_schema(path).names).items() if count > 1])
+    return pq.read_table(path)
+
+
+def _refuse_repeated(path: Path, names: Iterable[str]) -> None:
+    for name in names:
+        raise DataError("two columns have this name", path=path, column=name, remedy="rename one, or leave it out")
+
+
+READERS: dict[str, Callable[[Path], pa.Table]] = {".parquet": _parquet, ".csv": _csv, ".jsonl": pa.json.read_json}
 
 
 def events_table(path: Path) -> pa.Table:
@@ -21,6 +47,6 @@ def events_table(path: Path) -> pa.Table:
     if not path.exists():
         raise DataError("is not there", path=path, remedy="name an existing file")
     try:
-        return READERS[path.suffix.lower()](str(path))
+        return READERS[path.suffix.lower()](path)
     except pa.ArrowException as error:
         raise DataError(f"cannot be read: {error}", path=path) from error

@@ -12,25 +12,28 @@ import pyarrow as pa
 
 from assay.dataset.errors import DataError
 from assay.dataset.rows import UInt8
+from assay.watch.absent import Absent
 from assay.watch.alerts import Alert, Alerts, Severity, Silence, State
 from assay.watch.baseline import Baseline
 from assay.watch.beside import MANY, beside
 from assay.watch.cells import CellCounts
+from assay.watch.checks import check_columns, check_text
 from assay.watch.dates import Dates
-from assay.watch.events import Batch, Floats, read_batch, table_of
+from assay.watch.events import Batch, Floats, kept_batch, read_batch, table_of
 from assay.watch.frames import Names, of_frame, to_frame
 from assay.watch.items import Usual, words_of
 from assay.watch.journal import COMMAND, EVENTS, Arrays, Journal, replace_whole
 from assay.watch.memory import Memory
 from assay.watch.pictures import AskPictures, Gallery, UsualPictures
-from assay.watch.search import HOLDS, KNOWN, MATCHES, PICTURES, USUAL, item_of, matched, patches, triggers
+from assay.watch.search import HOLDS, MATCHES, USUAL, item_of, keep, matched, patches, triggers
 from assay.watch.sinks import Send
-from assay.watch.status import Status
+from assay.watch.slices import Ints
+from assay.watch.status import Status, status_of
 from assay.watch.telling import of_alarm, of_known, of_suspect
-from assay.watch.triggers import Ask, Known, Miner, Suspect, insertion
+from assay.watch.trials import Result, Trials
+from assay.watch.triggers import Ask, Known, Miner, Suspect
 from assay.watch.waiting import Waiting, unpacked
 
-RECENT = 400  # events that an unknown trigger may be put into
 FILE = "baseline.json"
 
 
@@ -61,21 +64,20 @@ class Watch:
         self._cells: CellCounts | None = None
         if self._words and self._miner is not None and baseline.fields.features:
             self._cells = CellCounts(self._miner.usual, baseline.fields.features)
-        self._ask, self._ask_pictures = ask, ask_pictures
-        self._recent: pa.Table | None = None
+        self._trials = Trials(ask, ask_pictures)
         self._journal = journal
         self._detectors = baseline.detectors()
         self._memories = baseline.measures.memories()
         self._alerts = Alerts()
         self._pending = Waiting()
         self._names = Names()
+        self._absent = Absent(baseline)
         self._counts = {"labels": 0, "given_up": 0, "orphans": 0}
         self._dates = Dates()
         self._sure = np.zeros(0 if (estimate := baseline.measures.estimate) is None else len(estimate.low))
         if (held := journal.restore()) is not None:
             self._restore(*held)
-        for kind, payload in journal.frames():
-            self._apply(kind, payload)
+        journal.replay(self._apply)
 
     @classmethod
     def create(
@@ -95,12 +97,7 @@ class Watch:
             raise DataError("is there already, and nothing is overwritten", path=folder, remedy="give another folder")
         folder.mkdir(parents=True, exist_ok=True)
         replace_whole(folder / FILE, json.dumps(baseline.to_json(), allow_nan=False).encode())
-        if usual is not None:
-            np.savez(folder / USUAL, counts=usual.counts, rows=usual.rows)
-        if usual_pictures is not None:
-            np.savez_compressed(folder / PICTURES, counts=usual_pictures.counts, rows=usual_pictures.rows)
-        if known is not None:
-            replace_whole(folder / KNOWN, json.dumps(known.data).encode())
+        keep(folder, usual, known, usual_pictures)
         return cls.open(folder, ask, ask_pictures=ask_pictures)
 
     @classmethod
@@ -110,7 +107,12 @@ class Watch:
         if not path.exists():
             raise DataError("is no watch: baseline.json is not there", path=folder, remedy="make one with assay watch init")
         baseline = Baseline.read(path)
-        return cls(folder, baseline, Journal(folder, read_only), ask, ask_pictures)
+        journal = Journal(folder, read_only)
+        try:
+            return cls(folder, baseline, journal, ask, ask_pictures)
+        except BaseException:  # whoever mends the folder can open it
+            journal.close()
+            raise
 
     def ingest(self, events: Any, images: UInt8 | None = None, *, name: str | None = None) -> list[Alert]:
         """Take a batch of events (`assay.watch.events.read_batch`); the alerts that are to be sent. When this returns, they are on disk.
@@ -118,29 +120,38 @@ class Watch:
         `images` (n, h, w, c) are looked at for known artefacts and what they share, and not journalled. A batch whose `name` was taken
         before is passed over, so that who does not know whether it arrived may send it again.
         """
-        if name is not None and name in self._names:
+        if name is not None and check_text(name) in self._names:
             return []
         table = table_of(events)
         if images is not None and len(images) != table.num_rows:
             raise DataError(f"{len(images)} pictures for {table.num_rows} events", remedy="give one picture an event")
+        check_columns(table, self.baseline.fields)
         batch = read_batch(matched(table, images, self._known, self._miner), self.baseline.fields)
         if not len(batch):
             raise DataError("a batch without events", remedy="give each event its columns")
-        x = self.baseline.measures.encode(batch)  # what is wrong with a batch is found before it is acknowledged
+        x, codes = self._judged(batch)  # what is wrong with a batch is found before it is acknowledged
         fired: list[Alert] = []
 
         def write() -> None:
             self._journal.append(EVENTS, to_frame(batch.table, name))
 
         # Detectors move while the disk writes. Where it cannot, nothing more is taken: see `broken`.
-        beside(lambda: fired.extend(self._events(batch, x, name)), write, len(batch) >= MANY)
-        if self._ask is not None and self._miner is not None:
-            fired += self._try(self._ask, self._miner, batch.table)
+        try:
+            beside(lambda: fired.extend(self._events(batch, x, codes, name)), write, len(batch) >= MANY)
+        except BaseException:  # stopped half-way: what is here is not what is on disk
+            self._journal.failed = True
+            raise
+        if self._miner is not None:
+            fired += self._tried(self._trials.of_items(self._miner, self.baseline.fields, batch.table))
         if self._gallery is not None and self._miner is not None and images is not None:
             fired += self._look(self._gallery, self._miner, images, batch.prediction)
         if self._journal.due:
             self.snapshot()
         return fired
+
+    def judge(self, events: Any) -> None:
+        """Raises DataError where `ingest` would refuse these events; takes nothing."""
+        self._judged(read_batch(events, self.baseline.fields))
 
     def answer(self, number: int, state: State, by: str, note: str = "") -> Alert:
         """Acknowledge an alert, close it, or open it again."""
@@ -205,17 +216,9 @@ class Watch:
 
     def status(self, most: int = 10) -> Status:
         """Where it stands, with the `most` strongest streams."""
-        d, b = self._detectors, self.baseline
-        share = d.value * d.streams.weight / d.run_length
-        recent, up = d.recent, d.streams.up
-        order = np.argsort(-share, kind="stable")[:most]
-        strongest = tuple(
-            (b.name(k), float(share[k]), float(recent[k]), float(b.mean[k]), float(b.bound[k] if up[k] else 1 - b.bound[k]))
-            for k in order.tolist()
+        return status_of(
+            self.baseline, self._detectors, self._sure, self._counts, len(self._pending), self.alerts, self._absent.told(), most
         )
-        errors = None if b.measures.estimate is None else b.measures.estimate.rate(self._sure)
-        unclosed = tuple(a for a in self.alerts if a.state != "closed")
-        return Status(b.promise(), d.clock, **self._counts, pending=len(self._pending), errors=errors, strongest=strongest, alerts=unclosed)
 
     def snapshot(self) -> None:
         """Write the state, so that the next start need not replay the journal."""
@@ -230,6 +233,7 @@ class Watch:
             "clock": d.clock,
             "names": list(self._names),
             "counts": self._counts,
+            "absent": self._absent.runs,
             "times": self._dates.last,
             "alerts": self._alerts.to_json(),
             "pending": self._pending.to_json(),
@@ -255,6 +259,7 @@ class Watch:
         self._memories = {name: Memory.of(arrays[f"cycle{i}"]) for i, name in enumerate(self._memories)}
         self._names = Names(dict.fromkeys(meta["names"]))
         self._counts = dict(meta["counts"])
+        self._absent.runs = dict(meta.get("absent", {}))
         before = [] if meta.get("time") is None else [meta["time"]]  # of a snapshot by an earlier version: the last event's alone
         self._dates = Dates(meta.get("times", before))
         self._alerts = Alerts.from_json(meta["alerts"])
@@ -267,8 +272,8 @@ class Watch:
     def _apply(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
             table, name = of_frame(payload)
-            batch = read_batch(table, self.baseline.fields)
-            self._events(batch, self.baseline.measures.encode(batch), name)
+            batch = kept_batch(table, self.baseline.fields)
+            self._events(batch, *self._judged(batch), name)
         else:
             self._obey(json.loads(payload))
 
@@ -292,10 +297,15 @@ class Watch:
             return self._name(named, self._detectors.clock, self._dates.now())
         return []
 
-    def _events(self, batch: Batch, x: Floats, name: str | None) -> list[Alert]:
-        measures, codes = self.baseline.measures, self.baseline.slices.codes(batch)
+    def _judged(self, batch: Batch) -> tuple[Floats, Ints]:
+        """The measures and the slices of each event. Raises DataError where columns are not what the baseline saw."""
+        return self.baseline.measures.encode(batch), self.baseline.slices.codes(batch)
+
+    def _events(self, batch: Batch, x: Floats, codes: Ints, name: str | None) -> list[Alert]:
+        measures = self.baseline.measures
         measures.follow(x, batch, self._memories)
         self._names.add(name)
+        self._absent.see(batch)
         self._dates.take(batch.time)
         ticks = np.array([p is not None for p in batch.prediction], np.int64)
         clock = self._detectors.clock + np.cumsum(ticks)
@@ -365,30 +375,12 @@ class Watch:
         for found in gallery.see(images, said, list(patches(miner).values())):
             item = list(item_of(found))
             self._command({"do": "picture", "item": item, "target": found.target, "carriers": found.carriers, "to_target": found.to_target})
-        fired: list[Alert] = []
-        if self._ask_pictures is not None:
-            for number, patch in patches(miner).items():
-                if not miner.suspects[number].asked:
-                    rng = np.random.default_rng(number)
-                    asked, taken = gallery.insertion(patch, miner.suspects[number].target, self._ask_pictures, rng)
-                    if asked:
-                        fired += self._command({"do": "try", "number": number, "asked": asked, "taken": taken})
-        return fired
+        return self._tried(self._trials.of_pictures(miner, gallery))
 
-    def _try(self, ask: Ask, miner: Miner, events: pa.Table) -> list[Alert]:
-        """Put nominees on trial that were not yet; each result is journalled, so that a replay asks nobody."""
-        known = [name for name in events.column_names if name not in (MATCHES, HOLDS)]
-        events = events.select(known)
-        if self._recent is not None and self._recent.schema.equals(events.schema):
-            events = pa.concat_tables([self._recent, events])
-        self._recent = events.slice(max(0, events.num_rows - RECENT)).combine_chunks()
-        fired: list[Alert] = []
-        for suspect in [s for s in miner.suspects.values() if not s.asked and s.item[0] != "p"]:
-            rng = np.random.default_rng(suspect.number)
-            asked, taken = insertion(suspect, self.baseline.fields, ask, self._recent, rng)
-            if asked:
-                fired += self._command({"do": "try", "number": suspect.number, "asked": asked, "taken": taken})
-        return fired
+    def _tried(self, results: Iterator[Result]) -> list[Alert]:
+        """Each result of a trial is journalled, so that a replay asks nobody."""
+        found = [self._command({"do": "try", "number": number, "asked": asked, "taken": taken}) for number, asked, taken in results]
+        return [alert for alerts in found for alert in alerts]
 
     def _name(self, suspect: Suspect, clock: int, time: float | None) -> list[Alert]:
         """The alert of an unknown trigger."""

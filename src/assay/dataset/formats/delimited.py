@@ -6,6 +6,7 @@ import codecs
 import csv
 import mmap
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Dialect:
     blocks: tuple[Block, ...]  # the records in turn, header not counted
     records: int  # header not counted
     notes: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()  # names that more than one column of the file has; `names` tells them apart
 
 
 def _is_number(text: str) -> bool:
@@ -156,6 +158,7 @@ def dialect(path: Path, limits: Limits) -> Dialect:
         raise _not_utf8(path, offset)
     delimiter = _delimiter(path, head)
     notes: list[str] = []
+    repeated: tuple[str, ...] = ()
     quoting = True
     where = spans(path, delimiter, quoting, limits)
     if delimiter == "\t" and not _encloses(path, where):
@@ -172,9 +175,10 @@ def dialect(path: Path, limits: Limits) -> Dialect:
     names = distinct_names((cell.strip() for cell in first) if header else ["" for _ in first])
     if not header:
         notes.append(f"the first line holds values, so the columns are called {names[0]} to {names[-1]}")
-    elif [cell.strip() for cell in first] != names:
+    elif (said := [cell.strip() for cell in first]) != names:
+        repeated = tuple(name for name, count in Counter(said).items() if name and count > 1)
         notes.append("column names that were empty or repeated have been made distinct")
-    return Dialect(delimiter, tuple(names), header, quoting, _blocks(where, int(header)), len(where) - header, tuple(notes))
+    return Dialect(delimiter, tuple(names), header, quoting, _blocks(where, int(header)), len(where) - header, tuple(notes), repeated)
 
 
 def _blocks(where: Spans, header: int) -> tuple[Block, ...]:
