@@ -10,6 +10,7 @@ from assay.dataset.errors import DataError
 from assay.watch.fields import PARTS, Fields
 
 HELD = "assay.matches", "assay.holds"  # columns that a watch adds to what it journals (`assay.watch.search`)
+LATER = "id", "label"
 NO_TEXT = "half a character (a lone surrogate), which is no text"
 
 
@@ -32,12 +33,14 @@ def check_columns(table: pa.Table, fields: Fields) -> None:
 def check_named(table: pa.Table, fields: Fields) -> None:
     """Raises DataError where a trusted period lacks a column that somebody named: a slice, or a part of an event under a name of its own.
 
+    Labels, and the ids by which they meet their predictions, may come later and be in no trusted period.
+
     >>> check_named(pa.table({"said": ["a"]}), Fields(prediction="sad"))
     Traceback (most recent call last):
     assay.dataset.errors.DataError: column 'sad': there is no such column for the prediction. Remedy: there are: said
     """
     usual = Fields()
-    renamed = {part: getattr(fields, part) for part in PARTS if getattr(fields, part) != getattr(usual, part)}
+    renamed = {part: getattr(fields, part) for part in PARTS if part not in LATER and getattr(fields, part) != getattr(usual, part)}
     if fields.private:  # made of the text
         renamed.pop("digest", None)
     for part, name in [*renamed.items(), *(("slice", name) for name in fields.slices)]:
