@@ -138,14 +138,14 @@ def test_wrong_requests_are_told(made, tmp_path, capsys):
     init = ["watch", "init", str(made / "v"), str(made / "trusted.parquet")]
     for name, content in (("bad", "{"), ("list", "[]"), ("type", '{"prediction": 5}'), ("group", '{"slices": "country"}')):
         (tmp_path / f"{name}.json").write_text(content)
-    (tmp_path / "absent.json").write_text('{"label": "truth"}')
+    (tmp_path / "absent.json").write_text('{"confidence": "sure"}')
     for arguments, said in (
         ([*init, "--slice", "city"], "trusted.parquet, column 'city': there is no such column for the slice. Remedy: there are: "),
         ([*init, "--fields", str(tmp_path / "bad.json")], "bad.json: is no JSON"),
         ([*init, "--fields", str(tmp_path / "list.json")], "list.json: holds no object"),
         ([*init, "--fields", str(tmp_path / "type.json")], "type.json: prediction is 5, and the name of a column is expected"),
         ([*init, "--fields", str(tmp_path / "group.json")], "slices is 'country', and a list of columns is expected"),
-        ([*init, "--fields", str(tmp_path / "absent.json")], "column 'truth': there is no such column for the label"),
+        ([*init, "--fields", str(tmp_path / "absent.json")], "column 'sure': there is no such column for the confidence"),
         (["watch", "audits", "add", str(made / "w"), "data", 'echo "unclosed'], "is no command: No closing quotation"),
         (["watch", "init", str(made / "w"), str(made / "trusted.parquet")], "nothing is overwritten"),
         (["watch", "ingest", str(tmp_path), str(made / "trusted.parquet")], "is no watch"),
