@@ -13,6 +13,7 @@ import pytest
 
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
+from assay.dataset.write import write_as
 from assay.ledger import lineage, purge, snapshots, standalone, statement, steps
 from assay.ledger.annotate import annotate
 from assay.ledger.beside import check_beside
@@ -146,6 +147,35 @@ def test_purge_leaves_a_copy_a_snapshot_and_a_signed_record(ledger: Ledger, tmp_
     assert standalone.main(["statement", str(file), "--key", str(KEY.key)]) == 1
     with pytest.raises(Tampered):
         statement.check(file.read_text(), KEY.key)
+
+
+def test_a_copy_that_reads_otherwise_is_refused_before_the_first_event(ledger: Ledger, tmp_path: Path) -> None:
+    """The only word of a column of numbers stands in the row to be removed: the others would be other rows without it."""
+    lines = ["text,label,who,code", *(f"number {i},{'good' if i % 2 else 'bad'},w{i % 4},{'X9' if i == 7 else i % 9}" for i in range(40))]
+    (tmp_path / "code.csv").write_text("\n".join(lines) + "\n")
+    data = opened(tmp_path / "code.csv")
+    rows = add(ledger, data, "crawl").rows
+    before = ledger.log.checkpoint().size
+    with pytest.raises(DataError, match=r"code.csv: column 'code' was text and is whole numbers without.*Remedy: write .* Parquet"):
+        purge.purge_data(ledger, data, rows[7:8], "poison", tmp_path / "clean.csv", "v2")
+    assert ledger.log.checkpoint().size == before
+    assert not list(tmp_path.glob("clean*"))
+    write_as(data, tmp_path / "code.parquet", "parquet")
+    kept = opened(tmp_path / "code.parquet")
+    assert kept.fingerprint == data.fingerprint
+    assert len(purge.purge_data(ledger, kept, rows[7:8], "poison", tmp_path / "clean.parquet", "v2").snapshot) == 39
+    (tmp_path / "clean.csv").write_text("\n".join(lines[:8] + lines[9:]) + "\n")
+    with pytest.raises(Refused, match=r"may read as another type"):
+        snapshots.take(ledger, opened(tmp_path / "clean.csv"), "v3")
+
+
+def test_rows_that_the_ledger_does_not_know_are_refused_before_the_first_event(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text((tmp_path / "all.csv").read_text() + "brought by nobody,good,w0\n")
+    rows, before = lineage.brought_by(ledger.index, source="market"), ledger.log.checkpoint().size
+    with pytest.raises(Refused, match=r"1 rows are not in the ledger"):
+        purge.purge_data(ledger, opened(tmp_path / "more.csv"), rows, "poison", tmp_path / "clean.csv", "v2")
+    assert ledger.log.checkpoint().size == before
+    assert not list(tmp_path.glob("clean*"))
 
 
 def test_a_row_that_another_source_brought_too_stays(ledger: Ledger, tmp_path: Path) -> None:

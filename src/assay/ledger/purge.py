@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
-from assay.dataset.read import read
-from assay.dataset.removal import Removal, copy_without
+from assay.dataset.removal import Removal, copy_without, discard
+from assay.dataset.reread import read_without
 from assay.ledger import content, lineage, snapshots
 from assay.ledger.errors import Refused
 from assay.ledger.events import Event
@@ -73,8 +73,8 @@ class Cleaned:
 def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path, name: str, *, erase: bool = False) -> Cleaned:
     """Remove `rows`, write `data` without them to `out` in its own format, and take that as the snapshot `name`.
 
-    A record stays where another source that still stands brought the same row. Raises Refused or DataError before anything
-    is written or logged.
+    A record stays where another source that still stands brought the same row. The copy is read again before the first event: a removal
+    cannot be taken back. Raises Refused or DataError, and then nothing is logged and no copy is left.
     """
     with ledger.writing():
         snapshots.check_free(ledger, name)
@@ -83,8 +83,13 @@ def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path,
         if not len(drop):
             raise DataError("holds none of the rows that are to be removed", path=data.path, remedy="give the data set that holds them")
         removal = copy_without(data.path, out, drop, records=data.records, fingerprint=data.fingerprint)
+        try:
+            again = read_without(data, drop, out)
+            snapshots.check_known(ledger, again)
+        except DataError:
+            discard(out)
+            raise
         done = purge(ledger, rows, reason)
-        again = read(out, columns=data.columns, task=data.task)
         taken = snapshots.take(ledger, again, name, parent=_parent(ledger, data))
         if np.isin(taken.rows, done.rows).any():
             raise Refused(f"the snapshot {name!r} still holds rows that were removed", path=out)

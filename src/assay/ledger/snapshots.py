@@ -102,6 +102,11 @@ def check_free(ledger: Ledger, name: str) -> None:
         raise Refused(f"there is a snapshot {name!r} already", remedy="give another name: a snapshot never changes")
 
 
+def check_known(ledger: Ledger, data: Dataset) -> None:
+    """Raises Refused where a row of `data` is not in the ledger, or was removed: what `take` would refuse."""
+    _match(ledger, data)
+
+
 def rows_digest(rows: Int) -> str:
     """SHA-256 (hex) of the list of row numbers, as 64-bit little-endian integers."""
     return sha256(rows.astype("<i8").tobytes()).hexdigest()
@@ -131,7 +136,10 @@ def _match(ledger: Ledger, data: Dataset) -> tuple[list[bytes], Int]:
         gone = sum(data.digest[i].tobytes() in removed for i in strange)
         what = f"{len(strange):,} rows are not in the ledger" + (f", {gone:,} of them because they were removed" if gone else "")
         shown = ", ".join(data.key[i] for i in strange[:SHOWN]) + (", ..." if len(strange) > SHOWN else "")
-        raise Refused(f"{what}: {shown}", path=data.path, remedy="assay ledger add them from an approved source, or leave them out")
+        remedy = "assay ledger add them from an approved source, or leave them out"
+        if len(strange) == len(data):
+            remedy += "; where this is a copy of rows that are here, a column may read as another type in it (docs/formats.md)"
+        raise Refused(f"{what}: {shown}", path=data.path, remedy=remedy)
     return digests, rows
 
 
