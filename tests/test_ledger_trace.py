@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assay import cli
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.write import write_as
@@ -176,6 +178,34 @@ def test_rows_that_the_ledger_does_not_know_are_refused_before_the_first_event(l
         purge.purge_data(ledger, opened(tmp_path / "more.csv"), rows, "poison", tmp_path / "clean.csv", "v2")
     assert ledger.log.checkpoint().size == before
     assert not list(tmp_path.glob("clean*"))
+
+
+def test_what_was_removed_is_still_traced(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, folder = opened(tmp_path / "all.csv"), str(tmp_path / "ledger")
+    report = report_of(data, range(120, 200), tmp_path / "report")
+    ledger.record([("model.trained", {"model": "m1", "digest": ZERO, "snapshot": "v1"}), ("alias.moved", {"alias": "live", "model": "m1"})])
+    market = lineage.brought_by(ledger.index, source="market")
+    done = purge.purge_data(ledger, data, market, "poison", tmp_path / "clean.csv", "v2")
+    found = trace(ledger, read_report(report))
+    assert (len(found.rows), found.unknown, found.removed.tolist()) == (80, 0, [*range(done.purge.first, done.purge.last + 1)])
+    assert [(share.name, share.rows) for share in found.sources] == [("market", 80)]
+    assert [(m.name, m.aliases) for m in found.impact.models] == [("m1", ("live",))]
+    assert not len(found.others)
+    said = f"80 rows were removed (events {done.purge.first} to {done.purge.last})"
+    for line in (["trace", folder, str(report)], ["impact", folder, "--source", "market"], ["impact", folder, "--report", str(report)]):
+        assert cli.run(["ledger", *line]) == 0
+        out = capsys.readouterr().out
+        assert said in out
+        assert "model m1, trained on v1; live points at it now" in out
+    with pytest.raises(Refused, match=rf"all of these rows are gone: {re.escape(said)}"):
+        purge.purge_data(ledger, data, market, "poison", tmp_path / "again.csv", "v3")
+
+
+def test_a_misspelt_name_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Refused, match=r"no source 'markt' in this ledger; there are: crawl, market"):
+        lineage.brought_by(ledger.index, source="markt")
+    with pytest.raises(Refused, match=r"no contributor 'w9' in this ledger; there are: m0, .* w3"):
+        lineage.brought_by(ledger.index, contributor="w9")
 
 
 def test_a_row_that_another_source_brought_too_stays(ledger: Ledger, tmp_path: Path) -> None:

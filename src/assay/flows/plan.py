@@ -156,9 +156,10 @@ def _with_ledger(asked: Asked, data: Dataset, plan: Plan) -> Plan:
     digests = [digest.tobytes() for digest in data.digest]
     held = live_rows(ledger, digests)
     found = trace(ledger, read_report(asked.report))
-    if not len(found.rows):
+    rows = ledger.index.live(found.rows)
+    if not len(rows):
         raise Refused("none of the quarantined rows is in the ledger, or all were removed before", remedy="leave out --ledger")
-    gone = lineage.descendants(ledger.index, found.rows)
+    gone = lineage.descendants(ledger.index, rows)
     drop = np.union1d(np.array(plan.drop, np.int64), records_of(ledger, data, gone))
     left_out = set(drop.tolist())
     strange = sum(digest not in held for digest, row in zip(digests, data.row.tolist(), strict=True) if row not in left_out)
@@ -182,7 +183,7 @@ def _with_ledger(asked: Asked, data: Dataset, plan: Plan) -> Plan:
         len(drop) - len(plan.drop),
         plan.reason,
         name,
-        tuple(found.rows.tolist()),
+        tuple(rows.tolist()),
         found.unknown,
         sources,
         _revocations(asked, ledger, plan.reason, {s.name for s in found.sources}),

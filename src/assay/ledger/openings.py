@@ -76,21 +76,21 @@ class Openings:
                 found.setdefault(digest, []).append((row, salt))
         return found
 
-    def standing(self, digests: Set[bytes], index: Index) -> Generator[tuple[int, bytes, bytes, bytes]]:
-        """(row, digest, salt, commitment) of the rows that have these digests and have not been removed, by row for each digest.
+    def committed(self, digests: Set[bytes], index: Index, *, removed: bool = False) -> Generator[tuple[int, bytes, bytes, bytes]]:
+        """(row, digest, salt, commitment) of the rows that have these digests, by row for each digest; `removed` ones where asked for.
 
         What the log committed to comes from `index`. One pass over both tables where most of them are asked for.
         """
         if len(digests) <= MANY:
             held = self.held(list(digests))
-            commitments = index.commitments(np.array([row for rows in held.values() for row, _ in rows], np.int64))
+            commitments = index.commitments(np.array([row for rows in held.values() for row, _ in rows], np.int64), removed=removed)
             for digest, rows in held.items():
                 yield from ((row, digest, salt, commitments[row]) for row, salt in rows if row in commitments)
             return
         self.db.execute("attach database ? as state", (str(index.path),))
         try:
-            both = "openings o cross join state.rows r on r.row = o.row where r.removed is null order by o.row"
-            with closing(self.db.execute(f"select o.row, o.digest, o.salt, r.commitment from {both}")) as every:
+            both = "openings o cross join state.rows r on r.row = o.row where r.removed is null or ? order by o.row"
+            with closing(self.db.execute(f"select o.row, o.digest, o.salt, r.commitment from {both}", (removed,))) as every:
                 yield from (found for found in every if found[1] in digests)
         finally:
             self.db.execute("detach database state")

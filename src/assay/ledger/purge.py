@@ -78,7 +78,13 @@ def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path,
     """
     with ledger.writing():
         snapshots.check_free(ledger, name)
-        gone = lineage.descendants(ledger.index, rows)
+        standing = ledger.index.live(rows)
+        if len(rows) and not len(standing):
+            raise Refused(
+                f"all of these rows are gone: {removed(ledger, rows)}",
+                remedy="where a copy without them has no snapshot: assay ledger snapshot",
+            )
+        gone = lineage.descendants(ledger.index, standing)
         drop = records_of(ledger, data, gone)
         if not len(drop):
             raise DataError("holds none of the rows that are to be removed", path=data.path, remedy="give the data set that holds them")
@@ -89,12 +95,23 @@ def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path,
         except DataError:
             discard(out)
             raise
-        done = purge(ledger, rows, reason)
+        done = purge(ledger, standing, reason)
         taken = snapshots.take(ledger, again, name, parent=_parent(ledger, data))
         if np.isin(taken.rows, done.rows).any():
             raise Refused(f"the snapshot {name!r} still holds rows that were removed", path=out)
         erased = _erase(ledger, done.rows) if erase else 0
         return Cleaned(replace(done, erased=erased), removal, taken)
+
+
+def removed(ledger: Ledger, rows: Int) -> str:
+    """How many of `rows` were removed and by which events, in words; nothing where none was."""
+    events = lineage.removals(ledger.index, rows)
+    if not len(events):
+        return ""
+    first, last = int(events[0]), int(events[-1])
+    span = f"events {first} to {last}" if last - first + 1 == len(events) else f"between event {first} and event {last}"
+    was = "row was" if len(events) == 1 else "rows were"
+    return f"{len(events):,} {was} removed ({span if first < last else f'event {first}'})"
 
 
 def records_of(ledger: Ledger, data: Dataset, rows: Int) -> Int:

@@ -117,7 +117,7 @@ def _match(ledger: Ledger, data: Dataset) -> tuple[list[bytes], Int]:
     digests = record_digests(data)
     first: dict[bytes, int] = {}
     more: dict[bytes, list[int]] = {}  # digests that several rows share: few, so that a million lists need not be made
-    for digest, row in _standing(ledger, digests):
+    for digest, row in _opened(ledger, digests):
         if first.setdefault(digest, row) != row:
             more.setdefault(digest, [first[digest]]).append(row)
     rows = np.fromiter((first.get(digest, STRANGE) for digest in digests), np.int64, len(digests))
@@ -161,16 +161,25 @@ def live_rows(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]
     Raises Tampered where an opening is not what the log has committed to: nobody can be blamed by editing the private
     folder.
     """
+    return _by_digest(_opened(ledger, digests))
+
+
+def rows_ever(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
+    """As `live_rows`, with the rows that were removed since; only what was erased is not found."""
+    return _by_digest(_opened(ledger, digests, removed=True))
+
+
+def _by_digest(pairs: Iterator[tuple[bytes, int]]) -> dict[bytes, list[int]]:
     found: dict[bytes, list[int]] = {}
-    for digest, row in _standing(ledger, digests):
+    for digest, row in pairs:
         found.setdefault(digest, []).append(row)
     return found
 
 
-def _standing(ledger: Ledger, digests: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """(digest, row) of the rows that `live_rows` speaks of, by row for each digest, each checked against the log."""
+def _opened(ledger: Ledger, digests: Sequence[bytes], *, removed: bool = False) -> Iterator[tuple[bytes, int]]:
+    """(digest, row) of the rows that have these digests, by row for each digest, each checked against the log."""
     wanted = set(digests)
-    with closing(ledger.openings.standing(wanted, ledger.index)) as every:
+    with closing(ledger.openings.committed(wanted, ledger.index, removed=removed)) as every:
         for row, digest, salt, commitment in every:
             if sha256(salt + digest).digest() != commitment:
                 raise Tampered(f"what the private folder says of row {row} is not what the log has committed to", path=ledger.private)
