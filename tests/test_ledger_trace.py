@@ -257,6 +257,19 @@ def test_nobody_is_blamed_by_editing_the_private_folder(ledger: Ledger, tmp_path
         trace(ledger, read_report(report_of(data, [0], tmp_path / "report")))
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_damaged_openings_are_named_with_what_to_do(
+    ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str], whole: bool
+) -> None:
+    report_of(opened(tmp_path / "all.csv"), [0], tmp_path / "report")
+    ledger.close()
+    place = tmp_path / "ledger" / "private" / "openings.sqlite"
+    data = place.read_bytes()
+    place.write_bytes(b"x" * len(data) if whole else data[:4096] + b"x" * (len(data) - 4096))  # all of it, or all but the first page
+    assert cli.run(["ledger", "trace", str(tmp_path / "ledger"), str(tmp_path / "report")]) == 2
+    assert re.search(r"openings.sqlite: is damaged \(.*Remedy: bring it back from the backup", capsys.readouterr().err)
+
+
 def test_rows_that_are_not_in_the_ledger_are_counted(ledger: Ledger, tmp_path: Path) -> None:
     data = opened(reviews(tmp_path / "strange.csv", 190, 210, who=10))
     found = trace(ledger, read_report(report_of(data, [0, 15], tmp_path / "report")))

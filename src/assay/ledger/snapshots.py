@@ -32,6 +32,7 @@ from assay.ledger import proofs
 from assay.ledger.checkpoint import Checkpoint, open_checkpoint
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ledger import Ledger
+from assay.ledger.openings import fits
 from assay.ledger.storage import replace
 from assay.ledger.tiles import HASH, above, leaves
 from assay.ledger.tlog_proof import Proof
@@ -164,6 +165,15 @@ def live_rows(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]
     return _by_digest(_opened(ledger, digests))
 
 
+def altered(ledger: Ledger, row: int) -> Tampered:
+    """What is raised where the opening of a row is not the one that the log has committed to."""
+    return Tampered(
+        f"what the private folder says of row {row} is not what the log has committed to",
+        path=ledger.openings.path,
+        remedy="bring it back from the backup of the ledger's private folder",
+    )
+
+
 def rows_ever(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
     """As `live_rows`, with the rows that were removed since; only what was erased is not found."""
     return _by_digest(_opened(ledger, digests, removed=True))
@@ -181,8 +191,8 @@ def _opened(ledger: Ledger, digests: Sequence[bytes], *, removed: bool = False) 
     wanted = set(digests)
     with closing(ledger.openings.committed(wanted, ledger.index, removed=removed)) as every:
         for row, digest, salt, commitment in every:
-            if sha256(salt + digest).digest() != commitment:
-                raise Tampered(f"what the private folder says of row {row} is not what the log has committed to", path=ledger.private)
+            if not fits(digest, salt, commitment):
+                raise altered(ledger, row)
             yield digest, row
 
 
