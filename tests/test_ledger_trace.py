@@ -18,7 +18,7 @@ from assay.dataset.errors import DataError
 from assay.dataset.write import write_as
 from assay.ledger import lineage, purge, snapshots, standalone, statement, steps
 from assay.ledger.annotate import annotate
-from assay.ledger.beside import check_beside
+from assay.ledger.beside import Opened, check_beside, check_openings
 from assay.ledger.documents import purge_json, trace_json
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
@@ -255,6 +255,30 @@ def test_nobody_is_blamed_by_editing_the_private_folder(ledger: Ledger, tmp_path
     ledger.openings.db.execute("update openings set digest = ? where row = ?", (data.digest[1].tobytes(), first))
     with pytest.raises(Tampered, match=r"not what the log has committed to"):
         trace(ledger, read_report(report_of(data, [0], tmp_path / "report")))
+
+
+def test_swapped_openings_are_seen(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row that stands and one that was removed since: by verify, and by an add that would pass the row over."""
+    rows = snapshots.rows_of(ledger, "v1")
+    first, gone = int(rows[0]), int(rows[199])
+    ledger.record([("row.removed", {"row": gone, "reason": "test"})])
+    assert check_openings(ledger) == Opened(200, 0)
+    db = ledger.openings.db
+    (a, b) = (db.execute("select digest, salt from openings where row = ?", (row,)).fetchone() for row in (first, gone))
+    for row, (digest, salt) in ((first, b), (gone, a)):
+        db.execute("update openings set digest = ?, salt = ? where row = ?", (digest, salt, row))
+    with pytest.raises(Tampered, match=rf"openings.sqlite: what the private folder says of row {first} is not.*Remedy: bring it back"):
+        check_openings(ledger)
+    with pytest.raises(Tampered, match=r"is not what the log has committed to"):
+        add(ledger, opened(tmp_path / "all.csv"), "market")
+    assert cli.run(["ledger", "verify", str(tmp_path / "ledger")]) == 1
+    assert f"says of row {first} is not what the log has committed to" in capsys.readouterr().out
+    db.execute("delete from openings where row in (?, ?)", (first, gone))
+    assert check_openings(ledger) == Opened(198, 1)
+    assert cli.run(["ledger", "verify", str(tmp_path / "ledger")]) == 0
+    out = capsys.readouterr().out
+    assert "198 openings of rows are what the log has committed to" in out
+    assert "1 rows that stand have no opening" in out
 
 
 @pytest.mark.parametrize("whole", [False, True])
