@@ -346,6 +346,14 @@ def test_what_lies_beside_the_log_is_checked(ledger: Ledger, tmp_path: Path) -> 
     assert check_beside(ledger).without_list == ("v1",)
 
 
+def test_a_log_that_begins_as_another_ledger_is_seen(tmp_path: Path) -> None:
+    """What approvers sign is bound to the name in the first event."""
+    made = new_ledger(tmp_path)
+    made.index.db.execute("update ledger set origin = 'example.com/other'")
+    with pytest.raises(Tampered, match=r"begins as that of the ledger 'example.com/other'"):
+        check_beside(made)
+
+
 def test_a_scan_can_be_told_who_brought_what(ledger: Ledger, tmp_path: Path) -> None:
     (tmp_path / "bare.csv").write_text(
         "text,label,who\n" + "\n".join((tmp_path / "all.csv").read_text().splitlines()[100:140]) + "\nnew,bad,x\n"

@@ -68,7 +68,12 @@ def check_keys(index: Index, keys: Sequence[Key]) -> None:
 
 
 def check_beside(ledger: Ledger) -> Beside:
-    """Raises Tampered where a key, a head, a list of rows or a statement is not the one that was logged, or is not logged at all."""
+    """Raises Tampered where a key, a head, a list of rows or a statement is not the one that was logged, or is not logged at all, and where
+    the log begins as that of another ledger.
+    """
+    began = ledger.index.db.execute("select origin from ledger").fetchone()  # None: the rules say so
+    if began is not None and began[0] != ledger.key.name:
+        raise Tampered(f"the log begins as that of the ledger {began[0]!r}, and its checkpoint is signed as that of {ledger.key.name!r}")
     check_keys(ledger.index, (*ledger.former, ledger.key))
     bare = []
     names = snapshots.names(ledger)
