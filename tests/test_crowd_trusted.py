@@ -93,6 +93,18 @@ def test_any_change_is_seen(texts, tmp_path):
         examine(tmp_path)
 
 
+def test_a_set_that_cannot_be_frozen_names_the_folder_asked_for(texts, tmp_path):
+    """All rows turn out to be of one class; the temporary folder in which that was found is gone."""
+    data, rng = read(texts), np.random.default_rng(0)
+    review = new_review(data, draw(data, 20, rng), data.classes, ["ann", "bob"], 2, rng, tmp_path / "review", "trusted")
+    for name in review.reviewers:
+        by_script(review, data, name, ["a" for _ in review.pending(name)])
+    with pytest.raises(DataError) as caught:
+        freeze(review, data, tmp_path / "t", days=30, now=NOW)
+    assert str(caught.value).startswith(str(tmp_path / "t" / "data.csv"))
+    assert ".part-" not in str(caught.value)
+
+
 def test_leaks_whatever_their_label(texts, tmp_path):
     review, data = verified(texts, tmp_path)
     freeze(review, data, tmp_path / "t", days=30, now=NOW)

@@ -16,6 +16,8 @@ from pyarrow import csv
 
 from assay import cli
 from assay.dataset.errors import DataError
+from assay.dataset.read import read
+from assay.dataset.write import write_as
 from assay.flows import remediate as flow
 from assay.flows import steps
 from assay.flows.journal import FILE, Journal, at_work, read_journal
@@ -257,6 +259,40 @@ def test_refusals_come_before_anything_is_changed(here: Path) -> None:
     shutil.copy(here / "crawl.csv", here / "r.csv")
     with pytest.raises(DataError, match="not what was scanned"):
         flow.preview(asked(here))
+
+
+def test_a_copy_that_reads_otherwise_is_refused_before_anything_is_logged(
+    here: Path, say: Say, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The insider's rows hold the only word of a column of numbers; without them every other row would be another row."""
+    table = csv.read_csv(here / "r.csv")
+    code = ["X9" if who == "insider" else str(i % 9) for i, who in enumerate(table.column("who").to_pylist())]
+    csv.write_csv(table.append_column("code", pa.array(code)), here / "c.csv")
+    for line in (
+        "scan c.csv --no-canaries --contributor who --content text --out c.assay",
+        "ledger add data.ledger c.csv --source crawl --label label --contributor who",
+    ):
+        assert cli.run(line.split()) == int(line.startswith("scan"))
+    capsys.readouterr()
+    size = Ledger.open(here / "data.ledger").log.checkpoint().size
+    there = sorted(here.iterdir())
+    line = "c.csv --report c.assay --out fix --ledger data.ledger --snapshot v3"
+    for more in (" --dry-run", ""):
+        exit_code, _, err = say(line + more)
+        assert (exit_code, "column 'code' was text and is whole numbers without these rows" in err) == (2, True)
+    assert sorted(here.iterdir()) == there
+    assert Ledger.open(here / "data.ledger").log.checkpoint().size == size
+
+    with monkeypatch.context() as patch:  # as before there was this check: removed, and stuck
+        patch.setattr(flow, "rehearse", lambda asked, plan: None)
+        patch.setattr(steps, "read_without", lambda data, drop, out: read(out, columns=data.columns, task=data.task))
+        assert "560 rows are not in the ledger" in say(line)[2]
+    exit_code, _, err = say(line)
+    assert (exit_code, "40 rows were removed" in err, "Remedy: assay remediate --undo" in err) == (2, True, True)
+    assert "no snapshot was taken without them" in say("--undo --out fix")[1]
+    write_as(read(here / "c.csv"), here / "c.parquet", "parquet")
+    assert cli.run(["clean", "c.parquet", "--report", "c.assay", "--out", "c-clean.parquet"]) == 0
+    assert cli.run(["ledger", "snapshot", "data.ledger", "c-clean.parquet", "--name", "v3"]) == 0
 
 
 def test_what_is_found_again_is_not_called_verified(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from assay.cli import run
+from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.dataset.write import write_as
 from assay.ledger import content, snapshots
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
@@ -40,7 +42,10 @@ def test_kept_and_checked_out(ledger: Ledger, tmp_path: Path) -> None:
         content.keep(ledger, opened(tmp_path / "v2.csv"), "v1")
     (kept,) = [p for p in (ledger.private / "content" / "objects").glob("*/*") if p.read_bytes() == (tmp_path / "v1.csv").read_bytes()]
     kept.write_bytes(kept.read_bytes().replace(b"number 3", b"number 4"))
-    with pytest.raises(Tampered, match=r"not the snapshot 'v1'"):
+    with pytest.raises(Tampered, match=rf"{kept}: the file of the snapshot 'v1', kept here, is not what was kept.*Remedy: .*--from FILE"):
+        content.checkout(ledger, "v1", tmp_path / "bad.csv")
+    kept.unlink()
+    with pytest.raises(Tampered, match=rf"{kept}: the file of the snapshot 'v1', kept here, is missing"):
         content.checkout(ledger, "v1", tmp_path / "bad.csv")
     assert not (tmp_path / "bad.csv").exists()
 
@@ -66,6 +71,19 @@ def test_out_of_a_larger_version(ledger: Ledger, tmp_path: Path) -> None:
     assert not (tmp_path / "back.csv.removed").exists()
     with pytest.raises(Refused, match=r"10 rows of the snapshot 'v2' are not in it"):
         content.checkout_from(ledger, "v2", opened(tmp_path / "v1.csv"), tmp_path / "no.csv")
+
+
+def test_out_of_a_version_in_which_a_column_reads_otherwise(ledger: Ledger, tmp_path: Path) -> None:
+    """The rows are those of the snapshot while they stand beside a word; alone they are numbers."""
+    lines = ["text,label,who,code", *(f"film {i},{'good' if i % 2 else 'bad'},w{i % 4},{'X9' if i == 9 else i}" for i in range(10))]
+    (tmp_path / "larger.csv").write_text("\n".join(lines) + "\n")
+    larger = opened(tmp_path / "larger.csv")
+    add(ledger, larger, "crawl")
+    write_as(larger.subset(np.arange(9)), tmp_path / "v3.parquet", "parquet")
+    snapshots.take(ledger, opened(tmp_path / "v3.parquet"), "v3")
+    with pytest.raises(DataError, match=r"larger.csv: column 'code' was text and is whole numbers"):
+        content.checkout_from(ledger, "v3", larger, tmp_path / "back.csv")
+    assert not list(tmp_path.glob("back*"))
 
 
 def test_erased_rows_are_in_no_kept_content(ledger: Ledger, tmp_path: Path) -> None:

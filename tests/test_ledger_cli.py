@@ -149,6 +149,15 @@ def test_from_a_scan_to_the_contributor_the_model_and_a_clean_copy(say: Say, tmp
     assert say("verify data.ledger")[0] == 0
 
 
+def test_a_ledger_under_another_name_is_seen(say: Say, tmp_path: Path) -> None:
+    assert say("init data.ledger --origin example.com/data")[0] == 0
+    place = tmp_path / "data.ledger" / "ledger.json"
+    place.write_text(place.read_text().replace('"origin": "example.com/data"', '"origin": "example.com/other"'))
+    code, out, _ = say("verify data.ledger")
+    assert (code, "ledger.json: says that this is the ledger 'example.com/other', and its checkpoint" in out) == (1, True)
+    assert say("log data.ledger")[0] == 2
+
+
 def test_refusals_say_what_to_do(say: Say) -> None:
     for line, says in [
         ("verify nowhere", "make one: assay ledger init nowhere"),

@@ -37,7 +37,7 @@ def test_two_of_three_must_agree(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"1 of the 2 approvals"):
         add(ledger, data, "crawl")
     agree(ledger, "crawl", BOB, scope=Scope(rows=5, expires=NEXT_YEAR))
-    with pytest.raises(Refused, match=r"approvals it needs to the same scope"):
+    with pytest.raises(Refused, match=r"1 of the 2 approvals it needs to one scope: alice, bob approved different scopes"):
         add(ledger, data, "crawl")
     agree(ledger, "crawl", CAROL)
     assert len(add(ledger, data, "crawl").rows) == 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assay import cli
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
+from assay.dataset.write import write_as
 from assay.ledger import lineage, purge, snapshots, standalone, statement, steps
 from assay.ledger.annotate import annotate
-from assay.ledger.beside import check_beside
+from assay.ledger.beside import Opened, check_beside, check_openings
 from assay.ledger.documents import purge_json, trace_json
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ingest import add
@@ -148,6 +151,63 @@ def test_purge_leaves_a_copy_a_snapshot_and_a_signed_record(ledger: Ledger, tmp_
         statement.check(file.read_text(), KEY.key)
 
 
+def test_a_copy_that_reads_otherwise_is_refused_before_the_first_event(ledger: Ledger, tmp_path: Path) -> None:
+    """The only word of a column of numbers stands in the row to be removed: the others would be other rows without it."""
+    lines = ["text,label,who,code", *(f"number {i},{'good' if i % 2 else 'bad'},w{i % 4},{'X9' if i == 7 else i % 9}" for i in range(40))]
+    (tmp_path / "code.csv").write_text("\n".join(lines) + "\n")
+    data = opened(tmp_path / "code.csv")
+    rows = add(ledger, data, "crawl").rows
+    before = ledger.log.checkpoint().size
+    with pytest.raises(DataError, match=r"code.csv: column 'code' was text and is whole numbers without.*Remedy: write .* Parquet"):
+        purge.purge_data(ledger, data, rows[7:8], "poison", tmp_path / "clean.csv", "v2")
+    assert ledger.log.checkpoint().size == before
+    assert not list(tmp_path.glob("clean*"))
+    write_as(data, tmp_path / "code.parquet", "parquet")
+    kept = opened(tmp_path / "code.parquet")
+    assert kept.fingerprint == data.fingerprint
+    assert len(purge.purge_data(ledger, kept, rows[7:8], "poison", tmp_path / "clean.parquet", "v2").snapshot) == 39
+    (tmp_path / "clean.csv").write_text("\n".join(lines[:8] + lines[9:]) + "\n")
+    with pytest.raises(Refused, match=r"may read as another type"):
+        snapshots.take(ledger, opened(tmp_path / "clean.csv"), "v3")
+
+
+def test_rows_that_the_ledger_does_not_know_are_refused_before_the_first_event(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text((tmp_path / "all.csv").read_text() + "brought by nobody,good,w0\n")
+    rows, before = lineage.brought_by(ledger.index, source="market"), ledger.log.checkpoint().size
+    with pytest.raises(Refused, match=r"1 rows are not in the ledger"):
+        purge.purge_data(ledger, opened(tmp_path / "more.csv"), rows, "poison", tmp_path / "clean.csv", "v2")
+    assert ledger.log.checkpoint().size == before
+    assert not list(tmp_path.glob("clean*"))
+
+
+def test_what_was_removed_is_still_traced(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, folder = opened(tmp_path / "all.csv"), str(tmp_path / "ledger")
+    report = report_of(data, range(120, 200), tmp_path / "report")
+    ledger.record([("model.trained", {"model": "m1", "digest": ZERO, "snapshot": "v1"}), ("alias.moved", {"alias": "live", "model": "m1"})])
+    market = lineage.brought_by(ledger.index, source="market")
+    done = purge.purge_data(ledger, data, market, "poison", tmp_path / "clean.csv", "v2")
+    found = trace(ledger, read_report(report))
+    assert (len(found.rows), found.unknown, found.removed.tolist()) == (80, 0, [*range(done.purge.first, done.purge.last + 1)])
+    assert [(share.name, share.rows) for share in found.sources] == [("market", 80)]
+    assert [(m.name, m.aliases) for m in found.impact.models] == [("m1", ("live",))]
+    assert not len(found.others)
+    said = f"80 rows were removed (events {done.purge.first} to {done.purge.last})"
+    for line in (["trace", folder, str(report)], ["impact", folder, "--source", "market"], ["impact", folder, "--report", str(report)]):
+        assert cli.run(["ledger", *line]) == 0
+        out = capsys.readouterr().out
+        assert said in out
+        assert "model m1, trained on v1; live points at it now" in out
+    with pytest.raises(Refused, match=rf"all of these rows are gone: {re.escape(said)}"):
+        purge.purge_data(ledger, data, market, "poison", tmp_path / "again.csv", "v3")
+
+
+def test_a_misspelt_name_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Refused, match=r"no source 'markt' in this ledger; there are: crawl, market"):
+        lineage.brought_by(ledger.index, source="markt")
+    with pytest.raises(Refused, match=r"no contributor 'w9' in this ledger; there are: m0, .* w3"):
+        lineage.brought_by(ledger.index, contributor="w9")
+
+
 def test_a_row_that_another_source_brought_too_stays(ledger: Ledger, tmp_path: Path) -> None:
     register(ledger, "mirror", ALICE, BOB)
     add(ledger, opened(tmp_path / "b.csv"), "mirror")
@@ -195,6 +255,43 @@ def test_nobody_is_blamed_by_editing_the_private_folder(ledger: Ledger, tmp_path
     ledger.openings.db.execute("update openings set digest = ? where row = ?", (data.digest[1].tobytes(), first))
     with pytest.raises(Tampered, match=r"not what the log has committed to"):
         trace(ledger, read_report(report_of(data, [0], tmp_path / "report")))
+
+
+def test_swapped_openings_are_seen(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row that stands and one that was removed since: by verify, and by an add that would pass the row over."""
+    rows = snapshots.rows_of(ledger, "v1")
+    first, gone = int(rows[0]), int(rows[199])
+    ledger.record([("row.removed", {"row": gone, "reason": "test"})])
+    assert check_openings(ledger) == Opened(200, 0)
+    db = ledger.openings.db
+    (a, b) = (db.execute("select digest, salt from openings where row = ?", (row,)).fetchone() for row in (first, gone))
+    for row, (digest, salt) in ((first, b), (gone, a)):
+        db.execute("update openings set digest = ?, salt = ? where row = ?", (digest, salt, row))
+    with pytest.raises(Tampered, match=rf"openings.sqlite: what the private folder says of row {first} is not.*Remedy: bring it back"):
+        check_openings(ledger)
+    with pytest.raises(Tampered, match=r"is not what the log has committed to"):
+        add(ledger, opened(tmp_path / "all.csv"), "market")
+    assert cli.run(["ledger", "verify", str(tmp_path / "ledger")]) == 1
+    assert f"says of row {first} is not what the log has committed to" in capsys.readouterr().out
+    db.execute("delete from openings where row in (?, ?)", (first, gone))
+    assert check_openings(ledger) == Opened(198, 1)
+    assert cli.run(["ledger", "verify", str(tmp_path / "ledger")]) == 0
+    out = capsys.readouterr().out
+    assert "198 openings of rows are what the log has committed to" in out
+    assert "1 rows that stand have no opening" in out
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_damaged_openings_are_named_with_what_to_do(
+    ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str], whole: bool
+) -> None:
+    report_of(opened(tmp_path / "all.csv"), [0], tmp_path / "report")
+    ledger.close()
+    place = tmp_path / "ledger" / "private" / "openings.sqlite"
+    data = place.read_bytes()
+    place.write_bytes(b"x" * len(data) if whole else data[:4096] + b"x" * (len(data) - 4096))  # all of it, or all but the first page
+    assert cli.run(["ledger", "trace", str(tmp_path / "ledger"), str(tmp_path / "report")]) == 2
+    assert re.search(r"openings.sqlite: is damaged \(.*Remedy: bring it back from the backup", capsys.readouterr().err)
 
 
 def test_rows_that_are_not_in_the_ledger_are_counted(ledger: Ledger, tmp_path: Path) -> None:
@@ -247,6 +344,14 @@ def test_what_lies_beside_the_log_is_checked(ledger: Ledger, tmp_path: Path) -> 
     head.with_name("v2").unlink()
     (tmp_path / "ledger" / "private" / "snapshots" / "v1.parquet").unlink()
     assert check_beside(ledger).without_list == ("v1",)
+
+
+def test_a_log_that_begins_as_another_ledger_is_seen(tmp_path: Path) -> None:
+    """What approvers sign is bound to the name in the first event."""
+    made = new_ledger(tmp_path)
+    made.index.db.execute("update ledger set origin = 'example.com/other'")
+    with pytest.raises(Tampered, match=r"begins as that of the ledger 'example.com/other'"):
+        check_beside(made)
 
 
 def test_a_scan_can_be_told_who_brought_what(ledger: Ledger, tmp_path: Path) -> None:

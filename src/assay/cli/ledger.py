@@ -120,7 +120,7 @@ def verify(
     from assay.cli.progress import progress_bar
     from assay.ledger import stamps
     from assay.ledger.audit import audit
-    from assay.ledger.beside import check_beside
+    from assay.ledger.beside import check_beside, check_openings
     from assay.ledger.errors import Tampered
     from assay.ledger.ledger import Ledger
     from assay.ledger.log import Memo
@@ -136,6 +136,7 @@ def verify(
             ledger.index.clear()
             ledger.refresh(lambda done, of: progress(done, of, "rules"))
             beside = check_beside(ledger)
+            opened = check_openings(ledger, lambda done, of: progress(done, of, "openings"))
         witnesses = [Witness.parse(line(text)) for text in witness]
         require(ledger.log.note().decode(), witnesses, len(witnesses) if quorum is None else quorum)
         stamped = stamps.check(ledger.log, folder / stamps.FOLDER, [path.read_bytes() for path in tsa_root]) if tsa_root else []
@@ -148,6 +149,10 @@ def verify(
     typer.echo(f"{beside.snapshots} snapshots and {beside.statements} statements are signed, and as the log says.")
     if beside.without_list:
         typer.echo(f"Without their lists of rows, which are not here: {', '.join(beside.without_list)}.")
+    if opened.checked:
+        typer.echo(f"{opened.checked:,} openings of rows are what the log has committed to.")
+    if opened.without:
+        typer.echo(f"{opened.without:,} rows that stand have no opening in {ledger.private}, and cannot be traced from this copy.")
     for one in stamped:
         typer.echo(f"The first {one.size:,} events were there at {one.time}, by time stamp.")
     _dated_ahead(ledger.log, stamped)

@@ -254,13 +254,16 @@ def trace(
     from assay.dataset.atomic import whole
     from assay.ledger import statement
     from assay.ledger.documents import trace_json
+    from assay.ledger.purge import removed
     from assay.ledger.trace import read_report, trace
 
     ledger = writer(folder, key) if sign else _reader(folder)
     found = trace(ledger, read_report(report), finding)
     typer.echo(f"{found.finding}: {len(found.rows):,} rows of the ledger, among {found.scanned:,} that were scanned.")
+    if len(found.removed):
+        typer.echo(f"Since then {removed(ledger, found.rows)}.")
     if found.unknown:
-        typer.echo(f"{found.unknown:,} rows of it are not in the ledger: nobody answers for them.")
+        typer.echo(f"{found.unknown:,} rows of it were never in the ledger, or were erased: nobody answers for them.")
     for what, shares in (("Contributors", found.contributors), ("Sources", found.sources), ("Annotators", found.annotators)):
         if not shares:
             continue
@@ -305,7 +308,7 @@ def _chosen(ledger: Ledger, source: str | None, contributor: str | None, report:
         return np.union1d(found.rows, found.others) if rest else found.rows
     if source is None and contributor is None:
         raise DataError("nothing says which rows are meant", remedy="give --source, --contributor or --report")
-    return brought_by(ledger.index, source=source, contributor=contributor)
+    return brought_by(ledger.index, source=source, contributor=contributor, removed=True)
 
 
 def impact(
@@ -317,10 +320,13 @@ def impact(
 ) -> None:
     """Print it."""
     from assay.ledger import lineage
+    from assay.ledger.purge import removed
 
     ledger = _reader(folder)
     found = lineage.impact(ledger, _chosen(ledger, source, contributor, report, finding, False))
     typer.echo(f"{len(found.rows):,} rows, and {len(found.derived):,} that steps made of them:")
+    if gone := removed(ledger, found.rows):
+        typer.echo(f"  {gone}; what learnt from them before has learnt from them still")
     _show(found)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from assay.cli.ledger_common import FOLDER, KEY, until, writer
 from assay.cli.ledger_panels import SOURCES
 from assay.cli.scan import listed
+
+if TYPE_CHECKING:
+    from assay.ledger.index import Index
 
 FINGERPRINT = typer.Argument(help="The fingerprint, or how it begins.")
 
@@ -45,19 +49,23 @@ def source_add(
 
 def source_list(folder: Path = FOLDER) -> None:
     """List."""
-    from assay.ledger.approval import standing
-    from assay.ledger.errors import Refused
     from assay.ledger.ledger import Ledger
 
     index = Ledger.open(folder).index
     for name in index.source_names():
         found = index.source(name)
-        try:
-            scope = standing(index.policy(), found, _now())
-            state = f"approved until {scope.expires}"
-        except Refused as error:
-            state = str(error).split(". Remedy")[0].replace(f"the source {name!r} ", "")
-        typer.echo(f"{name}: {index.brought(name).rows:,} rows; {state}; licence {found.licence}; {found.contact}")
+        typer.echo(f"{name}: {index.brought(name).rows:,} rows; {_state(index, name)}; licence {found.licence}; {found.contact}")
+
+
+def _state(index: Index, name: str) -> str:
+    """Until when a source is approved, or what is wanting."""
+    from assay.ledger.approval import standing
+    from assay.ledger.errors import Refused
+
+    try:
+        return f"approved until {standing(index.policy(), index.source(name), _now()).expires}"
+    except Refused as error:
+        return str(error).split(". Remedy")[0].replace(f"the source {name!r} ", "")
 
 
 def _now() -> str:
@@ -105,6 +113,7 @@ def approve(
     policy = ledger.index.policy()
     agreed = {who for _, who in ledger.index.source(name).approvals}
     typer.echo(f"Approvals of {name!r}: {', '.join(sorted(agreed))}; {policy.threshold} of {len(policy.approvers)} are needed.")
+    typer.echo(f"{name}: {_state(ledger.index, name)}")
 
 
 def approvers(

@@ -45,7 +45,8 @@ def whole(*outs: Path) -> Iterator[tuple[Path, ...]]:
     """Temporary paths, one for each of `outs`, moved there at the end in order; removed if the block does not end well.
 
     Each is in a folder of its own beside its `out`, so that the move is a rename. A path at which nothing was made is
-    left out. Where a move fails, those before it are undone: all of them are there, or none.
+    left out. Where a move fails, those before it are undone: all of them are there, or none. A DataError that names a temporary
+    path names the `out` instead.
     """
     for out in outs:
         refuse_existing(out)
@@ -53,7 +54,12 @@ def whole(*outs: Path) -> Iterator[tuple[Path, ...]]:
     moved: list[tuple[Path, Path]] = []
     try:
         made = tuple(home / out.name for home, out in zip(homes, outs, strict=True))
-        yield made
+        try:
+            yield made
+        except DataError as error:
+            for new, out in zip(made, outs, strict=True):  # what the reader asked for: the temporary path is gone when he reads this
+                error.args = (str(error).replace(str(new), str(out)),)
+            raise
         try:
             for new, out in zip(made, outs, strict=True):
                 if new.exists():

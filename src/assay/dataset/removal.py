@@ -58,6 +58,15 @@ def kept_in(out: Path) -> Path:
     return out.with_name(out.name + ".removed")
 
 
+def discard(out: Path) -> None:
+    """Deletes a copy that `copy_without` has made, and what is kept of it: the original is elsewhere."""
+    shutil.rmtree(kept_in(out), ignore_errors=True)
+    if out.is_dir():
+        shutil.rmtree(out)
+    else:
+        out.unlink(missing_ok=True)
+
+
 def copy_without(
     path: str | Path,
     out: str | Path,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -18,7 +19,8 @@ import numpy as np
 
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
-from assay.dataset.removal import sha256_of
+from assay.dataset.removal import copy_without, sha256_of
+from assay.dataset.reread import read_without
 from assay.flows.rollback import Way, way_back
 from assay.ledger import approval, lineage
 from assay.ledger.errors import Refused
@@ -132,6 +134,20 @@ def make_plan(asked: Asked) -> Plan:
     return _with_ledger(asked, data, Plan(digest, data.fingerprint, data.records, tuple(drop.tolist()), 0, reason))
 
 
+def rehearse(asked: Asked, plan: Plan) -> None:
+    """Make the copy in a folder that is then deleted, and read it. DataError where its rows would not be those that the ledger knows.
+
+    A removal cannot be taken back, so this is known before the first. Without a ledger nothing depends on it.
+    """
+    if asked.ledger is None:
+        return
+    beside = asked.out.absolute().parent
+    with tempfile.TemporaryDirectory(prefix=f".{asked.out.name}.part-", dir=beside if beside.is_dir() else None) as folder:
+        copy = Path(folder, asked.clean.name)
+        copy_without(asked.data, copy, plan.drop, records=plan.records)
+        read_without(asked.before, np.array(plan.drop, np.int64), copy)
+
+
 def _with_ledger(asked: Asked, data: Dataset, plan: Plan) -> Plan:
     ledger = asked.log
     assert ledger is not None
@@ -140,9 +156,10 @@ def _with_ledger(asked: Asked, data: Dataset, plan: Plan) -> Plan:
     digests = [digest.tobytes() for digest in data.digest]
     held = live_rows(ledger, digests)
     found = trace(ledger, read_report(asked.report))
-    if not len(found.rows):
+    rows = ledger.index.live(found.rows)
+    if not len(rows):
         raise Refused("none of the quarantined rows is in the ledger, or all were removed before", remedy="leave out --ledger")
-    gone = lineage.descendants(ledger.index, found.rows)
+    gone = lineage.descendants(ledger.index, rows)
     drop = np.union1d(np.array(plan.drop, np.int64), records_of(ledger, data, gone))
     left_out = set(drop.tolist())
     strange = sum(digest not in held for digest, row in zip(digests, data.row.tolist(), strict=True) if row not in left_out)
@@ -166,7 +183,7 @@ def _with_ledger(asked: Asked, data: Dataset, plan: Plan) -> Plan:
         len(drop) - len(plan.drop),
         plan.reason,
         name,
-        tuple(found.rows.tolist()),
+        tuple(rows.tolist()),
         found.unknown,
         sources,
         _revocations(asked, ledger, plan.reason, {s.name for s in found.sources}),

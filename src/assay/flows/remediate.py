@@ -22,7 +22,7 @@ from typing import Any
 from assay.dataset.errors import DataError
 from assay.dataset.removal import sha256_of
 from assay.flows.journal import FILE, Journal, at_work, read_journal
-from assay.flows.plan import Asked, Plan, make_plan, sources_of
+from assay.flows.plan import Asked, Plan, make_plan, rehearse, sources_of
 from assay.flows.steps import STEPS, Done, Scene, write
 from assay.ledger import statement
 from assay.ledger.keys import read_key
@@ -40,6 +40,7 @@ def preview(asked: Asked) -> list[tuple[str, str]]:
     """(step, what it would do). Nothing is written; whatever `remediate` would refuse is refused."""
     _key(asked)
     plan = make_plan(replace(asked, key=None))
+    rehearse(asked, plan)
     way = plan.way
     sources = sources_of(plan)
     moved = "no registry is given"
@@ -63,9 +64,9 @@ def remediate(asked: Asked, *, tell: Tell | None = None, progress: Progress = si
     Raises DataError where something is refused: before the first step nothing has been changed, later the same call goes on there.
     """
     _key(asked)
-    _folder(asked)
+    fresh = _fresh(asked)
     with at_work(asked.out) as journal:
-        plan = _plan(asked, journal)
+        plan = _plan(asked, fresh, journal)
         done = {line["step"]: line for line in journal.lines if line["do"] == "done"}
         for name, step in STEPS.items():
             if name not in done:
@@ -90,20 +91,23 @@ def _key(asked: Asked) -> None:
         read_key(asked.key)
 
 
-def _folder(asked: Asked) -> None:
-    """OUT is new, empty, or that of a flow which was interrupted."""
-    if asked.out.exists() and not read_journal(asked.out).lines and any(p.name not in (FILE, PLAN) for p in asked.out.iterdir()):
+def _fresh(asked: Asked) -> Plan | None:
+    """The plan where OUT is new or empty: refused before a folder is made. None where it is that of a flow which was interrupted."""
+    if asked.out.exists() and read_journal(asked.out).lines:
+        return None
+    if asked.out.exists() and any(p.name not in (FILE, PLAN) for p in asked.out.iterdir()):
         raise DataError("is there already, and is no remediation's", path=asked.out, remedy="give a new folder with --out")
-    if not asked.out.exists():
-        make_plan(asked)  # refused before a folder is made
-        asked.out.mkdir(parents=True)
+    plan = make_plan(asked)
+    rehearse(asked, plan)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    return plan
 
 
-def _plan(asked: Asked, journal: Journal) -> Plan:
+def _plan(asked: Asked, fresh: Plan | None, journal: Journal) -> Plan:
     path = asked.out / PLAN
     before = journal.find("asked")
     if before is None:
-        plan = make_plan(asked)
+        plan = fresh or make_plan(asked)
         text = plan.text()
         path.write_text(text, encoding="utf-8")
         journal.append("asked", request=asked.told(), plan=sha256(text.encode()).hexdigest())

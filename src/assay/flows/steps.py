@@ -20,10 +20,12 @@ from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
 from assay.dataset.removal import Removal, copy_without, kept_in, sha256_of
+from assay.dataset.reread import read_without
 from assay.flows.plan import TRAINED, Asked, Plan, command, revocation, sources_of
 from assay.flows.rollback import go_back
 from assay.ledger import lineage, snapshots, statement
 from assay.ledger.documents import purge_json
+from assay.ledger.errors import Refused
 from assay.ledger.ledger import Ledger
 from assay.ledger.purge import Cleaned, Purge, purge
 from assay.report.report import Report
@@ -99,10 +101,12 @@ def purge_rows(scene: Scene) -> Done:
     rows = np.array(plan.rows, np.int64)
     with ledger.writing():
         every = lineage.descendants(ledger.index, rows)
-        gone = purge(ledger, rows, plan.reason) if len(ledger.index.live(every)) else _removed(ledger, rows, every)
+        before = None if len(ledger.index.live(every)) else _removed(ledger, rows, every)
+        clean = _same_rows(scene, before)
+        gone = before or purge(ledger, rows, plan.reason)
         if plan.snapshot not in snapshots.names(ledger):
             parent = next((name for name in reversed(snapshots.names(ledger)) if _root(ledger, name) == plan.fingerprint), None)
-            snapshots.take(ledger, cleaned(scene), plan.snapshot, parent)
+            snapshots.take(ledger, clean, plan.snapshot, parent)
         taken = snapshots.load(ledger, plan.snapshot)
         if taken.root.hex() != scene.facts["quarantine"]["clean"]:
             raise DataError(
@@ -119,6 +123,26 @@ def purge_rows(scene: Scene) -> Done:
         + (f"; trained on them: {', '.join(models)}" if models else ""),
         {"events": [gone.first, gone.last], "snapshot": plan.snapshot, "statement": proof, "event": event, "models": models},
     )
+
+
+def _same_rows(scene: Scene, before: Purge | None) -> Dataset:
+    """The copy, read: its rows are those that the ledger knows. Raises DataError where they are not, with what can still be done where
+    the removal was logged `before`, as versions did that looked only afterwards.
+    """
+    asked, plan = scene.asked, scene.plan
+    try:
+        return read_without(asked.before, np.array(plan.drop, np.int64), asked.clean)
+    except DataError as error:
+        if before is None:
+            raise
+        why = str(error).split(". Remedy: ")[0]
+        new = f"{asked.data.stem}-clean.parquet"
+        raise Refused(
+            f"{len(before.rows):,} rows were removed (events {before.first} to {before.last}) and stay so, "
+            f"and no snapshot of the copy can be taken: {why}",
+            remedy=f"assay remediate --undo --out {asked.out}; write the data as Parquet (docs/flows.md), assay clean that with --report "
+            f"{asked.report} --out {new}, and take the snapshot of it: assay ledger snapshot {asked.ledger} {new} --name {plan.snapshot}",
+        ) from error
 
 
 def _removed(ledger: Ledger, rows: np.ndarray[Any, np.dtype[np.int64]], every: np.ndarray[Any, np.dtype[np.int64]]) -> Purge:

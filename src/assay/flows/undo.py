@@ -19,7 +19,7 @@ from assay.flows.plan import TRAINED, Asked, Plan
 from assay.flows.remediate import RECORD, Tell, stored_plan
 from assay.flows.rollback import go_forward
 from assay.flows.steps import point_in_ledger
-from assay.ledger import statement
+from assay.ledger import snapshots, statement
 from assay.watch.models import Models
 
 UNDONE = "urn:assay:remediation-undone/1"
@@ -83,7 +83,8 @@ def _ledger(asked: Asked, plan: Plan, facts: Mapping[str, Any]) -> tuple[str, st
     rows = np.array(plan.rows, np.int64)
     if len(asked.log.index.live(rows)) == len(rows):
         return "not needed", "no row was removed yet"
-    said = f"the log forgets nothing: {len(plan.rows):,} rows stay removed, and snapshot {plan.snapshot} stands"
+    taken = f"snapshot {plan.snapshot} stands" if plan.snapshot in snapshots.names(asked.log) else "no snapshot was taken without them"
+    said = f"the log forgets nothing: {len(plan.rows):,} rows stay removed, and {taken}"
     return "stays", f"{said}; to bring the rows back as new ones: assay ledger add, from an approved source"
 
 

@@ -190,24 +190,30 @@ class Request:
 def standing(policy: Policy, source: Source, time: str) -> Scope:
     """The scope that enough approvers agree on at `time`; of several the last one completed. Raises Refused where there is none."""
     valid = [(scope, name) for scope, name in source.approvals if time < scope.expires]
+    most = 0
     for scope in [scope for scope, _ in reversed(valid)]:
-        if len({name for other, name in valid if other == scope}) >= policy.threshold:
+        have = len({name for other, name in valid if other == scope})
+        if have >= policy.threshold:
             return scope
+        most = max(most, have)
     if source.revoked and not source.approvals:
         raise Refused(
             f"the source {source.name!r} was revoked: {source.reason}",
             remedy="leave it out, or have it approved again: assay ledger approve",
         )
-    have = len({name for _, name in valid})
     if source.approvals and not valid:
         last = max(scope.expires for scope, _ in source.approvals)
         raise Refused(
             f"the approval of the source {source.name!r} expired on {last}", remedy="have it approved again: assay ledger approve"
         )
-    agreed = " to the same scope" if have >= policy.threshold else ""
-    raise Refused(
-        f"the source {source.name!r} has {have} of the {policy.threshold} approvals it needs{agreed}", remedy="assay ledger approve"
-    )
+    names = sorted({name for _, name in valid})
+    what = f"the source {source.name!r} has {most} of the {policy.threshold} approvals it needs"
+    if len(names) > most:
+        raise Refused(
+            f"{what} to one scope: {', '.join(names)} approved different scopes",
+            remedy="have them approve the same --rows, --daily, --each, --labels, --pin and --expires: assay ledger approve",
+        )
+    raise Refused(what, remedy="assay ledger approve")
 
 
 def admit(policy: Policy, source: Source, request: Request, already: Brought) -> Scope:

@@ -25,7 +25,8 @@ from assay.dataset.atomic import move, whole
 from assay.dataset.data import Columns, Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
-from assay.dataset.removal import copy_without, kept_in, sha256_of
+from assay.dataset.removal import copy_without, discard, kept_in, sha256_of
+from assay.dataset.reread import read_without
 from assay.engine.base import current
 from assay.ledger import snapshots
 from assay.ledger.errors import Refused, Tampered
@@ -33,6 +34,7 @@ from assay.ledger.export import same_snapshot
 from assay.ledger.ledger import Ledger
 
 SCHEMA = "assay.kept/1"
+REMEDY = "bring back the ledger's private folder, or give --from FILE, a data set that holds the snapshot's rows"
 
 
 def keep(ledger: Ledger, data: Dataset, name: str) -> int:
@@ -80,18 +82,25 @@ def checkout(ledger: Ledger, name: str, out: Path) -> Dataset:
     if not path.exists():
         there = ", ".join(kept(ledger)) or "none"
         raise Refused(f"the content of {name!r} was not kept; kept are: {there}", remedy="give --from, a data set that holds its rows")
-    said = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Tampered(f"is damaged ({error})", path=path, remedy=REMEDY) from error
     with whole(out) as (made,):
         for file in said["files"]:
             target = made / file["path"] if file["path"] else made
             if not target.resolve().is_relative_to(made.parent.resolve()):
                 raise Tampered(f"{file['path']!r} leads out of the data set", path=path)
             target.parent.mkdir(parents=True, exist_ok=True)
+            source = _object(ledger.private, file["sha256"])
+            what = f"{file['path'] or 'the file'} of the snapshot {name!r}, kept here,"
             try:
-                shutil.copyfile(_object(ledger.private, file["sha256"]), target)
+                shutil.copyfile(source, target)
             except FileNotFoundError as error:
-                raise Tampered(f"{file['path'] or name!r} of the snapshot {name!r} is missing", path=ledger.private) from error
-        return _same(made, columns_of(said["columns"]), said["task"], name, root)
+                raise Tampered(f"{what} is missing", path=source, remedy=REMEDY) from error
+            if sha256_of(target) != file["sha256"]:
+                raise Tampered(f"{what} is not what was kept", path=source, remedy=REMEDY)
+        return _same(read(made, columns=columns_of(said["columns"]), task=said["task"]), name, root)
 
 
 def checkout_from(ledger: Ledger, name: str, source: Dataset, out: Path) -> Dataset:
@@ -112,8 +121,13 @@ def checkout_from(ledger: Ledger, name: str, source: Dataset, out: Path) -> Data
         raise Refused(what, path=source.path, remedy="give a data set that holds them")
     drop = np.setdiff1d(np.arange(len(there)), np.array(taken, np.int64))
     copy_without(source.path, out, drop, records=source.records, fingerprint=source.fingerprint)
+    try:
+        found = _same(read_without(source, drop, out), name, loaded.root.hex())
+    except DataError:
+        discard(out)
+        raise
     shutil.rmtree(kept_in(out))  # what was left out lies in the source still
-    return _same(out, source.columns, source.task, name, loaded.root.hex())
+    return found
 
 
 def forget(ledger: Ledger, rows: NDArray[np.int64]) -> list[str]:
@@ -129,10 +143,10 @@ def forget(ledger: Ledger, rows: NDArray[np.int64]) -> list[str]:
     return gone
 
 
-def _same(path: Path, columns: Columns, task: Any, name: str, root: str) -> Dataset:
-    found = read(path, columns=columns, task=task)
+def _same(found: Dataset, name: str, root: str) -> Dataset:
     if found.fingerprint != root:
-        raise Tampered(f"what came out is not the snapshot {name!r}: {found.fingerprint[:16]}…, logged is {root[:16]}…", path=path)
+        what = f"what came out is not the snapshot {name!r}: {found.fingerprint[:16]}…, logged is {root[:16]}…"
+        raise Tampered(what, path=found.path, remedy=REMEDY)
     return found
 
 

@@ -19,6 +19,7 @@ def trace_json(found: Trace) -> dict[str, Any]:
         "fingerprint": found.fingerprint,
         "verdict": found.verdict,
         "rows": found.rows.tolist(),
+        "removed": found.removed.tolist(),
         "scanned": found.scanned,
         "unknown": found.unknown,
         "contributors": [asdict(share) for share in found.contributors],

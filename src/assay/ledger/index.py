@@ -182,13 +182,14 @@ class Index:
         """Those of `rows` that are rows of the ledger and have not been removed, ascending."""
         return np.array(sorted(self.commitments(rows)), np.int64)
 
-    def commitments(self, rows: Int) -> dict[int, bytes]:
-        """What the log says of those of `rows` that have not been removed."""
+    def commitments(self, rows: Int, *, removed: bool = False) -> dict[int, bytes]:
+        """What the log says of those of `rows` that have not been removed, or of all that are rows."""
+        which = "select row, commitment from rows where " + ("true" if removed else "removed is null")
         if len(rows) > 20 * BATCH:  # one pass is quicker than many questions
             wanted = set(rows.tolist())
-            every = self.db.execute("select row, commitment from rows where removed is null")
+            every = self.db.execute(which)
             return {row: commitment for row, commitment in every if row in wanted}
-        return dict(self.select("select row, commitment from rows where removed is null and row in (?)", np.unique(rows)))
+        return dict(self.select(f"{which} and row in (?)", np.unique(rows)))
 
     def violations(self) -> list[tuple[int, str]]:
         """(event, what it broke) of everything that was logged against the rules."""

@@ -18,6 +18,7 @@ from assay.ledger.events import rows_added
 from assay.ledger.fold import DAY
 from assay.ledger.ledger import Ledger, check_names
 from assay.ledger.openings import commitments
+from assay.ledger.snapshots import live_rows
 
 Int = NDArray[np.int64]
 
@@ -78,9 +79,9 @@ def _labels(data: Dataset) -> list[str | None]:
 
 
 def _new(ledger: Ledger, data: Dataset, source: str) -> Int:
-    """Positions of the rows that this source has not brought yet, as often as they occur."""
+    """Positions of the rows that this source has not brought yet, as often as they occur. Tampered where an opening was altered."""
     digests = [row.tobytes() for row in data.digest]
-    held = ledger.openings.rows_of(digests)
+    held = live_rows(ledger, digests)
     if not held:
         return np.arange(len(data), dtype=np.int64)
     numbers = np.array([row for rows in held.values() for row in rows], np.int64)

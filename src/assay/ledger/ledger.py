@@ -122,6 +122,12 @@ class Ledger:
         if signer is not None:
             made.log.publish()  # what a process that died had acknowledged
         made.refresh()
+        if config["origin"] != key.name:  # the checkpoint has been checked to be of that name
+            raise Tampered(
+                f"says that this is the ledger {config['origin']!r}, and its checkpoint is signed as that of {key.name!r}",
+                path=folder / CONFIG,
+                remedy=f'find out who changed it, and write "origin": "{key.name}" again',
+            )
         return made
 
     def refresh(self, progress: Progress | None = None) -> None:
@@ -197,7 +203,11 @@ def _config(folder: Path) -> dict[str, str]:
         raise DataError("there is no ledger", path=folder, remedy=f"make one: assay ledger init {folder}") from error
     except ValueError as error:
         raise Tampered(f"is damaged ({error})", path=folder / CONFIG) from error
-    if not isinstance(config, dict) or config.get("schema") != SCHEMA or not isinstance(config.get("key"), str):
+    if (
+        not isinstance(config, dict)
+        or config.get("schema") != SCHEMA
+        or not all(isinstance(config.get(name), str) for name in ("origin", "key"))
+    ):
         raise DataError(f"is not of the schema {SCHEMA}", path=folder / CONFIG, remedy="use the version of Assay that made it")
     return config
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.ledger import snapshots
+from assay.ledger.errors import Refused
 from assay.ledger.index import Index
 from assay.ledger.ledger import Ledger
 
 Int = NDArray[np.int64]
+
+SHOWN = 20  # names in a refusal
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,31 @@ def aliases(index: Index) -> dict[str, str]:
     return {str(alias): str(model) for alias, model in index.db.execute("select alias, model from aliases order by event")}
 
 
-def brought_by(index: Index, *, source: str | None = None, contributor: str | None = None) -> Int:
-    """The rows, not removed, of a source, of a contributor, or of one from the other, ascending."""
-    query, values = "select row from rows where removed is null", []
+def removals(index: Index, rows: Int) -> Int:
+    """The numbers of the events that removed some of `rows`, ascending: as many as were removed."""
+    found = index.select("select removed from rows where removed is not null and row in (?)", np.unique(rows))
+    return np.array(sorted(event for (event,) in found), np.int64)
+
+
+def brought_by(index: Index, *, source: str | None = None, contributor: str | None = None, removed: bool = False) -> Int:
+    """The rows of a source, of a contributor, or of one from the other, ascending; those `removed` since where asked for.
+
+    Raises Refused where there is no source or contributor of that name: no rows of a misspelt one would read as no harm done.
+    """
+    if source is not None:
+        _known(source, "source", index.source_names())
+    if contributor is not None:
+        query = "select name from names where exists (select 1 from rows where contributor = names.id) order by name"
+        _known(contributor, "contributor", [str(name) for (name,) in index.db.execute(query)])
+    query, values = "select row from rows where " + ("true" if removed else "removed is null"), []
     for column, name in (("source", source), ("contributor", contributor)):
         if name is not None:
             query += f" and {column} = (select id from names where name = ?)"
             values.append(name)
     return index.column(query + " order by row", values)
+
+
+def _known(name: str, what: str, names: Sequence[str]) -> None:
+    if name not in names:
+        there = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+        raise Refused(f"there is no {what} {name!r} in this ledger; there are: {there or 'none'}", remedy="name one of them")

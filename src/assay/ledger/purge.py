@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
-from assay.dataset.read import read
-from assay.dataset.removal import Removal, copy_without
+from assay.dataset.removal import Removal, copy_without, discard
+from assay.dataset.reread import read_without
 from assay.ledger import content, lineage, snapshots
 from assay.ledger.errors import Refused
 from assay.ledger.events import Event
@@ -73,23 +73,45 @@ class Cleaned:
 def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path, name: str, *, erase: bool = False) -> Cleaned:
     """Remove `rows`, write `data` without them to `out` in its own format, and take that as the snapshot `name`.
 
-    A record stays where another source that still stands brought the same row. Raises Refused or DataError before anything
-    is written or logged.
+    A record stays where another source that still stands brought the same row. The copy is read again before the first event: a removal
+    cannot be taken back. Raises Refused or DataError, and then nothing is logged and no copy is left.
     """
     with ledger.writing():
         snapshots.check_free(ledger, name)
-        gone = lineage.descendants(ledger.index, rows)
+        standing = ledger.index.live(rows)
+        if len(rows) and not len(standing):
+            raise Refused(
+                f"all of these rows are gone: {removed(ledger, rows)}",
+                remedy="where a copy without them has no snapshot: assay ledger snapshot",
+            )
+        gone = lineage.descendants(ledger.index, standing)
         drop = records_of(ledger, data, gone)
         if not len(drop):
             raise DataError("holds none of the rows that are to be removed", path=data.path, remedy="give the data set that holds them")
         removal = copy_without(data.path, out, drop, records=data.records, fingerprint=data.fingerprint)
-        done = purge(ledger, rows, reason)
-        again = read(out, columns=data.columns, task=data.task)
+        try:
+            again = read_without(data, drop, out)
+            snapshots.check_known(ledger, again)
+        except DataError:
+            discard(out)
+            raise
+        done = purge(ledger, standing, reason)
         taken = snapshots.take(ledger, again, name, parent=_parent(ledger, data))
         if np.isin(taken.rows, done.rows).any():
             raise Refused(f"the snapshot {name!r} still holds rows that were removed", path=out)
         erased = _erase(ledger, done.rows) if erase else 0
         return Cleaned(replace(done, erased=erased), removal, taken)
+
+
+def removed(ledger: Ledger, rows: Int) -> str:
+    """How many of `rows` were removed and by which events, in words; nothing where none was."""
+    events = lineage.removals(ledger.index, rows)
+    if not len(events):
+        return ""
+    first, last = int(events[0]), int(events[-1])
+    span = f"events {first} to {last}" if last - first + 1 == len(events) else f"between event {first} and event {last}"
+    was = "row was" if len(events) == 1 else "rows were"
+    return f"{len(events):,} {was} removed ({span if first < last else f'event {first}'})"
 
 
 def records_of(ledger: Ledger, data: Dataset, rows: Int) -> Int:

@@ -32,6 +32,7 @@ from assay.ledger import proofs
 from assay.ledger.checkpoint import Checkpoint, open_checkpoint
 from assay.ledger.errors import Refused, Tampered
 from assay.ledger.ledger import Ledger
+from assay.ledger.openings import fits
 from assay.ledger.storage import replace
 from assay.ledger.tiles import HASH, above, leaves
 from assay.ledger.tlog_proof import Proof
@@ -102,6 +103,11 @@ def check_free(ledger: Ledger, name: str) -> None:
         raise Refused(f"there is a snapshot {name!r} already", remedy="give another name: a snapshot never changes")
 
 
+def check_known(ledger: Ledger, data: Dataset) -> None:
+    """Raises Refused where a row of `data` is not in the ledger, or was removed: what `take` would refuse."""
+    _match(ledger, data)
+
+
 def rows_digest(rows: Int) -> str:
     """SHA-256 (hex) of the list of row numbers, as 64-bit little-endian integers."""
     return sha256(rows.astype("<i8").tobytes()).hexdigest()
@@ -112,7 +118,7 @@ def _match(ledger: Ledger, data: Dataset) -> tuple[list[bytes], Int]:
     digests = record_digests(data)
     first: dict[bytes, int] = {}
     more: dict[bytes, list[int]] = {}  # digests that several rows share: few, so that a million lists need not be made
-    for digest, row in _standing(ledger, digests):
+    for digest, row in _opened(ledger, digests):
         if first.setdefault(digest, row) != row:
             more.setdefault(digest, [first[digest]]).append(row)
     rows = np.fromiter((first.get(digest, STRANGE) for digest in digests), np.int64, len(digests))
@@ -131,7 +137,10 @@ def _match(ledger: Ledger, data: Dataset) -> tuple[list[bytes], Int]:
         gone = sum(data.digest[i].tobytes() in removed for i in strange)
         what = f"{len(strange):,} rows are not in the ledger" + (f", {gone:,} of them because they were removed" if gone else "")
         shown = ", ".join(data.key[i] for i in strange[:SHOWN]) + (", ..." if len(strange) > SHOWN else "")
-        raise Refused(f"{what}: {shown}", path=data.path, remedy="assay ledger add them from an approved source, or leave them out")
+        remedy = "assay ledger add them from an approved source, or leave them out"
+        if len(strange) == len(data):
+            remedy += "; where this is a copy of rows that are here, a column may read as another type in it (docs/formats.md)"
+        raise Refused(f"{what}: {shown}", path=data.path, remedy=remedy)
     return digests, rows
 
 
@@ -153,19 +162,37 @@ def live_rows(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]
     Raises Tampered where an opening is not what the log has committed to: nobody can be blamed by editing the private
     folder.
     """
+    return _by_digest(_opened(ledger, digests))
+
+
+def altered(ledger: Ledger, row: int) -> Tampered:
+    """What is raised where the opening of a row is not the one that the log has committed to."""
+    return Tampered(
+        f"what the private folder says of row {row} is not what the log has committed to",
+        path=ledger.openings.path,
+        remedy="bring it back from the backup of the ledger's private folder",
+    )
+
+
+def rows_ever(ledger: Ledger, digests: Sequence[bytes]) -> dict[bytes, list[int]]:
+    """As `live_rows`, with the rows that were removed since; only what was erased is not found."""
+    return _by_digest(_opened(ledger, digests, removed=True))
+
+
+def _by_digest(pairs: Iterator[tuple[bytes, int]]) -> dict[bytes, list[int]]:
     found: dict[bytes, list[int]] = {}
-    for digest, row in _standing(ledger, digests):
+    for digest, row in pairs:
         found.setdefault(digest, []).append(row)
     return found
 
 
-def _standing(ledger: Ledger, digests: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """(digest, row) of the rows that `live_rows` speaks of, by row for each digest, each checked against the log."""
+def _opened(ledger: Ledger, digests: Sequence[bytes], *, removed: bool = False) -> Iterator[tuple[bytes, int]]:
+    """(digest, row) of the rows that have these digests, by row for each digest, each checked against the log."""
     wanted = set(digests)
-    with closing(ledger.openings.standing(wanted, ledger.index)) as every:
+    with closing(ledger.openings.committed(wanted, ledger.index, removed=removed)) as every:
         for row, digest, salt, commitment in every:
-            if sha256(salt + digest).digest() != commitment:
-                raise Tampered(f"what the private folder says of row {row} is not what the log has committed to", path=ledger.private)
+            if not fits(digest, salt, commitment):
+                raise altered(ledger, row)
             yield digest, row
 
 

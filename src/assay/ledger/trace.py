@@ -4,7 +4,7 @@
                                ->  everything else from those that stand out  ->  snapshots, models, aliases
 
 A finding's digests lead to rows; rows that a step made lead to the rows they were made of. What it cannot see: rows that
-were never added to the ledger (they are counted), and contributors who share one name.
+were never added to the ledger or were erased from it (they are counted), and contributors who share one name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from assay.ledger import lineage
 from assay.ledger.index import Index
 from assay.ledger.ledger import Ledger
 from assay.ledger.lineage import Impact
-from assay.ledger.snapshots import live_rows
+from assay.ledger.snapshots import rows_ever
 from assay.stats.enrichment import enrichment
 from assay.stats.multiple import holm_adjusted
 
@@ -56,9 +56,10 @@ class Trace:
     report: str  # SHA-256 of report.json, hex
     fingerprint: str  # of the data that was scanned
     verdict: str
-    rows: Int  # of the finding, as they were brought
-    scanned: int  # rows of the report that are in the ledger
-    unknown: int  # rows of the finding that are not
+    rows: Int  # of the finding, as they were brought; those that were removed since are among them
+    removed: Int  # the events that removed them, ascending
+    scanned: int  # rows of the report that are in the ledger, or were
+    unknown: int  # rows of the finding that never were, or were erased
     contributors: tuple[Share, ...]
     sources: tuple[Share, ...]
     annotators: tuple[Share, ...]  # who last gave the rows other labels than they came with
@@ -120,7 +121,7 @@ def trace(ledger: Ledger, report: Report, finding: str | None = None) -> Trace:
     else:
         raise DataError(f"there is no finding {finding!r} in this report", remedy=f"there are: {', '.join(report.findings) or 'none'}")
     digests = [None if digest is None else bytes.fromhex(digest) for digest in report.digests]
-    held = live_rows(ledger, [digest for digest in digests if digest is not None])
+    held = rows_ever(ledger, [digest for digest in digests if digest is not None])
     population = _origins(ledger.index, [row for rows in held.values() for row in rows])
     wanted = [digests[place] for place in places]
     unknown = sum(digest is None or digest not in held for digest in wanted)
@@ -138,6 +139,7 @@ def trace(ledger: Ledger, report: Report, finding: str | None = None) -> Trace:
         report.fingerprint,
         report.verdict,
         rows,
+        lineage.removals(ledger.index, rows),
         len(population),
         unknown,
         contributors,
