@@ -103,6 +103,7 @@ def test_a_return_to_an_earlier_answer_counts(texts, tmp_path):  # noqa: F811
     assert [brought("cat", at="2026-01-01T00:00:00Z"), brought("dog"), brought("dog")] == [1, 1, 0]
     assert brought("cat", at="2026-01-01T00:00:00Z") == 0  # the first file again
     assert brought("cat") == 1
+    assert brought("dog", at="2026-01-02T00:00:00Z") == 0  # older than what stands
     assert [d.label for d in review.decisions()] == ["cat"]
 
 

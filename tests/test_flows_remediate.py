@@ -26,6 +26,7 @@ from assay.flows.rollback import Way, go_back, go_forward, way_back
 from assay.flows.undo import asked_in, undo
 from assay.ledger import lineage, snapshots, standalone
 from assay.ledger.ledger import Ledger
+from assay.ledger.purge import purge
 from assay.watch.models import Models
 
 Say = Callable[..., tuple[int, str, str]]
@@ -199,6 +200,27 @@ def test_interrupted_after_the_deed_it_is_not_done_twice(here: Path, monkeypatch
     assert not ledger.index.violations()
 
 
+def test_rows_that_were_removed_meanwhile_are_noticed_before_more_are(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(scene: steps.Scene) -> steps.Done:
+        raise KeyboardInterrupt
+
+    real = flow.STEPS["purge"]
+    monkeypatch.setattr(flow, "STEPS", {**flow.STEPS, "purge": dying})
+    with pytest.raises(KeyboardInterrupt):
+        flow.remediate(asked(here))
+    ledger = asked(here).log
+    assert ledger is not None
+    gone = json.loads((here / "fix" / "plan.json").read_text())["rows"]
+    other = np.setdiff1d(lineage.brought_by(ledger.index, source="crawl"), gone)[:2]
+    with ledger.writing():
+        purge(ledger, other, "another's")
+    monkeypatch.setattr(flow, "STEPS", {**flow.STEPS, "purge": real})
+    with pytest.raises(DataError, match="2 rows are not in the ledger"):
+        flow.remediate(asked(here))
+    said = [json.loads(entry)["type"] for entry in Ledger.open(here / "data.ledger").log.entries(0)]
+    assert said.count("row.removed") == 2
+
+
 def test_half_way_it_is_taken_back_as_far_as_it_went(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def dying(scene: steps.Scene) -> steps.Done:
         raise KeyboardInterrupt
@@ -285,14 +307,21 @@ def test_a_copy_that_reads_otherwise_is_refused_before_anything_is_logged(
 
     with monkeypatch.context() as patch:  # as before there was this check: removed, and stuck
         patch.setattr(flow, "rehearse", lambda asked, plan: None)
-        patch.setattr(steps, "read_without", lambda data, drop, out: read(out, columns=data.columns, task=data.task))
-        assert "560 rows are not in the ledger" in say(line)[2]
+        patch.setattr(flow, "STEPS", {**flow.STEPS, "purge": _logged_and_refused})
+        assert "not in the ledger" in say(line)[2]
     exit_code, _, err = say(line)
     assert (exit_code, "40 rows were removed" in err, "Remedy: assay remediate --undo" in err) == (2, True, True)
     assert "no snapshot was taken without them" in say("--undo --out fix")[1]
     write_as(read(here / "c.csv"), here / "c.parquet", "parquet")
     assert cli.run(["clean", "c.parquet", "--report", "c.assay", "--out", "c-clean.parquet"]) == 0
     assert cli.run(["ledger", "snapshot", "data.ledger", "c-clean.parquet", "--name", "v3"]) == 0
+
+
+def _logged_and_refused(scene: steps.Scene) -> steps.Done:
+    assert scene.asked.log is not None
+    with scene.asked.log.writing():
+        purge(scene.asked.log, np.array(scene.plan.rows), scene.plan.reason)
+    raise DataError("560 rows are not in the ledger")
 
 
 def test_what_is_found_again_is_not_called_verified(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

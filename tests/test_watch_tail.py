@@ -56,6 +56,17 @@ def test_a_growing_file_is_followed_and_a_torn_line_waits(w, tmp_path):
     assert run(follow) == 2
 
 
+def test_a_file_that_is_turned_over_while_a_part_of_it_is_taken(tmp_path):
+    path = tmp_path / "e.jsonl"
+    path.write_text("".join(f'{{"i": {i}}}\n' for i in range(6)))
+    got = []
+    for piece in Tail(tmp_path, path, 3).pieces():
+        got += [event["i"] for event in piece.events]
+        if len(got) == 3:
+            path.write_text("".join(f'{{"i": {i}}}\n' for i in range(100, 110)))  # longer than what was read
+    assert got == [*range(6), *range(100, 110)]
+
+
 @pytest.mark.parametrize("wrong", ["parse", "ingest"])
 @pytest.mark.parametrize("new_inode", [False, True])
 @pytest.mark.parametrize("broken", [0, 7, 20, 29])

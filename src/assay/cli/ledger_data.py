@@ -125,7 +125,7 @@ def diff(
         return 0
     typer.echo(f"{new}: {len(found.added):,} rows that {old} has not, {len(found.missing):,} of its rows missing.")
     for word, digests in (("missing", found.missing), ("added", found.added)):
-        held = ledger.openings.rows_of(digests)
+        held = snapshots.rows_ever(ledger, digests)
         for digest in digests[:SHOWN]:
             rows = held.get(digest, [])
             opened = ledger.openings.of(rows[0]) if rows else None

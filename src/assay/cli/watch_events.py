@@ -37,7 +37,7 @@ class Part:
         except DataError as error:
             if self.piece is not None:
                 raise self.piece.told(error) from error
-            if self.path is None:
+            if self.path is None or error.path is not None:  # of something else: the watch's own folder
                 raise
             found = error.at(self.path, None if error.row is None else self.rows[error.row])
             if self.rows and self.rows[0]:

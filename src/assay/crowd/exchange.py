@@ -80,13 +80,23 @@ def bring_in(review: Review, path: str | Path, form: str, who: Mapping[str, str]
             count = 0
             for decision in decisions:
                 known = standing.get(decision.row)
-                if (known is not None and known.label == decision.label) or (decision.row, decision.label, decision.at) in before:
+                if known is not None and (known.label == decision.label or _older(decision, known)):
+                    continue
+                if (decision.row, decision.label, decision.at) in before:
                     continue
                 held.add(decision)
                 standing[decision.row] = decision
                 count += 1
         added[reviewer] = count
     return added
+
+
+def _older(decision: Decision, known: Decision) -> bool:
+    """Whether a decision was made before the one that stands: it came out of the tool before that, and must not undo it."""
+    try:
+        return datetime.fromisoformat(decision.at) < datetime.fromisoformat(known.at)
+    except (ValueError, TypeError):  # a form of time that is not known, or none
+        return False
 
 
 def _refuse_two(decisions: list[Decision], file: Path) -> None:

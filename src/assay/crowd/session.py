@@ -6,6 +6,7 @@ characters, so that a text cannot drive the reviewer's terminal.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,10 +97,11 @@ def _answer(classes: tuple[str, ...], ask: Ask, say: Say) -> tuple[str | None, s
 def numbered(classes: tuple[str, ...]) -> bool:
     """Whether a class may be chosen by its number in the menu: not where a class's name begins with one of them.
 
-    >>> numbered(("cat", "dog")), numbered(("0", "1")), numbered(("10", "20")), numbered(("2 stars", "1 star"))
-    (True, False, True, False)
+    >>> [numbered(classes) for classes in (("cat", "dog"), ("0", "1"), ("10", "20"), ("2 stars", "1 star"), ("0: no", "1: yes"))]
+    [True, False, True, False, False]
     """
-    return not {str(i) for i in range(1, len(classes) + 1)} & {word for name in classes for word in name.split()[:1]}
+    begins = (re.match(r"\d+", name.strip()) for name in classes)
+    return not any(found and (found[0][0] == "0" or int(found[0]) <= len(classes)) for found in begins)
 
 
 def parse(line: str, classes: tuple[str, ...]) -> tuple[str | None, str]:

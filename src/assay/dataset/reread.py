@@ -40,8 +40,9 @@ def read_without(data: Dataset, drop: Int, out: Path) -> Dataset:
     try:
         found = read(out, columns=data.columns, task=data.task)
     except DataError as error:
-        why = str(error).replace(str(out), "the copy")
-        raise DataError(f"cannot be read as it was without these rows: {why}", path=data.path) from error
+        content = error.column is not None and error.column not in data.columns.label  # one class that is left is no matter of types
+        said = f"cannot be read as it was without these rows: {error.problem}".replace(str(out), "the copy")
+        raise DataError(said, path=data.path, column=error.column, remedy=REMEDY if content else None) from error
     stays = ~np.isin(data.row, drop)
     if np.array_equal(found.digest, data.digest[stays]):
         return found

@@ -141,8 +141,8 @@ def rehearse(asked: Asked, plan: Plan) -> None:
     """
     if asked.ledger is None:
         return
-    beside = asked.out.absolute().parent
-    with tempfile.TemporaryDirectory(prefix=f".{asked.out.name}.part-", dir=beside if beside.is_dir() else None) as folder:
+    beside = next(folder for folder in asked.out.absolute().parents if folder.is_dir())  # a disk with room for data, as OUT's
+    with tempfile.TemporaryDirectory(prefix=f".{asked.out.name}.part-", dir=beside) as folder:
         copy = Path(folder, asked.clean.name)
         copy_without(asked.data, copy, plan.drop, records=plan.records)
         read_without(asked.before, np.array(plan.drop, np.int64), copy)

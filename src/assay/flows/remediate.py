@@ -37,7 +37,7 @@ Tell = Callable[[str, str, str], None]  # step, state, in words
 
 
 def preview(asked: Asked) -> list[tuple[str, str]]:
-    """(step, what it would do). Nothing is written; whatever `remediate` would refuse is refused."""
+    """(step, what it would do). Nothing stays written; whatever `remediate` would refuse is refused."""
     _key(asked)
     plan = make_plan(replace(asked, key=None))
     rehearse(asked, plan)

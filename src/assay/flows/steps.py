@@ -103,6 +103,8 @@ def purge_rows(scene: Scene) -> Done:
         every = lineage.descendants(ledger.index, rows)
         before = None if len(ledger.index.live(every)) else _removed(ledger, rows, every)
         clean = _same_rows(scene, before)
+        if before is None and plan.snapshot in snapshots.names(ledger):
+            snapshots.check_free(ledger, plan.snapshot)
         gone = before or purge(ledger, rows, plan.reason)
         if plan.snapshot not in snapshots.names(ledger):
             parent = next((name for name in reversed(snapshots.names(ledger)) if _root(ledger, name) == plan.fingerprint), None)
@@ -126,12 +128,16 @@ def purge_rows(scene: Scene) -> Done:
 
 
 def _same_rows(scene: Scene, before: Purge | None) -> Dataset:
-    """The copy, read: its rows are those that the ledger knows. Raises DataError where they are not, with what can still be done where
-    the removal was logged `before`, as versions did that looked only afterwards.
+    """The copy, read: its rows are those that the ledger knows. Raises DataError where they are not, or were removed since the plan was
+    made; with what can still be done where the removal was logged `before`, as versions did that looked only afterwards.
     """
-    asked, plan = scene.asked, scene.plan
+    asked, plan, ledger = scene.asked, scene.plan, scene.asked.log
+    assert ledger is not None
     try:
-        return read_without(asked.before, np.array(plan.drop, np.int64), asked.clean)
+        clean = read_without(asked.before, np.array(plan.drop, np.int64), asked.clean)
+        if plan.snapshot not in snapshots.names(ledger):
+            snapshots.check_known(ledger, clean)
+        return clean
     except DataError as error:
         if before is None:
             raise

@@ -92,7 +92,7 @@ def purge_data(ledger: Ledger, data: Dataset, rows: Int, reason: str, out: Path,
         try:
             again = read_without(data, drop, out)
             snapshots.check_known(ledger, again)
-        except DataError:
+        except BaseException:  # a full disk or Ctrl-C too: no copy is left of what was not logged
             discard(out)
             raise
         done = purge(ledger, standing, reason)

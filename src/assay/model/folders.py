@@ -31,6 +31,8 @@ def examine_folder(folder: Path) -> Examination:
     notes: list[str] = []
     passed_over: list[str] = []
     seen = 0
+    for link in sorted(p for p in folder.rglob("*") if p.is_symlink() and p.is_dir()):
+        parts.append(Part(link.relative_to(folder).as_posix(), problem="a link to a folder, which is not followed here"))
     for path in _once(files):
         where = path.relative_to(folder).as_posix()
         if not path.stat().st_size:
@@ -56,11 +58,12 @@ def examine_folder(folder: Path) -> Examination:
 
 
 def _once(files: list[Path]) -> Iterator[Path]:
-    """Each file once, though links lead to it too; by a name with an ending if it has one."""
-    named: dict[Path, Path] = {}
-    for path in sorted(files, key=lambda p: (not p.suffix, p)):
-        named.setdefault(path.resolve(), path)
-    yield from sorted(named.values())
+    """Each file once for each ending that it goes by, which says how it is read; without one only where it has no other name."""
+    named: dict[tuple[Path, str], Path] = {}
+    for path in files:
+        named.setdefault((path.resolve(), path.suffix.lower()), path)
+    ended = {file for file, ending in named if ending}
+    yield from sorted(path for (file, ending), path in named.items() if ending or file not in ended)
 
 
 def _configured(where: str, path: Path) -> Iterator[Part | str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from assay.model.keras_config import parsed, strange
 from assay.model.keras_weights import CONFIG, available, configuration
 from assay.model.opcodes import Fetched, may_begin, programs
 from assay.model.packed import first_bytes, unpacked
+from assay.model.polyglots import HDF5, ZIP, begins_later, directories, is_tar
 from assay.model.verdict import danger, of_library
 
 Risk = Literal["none", "unknown code", "dangerous"]
@@ -29,9 +31,11 @@ Risk = Literal["none", "unknown code", "dangerous"]
 LARGEST = 8 << 30  # bytes of a file that are read into memory at most; pickles in archives are small beside their weights
 LARGEST_PICKLE = 1 << 30  # bytes of one pickle in an archive
 NESTED = 3  # archives within archives
-ZIP, HDF5, NUMPY, GGUF = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", b"GGUF"
+NUMPY, GGUF = b"\x93NUMPY", b"GGUF"
 SAFETENSORS_HEAD = 8
 ONNX_FIELDS = b"\x08\x12\x1a\x22\x3a"  # a model's first byte, the tag of its version, maker, domain or graph; no pickle begins so
+UNREADABLE: tuple[type[BaseException], ...] = (*DAMAGE, RecursionError, MemoryError)
+LARGEST_HEADER = 1 << 20  # characters of an array's header: one of thousands of columns is longer than NumPy reads unasked
 READ_TWICE = 1 << 20  # bytes of weights that are read as a pickle too
 TORCH_PICKLES = 5  # one after another in torch's old format, before the raw numbers
 RAW_ARRAYS = "joblib.numpy_pickle.NumpyArrayWrapper"
@@ -89,7 +93,11 @@ def examine(path: Path) -> Examination:
     """Look at one model file. DataError if it is absent, a folder, empty, or too large to be read here."""
     size = size_of(path)
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(tarfile.BLOCKSIZE)
+    if is_tar(head):
+        return Examination(path, "tar archive", (Part(path.name, problem="torch's oldest format, which is not followed here"),))
+    if begins_later(path, size):
+        return Examination(path, "unknown", (Part(path.name, problem="an archive or HDF5 behind other bytes"),))
     if head.startswith(HDF5):
         return Examination(path, "HDF5", tuple(_hdf5(path.name, _bounded(path))))
     if _is_safetensors(path, size):
@@ -112,6 +120,8 @@ def examine(path: Path) -> Examination:
         return Examination(path, trees, ())
     inner, how = unpacked(data)
     parts = tuple(_pickles(path.name, inner))
+    if how and may_begin(data):  # packed to joblib, a pickle to others
+        parts += tuple(part for part in _pickles(path.name, data) if part.dangerous or part.unknown or part.library)
     if parts:
         return Examination(path, f"pickle ({how})" if how else "pickle", parts)
     return Examination(path, "unknown", (Part(path.name, problem="no format that is known here"),))
@@ -165,6 +175,8 @@ def _zip(where: str, file: io.BufferedIOBase | io.BytesIO | io.BufferedReader, d
         yield Part(where, problem=f"a broken archive ({error})")
         return
     with archive:
+        if archive.start_dir not in directories(file):
+            yield Part(where, problem="its directory is not where it says: torch reads another one there")
         code = sorted(name for name in archive.namelist() if "/code/" in name and name.endswith(".py"))
         if code:
             yield Part(where, unknown=tuple(code[:10]), problem="TorchScript: its own code runs when the model is called")
@@ -173,7 +185,7 @@ def _zip(where: str, file: io.BufferedIOBase | io.BytesIO | io.BufferedReader, d
 
 
 def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int) -> Iterator[Part]:
-    if entry.filename.endswith("/") or not entry.filename:
+    if not entry.filename or (entry.filename.endswith("/") and not entry.file_size):
         return
     try:
         with archive.open(entry) as opened:
@@ -195,10 +207,10 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
             yield from _zip(where, io.BytesIO(data), depth - 1)
         else:
             yield Part(where, problem="archives within archives, deeper than are read")
+    elif data.startswith(NUMPY):  # whatever its name: NumPy looks at the bytes
+        yield from _array(where, data)
     elif entry.filename.lower().endswith(".json"):
         yield from _keras(where, data)
-    elif data.startswith(NUMPY):
-        yield from _array(where, data)
     elif data.startswith(HDF5):
         yield from _hdf5(where, data)
     elif named:
@@ -212,8 +224,8 @@ def _array(where: str, data: bytes) -> Iterator[Part]:
     file = io.BytesIO(data)
     try:
         header = read_array_header_1_0 if read_magic(file) == (1, 0) else read_array_header_2_0
-        kind = header(file)[2]
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        kind = header(file, max_header_size=LARGEST_HEADER)[2]
+    except UNREADABLE as error:
         yield Part(where, problem=f"its header cannot be read ({error})")
         return
     if kind.hasobject:

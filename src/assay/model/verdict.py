@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from assay.model.opcodes import UNKNOWN, Fetched
@@ -85,7 +86,17 @@ DANGEROUS_MODULES = frozenset(
         "numpy.testing",
         "numpy.f2py",
         "numpy.distutils",
+        "numpy.ctypeslib",
+        "numpy.lib.npyio",
+        "numpy.lib._npyio_impl",
+        "numpy.lib._datasource",
         "pandas.io",
+        "pandas.core.computation",
+        "scipy.io",
+        "scipy.datasets",
+        "sklearn.datasets",
+        "sklearn.externals",
+        "sklearn.utils.discovery",
     ]
 )
 # Names of those modules that hold or make plain values.
@@ -106,6 +117,9 @@ HARMLESS = frozenset(
         "builtins.slice",
         "builtins.range",
         "builtins.object",
+        "__builtin__.frozenset",
+        "__builtin__.complex",
+        "__builtin__.xrange",
         "__builtin__.dict",
         "__builtin__.list",
         "__builtin__.set",
@@ -141,6 +155,9 @@ HARMLESS = frozenset(
         "torch._utils._rebuild_tensor_v2",
         "torch._utils._rebuild_parameter",
         "torch._utils._rebuild_qtensor",
+        "torch._utils._rebuild_sparse_tensor",
+        "torch.per_tensor_affine",
+        "torch.per_channel_affine",
         "torch._utils._rebuild_parameter_with_state",
         "torch.Size",
         "torch.device",
@@ -162,6 +179,59 @@ HARMLESS = frozenset(
     ]
 )
 HARMLESS_ENDINGS = ("Storage",)  # torch.FloatStorage and its kin
+TORCH_TYPES = re.compile(r"q?u?int(4x2|2x4|8|16|32|64)|b?float(8_\w+|16|32|64)|complex(32|64|128)|bool")
+# Functions with which any library reads other files, writes, runs a command or a text, or fetches more by name.
+REACHING = frozenset(
+    [
+        "check_call",
+        "check_output",
+        "call",
+        "run",
+        "system",
+        "popen",
+        "Popen",
+        "eval",
+        "exec",
+        "execfile",
+        "compile",
+        "query",
+        "import_module",
+        "__import__",
+        "load_module",
+        "getattr",
+        "getattr_static",
+        "attrgetter",
+        "methodcaller",
+        "open",
+        "load",
+        "loads",
+        "loadtxt",
+        "genfromtxt",
+        "fromfile",
+        "fromregex",
+        "memmap",
+        "open_memmap",
+        "read_array",
+        "DataSource",
+        "dump",
+        "save",
+        "savez",
+        "savez_compressed",
+        "savetxt",
+        "tofile",
+        "write_array",
+        "read_pickle",
+        "to_pickle",
+        "read_csv",
+        "to_csv",
+        "read_sql",
+        "urlopen",
+        "urlretrieve",
+        "load_library",
+        "LowLevelCallable",
+    ]
+)
+OF_TESTS = frozenset(["testing", "_testing", "_testutils", "tests", "conftest"])  # modules that run commands and write files to try things
 # Libraries whose estimators a scikit-learn pickle holds: needed by a load, but their own code then runs.
 LIBRARIES = ("sklearn.", "scipy.", "numpy.", "torch.nn.", "xgboost.", "lightgbm.", "catboost.", "pandas.core.")
 
@@ -174,6 +244,8 @@ def danger(fetched: Fetched) -> Danger:
     """
     if fetched.path in HARMLESS or (fetched.module == "torch" and fetched.name.endswith(HARMLESS_ENDINGS)):
         return "harmless"
+    if fetched.module == "torch" and TORCH_TYPES.fullmatch(fetched.name):
+        return "harmless"
     if UNKNOWN in (fetched.module, fetched.name):
         return "dangerous"
     parts = fetched.module.split(".")
@@ -181,6 +253,8 @@ def danger(fetched: Fetched) -> Danger:
         return "dangerous"
     if any(part in DANGEROUS_MODULES for part in fetched.name.split(".")[:-1]):
         return "dangerous"  # a dotted name walks from one module into another: numpy.os.system
+    if of_library(fetched) and (fetched.name.rpartition(".")[2] in REACHING or OF_TESTS.intersection(parts)):
+        return "dangerous"
     return "unknown"
 
 

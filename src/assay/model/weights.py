@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.dataset.errors import DAMAGE, DataError
-from assay.model.static import ZIP, size_of
+from assay.model.polyglots import ZIP
+from assay.model.static import size_of
 
 Array = NDArray[Any]
 

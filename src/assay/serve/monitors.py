@@ -188,6 +188,7 @@ def status(db: Session, who: Who, watches: Watches, id: str, most: int = 10) -> 
         orphans=found.orphans,
         errors=found.errors,
         strongest=strongest,
+        missing=dict(found.missing),
         alerts=[_alert(alert) for alert in found.alerts],
         silences=silences,
     )

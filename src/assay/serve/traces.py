@@ -62,6 +62,7 @@ def _traced(ledger: Ledger, report: Path, finding: str | None) -> TraceOut:
     return TraceOut(
         finding=found.finding,
         rows=len(found.rows),
+        removed=len(found.removed),
         scanned=found.scanned,
         unknown=found.unknown,
         first_rows=found.rows[:SHOWN].tolist(),

@@ -35,7 +35,6 @@ from assay.trial.court_of_cells import HEARD_AT_LAST, Court, without_shared
 from assay.trial.evidence import NOMINATE, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
 from assay.trial.insertion import Matched, effect_of
-from assay.trial.kept_out import kept_out
 from assay.trial.knots import placed_knots
 from assay.trial.leads import BOXES, EXPLAINED, SHORT_LIST, Lead, distinct, first_pass, strongest
 from assay.trial.parts_of_rules import explained_by_parts
@@ -222,7 +221,10 @@ def _all_told(
     told = [i for i in np.flatnonzero(passes) if tried[i].natural is None and isinstance(tried[i].candidate.artefact, Cells)]
     if not told:
         return tried
-    without = kept_out((tried[i].candidate.carriers for i in sorted(told, key=lambda i: -tried[i].log_e)), data.y, WIDEST)
+    without = np.zeros(len(data), bool)
+    for i in told:
+        if len(tried[i].candidate.carriers) <= WIDEST * len(data):
+            without[tried[i].candidate.carriers] = True
     stranger = fit_table_probe(coded, data.y, probe.k, rng, without)
     probes = probe, stranger
     return [_told(data, coded, probes, t, measured, rng) if i in told else t for i, t in enumerate(tried)]

@@ -19,6 +19,7 @@ Bool = NDArray[np.bool_]
 
 # What people and programs write for "nothing"; in a column of numbers these are no numbers, and the remedy says so.
 NOTHING = frozenset({"na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", "#n/a", "missing", "unknown"})
+ZEROS = 4  # behind a fraction, beyond the decimals that its column needs: how many there were, a number does not know
 NUMBER = r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
@@ -82,8 +83,9 @@ class Cells:
     def written(self) -> tuple[pa.ChunkedArray, ...]:
         """(n,) texts as they stand; numbers and booleans as they were written, in each form that this can have been.
 
-        A fraction may have had zeros behind it, of which a number knows nothing: the first form has none, the second as many decimals
-        in every row as one row needs. No form for lists, times and other values, which no file has written in one way.
+        A fraction may have had zeros behind it, of which a number knows nothing: the first form has none, the others as many decimals
+        in every row as one row needs, and up to ZEROS more.
+        No form for lists, times and other values, which no file has written in one way.
         """
         if self.stringy:
             return (self.look.values,)
@@ -92,8 +94,8 @@ class Cells:
         codes, names = self.named()
         decimals = max((len(name.partition(".")[2]) for name in names if "e" not in name), default=0)
         forms = [names]
-        if self.look.kind == "float" and decimals:
-            forms.append([f"{float(name):.{decimals}f}" for name in names])
+        if self.look.kind == "float":
+            forms += [[f"{float(name):.{d}f}" for name in names] for d in range(max(decimals, 1), decimals + ZEROS + 1)]
         place = pa.array(codes, mask=codes < 0)
         return tuple(pa.chunked_array([pa.array(form, pa.string()).take(place)]) for form in forms)
 

@@ -20,7 +20,7 @@ Int = NDArray[np.int64]
 RARE = 0.01
 MOST_NAMED = 5  # values named in a line of text
 AT_SOURCE = "correct them at the source, or add what is right to the expectations"
-AS_TEXT = "store the column as text, as it was: as numbers, texts lose their leading zeros"
+AS_TEXT = "store the column as text, as it was: as numbers, texts lose zeros before and behind"
 
 
 def check_column(cells: Cells, rules: ColumnRules) -> Iterator[Broken]:

@@ -15,15 +15,17 @@ import pyarrow.compute as pc
 from assay.watch.baseline import Baseline
 from assay.watch.events import Batch
 
-FEWEST = 20  # predictions in a row without a value that are told: fewer may lack one by chance, in batches of one event
+FEWEST = 200  # predictions in a row without a value that are told, in batches of one event too
+LONGER = 10  # times as many as the longest row of them that came to an end: some columns have a value now and then
 
 
 @dataclass
 class Absent:
-    """For each watched column, how many predictions in a row had no value, by whole batches."""
+    """For each watched column, how many predictions in a row had no value, by whole batches, and the longest such row that ended."""
 
     baseline: Baseline
     runs: dict[str, int] = field(default_factory=dict)
+    longest: dict[str, int] = field(default_factory=dict)
 
     def see(self, batch: Batch) -> None:
         """Count a batch; late labels say nothing of columns."""
@@ -34,11 +36,12 @@ class Absent:
         there = {column: not _empty(batch.column(column)) for column in self.baseline.slices.columns}
         if self.baseline.measures.confident:
             there[fields.confidence] = not np.isnan(batch.confidence).all()
+        self.longest |= {name: max(run, self.longest.get(name, 0)) for name, run in self.runs.items() if there.get(name)}
         self.runs = {name: self.runs.get(name, 0) + predictions for name, has in there.items() if not has}
 
     def told(self) -> tuple[tuple[str, int], ...]:
         """(column, predictions since its last value) of those that are missing."""
-        return tuple((name, run) for name, run in self.runs.items() if run >= FEWEST)
+        return tuple((name, run) for name, run in self.runs.items() if run >= max(FEWEST, LONGER * self.longest.get(name, 0)))
 
 
 def said_of(missing: Sequence[tuple[str, int]]) -> str:

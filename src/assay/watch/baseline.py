@@ -24,7 +24,7 @@ from assay.stats.sequential import lower_bound
 from assay.watch.checks import check_named
 from assay.watch.detectors import Alarm, Detectors
 from assay.watch.estimate import calibrate
-from assay.watch.events import Batch, read_batch, table_of
+from assay.watch.events import Batch, kept_batch, read_batch, table_of
 from assay.watch.fields import Fields
 from assay.watch.measures import ERROR, ESTIMATED, Measure, Measures, fit
 from assay.watch.slices import Slices, divide
@@ -268,7 +268,7 @@ def _blocks(values: Floats, block: int) -> Floats:
 
 
 def _part(batch: Batch, start: int, stop: int, fields: Fields) -> Batch:
-    return read_batch(batch.table.slice(start, stop - start), fields)
+    return kept_batch(batch.table.slice(start, stop - start), fields)
 
 
 def _unfit(baseline: Baseline, alarms: list[Alarm], start: int) -> str:

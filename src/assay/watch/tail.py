@@ -91,13 +91,16 @@ class Tail:
         if not self.source.exists():
             return
         key = str(self.source.absolute())
-        with self.source.open("rb") as file:
+        with self.source.open("rb", buffering=0) as file:  # what a buffer still holds is not what stands there
             at = _of_earlier(file, self._state.get(key, {"turn": 0}))
-            if not _same(file, at):
-                at = {"from": 0, "line": 0, "mark": _mark(file, 0, 0), "turn": at["turn"] + 1}
-            while lines := self._whole(file, at):
+            while True:
+                if not _same(file, at):  # it may be turned over between two parts, too
+                    at = {"from": 0, "line": 0, "mark": _mark(file, 0, 0), "turn": at["turn"] + 1}
+                if not (lines := self._whole(file, at)):
+                    break
                 events = [(i, self._event(line, i)) for i, line in enumerate(lines, at["line"] + 1) if line.strip()]
                 end = at["from"] + sum(len(line) + 1 for line in lines)
+                after = _mark(file, max(0, end - BEFORE), end)  # now: while the parts are taken, it may be turned over
                 if "lines" not in at:
                     # At the beginning of a file its first line has to stand for it: as long as that is wrong, nothing was taken.
                     mark = at["mark"] if at["from"] else _mark(file, 0, len(lines[0]))
@@ -106,7 +109,7 @@ class Tail:
                 for part in self._parts(len(events), at, partial(self._keep, key)):
                     rows, held = zip(*events[part], strict=True)
                     yield Piece(f"tail/{key}/{at['turn']}/{at['from']}/{part.start}", list(held), self.source, rows, True)
-                at = {"from": end, "line": at["line"] + len(lines), "mark": _mark(file, max(0, end - BEFORE), end), "turn": at["turn"]}
+                at = {"from": end, "line": at["line"] + len(lines), "mark": after, "turn": at["turn"]}
                 self._keep(key, at)
             self._keep(key, at)
 

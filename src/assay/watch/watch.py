@@ -233,7 +233,7 @@ class Watch:
             "clock": d.clock,
             "names": list(self._names),
             "counts": self._counts,
-            "absent": self._absent.runs,
+            "absent": [self._absent.runs, self._absent.longest],
             "times": self._dates.last,
             "alerts": self._alerts.to_json(),
             "pending": self._pending.to_json(),
@@ -259,7 +259,7 @@ class Watch:
         self._memories = {name: Memory.of(arrays[f"cycle{i}"]) for i, name in enumerate(self._memories)}
         self._names = Names(dict.fromkeys(meta["names"]))
         self._counts = dict(meta["counts"])
-        self._absent.runs = dict(meta.get("absent", {}))
+        self._absent = Absent(self.baseline, *meta.get("absent", ()))
         before = [] if meta.get("time") is None else [meta["time"]]  # of a snapshot by an earlier version: the last event's alone
         self._dates = Dates(meta.get("times", before))
         self._alerts = Alerts.from_json(meta["alerts"])

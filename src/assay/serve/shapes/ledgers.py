@@ -137,6 +137,7 @@ class TraceOut(Out):
 
     finding: str
     rows: int
+    removed: int
     scanned: int
     unknown: int
     first_rows: list[int]

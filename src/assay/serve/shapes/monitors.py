@@ -91,6 +91,7 @@ class MonitorStatus(Out):
     orphans: int
     errors: tuple[float, float] | None
     strongest: list[Stream]
+    missing: dict[str, int]  # watched columns that do not come any more: predictions since the last value
     alerts: list[Alert]
     silences: list[SilenceOut]
 
