@@ -320,6 +320,8 @@ def test_a_drill_is_answered_by_a_report(tmp_path, capsys, verdict, said):
     Report(read(drill.data), made).write(tmp_path / "r", ())
     code, out, err = run("drill", "answer", drill.folder, "--by", "scan", "--report", tmp_path / "r", capsys=capsys)
     assert (code, said in out + err) == (2 if verdict == "incomplete" else 0, True)
+    code, _, err = run("drill", "answer", drill.folder, "--by", "eve", "--rows", "1", "--report", tmp_path / "r", capsys=capsys)
+    assert (code, "both --rows and --report" in err) == (2, True)
 
 
 def test_a_drill_that_hides_nothing_and_truth_that_was_changed(tmp_path):

@@ -64,8 +64,11 @@ def answer(
     note: str = typer.Option("", help="What you think was done."),
 ) -> None:
     """Keep it."""
+    from assay.dataset.errors import DataError
     from assay.govern import drill as room
 
+    if rows is not None and report is not None:
+        raise DataError("both --rows and --report name rows", remedy="give one of them")
     opened = room.open_drill(folder)
     if report is not None:
         found, nothing = _found(opened, report)
