@@ -362,7 +362,7 @@ def _source(watch: Watch, folder: Path, events: Path, size: int, follow: float |
     tail = Tail(folder, events, size)
     while True:
         for piece in tail.pieces():
-            yield Part(piece.events, piece.name, piece=piece)
+            yield Part(piece.events, piece.told, piece.name)
         if not follow:
             return
         time.sleep(follow)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from assay.dataset.errors import DataError
 
 if TYPE_CHECKING:
     from assay.watch.alerts import Alert
-    from assay.watch.tail import Piece
     from assay.watch.watch import Watch
 
 INPUT = "standard input"
@@ -21,28 +20,26 @@ INPUT = "standard input"
 
 @dataclass(frozen=True)
 class Part:
-    """A batch, under the name by which it counts once; `rows` are the numbers that its events have in `path`, `piece` that of what is
-    followed."""
+    """A batch, under the name by which it counts once; `told` says of its source what is wrong with one of its events."""
 
     events: Any
+    told: Callable[[DataError], DataError]
     name: str | None = None
-    path: object = None
-    rows: Sequence[int] = ()
-    piece: Piece | None = None
 
     def into(self, watch: Watch) -> list[Alert]:
-        """Have a watch take it. Raises DataError with the place in the file, and how much was taken before."""
+        """Have a watch take it. Raises DataError with the place in the source, and what became of the rest."""
         try:
             return watch.ingest(self.events, name=self.name)
         except DataError as error:
-            if self.piece is not None:
-                raise self.piece.told(error) from error
-            if self.path is None or error.path is not None:  # of something else: the watch's own folder
+            if error.path is not None:  # of something else: the watch's own folder
                 raise
-            found = error.at(self.path, None if error.row is None else self.rows[error.row])
-            if self.rows and self.rows[0]:
-                raise DataError(f"{found}. What came before row {self.rows[0]} was taken, and stays") from error
-            raise found from error
+            raise self.told(error) from error
+
+
+def _told(path: object, rows: Sequence[int], error: DataError) -> DataError:
+    """What is wrong with an event of a batch whose events are the rows `rows` of `path`; those before them were taken."""
+    found = error.at(path, None if error.row is None else rows[error.row])
+    return DataError(f"{found}. What came before row {rows[0]} was taken, and stays") if rows[0] else found
 
 
 def parts(watch: Watch, path: Path, size: int) -> Iterator[Part]:
@@ -57,7 +54,7 @@ def parts(watch: Watch, path: Path, size: int) -> Iterator[Part]:
         except DataError as error:
             raise error.at(path, None if error.row is None else start + error.row) from error
     for start in starts:
-        yield Part(table.slice(start, size), path=path, rows=range(start, table.num_rows))
+        yield Part(table.slice(start, size), partial(_told, path, range(start, table.num_rows)))
 
 
 def lines(size: int) -> Iterator[Part]:
@@ -76,17 +73,16 @@ def lines(size: int) -> Iterator[Part]:
                 rows.append(number)
             number += 1
             if len(held) == size:
-                yield Part(held, None, INPUT, rows)
+                yield Part(held, partial(_told, INPUT, rows))
                 held, rows = [], []
         if held:
-            yield Part(held, None, INPUT, rows)
+            yield Part(held, partial(_told, INPUT, rows))
 
 
 def _event(line: bytes, number: int) -> dict[str, Any]:
+    from assay.watch.events import event_of
+
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON: {error}", path=INPUT, row=number) from error
-    if not isinstance(event, dict):
-        raise DataError("an event is a JSON object", path=INPUT, row=number)
-    return event
+        return event_of(line)
+    except DataError as error:
+        raise error.at(INPUT, number) from error

@@ -54,7 +54,7 @@ def document(aggregate: Study, read: Votes, found: Hostile, disputed: Disputed) 
         "rows": len(read.rows),
         "annotators": len(read.annotators),
         "votes_left_out": len(read) - len(votes),
-        "rows_left_without_a_vote": int(((votes.votes_on == 0) & (read.votes_on > 0)).sum()),
+        "rows_left_without_a_vote": emptied(votes, read),
         "classes": list(votes.classes),
         "labels": list(aggregate.names) if isinstance(aggregate, Labels) else None,
         "alpha": {scale: None if np.isnan(value) else value for scale, value in aggregate.reliability().items()},
@@ -65,6 +65,11 @@ def document(aggregate: Study, read: Votes, found: Hostile, disputed: Disputed) 
         "disputes": {reading: disputed.reading.count(reading) for reading in get_args(Reading)},
         "open_pairs": [[votes.classes[t], votes.classes[s]] for t, s in disputed.confused],
     }
+
+
+def emptied(votes: Votes, read: Votes) -> int:
+    """How many rows have votes among those `read`, and none among `votes`, those that count."""
+    return int(((votes.votes_on == 0) & (read.votes_on > 0)).sum())
 
 
 def _accusations(votes: Votes, found: Hostile) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from assay.crowd.damage import Damage
 from assay.crowd.disputes import Reading
 from assay.crowd.hostile import Hostile
 from assay.crowd.multilabel import Labels
-from assay.crowd.save import Disputed, Study
+from assay.crowd.save import Disputed, Study, emptied
 from assay.crowd.votes import Floats, Int, Votes
 
 SHOWN = 5  # annotators listed at each end
@@ -47,7 +47,7 @@ def _left_out(votes: Votes, read: Votes, found: Hostile) -> list[RenderableType]
     """How many votes do not count, and what that costs."""
     if len(votes) == len(read):
         return []
-    rows = int(((votes.votes_on == 0) & (read.votes_on > 0)).sum())
+    rows = emptied(votes, read)
     cost = f"; {rows:,} {'row is' if rows == 1 else 'rows are'} left without a vote and {'has' if rows == 1 else 'have'} no label"
     return [Text(f"{len(read) - len(votes):,} votes of {len(found.accused):,} accused left out{cost if rows else ''}.")]
 

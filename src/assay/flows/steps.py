@@ -103,7 +103,7 @@ def purge_rows(scene: Scene) -> Done:
         every = lineage.descendants(ledger.index, rows)
         before = None if len(ledger.index.live(every)) else _removed(ledger, rows, every)
         clean = _same_rows(scene, before)
-        if before is None and plan.snapshot in snapshots.names(ledger):
+        if before is None:
             snapshots.check_free(ledger, plan.snapshot)
         gone = before or purge(ledger, rows, plan.reason)
         if plan.snapshot not in snapshots.names(ledger):

@@ -121,7 +121,7 @@ def examine(path: Path) -> Examination:
     inner, how = unpacked(data)
     parts = tuple(_pickles(path.name, inner))
     if how and may_begin(data):  # packed to joblib, a pickle to others
-        parts += tuple(part for part in _pickles(path.name, data) if part.dangerous or part.unknown or part.library)
+        parts += tuple(_fetching(path.name, data))
     if parts:
         return Examination(path, f"pickle ({how})" if how else "pickle", parts)
     return Examination(path, "unknown", (Part(path.name, problem="no format that is known here"),))
@@ -216,7 +216,7 @@ def _entry(where: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: 
     elif named:
         yield from _pickles(where, data)
     else:  # numbers may begin like a pickle: only what fetches something is one
-        yield from (part for part in _pickles(where, data) if part.dangerous or part.unknown or part.library)
+        yield from _fetching(where, data)
 
 
 def _array(where: str, data: bytes) -> Iterator[Part]:
@@ -248,6 +248,11 @@ def _pickles(where: str, data: bytes) -> Iterator[Part]:
         if problem is None and any(f.path == RAW_ARRAYS for f in program.fetched):
             problem = "joblib's arrays stand between its opcodes, and what follows one is not read for certain"
         yield Part(place, _paths(by_danger["dangerous"]), _paths(strange), _paths(known), problem)
+
+
+def _fetching(where: str, data: bytes) -> Iterator[Part]:
+    """The pickles in bytes that are rather something else: those that fetch something."""
+    yield from (part for part in _pickles(where, data) if part.dangerous or part.unknown or part.library)
 
 
 def _paths(found: list[Fetched]) -> tuple[str, ...]:
@@ -301,7 +306,7 @@ def _as_pickle(path: Path, own: str) -> Iterator[Part]:
     """What a file of weights is to a loader that goes by another name than `own` and takes the same bytes for a pickle."""
     with path.open("rb") as file:
         data = file.read(READ_TWICE)
-    yield from (part for part in _pickles(path.name, data) if part.dangerous or part.unknown or part.library)
+    yield from _fetching(path.name, data)
     if path.suffix.lower() != own and may_begin(data):
         yield Part(
             path.name, problem=f"begins as weights do, and as a pickle may: only a name that ends in {own} is read as weights for certain"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -10,7 +12,7 @@ from assay.dataset.errors import DataError
 from assay.watch.fields import PARTS, Fields
 
 HELD = "assay.matches", "assay.holds"  # columns that a watch adds to what it journals (`assay.watch.search`)
-LATER = "id", "label"
+LATER = "id", "label"  # parts of an event that a trusted period may lack
 NO_TEXT = "half a character (a lone surrogate), which is no text"
 
 
@@ -21,13 +23,24 @@ def check_columns(table: pa.Table, fields: Fields) -> None:
     Traceback (most recent call last):
     assay.dataset.errors.DataError: column 'id': holds list<item: string>, and one value an event is expected. Remedy: give text or numbers
     """
-    if twice := [name for name, count in Counter(table.column_names).items() if count > 1]:
-        raise DataError("two columns have this name", column=twice[0], remedy="rename one, or leave it out")
+    check_once(table.column_names)
     said = fields.id, fields.time, fields.prediction, fields.confidence, fields.label
     for name in (*said, fields.contributor, fields.text, fields.digest, *fields.slices):
         at = table.schema.get_field_index(name)
         if at >= 0:
             check_flat(table.schema.field(at).type, name)
+
+
+def check_once(names: Iterable[str], path: Path | None = None) -> None:
+    """Raises DataError for the first name that comes again."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise twice(name, path)
+
+
+def twice(name: str, path: Path | None = None) -> DataError:
+    """What is raised where two columns have one name."""
+    return DataError("two columns have this name", path=path, column=name, remedy="rename one, or leave it out")
 
 
 def check_named(table: pa.Table, fields: Fields) -> None:

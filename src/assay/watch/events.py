@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from assay.dataset.errors import DataError
 from assay.dataset.numbers import as_doubles
 from assay.dataset.rows import as_rows
-from assay.watch.checks import NO_TEXT, check_columns, check_text, check_vectors, is_text
+from assay.watch.checks import NO_TEXT, check_columns, check_text, check_vectors, is_text, twice
 from assay.watch.fields import Fields
 from assay.watch.times import check_unit, times
 
@@ -97,7 +97,7 @@ def read_batch(events: Any, fields: Fields) -> Batch:
     table = table_of(events)
     check_columns(table, fields)
     made = kept_batch(table, fields)
-    if fields.time in table.column_names:
+    if fields.time in table.column_names and np.isnan(made.time).all():
         check_unit(column_of(table, fields.time), fields.time)
     return made
 
@@ -126,6 +126,17 @@ def kept_batch(table: pa.Table, fields: Fields) -> Batch:
     return Batch(table, names, _times(table, fields.time), predictions, labels, _confidence(table, fields))
 
 
+def event_of(line: bytes) -> dict[str, Any]:
+    """An event that is a line of JSON. Raises DataError, without its place, where the line is none."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}") from error
+    if not isinstance(event, dict):
+        raise DataError("an event is a JSON object")
+    return event
+
+
 def table_of(events: Any) -> pa.Table:
     """The events as a table, as they came. Raises DataError where a column holds values of several types, or text that is none."""
     if isinstance(events, Sequence) and not isinstance(events, str) and all(isinstance(e, Mapping) for e in events):
@@ -152,7 +163,7 @@ def column_of(table: pa.Table, name: str) -> pa.Array:
     """A column in one piece. Raises DataError where there is none of that name, or more than one."""
     at = table.schema.get_field_index(name)
     if at < 0 and name in table.column_names:
-        raise DataError("two columns have this name", column=name, remedy="rename one, or leave it out")
+        raise twice(name)
     if at < 0:
         raise DataError("there is no such column", column=name, remedy=f"there are: {', '.join(table.column_names)}")
     column = table.column(at)

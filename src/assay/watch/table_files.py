@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,11 +12,13 @@ import pyarrow.parquet as pq
 from assay.dataset.errors import DataError
 from assay.dataset.formats.delimited import Delimited, dialect
 from assay.dataset.limits import LIMITS
+from assay.watch.checks import check_once, twice
 
 
 def _csv(path: Path) -> pa.Table:
     """As data sets are read: a blank cell is missing, in columns of text too, and a column is of numbers where all its values are."""
-    _refuse_repeated(path, dialect(path, LIMITS).repeated)
+    for name in dialect(path, LIMITS).repeated:
+        raise twice(name, path)
     tables, rows = [], 0
     for batch in Delimited().batches(path, LIMITS):
         for row, problem in batch.faults.items():
@@ -28,13 +29,8 @@ def _csv(path: Path) -> pa.Table:
 
 
 def _parquet(path: Path) -> pa.Table:
-    _refuse_repeated(path, [name for name, count in Counter(pq.read_schema(path).names).items() if count > 1])
+    check_once(pq.read_schema(path).names, path)
     return pq.read_table(path)
-
-
-def _refuse_repeated(path: Path, names: Iterable[str]) -> None:
-    for name in names:
-        raise DataError("two columns have this name", path=path, column=name, remedy="rename one, or leave it out")
 
 
 READERS: dict[str, Callable[[Path], pa.Table]] = {".parquet": _parquet, ".csv": _csv, ".jsonl": pa.json.read_json}

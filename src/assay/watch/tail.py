@@ -29,6 +29,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from assay.dataset.errors import DataError
+from assay.watch.events import event_of
 from assay.watch.frames import NAMES
 from assay.watch.journal import replace_whole
 from assay.watch.table_files import READERS, events_table
@@ -53,8 +54,6 @@ class Piece:
 
     def told(self, error: DataError) -> DataError:
         """What was wrong with one of the events, said of the file that it stands in."""
-        if error.path is not None:  # of something else: the watch's own folder
-            return error
         what = "line" if self.lines else "row"
         first, last = (self.rows[0], self.rows[-1]) if error.row is None else (self.rows[error.row],) * 2
         place = f"{what} {first}" if first == last else f"{what}s {first} to {last}"
@@ -127,14 +126,10 @@ class Tail:
         return lines[:most]
 
     def _event(self, line: bytes, number: int) -> dict[str, Any]:
-        remedy = "mend the line" + WAITS
         try:
-            event = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"not JSON: {error}", path=f"{self.source}, line {number}", remedy=remedy) from error
-        if not isinstance(event, dict):
-            raise DataError("an event is a JSON object", path=f"{self.source}, line {number}", remedy=remedy)
-        return event
+            return event_of(line)
+        except DataError as error:
+            raise DataError(error.problem, path=f"{self.source}, line {number}", remedy="mend the line" + WAITS) from error
 
     def _files(self) -> Iterator[Piece]:
         key = str(self.source.absolute())
