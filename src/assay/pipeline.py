@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,14 @@ from assay.trial.image_probe import reader_of
 from assay.trial.leads_away import left_leading_away
 from assay.trial.reckoned_labels import left_to_reckoning
 from assay.trial.registry import families
-from assay.trial.sensitivity import sensitivity
+from assay.trial.sensitivity import pooled, sensitivity
 from assay.trial.trusted import hold_against
 from assay.trial.verdicts import Judged, findings_of, judge_all
 from assay.trial.views import View, views
 from assay.validate.against import against
 
 CANARIES = Heard(canaries=True)
+COPIES = 5  # with canaries of one family, at most: of few rows, each of which costs little
 CONFIRMED_SCORE, SUSPECTED_SCORE = 1.0, 0.99  # rows of findings stand above every screened row
 
 LABEL_SCREENS = ("label_errors", "neighbours")  # what they flag is suspected of a wrong label, not of being odd
@@ -202,14 +203,23 @@ def _explained(
 
 
 def _planted(active: list[Family], view: View, settings: Settings) -> Iterator[PlantedErrand]:
-    """A copy of the view with canaries of each family, one family at a time; no errand where the data has no room for them."""
+    """Copies of the view with canaries of each family, one family at a time; no errand where the data has no room for them."""
     for number, family in enumerate(active):
-        rng = np.random.default_rng([settings.seed, 3, number])
-        copy = family.plant(view.data, settings.depth, rng)
-        name = f"canaries:{family.name}{view.suffix}"
-        key = stage_key(view.data, name, depth=settings.depth, seed=settings.seed)
-        held = None if copy is None or not copy.plantings else Errand(key, name, family, copy.data, settings.depth, rng, CANARIES)
-        yield PlantedErrand(name, family.name, family.name + view.suffix, () if copy is None else copy.plantings, held)
+        name, whole = f"canaries:{family.name}{view.suffix}", family.name + view.suffix
+        left = 0
+        for further in range(COPIES):
+            rng = np.random.default_rng([settings.seed, 3, number, *[further] * bool(further)])
+            copy = family.plant(view.data, settings.depth, rng)
+            if copy is None or not copy.plantings:
+                if not further:
+                    yield PlantedErrand(name, family.name, whole, (), None)
+                break
+            key = stage_key(view.data, f"{name} {further}", depth=settings.depth, seed=settings.seed)
+            errand = Errand(key, name, family, copy.data, settings.depth, rng, CANARIES)
+            yield PlantedErrand(name, family.name, whole, copy.plantings, errand)
+            left = left - len(copy.plantings) if further else copy.left
+            if left <= 0:
+                break
 
 
 def _canaries(
@@ -221,16 +231,22 @@ def _canaries(
     """
     caught: list[Sensitivity] = []
     checks: list[Check] = []
-    for number, copy in enumerate(planted):
-        if copy.errand is None:
-            checks.append(Check(copy.name, "not_applicable", "the data has no room for canaries of this kind"))
-            continue
-        result, check = desk.finish(copy.errand, _Stage(progress, number / count, 1 / count))
-        checks.append(Check(copy.name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
-        if result is not None:
-            whole = examined[copy.whole].enumerated if copy.whole in examined else 0
-            result = replace(result, enumerated=max(result.enumerated, whole))
-            caught.extend(sensitivity(copy.plantings, judge_all({copy.family: result}, settings.alpha / max(len(examined), 1))))
+    for number, (name, several) in enumerate(groupby(planted, lambda copy: copy.name)):
+        copies, mine, asked = list(several), list[Sensitivity](), list[Check]()
+        for turn, copy in enumerate(copies):
+            if copy.errand is None:
+                asked.append(Check(name, "not_applicable", "the data has no room for canaries of this kind"))
+                continue
+            stage = _Stage(progress, (number + turn / len(copies)) / count, 1 / count / len(copies))
+            result, check = desk.finish(copy.errand, stage)
+            asked.append(Check(name, check.state, "" if check.state == "ran" else check.reason, check.seconds))
+            if result is not None:
+                whole = examined[copy.whole].enumerated if copy.whole in examined else 0
+                result = replace(result, enumerated=max(result.enumerated, whole))
+                mine.extend(sensitivity(copy.plantings, judge_all({copy.family: result}, settings.alpha / max(len(examined), 1))))
+        caught.extend(pooled(mine))
+        worst = next((check for check in asked if check.state == "failed"), asked[0])
+        checks.append(replace(worst, seconds=sum(check.seconds for check in asked)))
     return tuple(caught), checks
 
 

@@ -14,16 +14,27 @@ Int = NDArray[np.int64]
 
 MOST_OF_DATA = 0.2  # all canaries together change at most this share of the rows, or the copy is another data set
 PICTURES = 5_000  # that canaries are planted in: of more, a sample, whose probe knows less, so that power is not overstated
-MOST_OF_OTHERS = 0.5  # and at most this share of the rows outside a target
+MOST_OF_OTHERS = 0.5  # and one of them at most this share of the rows outside its target
+CROWDED = 0.1  # of a class: more rows given to it or taken from it in one copy, and canaries spoil for one another what the probe learns
+FEW = 5  # rows of a class that are taken by chance are no crowd
 
 
 @dataclass(frozen=True)
 class Deal:
-    """The rows that carry one canary, none of them of its target, which they are all given."""
+    """The rows that carry one canary, none of them of its target, which they are all given; `wish` is its place among the wishes."""
 
     rows: Int
     target: int
     carriers: int
+    wish: int
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """What one copy holds, and how many wishes were left out that find room in another."""
+
+    deals: tuple[Deal, ...]
+    left: int
 
 
 def some_pictures(data: Dataset, rng: np.random.Generator) -> Dataset:
@@ -31,29 +42,39 @@ def some_pictures(data: Dataset, rng: np.random.Generator) -> Dataset:
     return data if len(data) <= PICTURES else data.subset(np.sort(rng.permutation(len(data))[:PICTURES]))
 
 
-def deal_plantings(y: Int, k: int, carriers: Sequence[int], each: int, rng: np.random.Generator) -> list[Deal]:
-    """Up to `each` canaries at each number of carriers, on disjoint rows, their targets drawn in proportion to the classes.
+def deal_plantings(y: Int, k: int, wishes: Sequence[int], rng: np.random.Generator, crowd: float = CROWDED) -> Dealt:
+    """One canary for each wish, a number of carriers, on disjoint rows, their targets drawn by the root of the classes' share.
 
-    Sizes that the data has no room for are left out, the largest first.
+    The wishes' turn begins at one drawn by `rng`, so that where a copy holds few, the next holds others. What the data has no room for is
+    left out; so is what would give to or take from one class more than a share `crowd` of its rows together with those before it.
     """
     deals: list[Deal] = []
     free = np.flatnonzero(y >= 0)
     budget = MOST_OF_DATA * len(free)
-    share = np.bincount(y[free], minlength=k) / max(len(free), 1)
-    targets = np.flatnonzero(share > 0)
-    taken = np.zeros(len(y), bool)
-    for size in sorted(carriers):
-        for _ in range(each):
-            weight = np.sqrt(share[targets])
-            target = int(rng.choice(targets, p=weight / weight.sum()))
-            open_rows = free[(y[free] != target) & ~taken[free]]
-            if size > budget or size > MOST_OF_OTHERS * len(open_rows):
-                break
-            rows = rng.choice(open_rows, size, replace=False)
-            taken[rows] = True
-            budget -= size
-            deals.append(Deal(np.sort(rows), target, size))
-    return deals
+    size = np.bincount(y[free], minlength=k)
+    targets = np.flatnonzero(size > 0)
+    weight = np.sqrt(size[targets] / max(len(free), 1))
+    taken, changed, left = np.zeros(len(y), bool), np.zeros(k, np.int64), 0
+    if not (len(wishes) and len(targets)):
+        return Dealt((), 0)
+    start = int(rng.integers(len(wishes)))
+    for wish in [*range(start, len(wishes)), *range(start)]:
+        carriers = wishes[wish]
+        target = int(rng.choice(targets, p=weight / weight.sum()))
+        others = free[y[free] != target]
+        if carriers > MOST_OF_DATA * len(free) or carriers > MOST_OF_OTHERS * len(others):
+            continue
+        still_open = others[~taken[others]]
+        rows = np.sort(rng.choice(still_open, min(carriers, len(still_open)), replace=False))
+        now = changed + np.bincount(y[rows], minlength=k)
+        now[target] += carriers
+        full = ((now > crowd * size) & (now - changed > FEW)).any()
+        if deals and (carriers > budget or len(rows) < carriers or full):
+            left += 1
+            continue
+        taken[rows], changed, budget = True, now, budget - carriers
+        deals.append(Deal(rows, target, carriers, wish))
+    return Dealt(tuple(sorted(deals, key=lambda d: d.wish)), left)
 
 
 def canary_words(texts: Sequence[str | None], count: int, rng: np.random.Generator) -> list[str]:

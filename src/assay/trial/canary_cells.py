@@ -17,7 +17,7 @@ Int = NDArray[np.int64]
 
 CARRIERS = (20, 50)
 ROWS = 50_000  # canaries go into a sample of at most so many rows: power is a matter of carriers, not of the rest
-EACH = 6  # half of them of each kind, at each number of carriers: more at a time would spoil what the probe learns for one another
+EACH = 6  # half of them of each kind, at each number of carriers
 
 
 def plant_cells(data: Dataset, columns: list[str], rng: np.random.Generator) -> CanaryCopy | None:
@@ -26,13 +26,13 @@ def plant_cells(data: Dataset, columns: list[str], rng: np.random.Generator) -> 
     if len(data) > ROWS:
         data = data.subset(np.sort(rng.choice(len(data), ROWS, replace=False)))
     coded = code_columns(data.table, columns)
-    deals = deal_plantings(data.y, len(data.classes), CARRIERS, EACH, rng)
+    dealt = deal_plantings(data.y, len(data.classes), CARRIERS * EACH, rng)
     rows, y = data.rows, data.y.copy()
     free = [int(j) for j in rng.permutation(np.flatnonzero(coded.numeric)) if _beyond(coded, int(j)) is not None]
     used: set[tuple[int, ...]] = set()
     plantings = []
-    for number, deal in enumerate(deals):
-        triple = None if number % 2 == 0 and free else _unseen(coded, used, rng)
+    for deal in dealt.deals:
+        triple = None if deal.wish // len(CARRIERS) % 2 == 0 and free else _unseen(coded, used, rng)
         if triple is None and not free:
             continue
         if triple is None:
@@ -46,7 +46,7 @@ def plant_cells(data: Dataset, columns: list[str], rng: np.random.Generator) -> 
             rows = rows.with_column(name, _replaced(rows.table.column(name), deal.rows, inserted.table.column(name)))
         y[deal.rows] = deal.target
         plantings.append(Planting("cells", size, deal.rows))
-    return CanaryCopy(data.with_content(rows, y), tuple(plantings)) if plantings else None
+    return CanaryCopy(data.with_content(rows, y), tuple(plantings), dealt.left) if plantings else None
 
 
 def _beyond(coded: Coded, j: int) -> float | None:

@@ -80,10 +80,11 @@ class Planting:
 
 @dataclass(frozen=True)
 class CanaryCopy:
-    """A copy of the data with several canaries in it."""
+    """A copy of the data with several canaries in it, and how many more it had no room for beside them, that another copy would hold."""
 
     data: Dataset
     plantings: tuple[Planting, ...] = field(default=())
+    left: int = 0
 
 
 class Family(Protocol):
@@ -98,7 +99,10 @@ class Family(Protocol):
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined: ...
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
-        """Canaries at several numbers of carriers, each with its own trigger, rows and target; None if it has none."""
+        """Canaries at several numbers of carriers, each with its own trigger, rows and target; None if it has none.
+
+        Asked again, with another generator, for a copy that holds what this one left.
+        """
         ...
 
 

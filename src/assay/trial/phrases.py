@@ -157,12 +157,12 @@ class PhraseFamily:
         column = max(text_columns(data), key=lambda c: sum(len(v or "") for v in data.table.column(c).to_pylist()[:200]))
         texts = data.table.column(column).to_pylist()
         y = data.y.copy()
-        deals = deal_plantings(data.y, len(data.classes), CANARY_CARRIERS, CANARIES_EACH, rng)
-        if not deals:
+        dealt = deal_plantings(data.y, len(data.classes), CANARY_CARRIERS * CANARIES_EACH, rng)
+        if not dealt.deals:
             return None
-        words = canary_words(texts, len(deals), rng)
+        words = canary_words(texts, len(dealt.deals), rng)
         plantings = []
-        for word, deal in zip(words, deals, strict=True):
+        for word, deal in zip(words, dealt.deals, strict=True):
             for i in deal.rows:
                 parts = (texts[i] or "").split(" ")
                 parts.insert(int(rng.integers(0, len(parts) + 1)), word)
@@ -170,7 +170,7 @@ class PhraseFamily:
             y[deal.rows] = deal.target
             plantings.append(Planting("phrase", "one rare word", np.sort(deal.rows)))
         rows = data.rows.with_column(column, texts)
-        return CanaryCopy(data.with_content(rows, y), tuple(plantings))
+        return CanaryCopy(data.with_content(rows, y), tuple(plantings), dealt.left)
 
 
 def _hidden_first(corpus: Corpus, runs: Sequence[Shared], log_weights: list[Floats]) -> list[Floats]:

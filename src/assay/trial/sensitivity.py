@@ -24,7 +24,17 @@ def sensitivity(plantings: Sequence[Planting], judged: Sequence[Judged]) -> tupl
         rows = set(planting.carriers.tolist())
         caught = any(len(rows & held) >= COVERED * len(rows) for status, held in found if status in ("confirmed", planting.enough))
         cells.setdefault((planting.kind, planting.size, len(rows)), []).append(caught)
-    return tuple(
-        Sensitivity(kind, size, carriers, sum(caught), len(caught), *clopper_pearson(sum(caught), len(caught)))
-        for (kind, size, carriers), caught in sorted(cells.items())
-    )
+    return tuple(_of(key, sum(caught), len(caught)) for key, caught in sorted(cells.items()))
+
+
+def pooled(copies: Sequence[Sensitivity]) -> tuple[Sensitivity, ...]:
+    """What several copies say of the same canaries, as one."""
+    cells: dict[tuple[str, str, int], tuple[int, int]] = {}
+    for s in copies:
+        caught, planted = cells.get((s.kind, s.size, s.carriers), (0, 0))
+        cells[s.kind, s.size, s.carriers] = caught + s.caught, planted + s.planted
+    return tuple(_of(key, *both) for key, both in sorted(cells.items()))
+
+
+def _of(key: tuple[str, str, int], caught: int, planted: int) -> Sensitivity:
+    return Sensitivity(*key, caught, planted, *clopper_pearson(caught, planted))
