@@ -12,6 +12,7 @@ from assay.mine.clusters import FEWEST
 from assay.mine.parted import parts
 from assay.trial.family import silent
 from assay.trial.implants import ImplantFamily
+from assay.trial.part_members import of_the_part
 from assay.trial.verdicts import Judged, judge_all, members
 
 UInt8 = NDArray[np.uint8]
@@ -85,6 +86,16 @@ def test_pictures_as_they_are_and_careless_labels_are_left() -> None:
     wrong = rng.permutation(ROWS)[:80]
     y[wrong] = 1  # all in one label: they stand apart and contradict what they show, but nobody can foresee them
     assert not found(read(images, y))
+
+
+def test_a_row_between_the_laws_of_part_and_others_is_not_named() -> None:
+    rng = np.random.default_rng(0)
+    natural, part = rng.normal(-8, 3, 900), rng.normal(12, 3, 300)
+    named = of_the_part(np.concatenate([natural, part, [0.5, -np.inf]]))
+    assert named[900:1200].all()
+    assert not named[:900].any()
+    assert not named[1200:].any()
+    assert not of_the_part(np.full(5, -1.0)).any()
 
 
 @pytest.mark.full

@@ -52,12 +52,18 @@ def quarantined(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fol
     return set_apart(inputs, y, classes, learner, fold, suspects) > 0
 
 
-def set_apart(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fold: Int, suspects: Bools) -> Floats:
-    """(n,) by how much they do, in scores before the softmax; -inf where the label has no suspects elsewhere, or the row no label."""
+def set_apart(
+    inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, fold: Int, suspects: Bools, untaught: Bools | None = None
+) -> Floats:
+    """(n,) by how much they do, in scores before the softmax; -inf where the label has no suspects elsewhere, or the row no label.
+
+    Rows that are `untaught` (n,) are judged, and teach nothing.
+    """
     apart = np.where(suspects & (y >= 0), y + classes, y)
     result = np.full(len(y), -np.inf)
+    teaching = y >= 0 if untaught is None else (y >= 0) & ~untaught
     for f in np.unique(fold):
-        taught = np.flatnonzero((fold != f) & (y >= 0))
+        taught = np.flatnonzero((fold != f) & teaching)
         model = learner.fit(inputs[taught], apart[taught], 2 * classes)
         judged = np.flatnonzero((fold == f) & (y >= 0))
         scores, own = _scores(model, inputs, judged), np.arange(len(judged))

@@ -14,7 +14,7 @@ contradiction and *beside other labels* as in `assay.trial.residuals`, in either
 
 *By insertion*, for labels that fit: see `assay.trial.joined`; suspected at most.
 
-Once convicted, networks that are taught the named rows as a class of their own say which of the label's rows belong to it. It cannot see
+Once convicted, the label's rows that belong to the part are told anew (`assay.trial.part_members`). It cannot see
 a trigger that the networks do not learn, one of all labels at once, clean-label poison without fixed pixels, or fewer than ten rows in a
 half.
 """
@@ -33,7 +33,6 @@ from assay.learn import images_net
 from assay.learn.images import CrossFit, cross_fit
 from assay.learn.images_linear import LinearLearner
 from assay.learn.images_net import Net, NetLearner
-from assay.learn.images_suspects import set_apart
 from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds
 from assay.mine.parted import parts
@@ -41,7 +40,8 @@ from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried, silent
 from assay.trial.joined import Side, joined
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
-from assay.trial.residuals import Court, odds_of_strangers
+from assay.trial.part_members import members
+from assay.trial.residuals import Court
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -49,7 +49,6 @@ Floats = NDArray[np.float64]
 
 SPACE = "what a network reads that has learnt them"
 FORETOLD = 0.5  # share of the named rows whose label networks foresee that know the other half's: planted .8, careless labels hardly any
-SHARPENED = 2  # times that networks with the named rows as a class of their own say who belongs to it
 CONVICTS = 3.0  # log e-value from which that is worth its cost
 
 
@@ -122,7 +121,7 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
         t = _implanted(way.tried, taught, y, label)
         carriers = t.candidate.carriers
         if t.log_e > CONVICTS:
-            t = replace(t, accused=_accused(court, taught, label, carriers))
+            t = replace(t, accused=members(taught, y, belonging_in_folds(court.support, y, taught.fold), label, carriers))
         accused = carriers if t.accused is None else t.accused
         words = (
             f"{len(accused):,} rows labelled {data.classes[label]!r} that {SPACE} sets apart from the label's other rows. It foresees "
@@ -131,19 +130,6 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
         artefact = Cluster.around(space[carriers], SPACE, data.digest[carriers])
         tried.append(replace(t, candidate=Candidate(artefact, carriers), words=words))
     return tried
-
-
-def _accused(court: Court, taught: CrossFit, label: int, carriers: Int) -> Int:
-    """The label's rows that networks put with the carriers, taught as a class of their own, in view of how far their contents belong."""
-    assert taught.inputs is not None
-    y = court.data.y
-    ours, part = np.flatnonzero(y == label), np.isin(np.arange(len(y)), carriers)
-    margin = np.zeros(len(y))
-    for _ in range(SHARPENED):
-        margin = set_apart(taught.inputs, y, taught.classes, taught.learner, taught.fold, part)
-        part = (margin > 0) & (y == label)
-    belonging = belonging_in_folds(court.support, y, taught.fold)[ours]
-    return ours[margin[ours] + odds_of_strangers(belonging, belonging[~part[ours]]) > 0]
 
 
 def _implanted(tried: Tried, taught: CrossFit, y: Int, label: int) -> Tried:
