@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
@@ -126,3 +126,94 @@ def test_pictures_in_hugging_face_data(tmp_path: Path) -> None:
 def test_other_objects_are_refused(source: Any) -> None:
     with pytest.raises(DataError, match="Remedy: give"):
         read(source)
+
+
+def test_pictures_in_records_and_frames_are_pictures() -> None:
+    digits = load_digits()
+    x, y = digits.images[:N].astype(np.uint8), digits.target[:N]
+    want = read((x, y))
+    pillow = [Image.fromarray(a) for a in x]
+
+    class Records(Digits):
+        def __getitem__(self, i: int) -> Any:
+            picture, label = super().__getitem__(i)
+            return {"image": picture, "label": label}
+
+    torch, pandas = pytest.importorskip("torch"), pytest.importorskip("pandas")
+    sources: list[Any] = [
+        Records(Image.fromarray),
+        Records(np.asarray),
+        Records(torch.from_numpy),
+        [{"image": picture, "label": label} for picture, label in zip(pillow, y, strict=True)],
+        {"image": pillow, "label": y.tolist()},
+        pandas.DataFrame({"image": pillow, "label": y}),
+        pandas.DataFrame({"image": list(x), "label": y}),
+    ]
+    for source in sources:
+        data = read(source)
+        assert (data.modality, data.fingerprint) == ("image", want.fingerprint), type(source)
+    pillow[3] = None
+    missing = read(pandas.DataFrame({"image": pillow, "label": y}))
+    assert [u.row for u in missing.unreadable] == [3]
+    with pytest.raises(DataError, match="floating-point"):
+        read([{"image": Image.fromarray(a).convert("F"), "label": int(c)} for a, c in zip(x, y, strict=True)])
+
+
+def test_pillow_pictures_of_many_sizes_and_modes_read_as_their_files(tmp_path: Path) -> None:
+    modes = ("L", "RGB", "RGBA", "P", "CMYK", "LA", "1")
+    deep = Image.fromarray(np.linspace(0, 65535, 72).reshape(9, 8).astype(np.uint16))
+    held = [Image.new("RGB", (8 + i % 3, 9), (i, 2 * i, 3 * i)).convert(modes[i % 7]) for i in range(N - 1)] + [deep]
+    for i, picture in enumerate(held):
+        place = tmp_path / "set" / str(i % 2)
+        place.mkdir(parents=True, exist_ok=True)
+        picture.save(place / f"{i:03d}.{'tiff' if picture.mode == 'CMYK' else 'png'}")
+    folder, data = read(tmp_path / "set"), read([(picture, i % 2) for i, picture in enumerate(held)])
+    order = [int(Path(key).stem) for key in folder.key]
+    assert np.array_equal(folder.digest, data.digest[order])
+    assert folder.images is not None
+    assert data.images is not None
+    assert np.array_equal(folder.images, data.images[order])
+
+
+def test_frames_as_people_have_them(table: pa.Table) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = table.to_pandas()
+    want = read(table)
+    twice = read(pandas.DataFrame(np.c_[frame.text, frame.text, frame.label], columns=["text", "text", "label"]))
+    assert twice.columns.content == ("text", "text_2")
+    assert any("made distinct" in note for note in twice.notes)
+    shuffled = frame.set_index(pandas.Index(range(N, 2 * N), name="doc"))
+    assert read(shuffled).fingerprint == want.fingerprint
+    assert any("'doc'" in note and "reset_index" in note for note in read(shuffled).notes)
+    assert read(shuffled.text).table["text"].to_pylist() == table["text"].to_pylist()  # a series, whatever its index
+    beside = read((frame[["text"]], frame.label))
+    assert beside.fingerprint == want.fingerprint
+    with pytest.raises(DataError, match="60 and 59"):
+        read((frame[["text"]], frame.label[1:]))
+    values = np.arange(N) % 7
+    cut = read(pandas.DataFrame({"bin": pandas.cut(values, 3), "v": values, "label": frame.label}))
+    assert cut.columns.content == ("bin", "v")
+    assert str(cut.table["bin"][0]).startswith("(")
+
+
+def test_tensors_of_any_kind_and_nothing_at_all() -> None:
+    torch = pytest.importorskip("torch")
+    x, y = torch.rand(N, 4), torch.arange(N) % 2
+    assert read((x.requires_grad_(), y)).columns.content == ("x0", "x1", "x2", "x3")
+    assert read((x.bfloat16(), y)).modality == "table"
+    with pytest.raises(DataError, match="no column is left"):  # token numbers are no text
+        read([{"input_ids": torch.arange(5), "label": i % 2} for i in range(N)])
+
+    class Empty(Digits):
+        def __len__(self) -> int:
+            return 0
+
+    with pytest.raises(DataError, match="no records"):
+        read(Empty(np.asarray))
+
+
+def test_what_scikit_learn_loads_and_half_a_character() -> None:
+    assert read(load_digits()).images is not None
+    assert len(read(load_iris()).classes) == 3
+    with pytest.raises(DataError, match=r"U\+D800"):
+        read([{"text": "a \ud800 b", "label": i % 2} for i in range(N)])

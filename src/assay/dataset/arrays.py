@@ -46,7 +46,7 @@ def batch_of(parts: Parts, path: str, split: str | None = None) -> Batch:
     else:
         pixels = pictures(x, path)
     if parts.y is not None:
-        columns["label"] = _labels(parts.y, path)
+        columns["label"] = labels(parts.y, path)
     for name, array in parts.others.items():
         columns[name if name not in columns else f"{name}_2"] = to_arrow(array, name, path)
     if split is not None and "split" not in columns:
@@ -54,7 +54,8 @@ def batch_of(parts: Parts, path: str, split: str | None = None) -> Batch:
     return Batch(pa.table(columns), len(x), pictures=pixels)
 
 
-def _labels(y: NDArray[Any], path: str) -> pa.Array:
+def labels(y: NDArray[Any], path: str) -> pa.Array:
+    """The labels as one column: classes; of one-hot rows their class; of other rows of 0 and 1 the list of what is set."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2 and y.dtype.kind in "biuf" and set(np.unique(y).tolist()) <= {0, 1}:

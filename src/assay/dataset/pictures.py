@@ -74,13 +74,17 @@ def decode(data: bytes, limits: Limits) -> UInt8:
     """
     picture = _open(data, limits)
     try:
-        if picture.mode in DEEP:
-            deep = np.asarray(picture).astype(np.int64)
-            return (deep >> 8 if deep.max(initial=0) > 255 else deep).clip(0, 255).astype(np.uint8)[..., None]
-        flat = picture.convert("L" if picture.mode in GREY else "RGB")
-        pixels = np.asarray(flat)
+        return decode_picture(picture)
     except DAMAGE as error:
         raise Undecodable(f"damaged ({_short(error)})") from error
+
+
+def decode_picture(picture: Image.Image) -> UInt8:
+    """The pixels (h, w, 1 or 3) of a picture that Pillow holds."""
+    if picture.mode in DEEP:
+        deep = np.asarray(picture).astype(np.int64)
+        return (deep >> 8 if deep.max(initial=0) > 255 else deep).clip(0, 255).astype(np.uint8)[..., None]
+    pixels = np.asarray(picture.convert("L" if picture.mode in GREY else "RGB"))
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
@@ -89,6 +93,11 @@ def encode_png(pixels: UInt8) -> bytes:
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)).save(out, "PNG")
     return out.getvalue()
+
+
+def encode_whole(picture: Image.Image) -> bytes:
+    """A picture that Pillow holds as a PNG file of the pixels that `decode` would give."""
+    return encode_png(decode_picture(picture))
 
 
 def resize(pixels: UInt8, height: int, width: int) -> UInt8:
