@@ -72,7 +72,7 @@ def test_explain_tells_all_of_a_row(scanned):
     console = Console(file=io.StringIO(), width=90)
     console.print(render(told))
     said = " ".join(console.file.getvalue().split())
-    assert said.startswith(f"Row {row} labelled good quarantine score 1.000, 1. of 200")
+    assert said.startswith(f"Row {row} labelled good quarantine score 1.000, place 1 of 200")
     assert "40 rows share the word “cf”, drawn to good" in said
 
 
@@ -84,6 +84,9 @@ def test_explain_withholds_content(scanned):
     assert told.content is None
     assert "withheld" in console.file.getvalue()
     assert "“cf”" not in console.file.getvalue()
+    first = report.document["findings"][0]["artefact"]
+    assert f"share phrase {first['digest'][:12]}, drawn" in " ".join(console.file.getvalue().split()), "named as the scan named it"
+    assert Report.open(folder).document["findings"][0]["artefact"]["digest"] == first["digest"]
 
 
 @pytest.mark.parametrize(("path", "copy"), [("a/reviews.csv", "a/reviews.clean.csv"), ("my data", "'my data.clean'"), (".", "/x.clean")])

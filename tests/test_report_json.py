@@ -46,6 +46,8 @@ def test_what_the_contract_names_is_there():
     assert 7 not in first["rows"], "row numbers count the unreadable record, positions do not"
     assert first["attack_success_rate"] == 0.97
     assert document["sensitivity"][0]["interval"] == [0.478, 1.0]
+    acted = text_report().rows["action"].to_pylist()
+    assert document["actions"] == {a: acted.count(a) for a in ("quarantine", "review", "keep")}, "the unreadable record among them"
 
 
 @settings(max_examples=30, deadline=None)

@@ -55,7 +55,7 @@ def render(told: Explanation) -> Group:
 def _head(told: Explanation) -> Text:
     key = "" if told.key == str(told.row) else f"  {told.key}"
     label = "" if told.label is None else f"  labelled {told.label}"
-    score = "" if told.score is None else f"  score {told.score:.3f}, {told.rank:,}. of {told.of:,}"
+    score = "" if told.score is None else f"  score {told.score:.3f}, place {told.rank:,} of {told.of:,}"
     return Text.assemble((f"Row {told.row}", "bold"), key, label, "  ", (told.action, ACTION[told.action]), (score, "dim"))
 
 

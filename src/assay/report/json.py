@@ -39,12 +39,18 @@ def report_json(data: Dataset, conclusion: Conclusion) -> dict[str, Any]:
         "sensitivity": [sensitivity_json(s) for s in conclusion.sensitivity],
         "screens": [screen_json(s, data) for s in conclusion.screens],
         "hypotheses": int(conclusion.hypotheses),
-        "actions": {a: sum(x == a for x in conclusion.action) for a in ("quarantine", "review", "keep")},
+        "actions": _actions(data, conclusion),
         "blind_spots": list(conclusion.blind_spots),
         "availability": availability_json(conclusion.availability),
         "settings": jsonable(conclusion.settings),
         "versions": {"assay": __version__},
     }
+
+
+def _actions(data: Dataset, conclusion: Conclusion) -> dict[str, int]:
+    """Records by what is to be done with them, as rows.parquet has them: what could not be read is to be reviewed."""
+    of = {action: sum(x == action for x in conclusion.action) for action in ("quarantine", "review", "keep")}
+    return {**of, "review": of["review"] + len(data.unreadable)}
 
 
 def dumps(document: dict[str, Any]) -> str:

@@ -15,8 +15,12 @@ SHOWN_KINDS = frozenset({"group", "relabelling"})
 
 
 def artefact_digest(finding: Finding) -> str:
-    """SHA-256 over the artefact's JSON with sorted keys: the same artefact has the same digest in any report."""
-    text = json.dumps(finding.artefact.to_json(), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    """SHA-256 over the artefact's JSON with sorted keys: the same artefact has the same digest in any report, and keeps it where a
+    report that withholds it is opened again."""
+    stored = finding.artefact.to_json()
+    if stored.get("withheld"):
+        return str(stored["digest"])
+    text = json.dumps(stored, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
