@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from assay.dataset.cells import typed
 from assay.dataset.data import Columns
 from assay.dataset.read import read
+from assay.dataset.removal import copy_without, restore
 from test_dataset_removal import TABLES, as_idx, as_labelled, as_pictures, as_tar, table
 
 
@@ -69,7 +71,51 @@ def test_pictures_beside_a_table(tmp_path: Path) -> None:
         5: "'images/../../p5.png' leads out of the folder",
     }
     assert data.key[3] == "images/p4.png"
-    assert "1 pictures in the folder are not named in labels.csv and are passed over." in data.notes
+    assert "1 picture in the folder not named in labels.csv: passed over." in data.notes
+
+
+@pytest.mark.parametrize("kind", ["metadata.jsonl", "labels.json", "metadata.parquet"])
+def test_pictures_beside_a_table_of_another_format(tmp_path: Path, kind: str) -> None:
+    path = as_labelled(tmp_path)
+    want = read(path)
+    sheet = want.table.append_column("file_name", pa.array([key.removeprefix("images/") for key in want.key]))
+    (path / "labels.csv").unlink()
+    rows = sheet.to_pylist()
+    if kind.endswith("parquet"):
+        pq.write_table(sheet, path / kind)
+    elif kind.endswith("jsonl"):
+        (path / kind).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        (path / kind).write_text(json.dumps(rows))
+    data = read(path)
+    assert (data.format, data.key, data.columns, data.classes) == ("labelled_images", want.key, want.columns, want.classes)
+    assert data.fingerprint == want.fingerprint
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    copy_without(path, tmp_path / "clean", np.array([1, 4]))
+    kept = np.delete(np.arange(len(want)), [1, 4])
+    assert np.array_equal(read(tmp_path / "clean").digest, want.digest[kept])
+    assert not (tmp_path / "clean" / want.key[4]).exists()
+    restore(tmp_path / "clean")
+    assert {file: (tmp_path / "clean" / file.relative_to(path)).read_bytes() for file in before} == before
+
+
+def test_splits_of_pictures_without_classes_are_no_classes(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        (tmp_path / "set" / part).mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(np.full((6, 6), 40 * i, np.uint8)).save(tmp_path / "set" / part / f"{i}.png")
+    (tmp_path / "set" / "train" / "metadata.xml").write_text("x")
+    data = read(tmp_path / "set")
+    assert (data.classes, data.task) == ((), "none")
+    assert data.table.column("split").to_pylist() == ["test"] * 3 + ["train"] * 3
+    assert "1 file in the folder is no picture by its name and is passed over (train/metadata.xml)." in data.notes
+
+
+def test_links_to_folders_are_said(tmp_path: Path) -> None:
+    path = as_pictures(tmp_path)
+    (path / "elsewhere").symlink_to(tmp_path)
+    (path / ".hidden").symlink_to(tmp_path)
+    assert any("1 link to folders, which are not followed: elsewhere;" in note for note in read(path).notes)
 
 
 def test_idx_splits_by_name(tmp_path: Path) -> None:

@@ -106,6 +106,31 @@ def visible_names(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[st
     return sorted(found, key=lambda name: name.encode("utf-8", "surrogateescape"))
 
 
+def linked_folders(folder: Path, hidden: tuple[str, ...] = (".", "_")) -> list[str]:
+    """The links to folders below it, which `visible_names` does not follow: they may lead round in a circle, or out of the data."""
+    base, found = os.fspath(folder), []
+    for root, folders, _ in os.walk(base, followlinks=False):
+        folders[:] = [name for name in folders if not name.startswith(hidden)]
+        found += [os.path.relpath(os.path.join(root, name), base) for name in folders if os.path.islink(os.path.join(root, name))]
+    return sorted(name.replace(os.sep, "/") for name in found)
+
+
+def counted(count: int, noun: str) -> str:
+    """
+    >>> counted(1, "file"), counted(1200, "file")
+    ('1 file', '1,200 files')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """
+    >>> few(["a", "b"]), few(["a", "b", "c", "d"])
+    ('a, b', 'a, b, c, ...')
+    """
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
 def in_utf8(name: str, folder: Path) -> None:
     """DataError for a file name that is not UTF-8: keys, reports and most formats hold text."""
     if not name.isascii() and any("\udc80" <= c <= "\udcff" for c in name):

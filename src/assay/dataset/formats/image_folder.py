@@ -12,7 +12,7 @@ import pyarrow as pa
 from assay.dataset.cells import typed
 from assay.dataset.edits import Edit, Gone
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, suffix, visible_names
+from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8, counted, few, linked_folders, suffix, visible_names
 from assay.dataset.limits import Limits
 from assay.dataset.pictures import SUFFIXES, encode_png
 
@@ -83,8 +83,12 @@ class ImageFolder(Format):
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
         keys = picture_names(path)
         columns = columns_of(keys)
-        others = len(visible_names(path, HIDDEN)) - len(keys)
-        notes = [f"{others:,} files in the folder are not pictures by their names and are passed over."] if others else []
+        read = set(keys)
+        notes = passed_over([name for name in visible_names(path, HIDDEN) if name not in read], "folder")
+        if links := linked_folders(path, HIDDEN):
+            notes.append(
+                f"{counted(len(links), 'link')} to folders, which are not followed: {few(links)}; scan what they lead to by its own path."
+            )
         yield from in_batches(keys, columns, lambda i: picture_bytes(path, keys[i]), notes)
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
@@ -99,6 +103,18 @@ class ImageFolder(Format):
             (out / key).write_bytes(data)
             keys.append(key)
         return by_name(keys)
+
+
+def passed_over(names: Sequence[str], where: str) -> list[str]:
+    """What is said of the files beside the pictures: nothing where there are none.
+
+    >>> passed_over(["train/metadata.xml"], "folder")
+    ['1 file in the folder is no picture by its name and is passed over (train/metadata.xml).']
+    """
+    if not names:
+        return []
+    what = "is no picture by its name and is" if len(names) == 1 else "are not pictures by their names and are"
+    return [f"{counted(len(names), 'file')} in the {where} {what} passed over ({few(names)})."]
 
 
 def in_batches(keys: Sequence[str], columns: pa.Table, fetch: Callable[[int], bytes | str], notes: Sequence[str]) -> Iterator[Batch]:
@@ -144,7 +160,7 @@ def by_name(keys: Sequence[str]) -> Layout:
 def columns_of(keys: Sequence[str]) -> pa.Table:
     """The label and split that the paths of pictures tell; no column that they do not."""
     parts = _below([PurePosixPath(key).parts for key in keys])
-    split = all(len(p) >= 3 and p[0].lower() in SPLITS for p in parts)
+    split = all(len(p) >= 2 and p[0].lower() in SPLITS for p in parts)
     places = [place(p, split) for p in parts]
     columns = {}
     if any(name is not None for _, name in places):

@@ -1,4 +1,4 @@
-"""Pictures beside a table: one CSV (labels.csv, train.csv, metadata.csv, ...) in the folder names each picture in a column."""
+"""Pictures beside a table: one file (labels.csv, metadata.csv, metadata.jsonl, ...) in the folder names each picture in a column."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import pyarrow.csv as pa_csv
 
 from assay.dataset.edits import Edit, Gone
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import Batch, Format, Int, Layout, UInt8
+from assay.dataset.formats.base import Batch, FileFormat, Format, Int, Layout, UInt8, counted, suffix
 from assay.dataset.formats.delimited import Delimited
 from assay.dataset.formats.image_folder import NAME, READ_TOGETHER, free_name, picture_bytes, picture_names
-from assay.dataset.formats.jsonl import flat
+from assay.dataset.formats.json_list import JsonList
+from assay.dataset.formats.jsonl import JsonLines, flat
+from assay.dataset.formats.parquet import Parquet
 from assay.dataset.limits import LIMITS, Limits
 from assay.dataset.pictures import SUFFIXES, encode_png
 
 FOLDERS = ("", "images", "imgs", "train", "data", "pictures", "img")  # where pictures lie, below the table's folder
+TABLES: tuple[FileFormat, ...] = (Delimited(), JsonLines(), JsonList(), Parquet())
 ENDINGS = ("", *SUFFIXES)  # a table may leave the ending out
 LOOK = 20  # names tried to tell which column names the pictures
 FILE = "file"  # the column's name in what we write
@@ -27,9 +30,10 @@ FILE = "file"  # the column's name in what we write
 
 @dataclass(frozen=True)
 class Sheet:
-    """The table of a folder of pictures: its column of file names, and where the pictures are."""
+    """The table of a folder of pictures: its format, its column of file names, and where the pictures are."""
 
     path: Path
+    form: FileFormat
     column: str
     folder: str
     ending: str
@@ -47,9 +51,10 @@ class LabelledImages(Format):
         sheet = _found(path)
         listed = 0
         seen: set[str] = set()
-        for block in Delimited().batches(sheet.path, limits):
-            names = block.table.column(sheet.column).to_pylist()
-            rest = block.table.drop_columns([sheet.column])
+        for block in sheet.form.batches(sheet.path, limits):
+            named = sheet.column in block.table.column_names  # JSON leaves out what is missing
+            names = block.table.column(sheet.column).to_pylist() if named else [None] * block.table.num_rows
+            rest = block.table.drop_columns([sheet.column]) if named else block.table
             good = [place for place in range(block.count) if place not in block.faults]
             every: list[str] = [f"(line of record {listed + place})" for place in range(block.count)]
             for place, name in zip(good, names, strict=True):
@@ -72,12 +77,12 @@ class LabelledImages(Format):
             listed += block.count
         others = sum(name not in seen for name in picture_names(path))
         if others:
-            note = f"{others:,} pictures in the folder are not named in {sheet.path.name} and are passed over."
+            note = f"{counted(others, 'picture')} in the folder not named in {sheet.path.name}: passed over."
             yield Batch(pa.table({}), 0, pictures=[], notes=(note,))
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
         sheet = _found(path)
-        count, cut = Delimited().file_without(sheet.path, limits)
+        count, cut = sheet.form.file_without(sheet.path, limits)
         keys: list[str] = []
         for batch in self.batches(path, limits):
             keys += batch.keys or ()
@@ -130,12 +135,13 @@ def _found(path: Path) -> Sheet:
 
 
 def _sheet(path: Path) -> Sheet | None:
-    tables = sorted((file for file in path.iterdir() if file.suffix.lower() in Delimited.suffixes), key=lambda file: file.name.encode())
+    found = sorted((file for file in path.iterdir() if file.is_file()), key=lambda file: file.name.encode())
+    tables = [(form, file) for form in TABLES for file in found if suffix(file.name) in form.suffixes]
     if not tables or not picture_names(path):
         return None
-    for table in tables:
+    for form, table in tables:
         try:
-            first = next(Delimited().batches(table, LIMITS), None)
+            first = next(form.batches(table, LIMITS), None)
         except DataError:
             continue  # another file in the folder, which is no table of pictures
         if first is None:
@@ -147,5 +153,5 @@ def _sheet(path: Path) -> Sheet | None:
                 for ending in ENDINGS:
                     there = sum((path / folder / (name + ending)).is_file() for name in names)
                     if names and there > len(names) / 2:
-                        return Sheet(table, column, folder, ending)
+                        return Sheet(table, form, column, folder, ending)
     return None

@@ -22,7 +22,7 @@ import pyarrow as pa
 from assay.dataset.edits import Edit, written_anew
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, FileFormat, Int, Layout, UInt8, suffix
-from assay.dataset.formats.image_folder import HIDDEN, by_name, columns_of, in_batches, laid_out
+from assay.dataset.formats.image_folder import HIDDEN, by_name, columns_of, in_batches, laid_out, passed_over
 from assay.dataset.limits import VARIABLE, Limits
 from assay.dataset.pictures import SUFFIXES
 
@@ -51,8 +51,7 @@ class ZippedImages(FileFormat):
         with _opened(path) as archive:
             members, others = _pictures(archive, path, limits)
             keys = [info.filename for info in members]
-            notes = [f"{others:,} files in the archive are not pictures by their names and are passed over."] if others else []
-            yield from in_batches(keys, columns_of(keys), lambda i: _bytes(archive, members, i, limits), notes)
+            yield from in_batches(keys, columns_of(keys), lambda i: _bytes(archive, members, i, limits), passed_over(others, "archive"))
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         with _opened(path) as archive:
@@ -79,8 +78,8 @@ def _shown(info: zipfile.ZipInfo) -> bool:
     return not info.filename.endswith("/") and not any(part.startswith(HIDDEN) for part in PurePosixPath(info.filename).parts)
 
 
-def _pictures(archive: zipfile.ZipFile, path: Path, limits: Limits) -> tuple[list[zipfile.ZipInfo], int]:
-    """The members that are pictures, in the order of their rows, and how many other files there are. DataError as said above."""
+def _pictures(archive: zipfile.ZipFile, path: Path, limits: Limits) -> tuple[list[zipfile.ZipInfo], list[str]]:
+    """The members that are pictures, in the order of their rows, and the names of the other files. DataError as said above."""
     infos = archive.infolist()
     if len(infos) > limits.files:
         raise DataError(f"holds more than {limits.files:,} files", path=path, remedy=f"allow more: {VARIABLE}=files=...")
@@ -96,7 +95,8 @@ def _pictures(archive: zipfile.ZipFile, path: Path, limits: Limits) -> tuple[lis
     pictures = [info for info in shown if suffix(info.filename) in SUFFIXES]
     if (total := sum(info.file_size for info in pictures)) > limits.unpacked:
         raise DataError(f"unpacks to {total:,} bytes", path=path, remedy=f"allow more: {VARIABLE}=unpacked=...")
-    return sorted(pictures, key=lambda info: info.filename.encode("utf-8", "surrogateescape")), len(shown) - len(pictures)
+    others = sorted(info.filename for info in shown if suffix(info.filename) not in SUFFIXES)
+    return sorted(pictures, key=lambda info: info.filename.encode("utf-8", "surrogateescape")), others
 
 
 def _bytes(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], i: int, limits: Limits) -> bytes | str:
