@@ -289,3 +289,14 @@ def test_duplicate_ids_get_keys_of_their_own(tmp_path: Path) -> None:
     assert data.key[:5] == ("r0#0", "r0#1", "r1#2", "r1#3", "r4")
     assert any("2 ids occur more than once ('r0', 'r1')" in note for note in data.notes)
     assert data.columns.content == ("text",)
+
+
+def test_a_title_above_a_table_is_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    body = "text;label\n" + "".join(f"a film, and number {i};{i % 2}\n" for i in range(30))
+    path.write_text("# exported on Monday\n# by the office\n" + body)
+    assert "the first 2 lines have one field, and those below have 2 with ';' between them: the names" in refusal(path)
+    path.write_text("Our customers\n" + body)
+    assert any("the first line has one field" in note and "take the title out" in note for note in read(path).notes)
+    path.write_text("text\n" + "".join("a text" + ", and more" * (i % 4) + "\n" for i in range(40)))
+    assert not any("title" in note for note in read(path).notes)

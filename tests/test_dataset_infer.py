@@ -154,3 +154,14 @@ def test_a_date_in_a_table_is_content_and_beside_a_text_it_is_not() -> None:
     text = read({"text": [f"a note on the matter of number {i}" for i in range(200)], "opened": days, "label": label})
     assert text.columns.content == ("text",)
     assert any("'opened'" in note for note in text.notes)
+
+
+def test_classes_that_a_slip_made_are_said() -> None:
+    def said(*names: str) -> str:
+        return " ".join(infer(base().set_column(1, "label", pa.array([names[i % len(names)] for i in range(N)]))).notes)
+
+    assert "in blanks or capitals alone are taken for different ones: 'ham', 'ham '." in said("ham", "spam", "ham ")
+    assert "'HAM', 'ham'" in said("ham", "spam", "HAM")
+    assert "The label 'label' has its own name for a value in" in said("ham", "spam", "label")
+    assert "different ones" not in said("ham", "spam")
+    assert "its own name" not in said("ham", "spam")

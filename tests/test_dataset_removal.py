@@ -266,3 +266,17 @@ def test_a_changed_copy_is_not_restored(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has been changed since records were removed"):
         restore(out)
     assert kept_in(out).is_dir()
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_for_a_spreadsheet_is_no_record(tmp_path: Path, mark: str, end: str) -> None:
+    path = tmp_path / "a.csv"
+    lines = ["sep=;", "text;label", *(f"a film, and number {i};{i % 2}" for i in range(30))]
+    path.write_text(mark + end.join(lines) + end, encoding="utf-8", newline="")
+    data = read(path)
+    assert (data.table.column_names, len(data)) == (["text", "label"], 30)
+    copy_without(path, tmp_path / "b.csv", [0, 29])
+    assert (tmp_path / "b.csv").read_bytes() == (mark + end.join(lines[:2] + lines[3:-1]) + end).encode()
+    restore(tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_bytes() == path.read_bytes()

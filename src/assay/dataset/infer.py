@@ -332,10 +332,30 @@ def _classes(
             column=label[0],
             remedy="give rows of two classes; in a scan, name another column with --label COLUMN, or leave labels out: --task none",
         )
+    _say_odd_classes(guess, label, classes, y)
     missing = int((y == MISSING).sum())
     if missing:
         guess.notes.append(f"{missing:,} of {n:,} rows have no label.")
     return y, classes, task or "classification"
+
+
+def _say_odd_classes(guess: _Guess, label: Sequence[str], classes: Sequence[str], y: Int) -> None:
+    """Classes that a slip made: the same name written in two ways, and the column's own name."""
+    if len(label) > 1 or guess.look[label[0]].kind != "string":
+        return
+    written: dict[str, list[str]] = {}
+    for name in classes:
+        written.setdefault(" ".join(name.split()).casefold(), []).append(name)
+    twice = [names for names in written.values() if len(names) > 1]
+    if twice:
+        shown = "; ".join(quoted(names) for names in twice[:3]) + ("; ..." if len(twice) > 3 else "")
+        guess.notes.append(f"Classes whose names differ in blanks or capitals alone are taken for different ones: {shown}.")
+    if label[0] in classes:
+        rows = int((y == classes.index(label[0])).sum())
+        guess.notes.append(
+            f"The label {label[0]!r} has its own name for a value in {rows:,} of {len(y):,} rows: is there a line of names among "
+            "the records, or a record where the names ought to be?"
+        )
 
 
 def _refuse_measurement(guess: _Guess, label: Column, task: Task | None) -> None:

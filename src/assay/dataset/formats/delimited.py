@@ -30,6 +30,8 @@ from assay.dataset.limits import MIB, Limits
 HEAD = 256 * 1024  # bytes looked at to find the delimiter
 NO_DELIMITER = "\x1f"  # of a file with one column: its text may hold commas, and never holds this
 DELIMITERS = ",\t;|"  # in the order in which a tie is decided
+SEPARATOR = re.compile(r'"?sep=([,;|\t])"?[ \t,;|]*$', re.IGNORECASE)  # the first line of what Excel is to open, wherever it is opened
+SURE = 20  # records with as many fields as one another below lines of one field: they are a table under a title
 BLOCK = 8 * MIB  # bytes parsed together, to the end of the record
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF8_REMEDY = "save it as UTF-8, for instance: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv"
@@ -50,7 +52,7 @@ class Dialect:
 
     delimiter: str
     names: tuple[str, ...]
-    header: bool  # whether the first record holds the names
+    before: int  # records that are none: the one that holds the names, and what a spreadsheet says of the delimiter above it
     quoting: bool  # whether a quote at the start of a field opens it, or is a character like any other
     blocks: tuple[Block, ...]  # the records in turn, header not counted
     records: int  # header not counted
@@ -88,6 +90,8 @@ def _delimiter(path: Path, head: str) -> str:
     if path.suffix.lower() in (".tsv", ".tab"):
         return "\t"
     lines = head.splitlines(keepends=True)
+    if said := SEPARATOR.match(lines[0].rstrip("\r\n")):
+        return said[1]
     whole = lines[:-1] if len(lines) > 1 and len(head) >= HEAD // 2 else lines
     best, best_score = NO_DELIMITER, 0.0
     for delimiter in DELIMITERS:
@@ -101,6 +105,32 @@ def _delimiter(path: Path, head: str) -> str:
         if score > best_score + 1e-9:
             best, best_score = delimiter, score
     return best
+
+
+def _title(path: Path, head: str) -> str | None:
+    """What is to be said of a table below a title of its own, which is read as one column of that name; None if it is none.
+
+    It may as well be a column of texts with as many commas each. DataError where the first line is a remark.
+    """
+    lines = head.splitlines(keepends=True)
+    tables: list[tuple[int, int, int, str]] = []  # lines above, records looked at, their fields, delimiter
+    for delimiter in DELIMITERS:
+        try:
+            widths = [len(row) for row, _ in zip(csv.reader(lines[:-1] or lines, delimiter=delimiter), range(50), strict=False) if row]
+        except csv.Error:
+            continue
+        above = next((i for i, width in enumerate(widths) if width > 1), len(widths))
+        if len(set(widths[above:])) == 1 and len(widths) - above >= 2:
+            tables.append((above, len(widths) - above, widths[above], delimiter))
+    if not tables:
+        return None
+    above, records, fields, delimiter = min(tables)
+    which = "line has" if above == 1 else f"{above} lines have"
+    found = f"the first {which} one field, and those below have {fields} with {delimiter!r} between them"
+    if lines[0].lstrip().startswith("#"):
+        remedy = "take the remarks above the names of the columns out of a copy of the file"
+        raise DataError(f"{found}: the names of the columns stand lower down", path=path, remedy=remedy)
+    return f"{found}: all is read as one column. If it is a table below a title, take the title out." if records >= SURE else None
 
 
 def _fields(path: Path, start: int, stop: int, delimiter: str, quoting: bool) -> list[str]:
@@ -165,9 +195,13 @@ def dialect(path: Path, limits: Limits) -> Dialect:
         quoting = False
         where = spans(path, delimiter, quoting, limits)
         notes.append("quotes are read as characters: they do not enclose fields in this tab-separated file")
+    if delimiter == NO_DELIMITER and (title := _title(path, head)):
+        notes.append(title)
     if len(where) == 0:
         raise DataError("there are only empty lines", path=path, remedy="give a file with a header line and records")
-    first = _fields(path, int(where.start[0]), int(where.stop[0]), delimiter, quoting)
+    said = _fields(path, int(where.start[0]), int(where.stop[0]), delimiter, quoting)
+    above = int(bool(SEPARATOR.match(delimiter.join(said).lstrip("\ufeff"))) and len(where) > 1)
+    first = _fields(path, int(where.start[above]), int(where.stop[above]), delimiter, quoting)
     if len(first) > limits.columns:
         raise DataError(f"{len(first):,} columns", path=path, remedy="check that this is a CSV file with a header line")
     numbers = sum(_is_number(cell) for cell in first)
@@ -178,11 +212,12 @@ def dialect(path: Path, limits: Limits) -> Dialect:
     elif (said := [cell.strip() for cell in first]) != names:
         repeated = tuple(name for name, count in Counter(said).items() if name and count > 1)
         notes.append("column names that were empty or repeated have been made distinct")
-    return Dialect(delimiter, tuple(names), header, quoting, _blocks(where, int(header)), len(where) - header, tuple(notes), repeated)
+    before = above + header
+    return Dialect(delimiter, tuple(names), before, quoting, _blocks(where, before), len(where) - before, tuple(notes), repeated)
 
 
-def _blocks(where: Spans, header: int) -> tuple[Block, ...]:
-    start, stop = where.start[header:], where.stop[header:]
+def _blocks(where: Spans, before: int) -> tuple[Block, ...]:
+    start, stop = where.start[before:], where.stop[before:]
     blocks, first = [], 0
     while first < len(start):
         after = int(np.searchsorted(stop, start[first] + BLOCK)) + 1
@@ -244,7 +279,7 @@ class Delimited(FileFormat):
         with unpacked(path, limits.unpacked) as plain:
             how = dialect(plain, limits)
             where = spans(plain, how.delimiter, how.quoting, limits)
-        start, stop = where.start[int(how.header) :], where.stop[int(how.header) :]
+        start, stop = where.start[how.before :], where.stop[how.before :]
         if compression(path) is not None:
             return len(start), partial(_rewritten, path, start, stop)
         return len(start), partial(cut_out, path, start, stop)
