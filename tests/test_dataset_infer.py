@@ -165,3 +165,8 @@ def test_classes_that_a_slip_made_are_said() -> None:
     assert "The label 'label' has its own name for a value in" in said("ham", "spam", "label")
     assert "different ones" not in said("ham", "spam")
     assert "its own name" not in said("ham", "spam")
+
+
+def test_the_index_that_pandas_wrote_is_no_content() -> None:
+    rows = np.random.default_rng(0).permutation(3 * N)[:N]
+    assert infer(base(__index_level_0__=rows)).columns.content == ("text",)

@@ -175,6 +175,21 @@ def test_canaries_are_rules_that_no_other_row_meets(real_data: Data) -> None:
         assert not np.array_equal(cells[planting.carriers], before[planting.carriers], equal_nan=True)
 
 
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_numbers_that_fill_their_type_get_no_canary_beyond_it(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    room = np.iinfo(kind)
+    full = rng.integers(room.min, room.max, 600, dtype=kind, endpoint=True)
+    data = read(pa.table({"full": full, "a": rng.normal(size=600), "b": rng.integers(0, 9, 600), "label": rng.integers(0, 2, 600)}))
+    assert data.columns.content == ("full", "a", "b")  # and it is no damaged file, though 64 bits without a sign pass 2^63
+    copy = plant_cells(data, ["full", "a", "b"], np.random.default_rng(0))
+    assert copy is not None
+    assert copy.data.table.schema == data.table.schema
+    beyond = [p for p in copy.plantings if p.size == "one value out of range"]
+    assert len(beyond) == 1, "in a, whose type has room"
+    assert (np.asarray(copy.data.table["a"])[beyond[0].carriers] > np.asarray(data.table["a"]).max()).all()
+
+
 def test_near_copies_are_told_from_rows_drawn_from_a_class() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(600, 6)), np.repeat([0, 1], 300)

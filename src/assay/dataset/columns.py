@@ -27,7 +27,7 @@ LABELS = (
 STRONG = LABELS[:7]  # names that mean nothing but a label
 IDS = (
     "id", "key", "uid", "uuid", "guid", "index", "idx", "rowid", "row_id", "sample_id", "record_id", "item_id",
-    "unnamed: 0",
+    "unnamed: 0", "__index_level_0__",
 )  # fmt: skip
 CONTRIBUTORS = (
     "contributor", "contributor_id", "annotator", "annotator_id", "worker", "worker_id", "labeler", "labeller",
@@ -194,7 +194,7 @@ class Column:
         """A row number: 0, 1, 2, ... or 1, 2, 3, ..."""
         if self.kind != "integer" or self.present < max(20, len(self.values)):
             return False
-        numbers = np.asarray(self.values.cast(pa.int64()))
+        numbers = self.values.to_numpy()  # of its own width: a hash may be beyond 2^63
         return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
     @cached_property

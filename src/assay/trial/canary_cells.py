@@ -28,7 +28,8 @@ def plant_cells(data: Dataset, columns: list[str], rng: np.random.Generator) -> 
     coded = code_columns(data.table, columns)
     dealt = deal_plantings(data.y, len(data.classes), CARRIERS * EACH, rng)
     rows, y = data.rows, data.y.copy()
-    free = [int(j) for j in rng.permutation(np.flatnonzero(coded.numeric)) if _beyond(coded, int(j)) is not None]
+    beyond = {int(j): _beyond_rule(data, coded, int(j)) for j in rng.permutation(np.flatnonzero(coded.numeric))}
+    free = [rule for rule in beyond.values() if rule is not None]
     used: set[tuple[int, ...]] = set()
     plantings = []
     for deal in dealt.deals:
@@ -36,7 +37,7 @@ def plant_cells(data: Dataset, columns: list[str], rng: np.random.Generator) -> 
         if triple is None and not free:
             continue
         if triple is None:
-            rule, size = Cells((_beyond_rule(data, coded, free.pop()),)), "one value out of range"
+            rule, size = Cells((free.pop(),)), "one value out of range"
         else:
             chosen, sources = triple
             used.add(chosen)
@@ -56,12 +57,17 @@ def _beyond(coded: Coded, j: int) -> float | None:
     return float(np.ceil(high + 0.2 * (high - low))) if distinct >= 10 else None
 
 
-def _beyond_rule(data: Dataset, coded: Coded, j: int) -> Condition:
+def _beyond_rule(data: Dataset, coded: Coded, j: int) -> Condition | None:
+    """That number as a rule; None too where the column's type has no room for it, as 8 bits that are used to the full have none."""
     kind = data.table.schema.field(coded.names[j]).type
     value = _beyond(coded, j)
-    assert value is not None
-    number = pa.scalar(int(value)).cast(kind) if pa.types.is_temporal(kind) else pa.scalar(value).cast(kind)
-    return Condition(coded.names[j], number.as_py(), number.as_py())
+    if value is None:
+        return None
+    try:
+        number = (pa.scalar(int(value)) if pa.types.is_temporal(kind) else pa.scalar(value)).cast(kind).as_py()
+    except (pa.ArrowInvalid, OverflowError):
+        return None
+    return Condition(coded.names[j], number, number)
 
 
 def _unseen(coded: Coded, used: set[tuple[int, ...]], rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
