@@ -190,6 +190,22 @@ def test_numbers_that_fill_their_type_get_no_canary_beyond_it(kind: str) -> None
     assert (np.asarray(copy.data.table["a"])[beyond[0].carriers] > np.asarray(data.table["a"]).max()).all()
 
 
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64(), pa.time32("s"), pa.time64("us"), pa.timestamp("ms"), pa.duration("s")])
+def test_dates_and_times_get_canaries_of_their_own_type(kind: pa.DataType) -> None:
+    rng = np.random.default_rng(3)
+    width = pa.int32() if kind.bit_width == 32 else pa.int64()
+    unit = 86_400_000 if kind == pa.date64() else 1
+    moments = pa.array(rng.integers(0, 20_000, 600) * unit, pa.int64()).cast(width).cast(kind)
+    data = read(pa.table({"moment": moments, "b": rng.integers(0, 9, 600), "label": rng.integers(0, 2, 600)}))
+    assert "moment" in data.columns.content
+    copy = plant_cells(data, list(data.columns.content), np.random.default_rng(0))
+    assert copy is not None
+    assert copy.data.table.schema == data.table.schema
+    beyond = next(p for p in copy.plantings if p.size == "one value out of range")
+    changed = copy.data.table["moment"].combine_chunks().take(pa.array(beyond.carriers))
+    assert min(changed.to_pylist()) > max(data.table["moment"].to_pylist())
+
+
 def test_near_copies_are_told_from_rows_drawn_from_a_class() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(600, 6)), np.repeat([0, 1], 300)

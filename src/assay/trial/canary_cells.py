@@ -63,9 +63,11 @@ def _beyond_rule(data: Dataset, coded: Coded, j: int) -> Condition | None:
     value = _beyond(coded, j)
     if value is None:
         return None
+    moment = pa.types.is_temporal(kind)
     try:
-        number = (pa.scalar(int(value)) if pa.types.is_temporal(kind) else pa.scalar(value)).cast(kind).as_py()
-    except (pa.ArrowInvalid, OverflowError):
+        held = pa.scalar(int(value), pa.int32() if kind.bit_width == 32 else pa.int64()) if moment else pa.scalar(value)
+        number = held.cast(kind).as_py()
+    except (ValueError, OverflowError):  # Arrow's own among them
         return None
     return Condition(coded.names[j], number, number)
 
