@@ -15,8 +15,8 @@ import pyarrow as pa
 from assay.dataset.compressed import compression, create_plain, damaged, open_plain, without_bytes
 from assay.dataset.edits import Cut, Edit, Rewritten, runs
 from assay.dataset.errors import DataError
-from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, check_fields, suffix
-from assay.dataset.formats.jsonl import deeper, table_of
+from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layout, UInt8, suffix
+from assay.dataset.formats.jsonl import batch_of_records, deeper, encoding_of
 from assay.dataset.limits import MIB, Limits
 
 BLANK = " \t\r\n"
@@ -50,10 +50,10 @@ class JsonList(FileFormat):
                 faults[place] = reason
             place, held = place + 1, held + stop - start
             if place == BATCH_ROWS or held > limits.line:
-                yield _batch(records, place, faults, path, first, limits)
+                yield batch_of_records(records, place, faults, path, first, limits)
                 first, place, held, records, faults = first + place, 0, 0, [], {}
         if place:
-            yield _batch(records, place, faults, path, first, limits)
+            yield batch_of_records(records, place, faults, path, first, limits)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         spans = np.array([(start, stop) for _, start, stop in _values(path, limits)], np.int64).reshape(-1, 2)
@@ -70,12 +70,6 @@ class JsonList(FileFormat):
                     before = ",\n"
             file.write(b"\n]\n" if before == ",\n" else b"[]\n")
         return Layout()
-
-
-def _batch(records: list[Mapping[str, Any]], count: int, faults: dict[int, str], path: Path, first: int, limits: Limits) -> Batch:
-    table = table_of(records)
-    check_fields(table, limits, path, first)
-    return Batch(table, count, faults)
 
 
 def _unfit(value: Any, limits: Limits) -> str | None:
@@ -103,7 +97,7 @@ class _Text:
                 f"not UTF-8: byte 0x{error.object[error.start]:02x} at byte offset {held + error.start:,}",
                 path=self._path,
                 row=self.row,
-                remedy="save it as UTF-8, for instance: iconv -f WINDOWS-1252 -t UTF-8 OLD.json > NEW.json",
+                remedy=f"save it as UTF-8, for instance: iconv -f {encoding_of(data if not held else b'')} -t UTF-8 OLD.json > NEW.json",
             ) from error
         self.text, self.at, self.ended = self.text[self.at :] + new, 0, not data
 
@@ -135,8 +129,7 @@ def _values(path: Path, limits: Limits) -> Iterator[tuple[Any, int, int]]:
                 text.skip(1)
             opening = text.next()
             if opening != "[":
-                holds = "is empty" if not opening else "is no JSON list"
-                raise DataError(f"the file {holds}", path=path, remedy="give a list of objects; of an object that holds one: jq .data")
+                raise _no_list(path, text, opening)
             text.skip(1)
             if text.next() == "]":
                 text.skip(1)
@@ -161,6 +154,16 @@ def _values(path: Path, limits: Limits) -> Iterator[tuple[Any, int, int]]:
         if compression(path) is None:
             raise
         raise damaged(path, row, error) from error
+
+
+def _no_list(path: Path, text: _Text, opening: str) -> DataError:
+    lines = text.text[text.at :].splitlines()[:2]
+    if opening == "{" and len(lines) == 2 and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
+        return DataError(
+            "the file holds an object a line, and is no JSON list", path=path, remedy=f"call it {path.name.replace('.json', '.jsonl')}"
+        )
+    holds = "is empty" if not opening else "is no JSON list"
+    return DataError(f"the file {holds}", path=path, remedy="give a list of objects; of an object that holds one: jq .data")
 
 
 def _value(text: _Text, read: Callable[[str, int], tuple[Any, int]], path: Path, limits: Limits) -> tuple[Any, int]:

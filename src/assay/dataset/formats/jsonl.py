@@ -16,6 +16,8 @@ from assay.dataset.formats.base import BATCH_ROWS, Batch, FileFormat, Int, Layou
 from assay.dataset.limits import Limits
 
 BOM = b"\xef\xbb\xbf"
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+HALF = "a text holds half a character (a lone surrogate, \\ud800 to \\udfff), as where an emoji was cut"
 
 
 class JsonLines(FileFormat):
@@ -60,10 +62,10 @@ class JsonLines(FileFormat):
                     records.append(record)
                 place, held = place + 1, held + len(line)
                 if place == BATCH_ROWS or held > limits.line:
-                    yield _batch(records, place, faults, path, first, limits)
+                    yield batch_of_records(records, place, faults, path, first, limits)
                     first, place, held, records, faults = first + place, 0, 0, [], {}
         if place:
-            yield _batch(records, place, faults, path, first, limits)
+            yield batch_of_records(records, place, faults, path, first, limits)
 
     def file_without(self, path: Path, limits: Limits) -> tuple[int, Callable[[Int], Edit]]:
         return lines_without(path, BOM)
@@ -78,10 +80,25 @@ class JsonLines(FileFormat):
         return Layout()
 
 
-def _batch(records: list[Mapping[str, Any]], count: int, faults: dict[int, str], path: Path, first: int, limits: Limits) -> Batch:
-    table = table_of(records)
+def batch_of_records(records: list[Mapping[str, Any]], count: int, faults: dict[int, str], path: Path, first: int, limits: Limits) -> Batch:
+    """`count` records from number `first` on, those at the places in `faults` left out; more are where a text is no Unicode."""
+    try:
+        table = table_of(records)
+    except UnicodeEncodeError:
+        places = [place for place in range(count) if place not in faults]
+        broken = {place: HALF for place, record in zip(places, records, strict=True) if _halved(record)}
+        faults = {**faults, **broken}
+        table = table_of([record for place, record in zip(places, records, strict=True) if place not in broken])
     check_fields(table, limits, path, first)
     return Batch(table, count, faults)
+
+
+def _halved(record: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _record(line: bytes, path: Path, row: int, begin: int, number: int, limits: Limits) -> Mapping[str, Any] | str:
@@ -93,7 +110,7 @@ def _record(line: bytes, path: Path, row: int, begin: int, number: int, limits: 
             f"not UTF-8: byte 0x{line[error.start]:02x} at byte offset {begin + error.start:,} (line {number})",
             path=path,
             row=row,
-            remedy="save it as UTF-8, for instance: iconv -f WINDOWS-1252 -t UTF-8 OLD.jsonl > NEW.jsonl",
+            remedy=f"save it as UTF-8, for instance: iconv -f {encoding_of(line if begin == 0 else b'')} -t UTF-8 OLD.jsonl > NEW.jsonl",
         ) from error
     except (json.JSONDecodeError, RecursionError) as error:
         if row == 0 and line.lstrip()[:1] == b"[":
@@ -109,6 +126,15 @@ def _record(line: bytes, path: Path, row: int, begin: int, number: int, limits: 
     if deeper(value, limits.depth):
         return f"line {number} has values within values, more than {limits.depth} deep"
     return value
+
+
+def encoding_of(start: bytes) -> str:
+    """What a text that is no UTF-8 may be in, by its first bytes.
+
+    >>> encoding_of(b"\\xff\\xfe{"), encoding_of(b'{"a": "\\xe9"}')
+    ('UTF-16', 'WINDOWS-1252')
+    """
+    return "UTF-16" if start.startswith(UTF16) else "WINDOWS-1252"
 
 
 def deeper(value: Any, depth: int) -> bool:
