@@ -16,6 +16,7 @@ import pytest
 from pyarrow import csv
 from typer.testing import CliRunner
 
+import assay
 from assay import cli
 from assay.api import scan
 from assay.dataset.errors import DataError
@@ -69,6 +70,20 @@ def test_scan_clean_restore_explain(tmp_path, capsys, monkeypatch):
     code, out, _ = run("explain", folder, report.quarantined[0], capsys=capsys)
     assert code == 0
     assert "cf" in out
+
+
+def test_a_tilde_is_the_home_folder_wherever_it_stands(tmp_path, capsys, monkeypatch):
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir(), here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    write_reviews(home / "a.csv", carriers=40)
+    code, _, err = run("scan", "~/a.csv", "--no-canaries", "--out=~/a.assay", capsys=capsys)
+    assert (code, err) == (1, "")
+    assert Report.open(home / "a.assay").document["verdict"] == "poisoned"
+    assay.scan("~/a.csv", canaries=False).write("~/b.assay", ())
+    assert (home / "b.assay" / "rows.parquet").is_file()
+    assert list(here.iterdir()) == []
 
 
 def test_no_samples_reaches_every_output(tmp_path, capsys):

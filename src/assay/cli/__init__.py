@@ -6,6 +6,7 @@ or the program itself, did not complete; 130 stopped by Ctrl-C; 143 stopped by S
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; the exit code. No error shows a traceback unless --debug is among the arguments."""
     debug = "--debug" in arguments
-    arguments = [a for a in arguments if a != "--debug"]
+    arguments = [_at_home(a) for a in arguments if a != "--debug"]
     before = signal.signal(signal.SIGTERM, _terminated)
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, Shielded(stream)) for stream in streams)
@@ -135,6 +136,17 @@ def run(arguments: list[str]) -> int:
     finally:
         sys.stdout, sys.stderr = streams
         signal.signal(signal.SIGTERM, before)
+
+
+def _at_home(argument: str) -> str:
+    """~/ as the home folder after an option's = too, where a shell leaves it as it is: Arrow would go home, and Python into a folder
+    called ~.
+
+    >>> _at_home("--out=~/x") == "--out=" + os.path.expanduser("~/x"), _at_home("a~/b"), _at_home("~cf")
+    (True, 'a~/b', '~cf')
+    """
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return option + equals + (os.path.expanduser(value) if value.startswith("~/") else value)
 
 
 def _run(arguments: list[str], debug: bool) -> int:

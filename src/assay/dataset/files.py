@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import in_utf8, visible_names
 
 
+def at_home(path: str | Path) -> Path:
+    """The path, where it begins with ~/ in the home folder: Arrow would write there, and Python into a folder called ~.
+
+    >>> at_home("~/a.csv").is_absolute(), at_home("~a.csv").name
+    (True, '~a.csv')
+    """
+    return Path(os.path.expanduser(path)) if str(path).startswith("~/") else Path(path)
+
+
 def existing(path: str | Path) -> Path:
-    """The path, if something with content is there. Raises DataError for a missing path, an empty file or an empty
+    """The path (`at_home`), if something with content is there. Raises DataError for a missing path, an empty file or an empty
     folder.
     """
-    there = Path(path)
+    there = at_home(path)
     if str(path).startswith("s3:/"):
         raise DataError("lies in an object store, from where only assay scan reads", path=path, remedy="fetch it first, and name the copy")
     in_utf8(str(there), there.parent)

@@ -19,6 +19,7 @@ from assay.artefact.base import Artefact, Bools
 from assay.artefact.registry import from_json as artefact_from_json
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
+from assay.dataset.files import at_home
 from assay.dataset.rows import Rows
 from assay.finding import (
     Availability,
@@ -189,7 +190,7 @@ class Report:
             if "png" in drawn:
                 check_png()
             files[place.PLOTS] = lambda p: write_plots(self.drawings, p, drawn)
-        out = Path(out)
+        out = at_home(out)
         place.write_folder(out, files)
         return out
 
