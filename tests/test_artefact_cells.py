@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import json
 import math
 from typing import Any
@@ -112,3 +113,21 @@ def test_says_what_is_wrong() -> None:
         Condition("a", 2, 1)
     with pytest.raises(KeyError, match="there are"):
         Cells((Condition("zzz", 1, 1),)).present({"a": [1]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "other"),
+    [
+        (pa.decimal128(8, 2), decimal.Decimal("5555.50"), decimal.Decimal("1.25")),
+        (pa.time32("s"), datetime.time(3, 33, 33), datetime.time(12)),
+        (pa.time64("us"), datetime.time(3, 33, 33, 7), datetime.time(12)),
+        (pa.duration("us"), datetime.timedelta(days=-77, microseconds=1), datetime.timedelta(0)),
+    ],
+)
+def test_what_databases_hold_is_written_and_read_again(kind: pa.DataType, value: Any, other: Any) -> None:
+    cells = pa.table({"c": pa.array([value, other, None, value], kind)})
+    for rule in (Cells((Condition("c", value, value),)), Cells((Condition("c", min(value, other), value),))):
+        again = both_ways(rule)
+        assert again == rule
+        assert np.array_equal(again.present(cells), rule.present(cells))
+        assert again.present(cells)[[0, 3]].all()

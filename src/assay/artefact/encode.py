@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import decimal
 import io
 import math
 from typing import Any
@@ -65,10 +66,13 @@ def plain(value: Any) -> Any:
 
 
 def to_json_value(value: Any) -> Any:
-    """A cell's value as JSON: infinities and times, which JSON lacks, as {"number": ...} and {"time": ...}.
+    """A cell's value as JSON: what JSON lacks (infinities, exact decimals, moments, spans of time) as {"number": ...}, {"time": ...}
+    and the like.
 
     >>> to_json_value(math.inf), to_json_value("a"), to_json_value(datetime.date(2024, 5, 1))
     ({'number': 'inf'}, 'a', {'date': '2024-05-01'})
+    >>> to_json_value(decimal.Decimal("9.90")), to_json_value(datetime.time(7, 30)), to_json_value(datetime.timedelta(minutes=1))
+    ({'decimal': '9.90'}, {'clock': '07:30:00'}, {'microseconds': 60000000})
     """
     value = plain(value)
     if isinstance(value, float) and math.isinf(value):
@@ -77,6 +81,12 @@ def to_json_value(value: Any) -> Any:
         return {"time": value.isoformat()}
     if isinstance(value, datetime.date):
         return {"date": value.isoformat()}
+    if isinstance(value, decimal.Decimal):
+        return {"decimal": str(value)}
+    if isinstance(value, datetime.time):
+        return {"clock": value.isoformat()}
+    if isinstance(value, datetime.timedelta):
+        return {"microseconds": value // datetime.timedelta(microseconds=1)}
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise TypeError(f"a cell of type {type(value).__name__} cannot be written as JSON")
@@ -89,6 +99,12 @@ def from_json_value(value: Any) -> Any:
             return float(value["number"])
         if "time" in value:
             return datetime.datetime.fromisoformat(value["time"])
+        if "decimal" in value:
+            return decimal.Decimal(value["decimal"])
+        if "clock" in value:
+            return datetime.time.fromisoformat(value["clock"])
+        if "microseconds" in value:
+            return datetime.timedelta(microseconds=value["microseconds"])
         return datetime.date.fromisoformat(value["date"])
     return value
 
