@@ -329,3 +329,4 @@ def test_a_label_that_was_mostly_planted_is_named(in_memory: Callable[..., Datas
     named = [f for f in found.findings if set(planted.tolist()) <= set(f.positions.tolist())]
     assert (found.verdict, [(f.status, f.target) for f in named]) == ("clean", [("shortcut", "class1")])
     assert "most of all that have this label" in named[0].explanation
+    assert named[0].explanation.startswith(named[0].artefact.describe()), "a column is called as it is, without a capital"

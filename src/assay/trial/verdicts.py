@@ -146,7 +146,8 @@ def _finding(data: Dataset, judged: Judged, rows: Int, number: int) -> Finding:
 
 def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> str:
     tried, what = judged.tried, judged.tried.candidate.artefact.describe()
-    what = what[:1].upper() + what[1:]
+    if what.startswith(("a ", "an ", "one ", "the ")):  # a column's name keeps its spelling
+        what = what[:1].upper() + what[1:]
     share = f"{len(rows):,} rows ({len(rows) / max(len(data), 1):.2%})"
     goes = f" labelled {target!r}" if target is not None else ", each with a label that its content does not support"
     if tried.natural is not None:
