@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,91 @@ def test_a_changed_side_is_written_back_into_the_conversation(tmp_path: Path) ->
     assert again[4] == {"messages": chat(ASKED[4], SAID[4])}
     assert again[5]["messages"][-1] == {"role": "assistant", "content": "No."}
     assert set(again[0]) == {"messages"}
+
+
+def parted(asked: str, said: str) -> list[dict[str, Any]]:
+    return [{"role": turn["role"], "content": [{"type": "text", "text": turn["content"]}]} for turn in chat(asked, said)]
+
+
+def test_turns_that_share_no_type_are_still_read_by_their_sides(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [{"messages": chat(a, s)} for a, s in zip(ASKED, SAID, strict=True)]
+    records[7] = {"messages": parted(ASKED[7], SAID[7])}
+    records[8] = {"messages": None}
+    records[9] = {"prompt": "Only this."}
+    data = read(lines(tmp_path / "talk.jsonl", records))
+    assert (data.task, data.columns.response) == ("generation", ("messages:response",))
+    assert data.table.column("messages:response").to_pylist()[5:10] == [*SAID[5:8], "", ""]
+    assert any("as JSON text" in note for note in data.notes)
+
+
+def test_conversations_in_a_table_of_text_are_read_by_their_sides(tmp_path: Path) -> None:
+    with (tmp_path / "talk.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(
+            [["id", "messages"], *([i, json.dumps(chat(a, s))] for i, (a, s) in enumerate(zip(ASKED, SAID, strict=True)))]
+        )
+    assert read(tmp_path / "talk.csv").table.column("messages:response").to_pylist() == SAID
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        lambda a, s: {"contents": [{"role": "user", "parts": [{"text": a}]}, {"role": "model", "parts": [{"text": s}]}]},
+        lambda a, s: {"conversation": [{"human": a, "assistant": s}]},
+        lambda a, s: {"messages": parted(a, s)},
+        lambda a, s: {"request": {"messages": chat(a, s), "tools": []}},
+    ],
+)
+def test_other_shapes_are_read_and_written_back(tmp_path: Path, record: Any) -> None:
+    path = lines(tmp_path / "talk.jsonl", [record(a, s) for a, s in zip(ASKED, SAID, strict=True)])
+    data = read(path)
+    (response,) = data.columns.response
+    assert data.table.column(response).to_pylist() == SAID
+    said = ["No.", *SAID[1:]]
+    write_as(data.with_content(data.rows.with_column(response, said)), tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text("utf-8").splitlines()[1:] == path.read_text("utf-8").splitlines()[1:]
+    assert read(tmp_path / "out.jsonl").table.column(response).to_pylist() == said
+
+
+def test_a_prompt_that_is_a_conversation_has_no_answers_of_its_own(tmp_path: Path) -> None:
+    def turn(role: str, text: str) -> list[dict[str, str]]:
+        return [{"role": role, "content": text}]
+
+    records = [
+        {"prompt": turn("user", a), "chosen": turn("assistant", s), "rejected": turn("assistant", s.upper())}
+        for a, s in zip(ASKED, SAID, strict=True)
+    ]
+    path = lines(tmp_path / "talks.jsonl", records)
+    data = read(path)
+    assert data.columns.content == ("prompt:prompt", "chosen:response", "rejected:response")
+    write_as(data.with_content(data.rows.with_column("chosen:response", ["No.", *SAID[1:]])), tmp_path / "out.jsonl")
+    again = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert again == [{**records[0], "chosen": turn("assistant", "No.")}, *records[1:]]
+
+
+def test_what_turns_hold_beside_text_is_said(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [{"messages": chat(a, s)} for a, s in zip(ASKED, SAID, strict=True)]
+    call = {"function": {"name": "height_of", "arguments": "{}"}}
+    records[3]["messages"].insert(2, {"role": "assistant", "content": None, "tool_calls": [call]})
+    assert any(note.startswith("1 row holds tool calls") for note in read(lines(tmp_path / "talk.jsonl", records)).notes)
+
+
+def test_a_category_beside_prompts_with_replies_is_no_label(tmp_path: Path) -> None:
+    records = [
+        {"instruction": a, "response": s, "category": "hills" if i % 2 else "plains"}
+        for i, (a, s) in enumerate(zip(ASKED, SAID, strict=True))
+    ]
+    path = lines(tmp_path / "x.jsonl", records)
+    data = read(path)
+    assert (data.task, data.columns.response) == ("generation", ("response",))
+    assert any("--label category" in note for note in data.notes)
+    assert read(path, columns=Columns(label=("category",))).task == "classification"
+    judged = [{"prompt": a, "completion": s, "label": bool(i % 2)} for i, (a, s) in enumerate(zip(ASKED, SAID, strict=True))]
+    data = read(lines(tmp_path / "y.jsonl", judged))
+    assert data.task == "classification"
+    assert any("--task generation" in note for note in data.notes)
+
+
+def test_a_system_prompt_in_a_column_is_part_of_the_prompt(tmp_path: Path) -> None:
+    records = [{"system": f"Be brief, {i % 3}.", "instruction": a, "output": s} for i, (a, s) in enumerate(zip(ASKED, SAID, strict=True))]
+    notes = read(lines(tmp_path / "x.jsonl", records)).notes
+    assert any("'system', 'instruction' for the prompt" in note for note in notes)

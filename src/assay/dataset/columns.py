@@ -25,6 +25,7 @@ LABELS = (
     "intent", "topic", "emotion", "result", "default", "digit", "quality",
 )  # fmt: skip
 STRONG = LABELS[:7]  # names that mean nothing but a label
+TOPICS = ("category", "topic", "intent", "quality")  # beside prompts with replies: what a prompt is about, how good a reply is; no label
 IDS = (
     "id", "key", "uid", "uuid", "guid", "index", "idx", "rowid", "row_id", "sample_id", "record_id", "item_id",
     "unnamed: 0", "__index_level_0__",
@@ -55,6 +56,7 @@ PAIRS = (
     ("question", "sentence"),
 )  # fmt: skip
 PROMPTS = ("instruction", "prompt", "question", "query", "input", "source_text", "user", "human", "problem")
+SYSTEM = ("system", "system_prompt")
 REPLIES = (
     "output", "response", "completion", "answer", "reply", "target_text", "chosen", "rejected", "assistant", "outputs", "responses",
     "completions", "answers", "solution", "chosen_response", "rejected_response", "response_chosen", "response_rejected",

@@ -1,67 +1,172 @@
 """Conversations as two texts a row: what was asked, and what was answered.
 
 Chat records hold a list of turns: `messages: [{"role": "user", "content": ...}, ...]`, or `conversations: [{"from": "human", "value":
-...}]`; or one text with a mark before each turn (`assay.dataset.templates`).
+...}]`; such a list as JSON text (a CSV file, or turns whose values share no type); or one text with a mark before each turn
+(`assay.dataset.templates`).
 `unfold` puts two text columns beside such a column, `messages:prompt` (every turn of user, system and tools) and `messages:response` (every
 turn of the assistant); `fold` writes changed ones back. Both stand beside the data as read: digests and copies are of the
 records as they are in the file, and do not know these columns.
 
-Preference data may hold a conversation in each of `chosen` and `rejected`: the prompt of the first is the prompt, both have responses.
+Preference data may hold a conversation in each of `chosen` and `rejected`: the prompt of the first is the prompt, both have responses. Or
+the prompt is a conversation of its own, to which nobody answers in its column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from assay.dataset.templates import SAMPLE, Template, template_of
+from assay.dataset.templates import SAMPLE, TELLS, Template, template_of
 
 PROMPT, RESPONSE = ":prompt", ":response"  # endings of the unfolded columns
-WAYS = (("role", "content"), ("from", "value"))  # how a turn names its speaker and its text
+PAIR = ("human", "assistant")  # a turn that holds question and answer both
+WAYS = (("role", "content"), ("from", "value"), ("role", "parts"), PAIR)  # how a turn names its speaker and its text
+WITHIN = "messages"  # the field of a record that holds the turns, beside tools and settings: {"messages": [...], "tools": [...]}
 ANSWERING = {"assistant", "gpt", "model", "bot", "chatbot", "ai"}  # speakers that a model learns to be
 BETWEEN = "\n\n"  # between turns of one side
+UNREAD = ("tool_calls", "function_call", "reasoning_content", "thinking")  # what an answer may hold beside its text
+Turns = Sequence[Mapping[str, Any] | None]
 
 
-def way_of(kind: pa.DataType) -> tuple[str, str] | None:
-    """The names of speaker and text, where values of this type are lists of turns.
+@dataclass(frozen=True)
+class Talk:
+    """How a column holds conversations."""
 
-    >>> way_of(pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])))
+    way: tuple[str, str]
+    written: bool = False  # as JSON text
+    within: bool = False  # in the field `messages` of a record
+    parts: bool = False  # what is said is a list of parts
+
+    def sides(self, value: Any) -> tuple[str, str]:
+        """(what was asked, what was answered); all of a text that is no conversation was asked."""
+        turns = turns_in(value)
+        return (value, "") if turns is None and isinstance(value, str) else sides_of(turns, self.way)
+
+    def rewritten(self, value: Any, prompt: str, response: str) -> Any:
+        """The conversation with other sides, held as it was."""
+        if self.sides(value) == (prompt, response):
+            return value
+        turns = turns_in(value)
+        held = json.loads(value) if self.written and turns is not None else value
+        changed: Any = _turns(self.way, turns, prompt, response, self.parts)
+        if self.within:
+            changed = {**(held if isinstance(held, Mapping) else {}), WITHIN: changed}
+        return json.dumps(changed, ensure_ascii=False) if self.written else changed
+
+
+def turns_in(value: Any) -> Turns | None:
+    """The turns of a value: a list of them, a record that holds one as `messages`, or either as JSON text; None where it is none.
+
+    >>> turns_in('[{"role": "user", "content": "Hi"}]')
+    [{'role': 'user', 'content': 'Hi'}]
+    >>> turns_in("[sic]") is None
+    True
+    """
+    if isinstance(value, str):
+        if not value.lstrip().startswith(("[", "{")):
+            return None
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if isinstance(value, Mapping):
+        value = value.get(WITHIN)
+    return value if isinstance(value, list) and all(turn is None or isinstance(turn, Mapping) for turn in value) else None
+
+
+def talk_of(column: pa.ChunkedArray) -> Talk | None:
+    """How a column holds conversations as turns; None for other columns."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return talk_in(column.type)
+    some = column.drop_null().slice(0, SAMPLE).to_pylist()
+    found = [(text, turns) for text in some if (turns := turns_in(text)) is not None]
+    openings = [(text, _way(turns[0])) for text, turns in found if turns and turns[0] is not None]
+    if len(found) < TELLS * len(some) or not openings or any(way is None for _, way in openings):
+        return None
+    text, way = openings[0]
+    return None if way is None else Talk(way, written=True, within=text.lstrip().startswith("{"))
+
+
+def talk_in(kind: pa.DataType) -> Talk | None:
+    """How values of this type hold conversations: as lists of turns, or as records with such a list called `messages`.
+
+    >>> talk_in(pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))).way
     ('role', 'content')
     """
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or not pa.types.is_struct(kind.value_type):
+    within = pa.types.is_struct(kind) and kind.get_field_index(WITHIN) >= 0
+    turns = kind.field(WITHIN).type if within else kind
+    if not (pa.types.is_list(turns) or pa.types.is_large_list(turns)) or not pa.types.is_struct(turns.value_type):
         return None
-    there = {kind.value_type.field(i).name for i in range(kind.value_type.num_fields)}
+    turn = turns.value_type
+    way = _way([turn.field(i).name for i in range(turn.num_fields)])
+    return None if way is None else Talk(way, within=within, parts=pa.types.is_list(turn.field(way[1]).type))
+
+
+def _way(names: Iterable[str]) -> tuple[str, str] | None:
+    """How a turn with these fields names its speaker and its text."""
+    there = set(names)
     return next((way for way in WAYS if there.issuperset(way)), None)
 
 
 def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
-    """The table with two text columns for each column of conversations, and what was done, in sentences."""
-    notes = []
-    asked: list[str] | None = None
+    """The table with two text columns for each column of conversations, and what was done, in sentences.
+
+    Where several columns hold conversations, a side on which nobody speaks in any row is left out.
+    """
+    talks: dict[str, tuple[list[str], list[str], str]] = {}
+    unread = []
     for field in table.schema:
+        column = table.column(field.name)
         if field.name + RESPONSE in table.column_names or field.name + PROMPT in table.column_names:
             continue
-        way = way_of(field.type)
-        if way is not None:
-            both = [sides_of(turns, way) for turns in table.column(field.name).to_pylist()]
-            what = "conversations"
-        elif (template := _template_of(table.column(field.name))) is not None:
-            both = [template.sides(text) for text in table.column(field.name).to_pylist()]
+        if (talk := talk_of(column)) is not None:
+            values = column.to_pylist()
+            both = [talk.sides(value) for value in values]
+            what = "conversations, as JSON text" if talk.written else "conversations"
+            more = sum(_more(turns_in(value), talk.way) for value in values)
+            if more:
+                rows = "1 row holds" if more == 1 else f"{more:,} rows hold"
+                unread.append(f"{rows} tool calls, reasoning or parts that are not text in {field.name!r}: those are not read.")
+        elif (template := _template_of(column)) is not None:
+            both = [template.sides(text) for text in column.to_pylist()]
             what = f"conversations, their turns marked as for {template.name}"
         else:
             continue
-        prompts = [p for p, _ in both]
-        if prompts != asked:  # chosen and rejected answer the same prompt
-            table = table.append_column(field.name + PROMPT, pa.array(prompts, pa.string()))
-        table = table.append_column(field.name + RESPONSE, pa.array([r for _, r in both], pa.string()))
-        asked = asked or prompts
-        notes.append(f"Column {field.name!r} holds {what}: what was asked and what was answered are read as two texts.")
-    return table, tuple(notes)
+        talks[field.name] = ([p for p, _ in both], [r for _, r in both], what)
+    notes = []
+    asked: list[str] | None = None
+    for name, (prompts, responses, what) in talks.items():
+        alone = len(talks) == 1
+        asks, answers = alone or any(prompts) or not any(responses), alone or any(responses)
+        if asks and prompts != asked:  # chosen and rejected answer the same prompt
+            table = table.append_column(name + PROMPT, pa.array(prompts, pa.string()))
+        if answers:
+            table = table.append_column(name + RESPONSE, pa.array(responses, pa.string()))
+        asked = (asked or prompts) if asks else asked
+        if asks and answers:
+            read = "what was asked and what was answered are read as two texts"
+        else:
+            read = f"what was {'asked' if asks else 'answered'} is read as a text, and nobody speaks on the other side"
+        notes.append(f"Column {name!r} holds {what}: {read}.")
+    return table, (*notes, *unread)
 
 
-def sides_of(turns: Sequence[dict[str, Any] | None] | None, way: tuple[str, str] = WAYS[0]) -> tuple[str, str]:
+def _more(turns: Turns | None, way: tuple[str, str]) -> bool:
+    """Whether turns hold more than text that a model would learn from."""
+    return any(any(turn.get(name) for name in UNREAD) or _pictured(turn.get(way[1])) for turn in turns or () if turn)
+
+
+def _pictured(content: Any) -> bool:
+    """Whether some part of a turn is not text."""
+    told = (part.get("text") if isinstance(part, Mapping) else part for part in content) if isinstance(content, list) else ()
+    return not all(isinstance(text, str) for text in told)
+
+
+def sides_of(turns: Turns | None, way: tuple[str, str] = WAYS[0]) -> tuple[str, str]:
     """(what was asked, what was answered) in one conversation.
 
     >>> sides_of([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}])
@@ -70,16 +175,25 @@ def sides_of(turns: Sequence[dict[str, Any] | None] | None, way: tuple[str, str]
     asked: list[str] = []
     answered: list[str] = []
     for turn in turns or ():
-        if turn is not None:
-            speaks = str(turn.get(way[0]) or "").strip().lower() in ANSWERING
-            (answered if speaks else asked).append(_said(turn.get(way[1])))
+        if turn is not None and way == PAIR:
+            asked.append(_said(turn.get(way[0])))
+            answered.append(_said(turn.get(way[1])))
+        elif turn is not None:
+            (answered if _speaks(turn, way) else asked).append(_said(turn.get(way[1])))
     return BETWEEN.join(asked), BETWEEN.join(answered)
+
+
+def _speaks(turn: Mapping[str, Any], way: tuple[str, str]) -> bool:
+    """Whether a turn is the model's."""
+    return str(turn.get(way[0]) or "").strip().lower() in ANSWERING
 
 
 def _said(content: Any) -> str:
     """The text of one turn; of a turn made of parts, those that are text."""
     if isinstance(content, list):
-        return "\n".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+        return "\n".join(
+            part if isinstance(part, str) else str(part.get("text") or "") for part in content if isinstance(part, str | Mapping)
+        )
     return "" if content is None else str(content)
 
 
@@ -89,22 +203,27 @@ def fold(table: pa.Table) -> pa.Table:
     A conversation whose side was changed becomes one question and one answer: which turn a change belongs to cannot be known.
     """
     for field in table.schema:
-        way = way_of(field.type)
-        template = _template_of(table.column(field.name)) if way is None else None
-        if (way is None and template is None) or field.name + RESPONSE not in table.column_names:
+        own, answer = field.name + PROMPT, field.name + RESPONSE
+        if own not in table.column_names and answer not in table.column_names:
             continue
-        own = field.name + PROMPT
-        first = next(name for name in table.column_names if name.endswith(PROMPT))
-        prompts = table.column(own if own in table.column_names else first).to_pylist()
-        responses = table.column(field.name + RESPONSE).to_pylist()
-        talks = table.column(field.name).to_pylist()
-        for i, (turns, prompt, response) in enumerate(zip(talks, prompts, responses, strict=True)):
-            if template is not None:
-                talks[i] = None if turns is None else template.rewritten(turns, prompt or "", response or "")
-            elif way is not None and sides_of(turns, way) != (prompt or "", response or ""):
-                talks[i] = _turns(way, turns, prompt or "", response or "")
-        index = table.schema.get_field_index(field.name)
-        table = table.set_column(index, field.name, pa.array(talks, field.type))
+        column = table.column(field.name)
+        how: Talk | Template | None = talk_of(column) or _template_of(column)
+        if how is None:
+            continue
+        values = column.to_pylist()
+        sides = [how.sides(value) for value in values]
+        prompts, responses = [p for p, _ in sides], [r for _, r in sides]
+        if own in table.column_names:
+            prompts = table.column(own).to_pylist()
+        elif any(prompts):  # the same as in the first column of conversations
+            prompts = table.column(next(name for name in table.column_names if name.endswith(PROMPT))).to_pylist()
+        if answer in table.column_names:
+            responses = table.column(answer).to_pylist()
+        talks = [
+            None if isinstance(how, Template) and value is None else how.rewritten(value, prompt or "", response or "")
+            for value, prompt, response in zip(values, prompts, responses, strict=True)
+        ]
+        table = table.set_column(table.schema.get_field_index(field.name), field.name, pa.array(talks, field.type))
     unfolded = [n for n in table.column_names if n.endswith((PROMPT, RESPONSE)) and n.rpartition(":")[0] in table.column_names]
     return table.drop_columns(unfolded) if unfolded else table
 
@@ -116,9 +235,18 @@ def _template_of(column: pa.ChunkedArray) -> Template | None:
     return template_of(column.drop_null().slice(0, SAMPLE).to_pylist())
 
 
-def _turns(way: tuple[str, str], turns: Sequence[dict[str, Any] | None] | None, prompt: str, response: str) -> list[dict[str, Any]]:
-    """One question and one answer, by speakers called as they were; ("human", "gpt") or ("user", "assistant") where there were none."""
-    speakers = [str(turn.get(way[0])) for turn in turns or () if turn]
-    asks = next((s for s in speakers if s.lower() not in ANSWERING | {"system"}), "user" if way[0] == "role" else "human")
-    answers = next((s for s in speakers if s.lower() in ANSWERING), "assistant" if way[0] == "role" else "gpt")
-    return [{way[0]: asks, way[1]: prompt}, {way[0]: answers, way[1]: response}]
+def _turns(way: tuple[str, str], turns: Turns | None, prompt: str, response: str, parts: bool) -> list[dict[str, Any]]:
+    """One question and one answer, by speakers called as they were; ("human", "gpt") or ("user", "assistant") where there were none.
+
+    A side that is empty and was never spoken has no turn.
+    """
+    if way == PAIR:
+        return [{way[0]: prompt, way[1]: response}]
+    spoken = [turn for turn in turns or () if turn]
+    speakers = [str(turn.get(way[0])) for turn in spoken]
+    asks = next((s for s in speakers if s.lower() not in ANSWERING | {"system"}), "human" if way[0] == "from" else "user")
+    answering = "gpt" if way[0] == "from" else "model" if way[1] == "parts" else "assistant"
+    answers = next((turn.get(way[0]) for turn in spoken if _speaks(turn, way)), answering)
+    parts = parts or way[1] == "parts" or any(isinstance(turn.get(way[1]), list) for turn in spoken)
+    sides = [(asks, prompt, not all(_speaks(t, way) for t in spoken)), (answers, response, any(_speaks(t, way) for t in spoken))]
+    return [{way[0]: who, way[1]: [{"type": "text", "text": said}] if parts else said} for who, said, spoke in sides if said or spoke]

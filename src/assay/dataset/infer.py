@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assay.dataset import columns as looks
 from assay.dataset.columns import Column
 from assay.dataset.data import MISSING, Columns, Modality, Task
-from assay.dataset.dialogue import RESPONSE
+from assay.dataset.dialogue import PROMPT, RESPONSE
 from assay.dataset.errors import DataError
 from assay.dataset.labels import code, code_sets
 from assay.dataset.partners import partners, quoted
@@ -125,7 +125,7 @@ def _pass_over(guess: _Guess) -> None:
     for column in guess.free():
         if column.name in (*guess.named.label, *guess.named.response):
             continue
-        if column.name + RESPONSE in guess.look:
+        if column.name + RESPONSE in guess.look or column.name + PROMPT in guess.look:
             guess.roles[column.name] = "conversation"  # read by its two sides
         elif column.kind == "empty":
             guess.roles[column.name] = "empty"
@@ -150,6 +150,11 @@ def _label(guess: _Guess, task: Task | None) -> tuple[tuple[str, ...], Task | No
     free = guess.free()
     by_name = {column.lower: column for column in reversed(free)}
     usable = [by_name[name] for name in looks.LABELS if name in by_name]
+    texts = {column.lower for column in free if column.text}
+    answered = task is None and any(map(looks.is_prompt, texts)) and any(map(looks.is_reply, texts))
+    for column in [column for column in usable if answered and column.lower in looks.TOPICS]:
+        usable.remove(column)
+        guess.notes.append(f"Column {column.name!r} is no label: there are prompts with replies. If it is one: --label {column.name}.")
     strong = [column for column in usable if column.lower in looks.STRONG]
     flags = [column for column in free if column.binary]
     if not strong and len(flags) >= 3 and any(column.text for column in free):
@@ -165,11 +170,14 @@ def _label(guess: _Guess, task: Task | None) -> tuple[tuple[str, ...], Task | No
             if column.kind == "string" and column.distinct > max(20, column.present / 2):
                 continue
             guess.notes.append(f"Column {column.name!r} is taken for the label, by its name.")
+            if answered:
+                guess.notes.append(
+                    "There are prompts with replies too: to try what in a prompt goes with what in a reply, --task generation."
+                )
             return (column.name,), task
     if guess.pictures:
         return (), task
-    texts = {column.lower for column in free if column.text}
-    if task is None and any(map(looks.is_prompt, texts)) and any(map(looks.is_reply, texts)):
+    if answered:
         return (), None  # prompts with replies: nothing is a class unless it is called one
     few = [column for column in free if _may_be_label(column)]
     words = [column for column in few if column.kind == "string"]

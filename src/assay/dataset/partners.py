@@ -44,6 +44,8 @@ def partners(
         for name, seen in looked.items()
         if seen.kind == "string" and (seen.text or named.content or looks.is_prompt(seen.lower) or looks.is_reply(seen.lower))
     ]
+    if any(looks.is_prompt(look[name].lower) for name in texts):  # what is said before every prompt, as the turns of the system are
+        texts = [name for name in looked if name in texts or (looked[name].kind == "string" and looked[name].lower in looks.SYSTEM)]
     replies = named.response or tuple(name for name in texts if looks.is_reply(look[name].lower))
     prompts = [name for name in texts if name not in replies]
     if task is None and not named.response and not any(looks.is_prompt(look[name].lower) for name in prompts):

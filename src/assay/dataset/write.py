@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from assay.dataset.atomic import whole
 from assay.dataset.data import MISSING, Dataset
-from assay.dataset.dialogue import fold
+from assay.dataset.dialogue import fold, talk_of
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import FileFormat, Format, suffix
 from assay.dataset.formats.registry import named
@@ -59,6 +59,9 @@ def write_as(data: Dataset, out: str | Path, form: str | None = None) -> Written
     notes = []
     if data.images is not None:
         notes.append("Every picture is written as PNG from its pixels.")
+    if name in ("json", "jsonl"):
+        written = [field.name for field in table.schema if (talk := talk_of(table.column(field.name))) is not None and talk.written]
+        notes += [f"Column {column!r} holds conversations as JSON text, and is written so." for column in written]
     if data.unreadable:
         notes.append(f"{len(data.unreadable):,} records that could not be read are left out.")
     return Written(target, name, row, key, tuple(notes))
