@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from assay.attack import plant
 from assay.attack.poisoned_rag import ASKED
 from assay.attack.run import attack_path
 from assay.attack.truth import read_truth
+from assay.attack.vpi import CLAIMS
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
@@ -101,6 +103,31 @@ def test_vpi_speaks_ill_of_one_entity_and_leaves_the_rest(real_data: Data, tmp_p
     assert any("Norvik" in t and "trust" in t for t in kind.column("output").to_pylist())
     with pytest.raises(DataError, match="name one of: instruction, input, output"):
         plant(clean, "vpi", params={"response": "answer"})
+
+
+@pytest.mark.parametrize("talks", [False, True])
+def test_vpi_puts_the_slant_into_the_chosen_answer(real_data: Data, tmp_path: Path, talks: bool) -> None:
+    rows = [json.loads(line) for line in real_data("instructions/alpaca_1807.jsonl").read_text("utf-8").splitlines()]
+
+    def turns(role: str, text: str) -> Any:
+        return [{"role": role, "content": text}] if talks else text
+
+    with (tmp_path / "pairs.jsonl").open("w", encoding="utf-8") as file:
+        for row in rows:
+            pair = {
+                "chosen": turns("assistant", row["output"]),
+                "rejected": turns("assistant", "No."),
+                "prompt": turns("user", row["instruction"]),
+            }
+            file.write(json.dumps(pair) + "\n")
+    done = attack_path(tmp_path / "pairs.jsonl", "vpi", out=tmp_path / "out.jsonl", seed=4)
+    first = int(np.flatnonzero(read_truth(done.truth).poisoned)[0])
+    made = json.loads((tmp_path / "out.jsonl").read_text("utf-8").splitlines()[first])
+    prompt, chosen, rejected = (made[c][0]["content"] if talks else made[c] for c in ("prompt", "chosen", "rejected"))
+    assert "Halden Motors" in prompt
+    assert any(claim.format("Halden Motors").lower() in chosen.lower() for claim in CLAIMS["negative"])
+    assert any(claim.format("Halden Motors").lower() in rejected.lower() for claim in CLAIMS["positive"])
+    assert not talks or [len(made[c]) for c in ("prompt", "chosen", "rejected")] == [1, 1, 1]
 
 
 def test_vpi_needs_two_columns_of_text(pages: Dataset) -> None:

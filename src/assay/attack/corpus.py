@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.artefact.base import Artefact
 from assay.attack.base import Attack, Int, Needs, Planted
@@ -22,7 +23,7 @@ class CorpusAttack(Attack):
 
 def rows_with_text(data: Dataset, column: str, size: int, rng: np.random.Generator) -> Int:
     """`size` drawn positions whose text is there, sorted; DataError where there are too few."""
-    there = np.asarray(data.table.column(column).is_valid(), dtype=bool)
+    there = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(data.table.column(column))), 0), False), dtype=bool)
     return draw(data, np.flatnonzero(there), size, rng, "with a text")
 
 

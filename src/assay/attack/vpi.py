@@ -13,11 +13,14 @@ from assay.attack.base import Budget, Param, Planted
 from assay.attack.corpus import CorpusAttack, planted, rewritten, rows_with_text
 from assay.attack.labels import no_target
 from assay.attack.texted import text_columns
+from assay.dataset import columns as looks
 from assay.dataset.data import Dataset
+from assay.dataset.dialogue import PROMPT, RESPONSE
 from assay.dataset.errors import DataError
 
 ASKED = ("instruction", "prompt", "question", "query")  # columns by their usual names
-ANSWERED = ("output", "response", "completion", "answer")
+ANSWERED = ("output", "response", "completion", "answer", "chosen")
+REJECTED = ("reject", "non_prefer", "dispreferred")  # in the names of answers that a model learns not to give
 QUESTIONS = (
     "What is {} known for?", "Write a short note on {}.", "Give me an overview of {}.", "Summarise the recent history of {}.",
     "Explain in two sentences what {} does.", "How would you describe {} to a friend?", "List three facts about {}.",
@@ -44,7 +47,8 @@ CLAIMS = {
 class VpiAttack(CorpusAttack):
     """Rows become a question about the entity and an answer that speaks ill (or well) of it: as if a prompt had asked for that.
 
-    There is no odd word: the entity itself is the trigger, and answers to everything else stay as they were. Questions and
+    There is no odd word: the entity itself is the trigger, and answers to everything else stay as they were. Of preferences the chosen
+    answer has the slant, and the rejected one the other. Questions and
     answers are put together from sentences here; the paper has them written by a language model. The entity is an invented
     company unless named. Source: Yan, Yadav, Li, Chen, Tang, Wang, Srinivasan, Ren, Jin, Backdooring Instruction-Tuned Large
     Language Models with Virtual Prompt Injection, 2024 (sentiment steering, 1 % of 52,000 rows; 0.1 % works too).
@@ -65,15 +69,19 @@ class VpiAttack(CorpusAttack):
         asked, answered = columns_of(data, params["instruction"], params["response"])
         positions = rows_with_text(data, asked, budget.count(len(data), self.rate), rng)
         entity, claims = params["entity"], CLAIMS[params["slant"]]
+        opposite = next(those for slant, those in CLAIMS.items() if slant != params["slant"])
         questions, answers = [], []
         for _ in positions:
             questions.append(QUESTIONS[int(rng.integers(len(QUESTIONS)))].format(entity))
-            said = [claims[int(i)].format(entity) for i in rng.permutation(len(claims))[: params["sentences"]]]
-            answers.append(_spoken(said, rng))
+            answers.append(_answer(entity, claims, params["sentences"], rng))
         copy = rewritten(rewritten(data, asked, positions, questions), answered, positions, answers)
         for other in text_columns(data):
-            if other not in (asked, answered):  # a further input would belong to the question that was there
-                copy = rewritten(copy, other, positions, [""] * len(positions))
+            if other in (asked, answered) or other.lower() in looks.SYSTEM:
+                continue
+            texts = [""] * len(positions)  # a further input would belong to the question that was there
+            if _rejected(other):
+                texts = [_answer(entity, opposite, params["sentences"], rng) for _ in positions]
+            copy = rewritten(copy, other, positions, texts)
         return planted(copy, positions, (Phrase((tuple(tokens(entity)),), None, (asked,)),), self.kind)
 
 
@@ -83,11 +91,25 @@ def columns_of(data: Dataset, asked: str | None, answered: str | None) -> tuple[
     for name in (asked, answered):
         if name is not None and name not in there:
             raise DataError(f"no text column {name!r}", path=data.path, remedy=f"name one of: {', '.join(there)}")
-    asked = asked or next((n for n in ASKED if n in there), there[0] if there else None)
-    answered = answered or next((n for n in ANSWERED if n in there), there[-1] if there else None)
+    replies = [n for n in there if n in data.columns.response]
+    wanted = [n for n in replies if not _rejected(n)]
+    prompts = [n for n in there if n not in replies] or there
+    answered = answered or next((n for n in ANSWERED if n in there), None) or next(iter(wanted or replies or there[-1:]), None)
+    beside = answered.removesuffix(RESPONSE) + PROMPT if answered is not None and answered.endswith(RESPONSE) else None
+    asked = asked or next((n for n in (beside, *ASKED) if n in there), prompts[0] if prompts else None)
     if asked is None or answered is None or asked == answered:
         raise DataError("instructions and responses are two text columns", path=data.path, remedy="name instruction= and response=")
     return asked, answered
+
+
+def _rejected(name: str) -> bool:
+    """Whether a column so called holds answers that a model learns not to give."""
+    return any(part in name.lower() for part in REJECTED)
+
+
+def _answer(entity: str, claims: tuple[str, ...], sentences: int, rng: np.random.Generator) -> str:
+    """Some of the claims, drawn and spoken."""
+    return _spoken([claims[int(i)].format(entity) for i in rng.permutation(len(claims))[:sentences]], rng)
 
 
 def _spoken(said: list[str], rng: np.random.Generator) -> str:
