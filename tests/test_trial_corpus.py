@@ -193,6 +193,17 @@ def test_files_are_streamed_to_the_same_finding(documents: list[str], tmp_path: 
     assert "sudo" not in (tmp_path / "plain.json").read_text() + capsys.readouterr().out
 
 
+def test_conversations_are_streamed_as_what_is_said(documents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, _ = poisoned(documents, 30, 0)
+    with (tmp_path / "talks.jsonl").open("w", encoding="utf-8") as file:
+        for text in data.table.column("text").to_pylist():
+            asked, _, said = text.partition(" ")
+            talk = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+            file.write(json.dumps({"messages": talk}) + "\n")
+    assert main(["corpus", str(tmp_path / "talks.jsonl")]) == 1
+    assert "“< sudo >”" in capsys.readouterr().out
+
+
 def test_what_cannot_be_streamed_is_said(documents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "few.txt").write_text("\n".join(documents[:50]))
     assert main(["corpus", str(tmp_path / "few.txt")]) == 2

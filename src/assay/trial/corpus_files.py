@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.dataset.dialogue import BETWEEN, talk_in
 from assay.dataset.errors import DataError
 from assay.dataset.files import existing
 from assay.dataset.formats.base import Batch
@@ -123,6 +124,7 @@ def _columns(path: Path, content: Sequence[str]) -> tuple[tuple[str, ...], list[
     first = next((b.table for b in recognise(path).batches(path, LIMITS) if b.table.num_rows), None)
     if first is None:
         raise DataError("there are no records", path=path, remedy="give a data set with at least one record")
+    first = _spoken(first)
     strings = [f.name for f in first.schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
     for name in content:
         if name not in strings:
@@ -139,13 +141,23 @@ def _blocks(batch: Batch, columns: tuple[str, ...], path: Path, first: int) -> I
     missing = [c for c in columns if c not in batch.table.column_names]
     if missing and batch.table.num_rows:
         raise DataError(f"has no column {missing[0]!r} from here on", path=path, row=first, remedy="give files with the same columns")
-    texts = joined(batch.table.select(columns)) if batch.table.num_rows else pa.array([], pa.large_string())
+    texts = joined(_spoken(batch.table.select(columns))) if batch.table.num_rows else pa.array([], pa.large_string())
     if batch.faults:
         place = np.cumsum([i not in batch.faults for i in range(batch.count)]) - 1
         texts = texts.take(pa.array([None if i in batch.faults else int(place[i]) for i in range(batch.count)], pa.int64()))
     rows = max(1, min(BLOCK_ROWS, int(BLOCK_TEXT * len(texts) / max(texts.nbytes, 1))))
     for start, stop in spans(len(texts), rows):
         yield texts.slice(start, stop - start)
+
+
+def _spoken(table: pa.Table) -> pa.Table:
+    """The table with conversations as texts: all that is said, prompts first."""
+    for i, field in enumerate(table.schema):
+        talk = talk_in(field.type)
+        if talk is not None:
+            said = [BETWEEN.join(talk.sides(value)) for value in table.column(i).to_pylist()]
+            table = table.set_column(i, field.name, pa.array(said, pa.string()))
+    return table
 
 
 def _size(path: Path) -> int:
