@@ -89,7 +89,7 @@ def in_memory() -> Callable[..., Dataset]:
         return Dataset(
             path="memory",
             format="memory",
-            modality="image" if images is not None else "table",
+            modality="image" if images is not None else "text" if "text" in content else "table",
             task="classification",
             columns=Columns(content=tuple(content), label=("label",), contributor=contributor),
             table=columns,

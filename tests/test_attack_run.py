@@ -99,6 +99,9 @@ def test_nothing_is_left_where_it_cannot_be_done(table: Path, folder: Path, tmp_
         attack_path(table, "flip", out=tmp_path / "x.csv", carriers=1000)
     with pytest.raises(DataError, match="needs pictures"):
         attack_path(table, "blend", out=tmp_path / "x.csv")
+    for kind in ("phrase", "vpi"):
+        with pytest.raises(DataError, match="needs texts, and this data set is a table"):
+            attack_path(table, kind, out=tmp_path / "x.csv")
     with pytest.raises(DataError, match="folders hold a class"):
         attack_path(folder, "insider", out=tmp_path / "x")
     assert list(tmp_path.iterdir()) == []

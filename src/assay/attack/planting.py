@@ -12,6 +12,8 @@ from assay.attack.registry import attack as by_kind
 from assay.dataset.data import Dataset
 from assay.dataset.errors import DataError
 
+HELD = {"image": "pictures", "text": "texts", "table": "a table"}
+
 
 def plant(
     data: Dataset,
@@ -31,11 +33,18 @@ def plant(
     """
     chosen = by_kind(attack)
     settled = chosen.settle(params or {})
-    _fits(chosen, data)
+    _fits(chosen, data, settled.get("column") is not None)
     return chosen.plant(data, Budget(rate, carriers), target, np.random.default_rng(seed), settled)
 
 
-def _fits(attack: Attack, data: Dataset) -> None:
+def _fits(attack: Attack, data: Dataset, named: bool) -> None:
+    """DataError where the attack has nothing in this data set to change; `named`: the text column is named."""
+    if attack.needs in ("texts", "corpus") and data.modality == "table" and not named:
+        raise DataError(
+            f"the attack {attack.kind!r} needs texts, and this data set is a table of values",
+            path=data.path,
+            remedy="choose cells (tables), flip or insider (labels), or name the column that holds texts with --content COLUMN",
+        )
     if attack.needs == "corpus":
         if not data.columns.content:
             raise DataError(
@@ -49,11 +58,12 @@ def _fits(attack: Attack, data: Dataset) -> None:
             f"the attack {attack.kind!r} changes or needs class labels, and the task here is {data.task!r}"
             + ("" if data.labelled else " with fewer than two classes"),
             path=data.path,
-            remedy="name the label column",
+            remedy="name the label column with --label COLUMN"
+            + (", or choose vpi, constant-count, poisoned-rag, insecure-code, which need none" if data.modality == "text" else ""),
         )
     if attack.needs == "pictures" and data.images is None:
         raise DataError(
-            f"the attack {attack.kind!r} needs pictures, and this data set holds {data.modality}",
+            f"the attack {attack.kind!r} needs pictures, and this data set holds {HELD[data.modality]}",
             path=data.path,
             remedy="choose phrase (texts), cells (tables), flip or insider (labels)",
         )
