@@ -17,6 +17,8 @@ from assay import cli
 from assay.dataset.data import Columns
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.report.act import same
+from assay.report.report import Report
 from assay.train.config import EXAMPLE, read_config
 from assay.train.features import features_for
 from assay.train.run import fit_on, split, train
@@ -94,6 +96,26 @@ def test_the_command_writes_a_model_a_record_and_a_curve(folder, tmp_path, capsy
     assert (again / "record.json").read_bytes() == (out / "record.json").read_bytes()
 
 
+def test_a_model_of_the_commonest_class_alone_is_said_to_be_one(tmp_path, capsys) -> None:
+    write_reviews(tmp_path, 300, 6, np.random.default_rng(0))
+    lines = (tmp_path / "reviews.csv").read_text("utf-8").splitlines()
+    bad = [line for line in lines[1:] if '"bad"' in line][:8]
+    (tmp_path / "reviews.csv").write_text("\n".join([lines[0], *(line for line in lines[1:] if '"bad"' not in line), *bad]) + "\n", "utf-8")
+    assert (
+        cli.run(
+            [
+                "train",
+                str(configured(tmp_path, "few", "reviews.csv", 'kind = "partitioned"\npartitions = 60')),
+                "--out",
+                str(tmp_path / "model"),
+            ]
+        )
+        == 0
+    )
+    assert "every held-out row is called 'good'" in capsys.readouterr().out
+    assert json.loads((tmp_path / "model/record.json").read_text("utf-8"))["one_class"] == "good"
+
+
 def test_a_report_weighs_planted_rows_nothing(folder, tmp_path) -> None:
     """A phrase is planted in a copy, the copy is scanned, and the weighted model no longer obeys the phrase."""
     poisoned = tmp_path / "poisoned.csv"
@@ -112,6 +134,8 @@ def test_a_report_weighs_planted_rows_nothing(folder, tmp_path) -> None:
     assert [outcome.model.classes[c] for c in outcome.model.predict(rows)] == ["bad"] * 3
     other = tmp_path / "other.toml"
     other.write_text(path.read_text().replace("poisoned.csv", str(folder / "reviews.csv")))
+    with pytest.raises(DataError, match=r"is not what was scanned: there is no column 'text' to be the content, and the report in .* is of"):
+        same(folder / "cells.csv", Report.open(tmp_path / "p.assay"), tmp_path / "p.assay")
     with pytest.raises(DataError, match="is not what was scanned"):
         train(read_config(other))
 

@@ -54,6 +54,15 @@ def test_other_rows_are_judged_and_found_again(tmp_path: Path, reviews: pa.Table
         check(claim, data, None, np.random.default_rng(0))
 
 
+def test_rows_to_judge_need_no_label(tmp_path: Path, reviews: pa.Table) -> None:
+    model, data, new = trained(tmp_path, CASES[0]), tmp_path / "reviews.csv", tmp_path / "new.csv"
+    for columns in ({"text": ["a warm funny plot"]}, {"text": ["a warm funny plot"], "label": ["good"], "user": ["x"]}):
+        csv.write_csv(pa.table(columns), new)
+        claim = certify(model, data, new)
+        assert [claim.about["classes"][c] for c in claim.certificate.prediction] == ["good"]
+        assert check(claim, data, new, np.random.default_rng(0)).wrong == ()
+
+
 def test_every_false_claim_is_found(tmp_path: Path, reviews: pa.Table) -> None:
     model, data = trained(tmp_path, CASES[0]), tmp_path / "reviews.csv"
     claim = certify(model, data)

@@ -28,7 +28,7 @@ def add(app: typer.Typer) -> None:
 def certify(
     model: Path = typer.Argument(help="The folder that assay train wrote."),
     data: Path = typer.Argument(help="The data set that it was trained on."),
-    rows: Path | None = typer.Option(None, help="Other rows to judge, in the same columns."),
+    rows: Path | None = typer.Option(None, help="Other rows to judge, in the same columns; they need no label."),
     sentences: Path | None = typer.Option(None, help="Where the model's sentence encoder lies now, if elsewhere."),
     out: Path = typer.Option(..., help="The file to write; nothing is overwritten."),
 ) -> None:

@@ -64,6 +64,9 @@ def said(record: dict[str, Any], defence: str) -> list[str]:
     lines = [f"{defence}: accuracy {_share(record['accuracy'])} on {record['held_out']:,} held-out rows"]
     if "undefended_accuracy" in record:
         lines[0] += f"; undefended {_share(record['undefended_accuracy'])}"
+    if "one_class" in record:
+        worth = ", and what is certified is worth nothing; fewer partitions or more rows may help" if "certified" in record else ""
+        lines.append(f"every held-out row is called {record['one_class']!r}: nothing was learnt but the commonest class{worth}")
     if "certified" in record:
         points = ", ".join(f"{point['share']:.3f} at {point['poisons']}" for point in record["certified"]["curve"])
         lines.append(f"certified accuracy, by {record['certified']['unit']}s that an attacker adds or removes: {points}")

@@ -45,7 +45,16 @@ def restore(clean_copy: str | Path) -> Path:
 def same(path: str | Path, report: Report, folder: str | Path) -> Dataset:
     """The data set at `path`, read as it was for the report; DataError unless its fingerprint is the report's."""
     told = report.document["dataset"]
-    data = read(path, columns=columns_of(told["columns"]), task=told["task"])
+    try:
+        data = read(path, columns=columns_of(told["columns"]), task=told["task"])
+    except DataError as error:
+        if not error.problem.startswith("there is no column"):
+            raise
+        raise DataError(
+            f"is not what was scanned: {error.problem}, and the report in {folder} is of {told['path']}",
+            path=path,
+            remedy="scan it, or name the data set of this report",
+        ) from error
     if data.fingerprint != report.fingerprint:
         raise DataError(
             f"is not what was scanned: its fingerprint is {data.fingerprint[:12]}… over {data.records:,} rows, the report in "

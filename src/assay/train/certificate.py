@@ -24,7 +24,7 @@ from assay.dataset.errors import DataError
 from assay.harden.recheck import Certificate, recheck
 from assay.train.features import Features
 from assay.train.forget import codes_of, ensemble_of, partitioned, places
-from assay.train.run import read_as
+from assay.train.run import read_as, read_judged
 from assay.train.saved import Model
 
 Int = NDArray[np.int64]
@@ -73,7 +73,7 @@ def certify(folder: Path, data: Path, rows: Path | None = None, sentences: Path 
         every = read_as(data, settings["data"])
         judged = every.subset(np.flatnonzero(places(digests, every) < 0))
     else:
-        judged = read_as(rows, settings["data"])
+        judged = read_judged(rows, model.features)
     if not len(judged):
         raise DataError("holds no row that the model did not learn from", path=rows or data, remedy="name others: --rows FILE")
     scores = model.scores(judged.rows)
@@ -149,8 +149,8 @@ def check(
     held, settings = claim.certificate, claim.about["settings"]
     every = read_as(data, settings["data"])
     train = _named(every, claim.trained, "training rows", data)
-    judged = _named(every if rows is None else read_as(rows, settings["data"]), claim.judged, "judged rows", rows or data)
     features, classes = Features.from_json(claim.about["features"]).beside(sentences), tuple(claim.about["classes"])
+    judged = _named(every if rows is None else read_judged(rows, features), claim.judged, "judged rows", rows or data)
     x, y, x_test = features.of(train.rows), codes_of(train, classes), features.of(judged.rows)
     groups = [str(v) for v in train.values(train.columns.contributor) or ()] if claim.unit == "contributor" else None
     ensemble = ensemble_of(settings, int(claim.about["seed"]), features)

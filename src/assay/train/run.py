@@ -84,6 +84,8 @@ def train(config: Config, checkpoint: Path | None = None, progress: Progress | N
         "held_out": len(lesson.held_out),
         "accuracy": accuracy_of(found.prediction, lesson.held_out.y),
     }
+    if len(np.unique(found.prediction)) < 2:
+        record["one_class"] = data.classes[int(found.prediction[0])]
     if config.defence == "partitioned":
         record["certified"] = curve_of(found, lesson.held_out.y, config.by_contributor)
     if config.defence == "trimmed":
@@ -203,6 +205,11 @@ def read_as(path: Path, told: Mapping[str, Any]) -> Dataset:
     """A data set by the columns that the settings' [data] names."""
     columns = Columns(tuple(told.get("content", ())), (told["label"],), contributor=told.get("contributor"))
     return read(path, columns=columns, task="classification")
+
+
+def read_judged(path: Path, features: Features) -> Dataset:
+    """Rows to be judged, by the columns that the model reads: they may have no label, or all the same."""
+    return read(path, columns=Columns(() if features.modality == "image" else features.columns), task="none")
 
 
 def _read(config: Config, report: Report | None) -> tuple[Dataset, Floats | None]:
