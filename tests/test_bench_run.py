@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assay.artefact.patch import Patch
@@ -114,6 +116,29 @@ def test_an_unknown_defence_is_exit_2(capsys) -> None:
     assert command(["bench", "--only", "nobody"]) == 2
     assert command(["bench", "--sets", "nothing"]) == 2
     assert "no defence 'nobody'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_set_that_is_not_at_hand_stays_left_and_is_said(tmp_path, monkeypatch, jobs) -> None:
+    from assay.bench import sets as held
+
+    monkeypatch.setenv("ASSAY_DATA", str(tmp_path / "nowhere"))  # of processes beside this one
+    monkeypatch.setattr(held, "ROOT", tmp_path / "nowhere")
+    suite = Suite("tiny", (), (("sms", 100), ("wine", 100)), 0, 1, False)
+    controls = [d for d in defences() if d.name in ("random", "perfect")]
+    told: dict[str, str] = {}
+    assert run_suite(suite, tmp_path / "x.jsonl", controls, 5.0, jobs, lambda *_: None, absent=told.__setitem__) == (1, 1)
+    assert "sms_spam" in told.pop("sms")
+    assert not told
+    assert {x["set"] for x in read_lines(tmp_path / "x.jsonl")} == {"wine"}
+
+
+def test_what_are_no_records_is_exit_2(tmp_path, capsys) -> None:
+    (tmp_path / "x.parquet").write_text("a,b\n")
+    pq.write_table(pa.table({"cell": ["a"]}), tmp_path / "y.parquet")
+    for name, why in (("x", "holds no records"), ("y", "holds no records"), ("z", "there is no such file")):
+        assert command(["bench", "--out", str(tmp_path / "o.jsonl"), "--after", str(tmp_path / f"{name}.parquet")]) == 2
+        assert why in capsys.readouterr().err
 
 
 def test_records_are_json_lines(tmp_path) -> None:

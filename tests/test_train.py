@@ -134,7 +134,9 @@ def test_a_report_weighs_planted_rows_nothing(folder, tmp_path) -> None:
     assert [outcome.model.classes[c] for c in outcome.model.predict(rows)] == ["bad"] * 3
     other = tmp_path / "other.toml"
     other.write_text(path.read_text().replace("poisoned.csv", str(folder / "reviews.csv")))
-    with pytest.raises(DataError, match=r"is not what was scanned: there is no column 'text' to be the content, and the report in .* is of"):
+    with pytest.raises(
+        DataError, match=r"is not what was scanned: there is no column 'text' to be the content, and the report in .* is of"
+    ):
         same(folder / "cells.csv", Report.open(tmp_path / "p.assay"), tmp_path / "p.assay")
     with pytest.raises(DataError, match="is not what was scanned"):
         train(read_config(other))

@@ -7,7 +7,7 @@ import multiprocessing
 import platform
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -60,10 +60,12 @@ def run_suite(
     jobs: int,
     progress: Callable[[float, float, str], None],
     sets: Collection[str] = (),
+    absent: Callable[[str, str], None] = lambda *_: None,
 ) -> tuple[int, int]:
     """(cells done, cells left). Results are appended to `out`, a line each; those that are there are not run again.
 
-    `sets`: only the cells of these; the others count as left.
+    `sets`: only the cells of these; the others count as left. A set that is not at hand has no result, so that its cells stay left until
+    it is: `absent` is told its name and why.
     """
     done = {(x["cell"], x["defence"]) for x in read_lines(out)}
     left = plans(suite, chosen, done)
@@ -71,8 +73,12 @@ def run_suite(
     end = time.monotonic() + 60 * minutes
     finished = 0
     for plan, lines in _results(todo, jobs, end):
-        for line in lines:
-            add_lines(out, [line])
+        try:
+            for line in lines:
+                add_lines(out, [line])
+        except FileNotFoundError as error:
+            absent(plan.cell.set, str(error))
+            continue
         finished += 1
         progress(finished, len(todo), plan.cell.id)
     return finished, len(left) - finished
@@ -113,10 +119,14 @@ def _results(todo: list[Plan], jobs: int, end: float) -> Iterator[tuple[Plan, It
         running = {pool.submit(_whole_plan, plan): plan for plan in islice(waiting, jobs)}
         while running:
             future = next(as_completed(running))
-            yield running.pop(future), future.result()
+            yield running.pop(future), _lines_of(future)
             following = next(waiting, None) if time.monotonic() <= end else None
             if following is not None:
                 running[pool.submit(_whole_plan, following)] = following
+
+
+def _lines_of(future: Future[list[Line]]) -> Iterator[Line]:
+    yield from future.result()
 
 
 def _whole_plan(plan: Plan) -> list[Line]:
@@ -130,7 +140,7 @@ def run_plan(plan: Plan) -> Iterator[Line]:
     try:
         case = make_case(plan.cell, _read(whole.name), plan.canaries)
         harmed = as_fields(harm(case))
-    except (DataError, FileNotFoundError) as error:
+    except DataError as error:
         yield from (_line(plan.cell, name, failed=str(error)) for name in plan.defences)
         return
     for name in plan.defences:

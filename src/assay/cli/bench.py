@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -66,13 +67,14 @@ def bench(
         return _promises()
     import pyarrow.parquet as pq
 
-    from assay.bench.page import as_lines, as_table, markdown
+    from assay.bench.page import as_table, markdown
     from assay.bench.page_plot import caught_and_wronged
     from assay.bench.peers.registry import CONTROLS, OURS, defences
     from assay.bench.runner import add_lines, read_lines, run_suite
     from assay.bench.suites import SUITES
     from assay.cli.scan import listed
     from assay.dataset.errors import DataError
+    from assay.report.words import count
 
     chosen = [d for d in defences() if against is Against.peers or d.name.startswith(OURS) or d.name in CONTROLS]
     wanted = listed(only)
@@ -86,10 +88,14 @@ def bench(
     record = out or Path(f"bench-{suite.value}.jsonl")
     if after is not None:
         known = {(x["cell"], x["defence"]) for x in read_lines(record)}
-        add_lines(record, [x for x in as_lines(pq.read_table(after)) if (x["cell"], x["defence"]) not in known])
+        add_lines(record, [x for x in _earlier(after) if (x["cell"], x["defence"]) not in known])
+    absent: dict[str, str] = {}
     with _watched() as progress:
-        done, left = run_suite(SUITES[suite.value], record, chosen, minutes, jobs, progress, asked)
-    typer.echo(f"{done} cells run, {left} left; results in {record}")
+        done, left = run_suite(SUITES[suite.value], record, chosen, minutes, jobs, progress, asked, absent.__setitem__)
+    others = f", those of other sets than {', '.join(asked)} among them" if asked and left else ""
+    typer.echo(f"{count(done, 'cell')} run, {left} left{others}; results in {record}")
+    for name, why in absent.items():
+        typer.echo(f"not at hand: {name} ({why}); set ASSAY_DATA to a folder as docs/data.md describes it, and run this again")
     lines = read_lines(record)
     if page is not None and lines:
         command = f"assay bench --suite {suite.value} --against {against.value} --page {page.name}"
@@ -108,6 +114,25 @@ def bench(
     return 3 if left else 0
 
 
+def _earlier(path: Path) -> list[dict[str, Any]]:
+    """The records beside an earlier page. DataError where the file is not one of those."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from assay.bench.page import as_lines
+    from assay.dataset.errors import DataError
+
+    if not path.is_file():
+        raise DataError("there is no such file", path=path, remedy="name the Parquet file beside the page of an earlier run")
+    try:
+        lines = as_lines(pq.read_table(path))
+        return [line for line in lines if isinstance(line["cell"], str) and isinstance(line["defence"], str)]
+    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise DataError(
+            "holds no records of a benchmark", path=path, remedy="name the Parquet file beside the page of an earlier run"
+        ) from error
+
+
 @contextmanager
 def _watched() -> Iterator[Callable[[float, float, str], None]]:
     """A bar with time left where somebody watches; in a log, a line a cell."""
@@ -121,7 +146,7 @@ def _watched() -> Iterator[Callable[[float, float, str], None]]:
 
     def report(done: float, total: float, what: str) -> None:
         left = (time.monotonic() - began) / done * (total - done) / 60
-        typer.echo(f"{done:.0f} of {total:.0f} cells, about {left:.0f} minutes left at this pace: {what}", err=True)
+        typer.echo(f"{done:.0f} of {total:.0f} cells, about {left:.0f} min left at this pace: {what}", err=True)
 
     yield report
 
