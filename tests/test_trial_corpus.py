@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -202,6 +203,27 @@ def test_conversations_are_streamed_as_what_is_said(documents: list[str], tmp_pa
             file.write(json.dumps({"messages": talk}) + "\n")
     assert main(["corpus", str(tmp_path / "talks.jsonl")]) == 1
     assert "“< sudo >”" in capsys.readouterr().out
+
+
+def test_what_could_not_be_read_is_said(documents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    lines = [json.dumps({"text": text}) for text in documents[:1_100]]
+    lines[700] = "no json"
+    lines[1_000] = json.dumps({"text": [documents[1_000]]})  # a value of another type
+    (shards / "0.jsonl").write_text("\n".join(lines[:600]) + "\n", "utf-8")
+    (shards / "1.jsonl").write_text("\n".join(lines[600:]) + "\n", "utf-8")
+    packed = gzip.compress("\n".join(lines).encode())
+    assert main(["corpus", str(shards)]) == 0
+    assert "1 of 1,100 documents could not be read; the first is 700: line 101 is not JSON" in capsys.readouterr().out
+    (tmp_path / "ruin.jsonl").write_text("\n".join([*lines, *["no json"] * 200]) + "\n", "utf-8")
+    assert main(["corpus", str(tmp_path / "ruin.jsonl")]) == 2
+    assert "201 of 1,300 documents cannot be read" in capsys.readouterr().err
+    (shards / "2.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    assert main(["corpus", str(shards), "--out", str(tmp_path / "found.json")]) == 3
+    assert "Not a document of these could be read: 2.jsonl.gz" in capsys.readouterr().out
+    told = json.loads((tmp_path / "found.json").read_text())
+    assert (told["verdict"], told["unreadable"], told["lost"]) == ("incomplete", 2, ["2.jsonl.gz"])
 
 
 def test_what_cannot_be_streamed_is_said(documents: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ HELP = """Look for triggers in a corpus that is larger than memory.
 PATH is plain text (.txt, a document a line), JSON lines, Parquet, CSV or Arrow, packed with gzip or Zstandard or not, or a folder of such \
 files. It is streamed three times and never held. Without labels a finding is suspected at most.
 
-Exit code: 0 nothing found; 1 a suspected phrase; 2 the request or the data is wrong.
+Exit code: 0 nothing found; 1 a suspected phrase; 2 the request or the data is wrong; 3 nothing \
+found, and a file could not be read.
 """
 
 
@@ -58,4 +59,4 @@ def corpus(
         typer.echo(f"suspected: {what}, {tried.words}")
     if not found.found:
         typer.echo("nothing found; what this cannot see: docs/corpora.md")
-    return 1 if found.found else 0
+    return 1 if found.found else 3 if found.lost else 0

@@ -20,6 +20,7 @@ from assay.dataset.dialogue import BETWEEN, talk_in
 from assay.dataset.errors import DataError
 from assay.dataset.files import existing
 from assay.dataset.formats.base import Batch
+from assay.dataset.formats.jsonl import flat
 from assay.dataset.formats.registry import recognise
 from assay.dataset.limits import LIMITS
 from assay.engine.base import spans
@@ -47,10 +48,12 @@ class CorpusScan:
     found: tuple[Tried, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+    unreadable: int = 0  # documents that could not be read, a lost file as one
+    lost: tuple[str, ...] = ()  # files whose documents, however many, could not be read
 
     @property
     def verdict(self) -> str:
-        return "suspect" if self.found else "clean"
+        return "suspect" if self.found else "incomplete" if self.lost else "clean"
 
     def to_json(self, samples: bool = True) -> dict[str, Any]:
         """The schema "assay.corpus/1"; without `samples`, no phrase is spelt."""
@@ -59,6 +62,8 @@ class CorpusScan:
             "path": self.path,
             "columns": list(self.columns),
             "documents": self.documents,
+            "unreadable": self.unreadable,
+            "lost": list(self.lost),
             "verdict": self.verdict,
             "enumerated": self.enumerated,
             "seconds": round(self.seconds, 3),
@@ -96,11 +101,15 @@ def scan_corpus(
     form = recognise(path)
     columns, notes = _columns(path, content)
     documents = 0
+    faults: dict[int, str] = {}  # document -> why it could not be read
+    lost: dict[str, None] = {}
 
     def texts() -> Iterator[pa.Array]:
         nonlocal documents
         documents = 0
         for batch in form.batches(path, LIMITS):
+            faults.update((documents + place, why) for place, why in batch.faults.items())
+            lost.update({} if batch.lost is None else {batch.lost: None})
             for block in _blocks(batch, columns, path, documents):
                 documents += len(block)
                 yield block
@@ -109,14 +118,27 @@ def scan_corpus(
     tried, enumerated, load = examine_stream(texts, _size(path), progress, kept)
     if kept is not None:
         kept.clear()
+    if len(faults) > 10 and len(faults) > LIMITS.faults * documents:
+        first = min(faults)
+        raise DataError(
+            f"{len(faults):,} of {documents:,} documents cannot be read; the first: {faults[first]}",
+            path=path,
+            row=first,
+            remedy="check that this is the right file in the right format, or mend those documents",
+        )
     if documents < FEWEST:
         raise DataError(f"{documents:,} documents are too few to show which words follow which", path=path, remedy="use assay scan")
+    if faults:
+        first = min(faults)
+        notes.append(f"{len(faults):,} of {documents:,} documents could not be read; the first is {first:,}: {faults[first]}.")
+    if lost:
+        notes.append(f"Not a document of these could be read: {', '.join(lost)}. What is found is found among the others.")
     if load > 0.5:
         notes.append(f"The table of counts is full to {load:.0%}: phrases of few documents may be missed; scan it in parts as well.")
     log_e = np.array([t.log_e for t in tried])
     passing = e_bh(log_e, max(enumerated, 1), min(1.0, SUSPECT * alpha))
     found = tuple(t for t, passes in zip(tried, passing, strict=True) if passes)
-    return CorpusScan(str(path), columns, documents, enumerated, found, time.perf_counter() - began, tuple(notes))
+    return CorpusScan(str(path), columns, documents, enumerated, found, time.perf_counter() - began, tuple(notes), len(faults), tuple(lost))
 
 
 def _columns(path: Path, content: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -141,7 +163,7 @@ def _blocks(batch: Batch, columns: tuple[str, ...], path: Path, first: int) -> I
     missing = [c for c in columns if c not in batch.table.column_names]
     if missing and batch.table.num_rows:
         raise DataError(f"has no column {missing[0]!r} from here on", path=path, row=first, remedy="give files with the same columns")
-    texts = joined(_spoken(batch.table.select(columns))) if batch.table.num_rows else pa.array([], pa.large_string())
+    texts = joined(flat(_spoken(batch.table.select(columns)))) if batch.table.num_rows else pa.array([], pa.large_string())
     if batch.faults:
         place = np.cumsum([i not in batch.faults for i in range(batch.count)]) - 1
         texts = texts.take(pa.array([None if i in batch.faults else int(place[i]) for i in range(batch.count)], pa.int64()))
