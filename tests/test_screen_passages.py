@@ -34,8 +34,10 @@ def passages() -> list[str]:
     return list(dict.fromkeys(p for p in found if 80 <= len(p) <= 800))
 
 
-def test_pages_planted_for_questions_are_flagged_and_the_others_are_not(passages: list[str]) -> None:
-    data = read({"text": passages[:1500]}, task="none")
+@pytest.mark.parametrize("titled", [False, True])
+def test_pages_planted_for_questions_are_flagged_and_the_others_are_not(passages: list[str], titled: bool) -> None:
+    titles = {"title": [f"Section {i // 7}" for i in range(len(passages[:1500]))]} if titled else {}
+    data = read({**titles, "text": passages[:1500]}, task="none")
     params = {"texts": 5, "questions": 5, "file": None, "echo": 1, "column": None}
     made = PoisonedRagAttack().plant(data, Budget(), None, np.random.default_rng(0), params)
     report = scan(made.data.table, task="none", canaries=False)

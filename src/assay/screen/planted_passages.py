@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.tokens import tokens
+from assay.dataset.columns import Column
+from assay.dataset.data import Dataset
 from assay.finding import RowScore
 from assay.screen.context import Context
 from assay.screen.hubs import hubs
@@ -34,14 +36,21 @@ WHY = "opens with a question that it answers itself or shares with others, gives
 def run(context: Context) -> RowScore:
     """The screen."""
     texts = [t[:READ] for t in joined_text(context.data).to_pylist()]
-    read = [read_passage(t) for t in texts]
-    shared = shared_openings(texts)
     near, is_hub = hubs(texts, context.rng)
-    flag = np.array([bool(p.answers_itself or p.orders or p.hidden) for p in read]) | shared | is_hub
-    score = np.array([_hint(p) for p in read])
-    score = np.maximum(score, HINT * near)
+    flag, score = is_hub, HINT * near
+    for each in [texts, *_bodies(context.data)]:
+        read = [read_passage(t) for t in each]
+        flag = flag | np.array([bool(p.answers_itself or p.orders or p.hidden) for p in read]) | shared_openings(each)
+        score = np.maximum(score, np.array([_hint(p) for p in read]))
     score[flag] = np.maximum(score[flag], 1.0)
     return RowScore("planted_passages", score, flag, WHY)
+
+
+def _bodies(data: Dataset) -> list[list[str]]:
+    """Columns of running text behind the first, each by itself: a title or a path in front would hide how a passage opens."""
+    later = [data.table.column(name) for name in data.columns.content[1:]]
+    texts = [column for column in later if Column("", column).kind == "string" and Column("", column).text]
+    return [[(text or "")[:READ] for text in column.to_pylist()] for column in texts]
 
 
 def _hint(passage: Passage) -> float:
