@@ -233,6 +233,13 @@ def test_each_violation_in_words(project, tmp_path, change, rule, says):
     assert says in found[rule]
 
 
+def test_a_scan_of_other_data_is_no_new_scan(project, tmp_path):
+    root = copy(project, tmp_path)
+    path = root / "reviews.csv"
+    path.write_text(path.read_text().replace("good", "bad", 1))
+    assert "the report is of other data" in violations(root, POLICY)["scan.max_age_days"]
+
+
 def test_an_old_scan_breaks_the_policy(project, tmp_path):
     found = violations(copy(project, tmp_path), POLICY, datetime.now(UTC) + timedelta(days=31))
     assert "31.0 days old" in found["scan.max_age_days"]

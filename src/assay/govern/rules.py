@@ -140,7 +140,7 @@ def _alpha(c: _Checker, value: Any) -> str:
 
 
 def _scan_age(c: _Checker, value: Any) -> str:
-    made = c.facts.scan_time
+    made = c.facts.scan_time if c.report else None  # that of other data is no scan of these, however new
     if made is None:
         raise NotThere("there is no report of a scan")
     age = age_in_days(made[0], c.now)
