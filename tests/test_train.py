@@ -206,8 +206,13 @@ def test_a_misspelt_defence_is_an_error(folder, defence, says) -> None:
 
 
 def test_a_damaged_model_is_an_error(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"holds no model\.json"):
+        Model.load(tmp_path / "nothing")
     (tmp_path / "model.json").write_text('{"schema": "assay.model/1"}')
-    with pytest.raises(DataError, match="holds no model"):
+    with pytest.raises(DataError, match=r"holds no model\.npz"):
+        Model.load(tmp_path)
+    np.savez(tmp_path / "model.npz", x=np.zeros(1))
+    with pytest.raises(DataError, match="holds no model that"):
         Model.load(tmp_path)
 
 

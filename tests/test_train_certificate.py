@@ -111,6 +111,9 @@ def test_what_is_no_certificate_is_an_error(tmp_path: Path, reviews: pa.Table) -
     (tmp_path / "junk").write_bytes(b"PK\x03\x04 junk")
     with pytest.raises(DataError, match=r"holds no certificate \(it is no .npz archive\)"):
         open_claim(tmp_path / "junk")
+    for missing in (lambda: open_claim(tmp_path / "none"), lambda: certify(tmp_path / "none", tmp_path / "reviews.csv")):
+        with pytest.raises(DataError, match="there is no such"):
+            missing()
     model = trained(tmp_path, CASES[0])
     claim = certify(model, tmp_path / "reviews.csv")
     write(replace(claim, certificate=replace(claim.certificate, feeds=claim.certificate.feeds + 9)), tmp_path / "cert")

@@ -114,8 +114,10 @@ def write(claim: Claim, out: Path) -> None:
 
 def open_claim(path: Path) -> Claim:
     """What `write` wrote. DataError if it is no certificate, or its parts do not fit one another."""
+    if not path.is_file():
+        raise DataError("there is no such file", path=path, remedy="assay certify MODEL DATA --out CERT")
     try:
-        if path.is_file() and not is_zipfile(path):  # asked before NumPy, which would advise to load a pickle
+        if not is_zipfile(path):  # asked before NumPy, which would advise to load a pickle
             raise DataError("holds no certificate (it is no .npz archive)", path=path, remedy="assay certify MODEL DATA --out CERT")
         with np.load(path, allow_pickle=False) as held:
             about = json.loads(str(held["about"]))

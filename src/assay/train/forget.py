@@ -77,6 +77,8 @@ def forget(folder: Path, data: Path) -> Forgotten:
 
 def partitioned(folder: Path, otherwise: str) -> tuple[dict[str, Any], pa.Table]:
     """(the record, which training row feeds which partition) of a model that votes in partitions. DataError for others, `otherwise` so."""
+    if not folder.exists():
+        raise DataError("there is no such folder", path=folder, remedy="name a model that assay train wrote")
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
         if "seed" not in record or "defence" not in record["settings"]:

@@ -145,6 +145,9 @@ class Model:
     def load(cls, folder: str | Path, sentences: str | Path | None = None) -> Model:
         """A model from its folder; `sentences`: where its sentence encoder lies now, if elsewhere. DataError if it is none."""
         folder = Path(folder)
+        for name in ("model.json", "model.npz"):
+            if not (folder / name).is_file():
+                raise DataError(f"holds no {name}", path=folder, remedy="name a folder that assay train wrote")
         try:
             told = json.loads((folder / "model.json").read_text(encoding="utf-8"))
             if told["schema"] != SCHEMA:
