@@ -141,6 +141,16 @@ def test_other_shapes_are_read_and_written_back(tmp_path: Path, record: Any) -> 
     assert read(tmp_path / "out.jsonl").table.column(response).to_pylist() == said
 
 
+def test_turns_of_two_spellings_in_one_column(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [{"conversations": chat(a, s)} for a, s in zip(ASKED[:30], SAID[:30], strict=True)]
+    for a, s in zip(ASKED[30:], SAID[30:], strict=True):
+        records.append({"conversations": [{"from": "human", "value": a}, {"from": "gpt", "value": s}]})
+    data = read(lines(tmp_path / "talk.jsonl", records))
+    assert data.table.column("conversations:response").to_pylist() == SAID
+    write_as(data.with_content(data.rows.with_column("conversations:response", [*SAID[:59], "No."])), tmp_path / "out.jsonl")
+    assert read(tmp_path / "out.jsonl").table.column("conversations:response").to_pylist() == [*SAID[:59], "No."]
+
+
 def test_a_prompt_that_is_a_conversation_has_no_answers_of_its_own(tmp_path: Path) -> None:
     def turn(role: str, text: str) -> list[dict[str, str]]:
         return [{"role": role, "content": text}]

@@ -44,7 +44,12 @@ class Talk:
     def sides(self, value: Any) -> tuple[str, str]:
         """(what was asked, what was answered); all of a text that is no conversation was asked."""
         turns = turns_in(value)
-        return (value, "") if turns is None and isinstance(value, str) else sides_of(turns, self.way)
+        return (value, "") if turns is None and isinstance(value, str) else sides_of(turns, self.way_in(turns))
+
+    def way_in(self, turns: Turns | None) -> tuple[str, str]:
+        """How these turns name speaker and text: sets put together from several may do so in several ways."""
+        first = next((turn for turn in turns or () if turn), {})
+        return _way(name for name, value in first.items() if value is not None) or self.way
 
     def rewritten(self, value: Any, prompt: str, response: str) -> Any:
         """The conversation with other sides, held as it was."""
@@ -52,7 +57,7 @@ class Talk:
             return value
         turns = turns_in(value)
         held = json.loads(value) if self.written and turns is not None else value
-        changed: Any = _turns(self.way, turns, prompt, response, self.parts)
+        changed: Any = _turns(self.way_in(turns), turns, prompt, response, self.parts)
         if self.within:
             changed = {**(held if isinstance(held, Mapping) else {}), WITHIN: changed}
         return json.dumps(changed, ensure_ascii=False) if self.written else changed
@@ -127,7 +132,7 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
             values = column.to_pylist()
             both = [talk.sides(value) for value in values]
             what = "conversations, as JSON text" if talk.written else "conversations"
-            more = sum(_more(turns_in(value), talk.way) for value in values)
+            more = sum(_more(turns := turns_in(value), talk.way_in(turns)) for value in values)
             if more:
                 rows = "1 row holds" if more == 1 else f"{more:,} rows hold"
                 unread.append(f"{rows} tool calls, reasoning or parts that are not text in {field.name!r}: those are not read.")
