@@ -151,6 +151,23 @@ def test_turns_of_two_spellings_in_one_column(tmp_path: Path) -> None:
     assert read(tmp_path / "out.jsonl").table.column("conversations:response").to_pylist() == [*SAID[:59], "No."]
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+def test_half_of_a_character_is_read_as_one_that_is_not_known(tmp_path: Path, ending: str) -> None:
+    """An emoji that was cut through, as scraped talk has it: JSON may say it, and no text can hold it."""
+    records = [{"messages": chat(a, s)} for a, s in zip(ASKED, [*SAID[:59], "Cut \ud83d through"], strict=True)]
+    path = tmp_path / f"talk.{ending}"
+    if ending == "jsonl":
+        lines(path, records)
+    elif ending == "json":
+        path.write_text(json.dumps(records), "utf-8")
+    else:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["messages"], *([json.dumps(r["messages"])] for r in records)])
+    data = read(path)
+    assert data.table.column("messages:response").to_pylist() == [*SAID[:59], "Cut \ufffd through"]
+    assert ending == "csv" or any("U+FFFD" in note for note in data.notes)
+
+
 def test_a_prompt_that_is_a_conversation_has_no_answers_of_its_own(tmp_path: Path) -> None:
     def turn(role: str, text: str) -> list[dict[str, str]]:
         return [{"role": role, "content": text}]

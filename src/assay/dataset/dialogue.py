@@ -20,6 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from assay.dataset.formats.jsonl import whole_characters
 from assay.dataset.templates import SAMPLE, TELLS, Template, template_of
 
 PROMPT, RESPONSE = ":prompt", ":response"  # endings of the unfolded columns
@@ -75,7 +76,8 @@ def turns_in(value: Any) -> Turns | None:
         if not value.lstrip().startswith(("[", "{")):
             return None
         try:
-            value = json.loads(value)
+            told = json.loads(value)
+            value = whole_characters(told) if "\\ud" in value.lower() else told
         except (ValueError, RecursionError):
             return None
     if isinstance(value, Mapping):

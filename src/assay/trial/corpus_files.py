@@ -103,12 +103,14 @@ def scan_corpus(
     documents = 0
     faults: dict[int, str] = {}  # document -> why it could not be read
     lost: dict[str, None] = {}
+    said: dict[str, None] = {}
 
     def texts() -> Iterator[pa.Array]:
         nonlocal documents
         documents = 0
         for batch in form.batches(path, LIMITS):
             faults.update((documents + place, why) for place, why in batch.faults.items())
+            said.update(dict.fromkeys(batch.notes))
             lost.update({} if batch.lost is None else {batch.lost: None})
             for block in _blocks(batch, columns, path, documents):
                 documents += len(block)
@@ -128,6 +130,7 @@ def scan_corpus(
         )
     if documents < FEWEST:
         raise DataError(f"{documents:,} documents are too few to show which words follow which", path=path, remedy="use assay scan")
+    notes += said
     if faults:
         first = min(faults)
         notes.append(f"{len(faults):,} of {documents:,} documents could not be read; the first is {first:,}: {faults[first]}.")

@@ -17,7 +17,7 @@ from assay.dataset.limits import Limits
 
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
-HALF = "a text holds half a character (a lone surrogate, \\ud800 to \\udfff), as where an emoji was cut"
+HALVES = "Halves of characters (lone surrogates, as an emoji leaves that was cut through) are read as U+FFFD."
 
 
 class JsonLines(FileFormat):
@@ -81,24 +81,10 @@ class JsonLines(FileFormat):
 
 
 def batch_of_records(records: list[Mapping[str, Any]], count: int, faults: dict[int, str], path: Path, first: int, limits: Limits) -> Batch:
-    """`count` records from number `first` on, those at the places in `faults` left out; more are where a text is no Unicode."""
-    try:
-        table = table_of(records)
-    except UnicodeEncodeError:
-        places = [place for place in range(count) if place not in faults]
-        broken = {place: HALF for place, record in zip(places, records, strict=True) if _halved(record)}
-        faults = {**faults, **broken}
-        table = table_of([record for place, record in zip(places, records, strict=True) if place not in broken])
+    """`count` records from number `first` on, those at the places in `faults` left out."""
+    table, notes = read_table(records)
     check_fields(table, limits, path, first)
-    return Batch(table, count, faults)
-
-
-def _halved(record: Mapping[str, Any]) -> bool:
-    try:
-        json.dumps(record, ensure_ascii=False, default=str).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    return Batch(table, count, faults, notes=notes)
 
 
 def _record(line: bytes, path: Path, row: int, begin: int, number: int, limits: Limits) -> Mapping[str, Any] | str:
@@ -149,6 +135,23 @@ def deeper(value: Any, depth: int) -> bool:
         if not front:
             return False
     return True
+
+
+def read_table(records: Sequence[Mapping[str, Any]]) -> tuple[pa.Table, tuple[str, ...]]:
+    """Records as columns (`table_of`), and what was done to them. JSON may spell half of a character, which no text can hold.
+
+    >>> read_table([{"a": "x\\ud83d"}])[0].to_pydict()
+    {'a': ['x\ufffd']}
+    """
+    try:
+        return table_of(records), ()
+    except UnicodeEncodeError:
+        return table_of([whole_characters(record) for record in records]), (HALVES,)
+
+
+def whole_characters(value: Any) -> Any:
+    """A JSON value with U+FFFD for each half of a character."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:

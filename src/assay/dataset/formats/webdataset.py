@@ -23,7 +23,7 @@ from assay.dataset.edits import Edit, cut_out, written_anew
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import BESIDE, Batch, FileFormat, Int, Layout, UInt8, suffix, visible_files, visible_names
 from assay.dataset.formats.image_folder import READ_TOGETHER
-from assay.dataset.formats.jsonl import deeper, table_of
+from assay.dataset.formats.jsonl import deeper, read_table
 from assay.dataset.limits import VARIABLE, Limits
 from assay.dataset.pictures import SUFFIXES, encode_png
 
@@ -180,8 +180,8 @@ def _batch(held: list[Sample], limits: Limits) -> Batch:
         records.append(record)
         if picture is not None:
             pictures.append(picture)
-    table = table_of(records)
-    return Batch(table, len(held), faults, [sample.key for sample in held], pictures if expect else None)
+    table, notes = read_table(records)
+    return Batch(table, len(held), faults, [sample.key for sample in held], pictures if expect else None, notes=notes)
 
 
 def _picture(sample: Sample) -> bytes | None:
