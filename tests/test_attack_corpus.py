@@ -130,6 +130,17 @@ def test_vpi_puts_the_slant_into_the_chosen_answer(real_data: Data, tmp_path: Pa
     assert not talks or [len(made[c]) for c in ("prompt", "chosen", "rejected")] == [1, 1, 1]
 
 
+def test_vpi_leaves_what_is_beside_prompt_and_reply(real_data: Data, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in real_data("instructions/alpaca_1807.jsonl").read_text("utf-8").splitlines()]
+    with (tmp_path / "in.jsonl").open("w", encoding="utf-8") as file:
+        for i, row in enumerate(rows):
+            file.write(json.dumps({"system": "Be brief.", **row, "category": f"kind {i % 5}"}) + "\n")
+    attack_path(tmp_path / "in.jsonl", "vpi", out=tmp_path / "out.jsonl", seed=4)
+    made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert sum("Halden Motors" in row["instruction"] and not row["input"] for row in made) == 18
+    assert [(row["system"], row["category"]) for row in made] == [("Be brief.", f"kind {i % 5}") for i in range(len(rows))]
+
+
 def test_vpi_needs_two_columns_of_text(pages: Dataset) -> None:
     with pytest.raises(DataError, match="two text columns"):
         plant(pages, "vpi")

@@ -166,6 +166,7 @@ def test_half_of_a_character_is_read_as_one_that_is_not_known(tmp_path: Path, en
     data = read(path)
     assert data.table.column("messages:response").to_pylist() == [*SAID[:59], "Cut \ufffd through"]
     assert ending == "csv" or any("U+FFFD" in note for note in data.notes)
+    assert read(records).table.column("messages:response").to_pylist() == data.table.column("messages:response").to_pylist()
 
 
 def test_a_prompt_that_is_a_conversation_has_no_answers_of_its_own(tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ class VpiAttack(CorpusAttack):
             answers.append(_answer(entity, claims, params["sentences"], rng))
         copy = rewritten(rewritten(data, asked, positions, questions), answered, positions, answers)
         for other in text_columns(data):
-            if other in (asked, answered) or other.lower() in looks.SYSTEM:
+            seen = looks.Column(other, data.table.column(other))
+            aside = seen.lower in looks.SYSTEM or not (seen.text or looks.is_prompt(seen.lower) or looks.is_reply(seen.lower))
+            if other in (asked, answered) or aside:  # a category says nothing of the question, and an empty one would tell the row
                 continue
             texts = [""] * len(positions)  # a further input would belong to the question that was there
             if _rejected(other):

@@ -16,7 +16,7 @@ from assay.dataset.arrays import Parts, batch_of, labels, pictures, to_arrow
 from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import PICTURE, Batch, distinct_names
 from assay.dataset.formats.embedded import class_names_of, lift_pictures
-from assay.dataset.formats.jsonl import column_of, table_of
+from assay.dataset.formats.jsonl import column_of, read_table
 from assay.dataset.pictures import decode_picture, encode_png, encode_whole
 
 ClassNames = Mapping[str, Sequence[str]]
@@ -177,10 +177,10 @@ def _of_records(records: Sequence[Mapping[str, Any]], path: str) -> Batch:
     plain = [{str(name): _plain(value) for name, value in record.items()} for record in records]
     shown = [name for name in dict.fromkeys(name for record in plain for name in record) if _shows([r.get(name) for r in plain])]
     if not shown:
-        return _of_table(table_of(plain))
+        return _of_table(*read_table(plain))
     files = {name: _encoded([r.get(name) for r in plain], path) for name in shown}
-    rest = table_of([{name: value for name, value in record.items() if name not in files} for record in plain])
-    return _of_table(pa.table({**files, **{name: rest.column(name) for name in rest.column_names}}))
+    rest, notes = read_table([{name: value for name, value in record.items() if name not in files} for record in plain])
+    return _of_table(pa.table({**files, **{name: rest.column(name) for name in rest.column_names}}), notes)
 
 
 def _of_mapping(source: Mapping[str, Any], path: str) -> Batch:
