@@ -216,4 +216,5 @@ def test_what_scikit_learn_loads_and_half_a_character() -> None:
     assert read(load_digits()).images is not None
     assert len(read(load_iris()).classes) == 3
     with pytest.raises(DataError, match=r"U\+D800"):
-        read([{"text": "a \ud800 b", "label": i % 2} for i in range(N)])
+        read([("a \ud800 b", i % 2) for i in range(N)])
+    assert read([{"text": "a \ud800 b", "label": i % 2} for i in range(N)]).table["text"][0].as_py() == "a \ufffd b"
