@@ -133,3 +133,20 @@ def test_many_columns_leave_out_triples_and_say_so() -> None:
     assert 0 < triples < 70 * 69 * 68 / 6
     assert len(notes) == 1
     assert "grown to triples" in notes[0]
+
+
+def test_a_table_too_wide_for_all_pairs_has_some_drawn_and_says_so(monkeypatch) -> None:
+    monkeypatch.setattr("assay.mine.cells.PAIRS_AT_MOST", 50)
+    x = np.random.default_rng(4).integers(0, 3, (120, 30)).astype(float)
+    table = Coded(tuple(map(str, range(30))), np.ones(30, bool), x)
+    drawn = []
+    for seed in (0, 0, 1):
+        notes: list[str] = []
+        found = list(shared_cells(table, notes, rng=np.random.default_rng(seed)))
+        assert notes[0] == "of 435 pairs of columns 50, drawn at random, were looked at: the table is too wide for all"
+        assert {s.columns for s in found if len(s.columns) == 1} == {(j,) for j in range(30)}
+        drawn.append([s.columns for s in found if len(s.columns) == 2])
+        assert len(drawn[-1]) == 50
+        together = set(drawn[-1])
+        assert all(any(set(pair) <= set(s.columns) for pair in together) for s in found if len(s.columns) == 3)
+    assert drawn[0] == drawn[1] != drawn[2]

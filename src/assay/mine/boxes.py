@@ -61,7 +61,7 @@ def shared_boxes(coded: Coded, rng: np.random.Generator, notes: list[str] | None
     of = tuple(j for j in source for _ in range(GRIDS))
     together = _Together.of(steps.cells)
     standing: dict[tuple[int, ...], list[_Box]] = defaultdict(list)
-    for shared in shared_cells(steps, notes, source=of, triples=TRIPLES_AT_MOST):
+    for shared in shared_cells(steps, notes, source=of, triples=TRIPLES_AT_MOST, rng=rng):
         if len(shared.columns) < 2 or not len(shared):
             continue
         model = np.zeros(len(shared), np.int64)

@@ -6,11 +6,12 @@ their pairs makes likely. A combination with the carriers of one of its parts is
 `entailed` says which columns come with a proposal, so that the trial takes them all out.
 
 The cost is linear in rows: one pass a combination of columns, and where columns are so many that all triples cost too much, only
-the pairs of columns that stand out most are grown. Work is shared out by columns and combinations of them (`mine.cell_combinations`),
-each counted in blocks of rows (`mine.cell_blocks`) as sums of whole numbers: no split changes the proposals.
+the pairs of columns that stand out most are grown, and of more than `PAIRS_AT_MOST` pairs so many are drawn. Work is shared out by
+columns and combinations of them (`mine.cell_combinations`), each counted in blocks of rows (`mine.cell_blocks`) as sums of whole
+numbers: no split changes the proposals.
 
 Cannot see: what fewer than `SUPPORT` rows share; numbers that are jittered inside the bulk of their column; more than three columns
-none of whose triples stands out; missing cells as a trigger.
+none of whose triples stands out; missing cells as a trigger; in very wide tables, combinations of which no pair was drawn.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ SAME = 0.9  # a value that so many of a proposal's carriers share comes with it
 GAP = 0.05  # of the central range of a column: numbers set off by so much stand apart
 CENTRE = (0.5, 99.5)  # percentiles of the central range
 TRIPLES_AT_MOST = 40_000  # combinations of three columns (62 columns have 37,820): about 15 s of overhead on one core
+PAIRS_AT_MOST = 100_000  # combinations of two columns (447 columns have 99,681): some 20 s of overhead on one core
+TOO_WIDE = "the table is too wide for all"
 CHUNK = 65_536  # carriers whose cells are compared at once
 TRIPLE_ROWS_AT_MOST = 2_000_000_000  # rows times combinations of three columns: about 20 s on one core
 
@@ -78,10 +81,12 @@ def shared_cells(
     support: int = SUPPORT,
     source: tuple[int, ...] | None = None,
     triples: int = TRIPLES_AT_MOST,
+    rng: np.random.Generator | None = None,
 ) -> Iterator[Shared]:
     """Single values and ranges, then pairs, then triples of `coded`; what was left out is appended to `notes`.
 
-    `source` (d,): columns with the same number say the same in other words, and are not combined. `triples`: of columns, at most.
+    `source` (d,): columns with the same number say the same in other words, and are not combined. `triples`: of columns, at most. Where
+    there are more than `PAIRS_AT_MOST` pairs of columns, as many are drawn by `rng`.
     """
     engine, n = current(), len(coded)
     widest = max(WIDEST_ROWS, int(WIDEST * n))
@@ -101,7 +106,14 @@ def shared_cells(
     cells.clear()
     source = tuple(range(len(frequent))) if source is None else source
     known = Known(tuple(each.counts for each in frequent), n, support, widest, {})
-    yield from _combined(engine, codes, known, source, triples, notes if notes is not None else [])
+    usable = [j for j, counts in enumerate(known.counts) if len(counts)]
+    asked = [(i, j) for i, j in combinations(usable, 2) if source[i] != source[j]]
+    notes = [] if notes is None else notes
+    if len(asked) > PAIRS_AT_MOST:
+        notes.append(f"of {len(asked):,} pairs of columns {PAIRS_AT_MOST:,}, drawn at random, were looked at: {TOO_WIDE}")
+        drawn = (rng or np.random.default_rng(0)).choice(len(asked), PAIRS_AT_MOST, replace=False)
+        asked = [asked[at] for at in np.sort(drawn)]
+    yield from _combined(engine, codes, known, source, asked, triples, notes)
 
 
 def _column(engine: Engine, coded: Coded, j: int) -> Floats:
@@ -216,23 +228,30 @@ def _apart(values: Counts, support: int, widest: int) -> tuple[Counts, Int]:
 
 
 def _combined(
-    engine: Engine, codes: Sequence[Handle[Codes]], known: Known, source: tuple[int, ...], most: int, notes: list[str]
+    engine: Engine,
+    codes: Sequence[Handle[Codes]],
+    known: Known,
+    source: tuple[int, ...],
+    asked: list[tuple[int, int]],
+    most: int,
+    notes: list[str],
 ) -> Iterator[Shared]:
-    usable = [j for j, counts in enumerate(known.counts) if len(counts)]
+    usable = sorted({j for pair in asked for j in pair})
     together: dict[tuple[int, int], Counts] = {}
     standing: dict[tuple[int, int], float] = {}
-    for pair in pairs(engine, codes, known, [(i, j) for i, j in combinations(usable, 2) if source[i] != source[j]]):
+    for pair in pairs(engine, codes, known, asked):
         i, j = pair.told.columns
         together[i, j], standing[i, j] = pair.found, pair.standing
         yield _shared(pair.told)
     grown = _affordable(standing, len(usable), known.rows, most, notes)
-    asked = [
+    grow = [
         (i, j, m)
         for i, j in together
+        if (i, j) in grown
         for m in usable
-        if (i, j) in grown and source[m] not in (source[i], source[j]) and _first(grown, i, j, m) == (i, j)
+        if source[m] not in (source[i], source[j]) and _first(grown, i, j, m) == (i, j)
     ]
-    yield from map(_shared, triples(engine, codes, replace(known, together=together), asked))
+    yield from map(_shared, triples(engine, codes, replace(known, together=together), grow))
 
 
 def _shared(told: Told) -> Shared:

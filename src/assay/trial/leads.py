@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from assay.learn.columns import Coded
 from assay.learn.tables import TableProbe
 from assay.mine.boxes import shared_boxes
-from assay.mine.cells import Shared, shared_cells
+from assay.mine.cells import TOO_WIDE, Shared, shared_cells
 from assay.trial.court_of_cells import HEARD, Court
 from assay.trial.evidence import combine
 from assay.trial.family import Progress
@@ -84,7 +84,8 @@ def first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str], 
     seen: Glance | None = None
     batch: list[Shared] = []
     waiting = 0
-    for shared in chain(shared_cells(coded, notes), shared_boxes(coded, court.rng)):
+    of_ranges: list[str] = []
+    for shared in chain(shared_cells(coded, notes, rng=court.rng), shared_boxes(coded, court.rng, of_ranges)):
         if shared.boxed and len(shared.columns) > REGION * coded.cells.shape[1]:
             continue
         place = BOXES if shared.boxed else len(shared.columns) - 1
@@ -104,6 +105,7 @@ def first_pass(court: Court, probe: TableProbe, coded: Coded, notes: list[str], 
         batch.append(shared)
     if batch:
         leads.extend(_leads(batch, court))
+    notes += [f"ranges of several columns: {note}" for note in of_ranges if TOO_WIDE in note]
     if left_out:
         notes.append(f"{left_out:,} of {sum(counts):,} shared values were passed over at a glance: nothing in their rows is strange")
     return leads, counts
