@@ -1,4 +1,4 @@
-"""A linear head of more features than rows: the same head, by the smaller matrix."""
+"""A linear head of more features than rows: the same head, by the smaller matrix; and tables of many columns have few features a column."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from assay.learn.columns import Coded
 from assay.learn.head import PENALTIES, _penalty, fit_head, one_hot, with_constant
+from assay.learn.head_features import CELLS, cell_features
 
 
 @pytest.mark.parametrize("shape", [(40, 7), (40, 39), (40, 40), (40, 300)])
@@ -31,3 +33,15 @@ def test_the_penalty_is_the_one_with_the_least_generalised_cross_validation(shap
             hat = x @ np.linalg.solve(x.T @ x + penalty * np.eye(d), x.T)
             error[penalty] = ((y - hat @ y) ** 2).sum() / n / max(1 - np.trace(hat) / n, 1e-6) ** 2
         assert np.isclose(_penalty(x, y), min(error, key=error.__getitem__))
+
+
+@pytest.mark.parametrize("columns", [3, 150, 400, 900, 2_500])
+def test_a_wide_table_has_about_as_many_features_as_may_be_or_one_a_column(columns: int) -> None:
+    x = np.random.default_rng(0).normal(size=(60, columns))
+    x[5, 1] = np.nan
+    made = cell_features(Coded(tuple(map(str, range(columns))), np.ones(columns, bool), x))
+    assert np.isfinite(made).all()
+    assert made.shape[1] <= max(CELLS, columns) + 1  # a step of what is missing, in one
+    assert made.shape[1] >= min(CELLS / 3, 9 * columns)
+    order = np.argsort(x[6:, 0])
+    assert any((np.diff(made[6:][order, j]) > 0).all() for j in range(made.shape[1]))  # the standing of the first column

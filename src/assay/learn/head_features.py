@@ -21,6 +21,7 @@ DIMENSIONS = 256  # of pictures and texts: a head of some thousand rows can fit 
 DRAWN_FROM = 2_000  # pictures that filters are drawn from, as the probe's
 WORDS_AT_MOST = 50_000  # the commonest words; and pairs of words, twice as many
 BINS = 8  # steps of a numeric column: an additive model that may bend
+CELLS = 2_000  # features of all columns of a table together; where they would be more, columns have fewer steps, or their standing alone
 OWN_CODE = 30  # categories of a column with a feature of their own; the rest share one
 
 
@@ -48,14 +49,18 @@ def text_features(corpus: Corpus, rng: np.random.Generator) -> Floats:
 
 
 def cell_features(coded: Coded) -> Floats:
-    """(n, d) of table cells: steps of each numeric column and its standing, one column a frequent category; missing is a feature too."""
+    """(n, d) of table cells: steps of each numeric column and its standing, one column a frequent category; missing is a feature too.
+
+    d is about `CELLS` at most, or the columns of a table that has more.
+    """
     parts: list[Floats] = []
+    bins = min(BINS, CELLS // max(int(coded.numeric.sum()), 1) - 1)
     for numeric, cells in zip(coded.numeric, coded.cells.T, strict=True):
         known = np.isfinite(cells)
         if not known.any():
             continue
         if numeric:
-            edges = np.unique(np.quantile(cells[known], np.linspace(0, 1, BINS + 1)[1:-1]))
+            edges = np.unique(np.quantile(cells[known], np.linspace(0, 1, max(bins, 1) + 1)[1:-1]))
             step = np.searchsorted(edges, cells, side="right")
             size, standing = len(edges) + 1, np.zeros(len(cells))
             ordered = np.sort(cells[known])
@@ -63,6 +68,9 @@ def cell_features(coded: Coded) -> Floats:
                 ordered
             ) - 1
             parts.append(standing[:, None])
+            if bins < 2:
+                parts += [] if known.all() else [(~known)[:, None].astype(np.float64)]
+                continue
         else:
             step = np.where(known, np.minimum(cells, OWN_CODE), 0).astype(np.int64)
             size = int(step.max()) + 1
