@@ -296,6 +296,10 @@ def test_a_title_above_a_table_is_no_column(tmp_path: Path) -> None:
     body = "text;label\n" + "".join(f"a film, and number {i};{i % 2}\n" for i in range(30))
     path.write_text("# exported on Monday\n# by the office\n" + body)
     assert "the first 2 lines have one field, and those below have 2 with ';' between them: the names" in refusal(path)
+    path.write_text("#mood\n" + "so happy today\nnot so good today\n" * 20 + "hello, world\nbye, moon\n")
+    assert len(read(path)) == 42
+    path.write_bytes(b"\xef\xbb\xbf")
+    assert "only empty lines" in refusal(path)
     path.write_text("Our customers\n" + body)
     assert any("the first line has one field" in note and "take the title out" in note for note in read(path).notes)
     path.write_text("text\n" + "".join("a text" + ", and more" * (i % 4) + "\n" for i in range(40)))

@@ -87,11 +87,11 @@ def _head(path: Path) -> str:
 
 def _delimiter(path: Path, head: str) -> str:
     """The delimiter under which the first records have the same number of fields, the more the better."""
+    lines = head.splitlines(keepends=True)
+    if said := SEPARATOR.match(lines[0].rstrip("\r\n") if lines else ""):
+        return said[1]
     if path.suffix.lower() in (".tsv", ".tab"):
         return "\t"
-    lines = head.splitlines(keepends=True)
-    if said := SEPARATOR.match(lines[0].rstrip("\r\n")):
-        return said[1]
     whole = lines[:-1] if len(lines) > 1 and len(head) >= HEAD // 2 else lines
     best, best_score = NO_DELIMITER, 0.0
     for delimiter in DELIMITERS:
@@ -110,7 +110,7 @@ def _delimiter(path: Path, head: str) -> str:
 def _title(path: Path, head: str) -> str | None:
     """What is to be said of a table below a title of its own, which is read as one column of that name; None if it is none.
 
-    It may as well be a column of texts with as many commas each. DataError where the first line is a remark.
+    It may as well be a column of texts with as many commas each. DataError where all that stands above is remarks.
     """
     lines = head.splitlines(keepends=True)
     tables: list[tuple[int, int, int, str]] = []  # lines above, records looked at, their fields, delimiter
@@ -127,7 +127,7 @@ def _title(path: Path, head: str) -> str | None:
     above, records, fields, delimiter = min(tables)
     which = "line has" if above == 1 else f"{above} lines have"
     found = f"the first {which} one field, and those below have {fields} with {delimiter!r} between them"
-    if lines[0].lstrip().startswith("#"):
+    if all(line.lstrip().startswith("#") for line in [line for line in lines if line.strip()][:above]):
         remedy = "take the remarks above the names of the columns out of a copy of the file"
         raise DataError(f"{found}: the names of the columns stand lower down", path=path, remedy=remedy)
     return f"{found}: all is read as one column. If it is a table below a title, take the title out." if records >= SURE else None
