@@ -156,6 +156,14 @@ def test_a_date_in_a_table_is_content_and_beside_a_text_it_is_not() -> None:
     assert any("'opened'" in note for note in text.notes)
 
 
+def test_numbers_of_eight_bits_that_begin_anew_do_not_count_rows() -> None:
+    round_again = np.arange(600).astype(np.uint8)
+    rows = {"text": [f"a note on the matter of number {i}" for i in range(len(round_again))], "label": ["a", "b"] * (len(round_again) // 2)}
+    said = " ".join(read({**rows, "pixel": round_again}).notes)
+    assert "'pixel' only counts" not in said
+    assert "'pixel' only counts" in " ".join(read({**rows, "pixel": np.arange(len(round_again))}).notes)
+
+
 def test_classes_that_a_slip_made_are_said() -> None:
     def said(*names: str) -> str:
         return " ".join(infer(base().set_column(1, "label", pa.array([names[i % len(names)] for i in range(N)]))).notes)

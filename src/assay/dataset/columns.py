@@ -196,8 +196,8 @@ class Column:
         """A row number: 0, 1, 2, ... or 1, 2, 3, ..."""
         if self.kind != "integer" or self.present < max(20, len(self.values)):
             return False
-        numbers = self.values.to_numpy()  # of its own width: a hash may be beyond 2^63
-        return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
+        numbers = self.values.to_numpy()  # of its own width: a hash may be beyond 2^63; differences would go round in 8 bits
+        return bool(numbers[0] in (0, 1) and np.array_equal(numbers, np.arange(len(numbers)) + int(numbers[0])))
 
     @cached_property
     def moments(self) -> bool:
