@@ -169,6 +169,19 @@ def test_half_of_a_character_is_read_as_one_that_is_not_known(tmp_path: Path, en
     assert read(records).table.column("messages:response").to_pylist() == data.table.column("messages:response").to_pylist()
 
 
+@pytest.mark.parametrize("written", [False, True])
+def test_a_turn_of_other_names_is_read_by_its_own(tmp_path: Path, written: bool) -> None:
+    """Else what it says would be nowhere, and nothing would say so."""
+    talks = [chat(a, s) for a, s in zip(ASKED, SAID, strict=True)]
+    talks[3] = [talks[3][0], {"from": "gpt", "value": "said under another name"}]
+    talks[4] = [{"role": "system"}, *talks[4]]
+    talks[5] = [*talks[5], {"speaker": "me", "words": "not read"}]
+    data = read(lines(tmp_path / "a.jsonl", [{"messages": json.dumps(talk) if written else talk} for talk in talks]))
+    want = [*SAID[:3], "said under another name", *SAID[4:]]
+    assert data.table.column("messages:response").to_pylist() == want
+    assert any("1 row holds" in note and "fields of other names" in note for note in data.notes)
+
+
 def test_a_prompt_that_is_a_conversation_has_no_answers_of_its_own(tmp_path: Path) -> None:
     def turn(role: str, text: str) -> list[dict[str, str]]:
         return [{"role": role, "content": text}]

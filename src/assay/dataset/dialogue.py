@@ -49,8 +49,7 @@ class Talk:
 
     def way_in(self, turns: Turns | None) -> tuple[str, str]:
         """How these turns name speaker and text: sets put together from several may do so in several ways."""
-        first = next((turn for turn in turns or () if turn), {})
-        return _way(name for name, value in first.items() if value is not None) or self.way
+        return next((way for turn in turns or () if turn and (way := _told(turn)) is not None), self.way)
 
     def rewritten(self, value: Any, prompt: str, response: str) -> Any:
         """The conversation with other sides, held as it was."""
@@ -59,7 +58,7 @@ class Talk:
         turns = turns_in(value)
         held = json.loads(value) if self.written and turns is not None else value
         changed: Any = _turns(self.way_in(turns), turns, prompt, response, self.parts)
-        if self.within:
+        if isinstance(held, Mapping) or (self.within and not isinstance(held, list)):
             changed = {**(held if isinstance(held, Mapping) else {}), WITHIN: changed}
         return json.dumps(changed, ensure_ascii=False) if self.written else changed
 
@@ -91,11 +90,12 @@ def talk_of(column: pa.ChunkedArray) -> Talk | None:
         return talk_in(column.type)
     some = column.drop_null().slice(0, SAMPLE).to_pylist()
     found = [(text, turns) for text in some if (turns := turns_in(text)) is not None]
-    openings = [(text, _way(turns[0])) for text, turns in found if turns and turns[0] is not None]
-    if len(found) < TELLS * len(some) or not openings or any(way is None for _, way in openings):
+    filled = [(text, turns) for text, turns in found if any(turns)]
+    ways = [(text, way) for text, turns in filled if (way := next(filter(None, map(_told, filter(None, turns))), None)) is not None]
+    if len(found) < TELLS * len(some) or not ways or len(ways) < TELLS * len(filled):
         return None
-    text, way = openings[0]
-    return None if way is None else Talk(way, written=True, within=text.lstrip().startswith("{"))
+    text, way = ways[0]
+    return Talk(way, written=True, within=text.lstrip().startswith("{"))
 
 
 def talk_in(kind: pa.DataType) -> Talk | None:
@@ -119,6 +119,11 @@ def _way(names: Iterable[str]) -> tuple[str, str] | None:
     return next((way for way in WAYS if there.issuperset(way)), None)
 
 
+def _told(turn: Mapping[str, Any]) -> tuple[str, str] | None:
+    """How this turn does: by the fields that hold something."""
+    return _way(name for name, value in turn.items() if value is not None)
+
+
 def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
     """The table with two text columns for each column of conversations, and what was done, in sentences.
 
@@ -137,7 +142,7 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
             more = sum(_more(turns := turns_in(value), talk.way_in(turns)) for value in values)
             if more:
                 rows = "1 row holds" if more == 1 else f"{more:,} rows hold"
-                unread.append(f"{rows} tool calls, reasoning or parts that are not text in {field.name!r}: those are not read.")
+                unread.append(f"{rows} tool calls, reasoning, parts that are no text or fields of other names in {field.name!r}: not read.")
         elif (template := _template_of(column)) is not None:
             both = [template.sides(text) for text in column.to_pylist()]
             what = f"conversations, their turns marked as for {template.name}"
@@ -163,8 +168,13 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
 
 
 def _more(turns: Turns | None, way: tuple[str, str]) -> bool:
-    """Whether turns hold more than text that a model would learn from."""
-    return any(any(turn.get(name) for name in UNREAD) or _pictured(turn.get(way[1])) for turn in turns or () if turn)
+    """Whether turns hold more than text that a model would learn from, or hold it under names that no way has."""
+    for turn in filter(None, turns or ()):
+        own = _told(turn)
+        hidden = own is None and any(value for name, value in turn.items() if name not in way)
+        if hidden or any(turn.get(name) for name in UNREAD) or _pictured(turn.get((own or way)[1])):
+            return True
+    return False
 
 
 def _pictured(content: Any) -> bool:
@@ -174,7 +184,8 @@ def _pictured(content: Any) -> bool:
 
 
 def sides_of(turns: Turns | None, way: tuple[str, str] = WAYS[0]) -> tuple[str, str]:
-    """(what was asked, what was answered) in one conversation.
+    """(what was asked, what was answered) in one conversation. A turn that names its speaker in another way than `way` is read by its own:
+    else what it says would be nowhere.
 
     >>> sides_of([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}])
     ('Hi', 'Hello.')
@@ -182,11 +193,14 @@ def sides_of(turns: Turns | None, way: tuple[str, str] = WAYS[0]) -> tuple[str, 
     asked: list[str] = []
     answered: list[str] = []
     for turn in turns or ():
-        if turn is not None and way == PAIR:
-            asked.append(_said(turn.get(way[0])))
-            answered.append(_said(turn.get(way[1])))
-        elif turn is not None:
-            (answered if _speaks(turn, way) else asked).append(_said(turn.get(way[1])))
+        if turn is None:
+            continue
+        who, what = own = _told(turn) or way
+        if own == PAIR:
+            asked.append(_said(turn.get(who)))
+            answered.append(_said(turn.get(what)))
+        else:
+            (answered if _speaks(turn, own) else asked).append(_said(turn.get(what)))
     return BETWEEN.join(asked), BETWEEN.join(answered)
 
 
@@ -249,7 +263,7 @@ def _turns(way: tuple[str, str], turns: Turns | None, prompt: str, response: str
     """
     if way == PAIR:
         return [{way[0]: prompt, way[1]: response}]
-    spoken = [turn for turn in turns or () if turn]
+    spoken = [turn for turn in turns or () if turn and turn.get(way[0]) is not None]
     speakers = [str(turn.get(way[0])) for turn in spoken]
     asks = next((s for s in speakers if s.lower() not in ANSWERING | {"system"}), "human" if way[0] == "from" else "user")
     answering = "gpt" if way[0] == "from" else "model" if way[1] == "parts" else "assistant"
