@@ -74,6 +74,25 @@ def test_pictures_beside_a_table(tmp_path: Path) -> None:
     assert "1 picture in the folder not named in labels.csv: passed over." in data.notes
 
 
+def test_a_list_of_files_beside_class_folders_takes_no_class_away(tmp_path: Path) -> None:
+    path = as_labelled(tmp_path)
+    (path / "labels.csv").unlink()
+    files = sorted((path / "images").iterdir())
+    for i, file in enumerate(files):
+        (path / "images" / "ab"[i % 2]).mkdir(exist_ok=True)
+        file.rename(path / "images" / "ab"[i % 2] / file.name)
+    rows = [{"file_name": f"{'ab'[i % 2]}/{file.name}", "bytes": 100 + i} for i, file in enumerate(files)]
+    (path / "manifest.json").write_text(json.dumps(rows))
+    assert read(path).classes == ("a", "b")
+    assert any("passed over (manifest.json)" in note for note in read(path).notes)
+    (path / "manifest.json").write_text(json.dumps([{**row, "label": "xyz"[i % 3]} for i, row in enumerate(rows)]))
+    assert read(path).classes == ("x", "y", "z")
+    for i, file in enumerate(files):
+        (path / "images" / "ab"[i % 2] / file.name).rename(file)
+    (path / "manifest.json").write_text(json.dumps([{"file_name": file.name, "text": f"it shows {file.name}"} for file in files]))
+    assert "text" in read(path, task="none").table.column_names
+
+
 @pytest.mark.parametrize("kind", ["metadata.jsonl", "labels.json", "metadata.parquet"])
 def test_pictures_beside_a_table_of_another_format(tmp_path: Path, kind: str) -> None:
     path = as_labelled(tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from assay.dataset.columns import LABELS
 from assay.dataset.edits import Edit, Gone
 from assay.dataset.errors import DataError
 from assay.dataset.formats.base import Batch, FileFormat, Format, Int, Layout, UInt8, counted, suffix
 from assay.dataset.formats.delimited import Delimited
-from assay.dataset.formats.image_folder import NAME, READ_TOGETHER, free_name, picture_bytes, picture_names
+from assay.dataset.formats.image_folder import NAME, READ_TOGETHER, columns_of, free_name, picture_bytes, picture_names
 from assay.dataset.formats.json_list import JsonList
 from assay.dataset.formats.jsonl import JsonLines, flat
 from assay.dataset.formats.parquet import Parquet
@@ -134,10 +135,18 @@ def _found(path: Path) -> Sheet:
     return sheet
 
 
+def _beside_classes(table: pa.Table, column: str, pictures: Sequence[str]) -> bool:
+    """Whether folders tell the classes of the pictures that a column names, and no column by a usual name does: a list of files, with
+    their sizes and sums."""
+    if {name.strip().lower() for name in table.column_names} & set(LABELS) or "label" not in columns_of(pictures).column_names:
+        return False
+    return len({PurePosixPath(str(name)).parent for name in table.column(column).drop_null().to_pylist()}) > 1
+
+
 def _sheet(path: Path) -> Sheet | None:
     found = sorted((file for file in path.iterdir() if file.is_file()), key=lambda file: file.name.encode())
     tables = [(form, file) for form in TABLES for file in found if suffix(file.name) in form.suffixes]
-    if not tables or not picture_names(path):
+    if not tables or not (pictures := picture_names(path)):
         return None
     for form, table in tables:
         try:
@@ -153,5 +162,7 @@ def _sheet(path: Path) -> Sheet | None:
                 for ending in ENDINGS:
                     there = sum((path / folder / (name + ending)).is_file() for name in names)
                     if names and there > len(names) / 2:
+                        if not isinstance(form, Delimited) and _beside_classes(first.table, column, pictures):
+                            return None
                         return Sheet(table, form, column, folder, ending)
     return None
