@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -217,4 +218,31 @@ def test_what_scikit_learn_loads_and_half_a_character() -> None:
     assert len(read(load_iris()).classes) == 3
     with pytest.raises(DataError, match=r"U\+D800"):
         read([("a \ud800 b", i % 2) for i in range(N)])
-    assert read([{"text": "a \ud800 b", "label": i % 2} for i in range(N)]).table["text"][0].as_py() == "a \ufffd b"
+    records = [{"text": "a \ud800 b", "label": i % 2, "when": datetime.date(2024, 5, 6), "raw": b"x"} for i in range(N)]
+    assert read(records).table["text"][0].as_py() == "a \ufffd b"
+    assert read(records).table["when"][0].as_py() == datetime.date(2024, 5, 6)
+
+
+def test_what_a_mapping_holds_that_is_no_column_is_said() -> None:
+    x, y = np.zeros((N, 8, 8), np.uint8), np.arange(N) % 2
+    assert any("is not read: contributor" in note for note in read({"x": x, "y": y, "contributor": ["a"] * (N - 1)}).notes)
+    assert not any("is not read" in note for note in read({"x": x, "y": y, "contributor": ["a"] * N}).notes)
+
+
+def test_boxes_beside_pictures_are_no_pictures() -> None:
+    shown = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in range(N)]
+    data = read([{"image": shown[i], "boxes": np.ones((1 + i % 3, 4)), "label": i % 2} for i in range(N)])
+    assert data.images is not None
+    assert data.table["boxes"][1].as_py() == [[1.0] * 4] * 2
+    with pytest.raises(DataError, match="floating-point"):
+        read([(Image.new("F", (8, 8)), i % 2) for i in range(N)])
+
+
+def test_pandas_own_missing_values_and_bins_by_number() -> None:
+    pandas = pytest.importorskip("pandas")
+    shown = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in range(N)]
+    when = [pandas.Timestamp("2024-05-06"), pandas.NaT] * (N // 2)
+    data = read(pandas.DataFrame({"image": shown, "when": when, "label": [0, 1] * (N // 2)}))
+    assert data.table["when"].null_count == N // 2
+    binned = pandas.DataFrame({0: pandas.cut(np.arange(N), 3), 1: np.arange(N) % 7, "label": ["a", "b"] * (N // 2)})
+    assert len(set(read(binned).table["0"].to_pylist())) == 3

@@ -6,6 +6,7 @@ None of these libraries is imported here: an object is known by the module of it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from assay.dataset.errors import DataError, short_of_memory
 from assay.dataset.formats.base import PICTURE, Batch, distinct_names
 from assay.dataset.formats.embedded import class_names_of, lift_pictures
 from assay.dataset.formats.jsonl import column_of, read_table
-from assay.dataset.pictures import decode_picture, encode_png, encode_whole
+from assay.dataset.pictures import decode_picture, encode_png
 
 ClassNames = Mapping[str, Sequence[str]]
 ENCODED = pa.struct([("bytes", pa.binary()), ("path", pa.string())])  # as Hugging Face writes pictures
@@ -113,7 +114,9 @@ def _from_pandas(frame: Any, path: str) -> tuple[pa.Table, tuple[str, ...]]:
         notes.append("column names that were empty or repeated have been made distinct")
     bins = [name for name, kind in frame.dtypes.items() if _interval(kind)]
     if bins:  # as pandas.cut makes them: Arrow would hold their two ends
-        frame = frame.assign(**{name: frame[name].astype(object).map(str, na_action="ignore") for name in bins})
+        frame = frame.copy(deep=False)
+        for name in bins:
+            frame[name] = frame[name].astype(object).map(str, na_action="ignore")
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError) as error:  # a column of mixed values, which a list of them may still be text of
@@ -145,13 +148,18 @@ def _is_pillow(value: Any) -> bool:
 def _encoded(values: Sequence[Any], path: str) -> pa.Array:
     """Pictures as PNG files: their sizes and modes are then brought together as those of files are. Null where there is none."""
     there = [v for v in values if v is not None]
-    if any(getattr(v, "mode", "") == "F" for v in there):
-        raise DataError("pictures of floating-point numbers", path=path, remedy="give 8-bit pictures: they are grey, in colour or indexed")
     if all(map(_is_pillow, there)):
-        files = iter([encode_whole(picture) for picture in there])
+        files = iter([encode_png(_decoded(picture, path)) for picture in there])
     else:
         files = iter([encode_png(pixels) for pixels in pictures(_stacked([_array(v) for v in there], path), path)])
     return pa.array([None if v is None else {"bytes": next(files), "path": None} for v in values], ENCODED)
+
+
+def _decoded(picture: Any, path: str) -> NDArray[np.uint8]:
+    """The pixels of a Pillow picture. DataError for one of floating-point numbers: what they mean as grey is not said."""
+    if picture.mode == "F":
+        raise DataError("pictures of floating-point numbers", path=path, remedy="give 8-bit pictures: they are grey, in colour or indexed")
+    return decode_picture(picture)
 
 
 def _stacked(arrays: Sequence[NDArray[Any]], path: str) -> NDArray[Any]:
@@ -162,9 +170,9 @@ def _stacked(arrays: Sequence[NDArray[Any]], path: str) -> NDArray[Any]:
 
 
 def _python(values: list[Any]) -> list[Any]:
-    """Values as Python's own; NaN in a column of objects means missing, as pandas has it."""
+    """Values as Python's own; NaN in a column of objects means missing, as pandas has it, and so do pandas' own marks NaT and NA."""
     plain = [v.item() if isinstance(v, np.generic) else v for v in values]
-    return [None if isinstance(v, float) and v != v else v for v in plain]
+    return [None if (isinstance(v, float) and v != v) or type(v).__name__ in ("NaTType", "NAType") else v for v in plain]
 
 
 def _of_table(table: pa.Table, notes: Sequence[str] = ()) -> Batch:
@@ -176,6 +184,10 @@ def _of_records(records: Sequence[Mapping[str, Any]], path: str) -> Batch:
     """Mappings from names to values; tensors and NumPy scalars as Python's own."""
     plain = [{str(name): _plain(value) for name, value in record.items()} for record in records]
     shown = [name for name in dict.fromkeys(name for record in plain for name in record) if _shows([r.get(name) for r in plain])]
+    pillow = [name for name in shown if _is_pillow(next(r[name] for r in plain if r.get(name) is not None))]
+    if pillow and len(pillow) < len(shown):  # arrays beside pictures are boxes, masks or points, in lists
+        plain = [{n: v.tolist() if hasattr(v, "tolist") and n not in pillow else v for n, v in record.items()} for record in plain]
+        shown = pillow
     if not shown:
         return _of_table(*read_table(plain))
     files = {name: _encoded([r.get(name) for r in plain], path) for name in shown}
@@ -200,7 +212,10 @@ def _of_mapping(source: Mapping[str, Any], path: str) -> Batch:
     y = next((name for name in ("y", "labels", "label", "target") if name in arrays), None)
     # what has another length says something of the whole, as the names of classes in what scikit-learn's loaders give
     others = {n: array for n, array in arrays.items() if n not in (x, y) and array.ndim == 1 and len(array) == len(arrays[x])}
-    return batch_of(Parts(arrays[x], None if y is None else arrays[y], others), path)
+    left = [name for name in arrays if name not in (x, y, *others)]
+    batch = batch_of(Parts(arrays[x], None if y is None else arrays[y], others), path)
+    said = f"Of the mapping, what has no single value for each of the {len(arrays[x]):,} entries of {x!r} is not read: {', '.join(left)}."
+    return replace(batch, notes=(*batch.notes, said)) if left else batch
 
 
 def _same_length(source: Mapping[str, Any], path: str) -> None:
@@ -233,7 +248,7 @@ def _of_items(items: Sequence[Any], path: str) -> Batch:
     held = [item[0] for item in items]
     if all(map(_is_pillow, held)) and len({(picture.size, picture.mode) for picture in held}) > 1:
         return _of_table(pa.table({PICTURE: _encoded(held, path), "label": column_of(said)}))
-    return batch_of(Parts(_stacked([_pixels(picture) for picture in held], path), np.asarray(said)), path)
+    return batch_of(Parts(_stacked([_pixels(picture, path) for picture in held], path), np.asarray(said)), path)
 
 
 def _plain(value: Any) -> Any:
@@ -243,9 +258,9 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
 
 
-def _pixels(value: Any) -> NDArray[Any]:
+def _pixels(value: Any, path: str) -> NDArray[Any]:
     if _is_pillow(value):
-        pixels = decode_picture(value)
+        pixels = _decoded(value, path)
         return pixels[..., 0] if pixels.shape[2] == 1 else pixels
     return _array(value)
 

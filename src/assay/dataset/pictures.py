@@ -95,11 +95,6 @@ def encode_png(pixels: UInt8) -> bytes:
     return out.getvalue()
 
 
-def encode_whole(picture: Image.Image) -> bytes:
-    """A picture that Pillow holds as a PNG file of the pixels that `decode` would give."""
-    return encode_png(decode_picture(picture))
-
-
 def resize(pixels: UInt8, height: int, width: int) -> UInt8:
     """(height, width, c): bilinear, averaging where it shrinks."""
     if pixels.shape[:2] == (height, width):

@@ -150,8 +150,16 @@ def read_table(records: Sequence[Mapping[str, Any]]) -> tuple[pa.Table, tuple[st
 
 
 def whole_characters(value: Any) -> Any:
-    """A JSON value with U+FFFD for each half of a character."""
-    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    """A value of JSON, or of a record in memory, which may hold moments and bytes too, with U+FFFD for each half of a character.
+
+    >>> whole_characters({"a": ["x\\ud83d", b"y"]})
+    {'a': ['x\ufffd', b'y']}
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, Mapping):
+        return {whole_characters(name): whole_characters(within) for name, within in value.items()}
+    return [whole_characters(within) for within in value] if isinstance(value, list | tuple) else value
 
 
 def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:
