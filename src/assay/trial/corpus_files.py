@@ -101,15 +101,18 @@ def scan_corpus(
     form = recognise(path)
     columns, notes = _columns(path, content)
     documents = 0
-    faults: dict[int, str] = {}  # document -> why it could not be read
+    unreadable = 0
+    fault: tuple[int, str] | None = None  # the first document that could not be read, and why: of a wrong file nothing else could be held
     lost: dict[str, None] = {}
     said: dict[str, None] = {}
 
     def texts() -> Iterator[pa.Array]:
-        nonlocal documents
-        documents = 0
+        nonlocal documents, unreadable, fault
+        documents = unreadable = 0
         for batch in form.batches(path, LIMITS):
-            faults.update((documents + place, why) for place, why in batch.faults.items())
+            unreadable += len(batch.faults)
+            if batch.faults and fault is None:
+                fault = documents + min(batch.faults), batch.faults[min(batch.faults)]
             said.update(dict.fromkeys(batch.notes))
             lost.update({} if batch.lost is None else {batch.lost: None})
             for block in _blocks(batch, columns, path, documents):
@@ -120,20 +123,18 @@ def scan_corpus(
     tried, enumerated, load = examine_stream(texts, _size(path), progress, kept)
     if kept is not None:
         kept.clear()
-    if len(faults) > 10 and len(faults) > LIMITS.faults * documents:
-        first = min(faults)
+    if fault is not None and unreadable > 10 and unreadable > LIMITS.faults * documents:
         raise DataError(
-            f"{len(faults):,} of {documents:,} documents cannot be read; the first: {faults[first]}",
+            f"{unreadable:,} of {documents:,} documents cannot be read; the first: {fault[1]}",
             path=path,
-            row=first,
+            row=fault[0],
             remedy="check that this is the right file in the right format, or mend those documents",
         )
     if documents < FEWEST:
         raise DataError(f"{documents:,} documents are too few to show which words follow which", path=path, remedy="use assay scan")
     notes += said
-    if faults:
-        first = min(faults)
-        notes.append(f"{len(faults):,} of {documents:,} documents could not be read; the first is {first:,}: {faults[first]}.")
+    if fault is not None:
+        notes.append(f"{unreadable:,} of {documents:,} documents could not be read; the first is {fault[0]:,}: {fault[1]}.")
     if lost:
         notes.append(f"Not a document of these could be read: {', '.join(lost)}. What is found is found among the others.")
     if load > 0.5:
@@ -141,7 +142,7 @@ def scan_corpus(
     log_e = np.array([t.log_e for t in tried])
     passing = e_bh(log_e, max(enumerated, 1), min(1.0, SUSPECT * alpha))
     found = tuple(t for t, passes in zip(tried, passing, strict=True) if passes)
-    return CorpusScan(str(path), columns, documents, enumerated, found, time.perf_counter() - began, tuple(notes), len(faults), tuple(lost))
+    return CorpusScan(str(path), columns, documents, enumerated, found, time.perf_counter() - began, tuple(notes), unreadable, tuple(lost))
 
 
 def _columns(path: Path, content: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
