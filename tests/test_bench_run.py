@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -131,6 +132,18 @@ def test_a_set_that_is_not_at_hand_stays_left_and_is_said(tmp_path, monkeypatch,
     assert "sms_spam" in told.pop("sms")
     assert not told
     assert {x["set"] for x in read_lines(tmp_path / "x.jsonl")} == {"wine"}
+
+
+def test_a_file_that_a_defence_misses_is_its_own_failure(tmp_path) -> None:
+    def flag(case) -> None:
+        raise FileNotFoundError("a tool of its own")
+
+    broken = [replace(d, flag=flag) for d in defences() if d.name == "random"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("assay.bench.runner.defences", lambda: broken)
+        suite = Suite("tiny", (), (("wine", 100),), 0, 1, False)
+        assert run_suite(suite, tmp_path / "x.jsonl", broken, 5.0, 1, lambda *_: None, absent=pytest.fail) == (1, 0)
+    assert [x["failed"] for x in read_lines(tmp_path / "x.jsonl")] == ["FileNotFoundError: a tool of its own"]
 
 
 def test_what_are_no_records_is_exit_2(tmp_path, capsys) -> None:

@@ -159,7 +159,7 @@ def _one(case: Case, defence: Defence, retrain: bool) -> Line:
     began = time.perf_counter()
     try:
         flags = defence.flag(case)
-    except (ArithmeticError, ValueError, RuntimeError) as error:
+    except (ArithmeticError, OSError, ValueError, RuntimeError) as error:
         return {"failed": f"{type(error).__name__}: {error}"}
     seconds, peak = time.perf_counter() - began, peak_bytes()
     fields = as_fields(measure(case, flags, hands_over=defence.name.startswith(OURS))) | as_fields(claims(case, flags))
