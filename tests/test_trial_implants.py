@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from assay.artefact.cluster import Cluster
 from assay.bench.sets import in_memory
 from assay.dataset.data import Dataset
+from assay.mine.candidate import Candidate
 from assay.mine.clusters import FEWEST
 from assay.mine.parted import parts
-from assay.trial.family import silent
-from assay.trial.implants import ImplantFamily
+from assay.trial.family import Tried, silent
+from assay.trial.implants import ImplantFamily, _of_both
 from assay.trial.part_members import of_the_part
+from assay.trial.residuals import Way
 from assay.trial.verdicts import Judged, judge_all, members
 
 UInt8 = NDArray[np.uint8]
@@ -96,6 +99,18 @@ def test_a_row_between_the_laws_of_part_and_others_is_not_named() -> None:
     assert not named[:900].any()
     assert not named[1200:].any()
     assert not of_the_part(np.full(5, -1.0)).any()
+
+
+def test_the_second_hearing_counts_for_rows_of_many_kinds_alone() -> None:
+    candidate = Candidate(Cluster.around(np.zeros((4, 2)), "x", np.zeros((4, 32), np.uint8)), np.arange(4))
+    first, second = (Tried(candidate, 1, log_e, p, ()) for log_e, p in ((0.0, 0.5), (40.0, 1e-9)))
+    now = Way(first, 0.78, 0.2)
+    both = _of_both(now, Way(second, 0.4, 0.2))
+    assert both.log_e == pytest.approx(40 - np.log(2), abs=1e-6)
+    assert both.p_value == pytest.approx(2e-9)
+    assert _of_both(now, Way(second, 0.4, 0.6)) is first  # a natural kind: like one other class
+    assert _of_both(now, None) is first
+    assert _of_both(Way(second, 0.4, 0.2), now) is second
 
 
 @pytest.mark.full

@@ -11,6 +11,9 @@ contradiction and *beside other labels* as in `assay.trial.residuals`, in either
 - *implanted*: the networks, which know the other half's named rows, foresee the label of most of them. Careless labels stand apart too, and
   contradict their contents, but nobody can foresee them;
 - what a label holds by nature belongs to it by its contents (mean .82 to 1.0 of other labels' rows below; planted .55), and is acquitted.
+  But rows of the part that were not named teach those models that its contents belong. So it is heard once more without the label's rows
+  that lie nearest to it, and that counts where its rows look like many other labels: a natural kind, of which the rest is left out, looks
+  unlike its label too, but like one other (cars like trucks), and poison comes from all.
 
 *By insertion*, for labels that fit: see `assay.trial.joined`; suspected at most.
 
@@ -41,7 +44,7 @@ from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried, sil
 from assay.trial.joined import Side, joined
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
 from assay.trial.part_members import members
-from assay.trial.residuals import Court
+from assay.trial.residuals import Court, Way
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -49,6 +52,8 @@ Floats = NDArray[np.float64]
 
 SPACE = "what a network reads that has learnt them"
 FORETOLD = 0.5  # share of the named rows whose label networks foresee that know the other half's: planted .8, careless labels hardly any
+NEAREST = 0.15  # of a label's rows that are not named: those nearest to the part, left out in the second hearing
+MANY_KINDS = 0.3  # share of the part that looks most like one other label, up to which that counts: planted .15 to .22, natural .26 to .8
 CONVICTS = 3.0  # log e-value from which that is worth its cost
 
 
@@ -107,18 +112,25 @@ def _by_insertion(data: Dataset, taught: CrossFit, sides: Sides, rng: np.random.
 
 def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sides) -> list[Tried]:
     """Each label's named rows after their trials; those of rows that convict are told anew."""
-    y, named = data.y, np.zeros(len(data), bool)
+    y, score = data.y, np.full(len(data), -np.inf)
     for label, ours in sides.items():
         for side in ours:
-            named |= side.judged & (y == label) & (side.scores > 0)
+            mine = side.judged & (y == label)
+            score[mine] = side.scores[mine]
+    named = score > 0
+    near = np.zeros(len(y), bool)
+    for label in sides:
+        rest = (y == label) & ~named
+        near |= rest & (score > (np.quantile(score[rest], 1 - NEAREST) if rest.any() else np.inf))
     first = taught.models[0]
     assert isinstance(first, Net)
     assert taught.inputs is not None
     space = first.hidden(taught.inputs)
     tried = []
     court = Court.hearing(data, contents, space, named, ~named, silent)
+    again = Court.hearing(data, contents, space, named, ~named & ~near, silent).heard(None)
     for label, way in court.heard(None).items():
-        t = _implanted(way.tried, taught, y, label)
+        t = _implanted(_of_both(way, again.get(label)), taught, y, label)
         carriers = t.candidate.carriers
         if t.log_e > CONVICTS:
             t = replace(t, accused=members(taught, y, belonging_in_folds(court.support, y, taught.fold), label, carriers))
@@ -130,6 +142,14 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
         artefact = Cluster.around(space[carriers], SPACE, data.digest[carriers])
         tried.append(replace(t, candidate=Candidate(artefact, carriers), words=words))
     return tried
+
+
+def _of_both(way: Way, again: Way | None) -> Tried:
+    """The verdict of both hearings, by the mean of their e-values; of the first alone where the second does not count."""
+    if again is None or again.one_kind > MANY_KINDS or again.tried.log_e <= way.tried.log_e:
+        return way.tried
+    log_e = float(np.logaddexp(way.tried.log_e, again.tried.log_e) - np.log(2))
+    return replace(again.tried, log_e=log_e, p_value=min(1.0, 2 * min(way.tried.p_value, again.tried.p_value)))
 
 
 def _implanted(tried: Tried, taught: CrossFit, y: Int, label: int) -> Tried:

@@ -104,10 +104,12 @@ class ResidualFamily:
 
 @dataclass(frozen=True)
 class Way:
-    """One label's rows by one way of learning detectors, and how far they belong on average: the less, the purer."""
+    """One label's rows by one way of learning detectors, and how far they belong on average: the less, the purer. `one_kind`: the share
+    of them that look most like the same other label."""
 
     tried: Tried
     belongs: float
+    one_kind: float
 
 
 def together(ways: list[Way]) -> Tried:
@@ -189,7 +191,7 @@ class Court:
             "The trace was learnt on other rows and says little of what a picture shows; by what they show, these are no more like their "
             "label than rows of other labels are"
         )
-        return Way(Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words), belongs)
+        return Way(Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words), belongs, float(kinds.max()))
 
     def _half(self, candidate: Candidate, half: Int, label: int) -> Tried:
         """The trials on the carriers of one half, among that half's rows."""
