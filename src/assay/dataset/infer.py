@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.dataset import columns as looks
+from assay.dataset.classes import classes_of
 from assay.dataset.columns import Column
-from assay.dataset.data import MISSING, Columns, Modality, Task
+from assay.dataset.data import Columns, Modality, Task
 from assay.dataset.dialogue import PROMPT, RESPONSE
 from assay.dataset.errors import DataError
-from assay.dataset.labels import code, code_sets
+from assay.dataset.guess import LABEL_REMEDY, Guess
 from assay.dataset.partners import partners, quoted
 
 Int = NDArray[np.int64]
-
-LABEL_REMEDY = "name it with --label COLUMN, or scan without labels: --task none"
 
 
 @dataclass(frozen=True)
@@ -32,23 +31,6 @@ class Meaning:
     y: Int  # (n,) class codes, MISSING where there is none
     classes: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-@dataclass
-class _Guess:
-    """Work in progress: the columns, who has which role, what was said."""
-
-    path: str
-    table: pa.Table
-    named: Columns  # what the user said
-    pictures: bool
-    look: dict[str, Column]
-    roles: dict[str, str] = field(default_factory=dict)  # column -> role, for columns that are not content
-    notes: list[str] = field(default_factory=list)
-
-    def free(self) -> list[Column]:
-        """Columns without a role, in their order."""
-        return [column for name, column in self.look.items() if name not in self.roles and name not in self.named.content]
 
 
 def infer(
@@ -66,7 +48,7 @@ def infer(
     and a table without content.
     """
     named = columns or Columns()
-    guess = _Guess(path, table, named, pictures, {name: Column(name, table.column(name)) for name in table.column_names})
+    guess = Guess(path, table, named, pictures, {name: Column(name, table.column(name)) for name in table.column_names})
     _check_named(guess)
     for role, name in (
         ("id", named.id),
@@ -87,13 +69,13 @@ def infer(
     content: Sequence[str] = (*named.content, *(r for r in named.response if r not in named.content)) if named.content else _content(guess)
     modality = _modality(guess, content)
     task, response = partners(guess.path, guess.look, named, task, label, content, modality, guess.notes)
-    y, classes, task = _classes(guess, label, task, class_names or {})
+    y, classes, task = classes_of(guess, label, task, class_names or {})
     _say(guess, modality, task, content, label, context, classes)
     meant = replace(context, content=tuple(content), label=tuple(label), response=response)
     return Meaning(modality, task, meant, y, classes, tuple(guess.notes))
 
 
-def _check_named(guess: _Guess) -> None:
+def _check_named(guess: Guess) -> None:
     named = guess.named
     single = [("id", named.id), ("contributor", named.contributor), ("source", named.source), ("time", named.time)]
     wanted = [("content", name) for name in named.content] + [("label", name) for name in named.label]
@@ -120,7 +102,7 @@ def _check_named(guess: _Guess) -> None:
             )  # fmt: skip
 
 
-def _pass_over(guess: _Guess) -> None:
+def _pass_over(guess: Guess) -> None:
     """Columns that are never content: empty ones, splits, the answers of an experiment, values of no use to a model."""
     for column in guess.free():
         if column.name in (*guess.named.label, *guess.named.response):
@@ -138,7 +120,7 @@ def _pass_over(guess: _Guess) -> None:
             guess.notes.append(f"Column {column.name!r} would give the answer away; it is not content.")
 
 
-def _label(guess: _Guess, task: Task | None) -> tuple[tuple[str, ...], Task | None]:
+def _label(guess: Guess, task: Task | None) -> tuple[tuple[str, ...], Task | None]:
     named = guess.named.label
     if named:
         if task is None and (len(named) > 1 or guess.look[named[0]].kind == "list"):
@@ -203,7 +185,7 @@ def _may_be_label(column: Column) -> bool:
     return column.categorical and column.distinct <= looks.UNNAMED_CLASSES and not column.moments
 
 
-def _identifier(guess: _Guess) -> None:
+def _identifier(guess: Guess) -> None:
     """At most one id column; row counters are passed over."""
     for column in guess.free():
         names_itself = column.lower in looks.IDS or column.lower.endswith(("_id", " id", "_key", "_uuid"))
@@ -217,7 +199,7 @@ def _identifier(guess: _Guess) -> None:
             guess.roles[column.name] = "id" if free else "counter"
 
 
-def _restated(guess: _Guess, label: str) -> None:
+def _restated(guess: Guess, label: str) -> None:
     """Columns that say the label in other words: one value for each class and one class for each value."""
     truth = guess.look[label]
     if not truth.categorical and truth.kind != "string":
@@ -231,7 +213,7 @@ def _restated(guess: _Guess, label: str) -> None:
             guess.notes.append(f"Column {column.name!r} says the same as the label {label!r}; it is not content.")
 
 
-def _context(guess: _Guess) -> Columns:
+def _context(guess: Guess) -> Columns:
     found = {role: name for name, role in guess.roles.items() if role in ("id", "contributor", "source", "time")}
     for role, names in (("contributor", looks.CONTRIBUTORS), ("source", looks.SOURCES), ("time", looks.TIMES)):
         if role in found:
@@ -248,7 +230,7 @@ def _context(guess: _Guess) -> Columns:
     return Columns(id=found.get("id"), contributor=found.get("contributor"), source=found.get("source"), time=found.get("time"))
 
 
-def _content(guess: _Guess) -> list[str]:
+def _content(guess: Guess) -> list[str]:
     if guess.pictures:
         return []
     content, moments = [], []
@@ -279,7 +261,7 @@ def _content(guess: _Guess) -> list[str]:
     return content
 
 
-def _modality(guess: _Guess, content: Sequence[str]) -> Modality:
+def _modality(guess: Guess, content: Sequence[str]) -> Modality:
     if guess.pictures:
         return "image"
     columns = [guess.look[name] for name in content]
@@ -293,108 +275,8 @@ def _modality(guess: _Guess, content: Sequence[str]) -> Modality:
     return "table"
 
 
-def _classes(
-    guess: _Guess, label: Sequence[str], task: Task | None, names: Mapping[str, Sequence[str]]
-) -> tuple[Int, tuple[str, ...], Task]:
-    n = guess.table.num_rows
-    nothing = np.full(n, MISSING, np.int64)
-    if not label or task in ("none", "generation"):
-        if task not in (None, "none", "generation"):
-            raise DataError(f"the task {task} needs a label", path=guess.path, remedy="name it with --label COLUMN")
-        return nothing, (), task or "none"
-    if task == "multilabel":
-        for name in label if len(label) > 1 else ():
-            look = guess.look[name]
-            if not look.binary and look.distinct > 2:
-                raise DataError(
-                    f"a label column of several must say yes or no, and this one has {look.distinct:,} different values",
-                    path=guess.path,
-                    column=name,
-                    remedy="name one label column, or columns of 0 and 1",
-                )
-        if len(label) == 1 and guess.look[label[0]].kind != "list":
-            y, classes = code(guess.table.column(label[0]), names.get(label[0]))
-        else:
-            y, classes = code_sets(guess.table, label, names)
-    elif task == "regression":
-        if guess.look[label[0]].kind not in ("integer", "float", "bool"):
-            raise DataError(
-                f"regression needs numbers, and this column holds {guess.look[label[0]].values.type}", path=guess.path,
-                column=label[0], remedy="name a column of numbers, or leave out --task regression",
-            )  # fmt: skip
-        return nothing, (), task
-    else:
-        if len(label) > 1:
-            raise DataError(
-                f"{len(label)} label columns, and the task {task} takes one",
-                path=guess.path,
-                remedy="--task multilabel",
-            )
-        _refuse_measurement(guess, guess.look[label[0]], task)
-        y, classes = code(guess.table.column(label[0]), names.get(label[0]))
-    if len(classes) < 2:
-        found = f"only the value {classes[0]!r}" if classes else "no value at all"
-        raise DataError(
-            f"the label has {found}, and classes are compared: at least two are needed",
-            path=guess.path,
-            column=label[0],
-            remedy="give rows of two classes; in a scan, name another column with --label COLUMN, or leave labels out: --task none",
-        )
-    _say_odd_classes(guess, label, classes, y)
-    missing = int((y == MISSING).sum())
-    if missing:
-        guess.notes.append(f"{missing:,} of {n:,} rows have no label.")
-    return y, classes, task or "classification"
-
-
-def _say_odd_classes(guess: _Guess, label: Sequence[str], classes: Sequence[str], y: Int) -> None:
-    """Classes that a slip made: the same name written in two ways, and the column's own name."""
-    if len(label) > 1 or guess.look[label[0]].kind != "string":
-        return
-    written: dict[str, list[str]] = {}
-    for name in classes:
-        written.setdefault(" ".join(name.split()).casefold(), []).append(name)
-    twice = [names for names in written.values() if len(names) > 1]
-    if twice:
-        shown = "; ".join(quoted(names) for names in twice[:3]) + ("; ..." if len(twice) > 3 else "")
-        guess.notes.append(f"Classes whose names differ in blanks or capitals alone are taken for different ones: {shown}.")
-    if label[0] in classes:
-        rows = int((y == classes.index(label[0])).sum())
-        guess.notes.append(
-            f"The label {label[0]!r} has its own name for a value in {rows:,} of {len(y):,} rows: is there a line of names among "
-            "the records, or a record where the names ought to be?"
-        )
-
-
-def _refuse_measurement(guess: _Guess, label: Column, task: Task | None) -> None:
-    n = label.present
-    if task is None and label.counts:
-        raise DataError(
-            f"the label looks like a count ({label.distinct:,} different whole numbers in {n:,} rows, many of them in one row only)",
-            path=guess.path,
-            column=label.name,
-            remedy="say what it is: --task regression for numbers, --task classification for classes",
-        )
-    if label.continuous:
-        raise DataError(
-            f"the label is a measurement ({label.distinct:,} different numbers in {n:,} rows), not a class",
-            path=guess.path,
-            column=label.name,
-            remedy="scan it as one with --task regression, name another column with --label COLUMN, or use --task none",
-        )
-    if label.kind == "string" and label.distinct > max(20, 0.5 * n):
-        raise DataError(
-            f"the label has {label.distinct:,} different values in {n:,} rows: these are not classes",
-            path=guess.path,
-            column=label.name,
-            remedy="name another column with --label COLUMN, or use --task none",
-        )
-    if label.kind in ("time", "list", "other"):
-        raise DataError(f"a label cannot be of type {label.values.type}", path=guess.path, column=label.name, remedy=LABEL_REMEDY)
-
-
 def _say(
-    guess: _Guess,
+    guess: Guess,
     modality: Modality,
     task: Task,
     content: Sequence[str],
