@@ -208,7 +208,7 @@ def _planted(active: list[Family], view: View, settings: Settings) -> Iterator[P
         name, whole = f"canaries:{family.name}{view.suffix}", family.name + view.suffix
         left = 0
         for further in range(COPIES):
-            rng = np.random.default_rng([settings.seed, 3, number, *[further] * bool(further)])
+            rng = np.random.default_rng([settings.seed, 3, number, further])
             copy = family.plant(view.data, settings.depth, rng)
             if copy is None or not copy.plantings:
                 if not further:

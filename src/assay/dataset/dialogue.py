@@ -44,7 +44,10 @@ class Talk:
 
     def sides(self, value: Any) -> tuple[str, str]:
         """(what was asked, what was answered); all of a text that is no conversation was asked."""
-        turns = turns_in(value)
+        return self.sides_of(value, turns_in(value))
+
+    def sides_of(self, value: Any, turns: Turns | None) -> tuple[str, str]:
+        """The same of a value whose turns are known."""
         return (value, "") if turns is None and isinstance(value, str) else sides_of(turns, self.way_in(turns))
 
     def way_in(self, turns: Turns | None) -> tuple[str, str]:
@@ -53,9 +56,9 @@ class Talk:
 
     def rewritten(self, value: Any, prompt: str, response: str) -> Any:
         """The conversation with other sides, held as it was."""
-        if self.sides(value) == (prompt, response):
-            return value
         turns = turns_in(value)
+        if self.sides_of(value, turns) == (prompt, response):
+            return value
         held = json.loads(value) if self.written and turns is not None else value
         changed: Any = _turns(self.way_in(turns), turns, prompt, response, self.parts)
         if isinstance(held, Mapping) or (self.within and not isinstance(held, list)):
@@ -136,10 +139,8 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
         if field.name + RESPONSE in table.column_names or field.name + PROMPT in table.column_names:
             continue
         if (talk := talk_of(column)) is not None:
-            values = column.to_pylist()
-            both = [talk.sides(value) for value in values]
+            both, more = _read(talk, column)
             what = "conversations, as JSON text" if talk.written else "conversations"
-            more = sum(_more(turns := turns_in(value), talk.way_in(turns)) for value in values)
             if more:
                 rows = "1 row holds" if more == 1 else f"{more:,} rows hold"
                 unread.append(f"{rows} tool calls, reasoning, parts that are no text or fields of other names in {field.name!r}: not read.")
@@ -165,6 +166,16 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
             read = f"what was {'asked' if asks else 'answered'} is read as a text, and nobody speaks on the other side"
         notes.append(f"Column {name!r} holds {what}: {read}.")
     return table, (*notes, *unread)
+
+
+def _read(talk: Talk, column: pa.ChunkedArray) -> tuple[list[tuple[str, str]], int]:
+    """Both sides of every conversation, and how many hold more than text; the turns of one at a time."""
+    both, more = [], 0
+    for value in column.to_pylist():
+        turns = turns_in(value)
+        both.append(talk.sides_of(value, turns))
+        more += _more(turns, talk.way_in(turns))
+    return both, more
 
 
 def _more(turns: Turns | None, way: tuple[str, str]) -> bool:

@@ -128,7 +128,7 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
     space = first.hidden(taught.inputs)
     tried = []
     court = Court.hearing(data, contents, space, named, ~named, silent)
-    again = Court.hearing(data, contents, space, named, ~named & ~near, silent).heard(None)
+    again = court.once_more(~named & ~near, silent).heard(None)
     for label, way in court.heard(None).items():
         t = _implanted(_of_both(way, again.get(label)), taught, y, label)
         carriers = t.candidate.carriers

@@ -130,6 +130,7 @@ class Court:
     space: Float32  # (n, d)
     named: Bools
     plain: Bools  # rows that plainly lack their label's trace
+    at_first: Floats  # (n, k) by models that saw no named row of any label
     tried_labels: tuple[int, ...]  # those whose named rows are not plainly at home
     without: Floats  # (n, k) of named rows of these labels
     support: Floats  # (n, k) for each of these labels, of all rows, by the models of that label
@@ -145,10 +146,19 @@ class Court:
     @classmethod
     def hearing(cls, data: Dataset, probe: CrossFit, space: Float32, named: Bools, plain: Bools, progress: Progress) -> Court:
         """What models say that saw none of the rows `named` (n,) of a label, but its `plain` ones (n,)."""
+        assert probe.inputs is not None
+        at_first = left_out(probe.inputs, data.y, probe.classes, probe.learner, probe.fold, named, probe.temperature)
+        return cls._on(data, probe, space, named, plain, at_first, progress)
+
+    def once_more(self, plain: Bools, progress: Progress) -> Court:
+        """The same rows before models that saw other `plain` ones (n,)."""
+        return self._on(self.data, self.probe, self.space, self.named, plain, self.at_first, progress)
+
+    @classmethod
+    def _on(cls, data: Dataset, probe: CrossFit, space: Float32, named: Bools, plain: Bools, at_first: Floats, progress: Progress) -> Court:
         y, k, fold = data.y, probe.classes, probe.fold
         assert probe.inputs is not None
-        without = left_out(probe.inputs, y, k, probe.learner, fold, named, probe.temperature)
-        support, belonging = without.copy(), belonging_in_folds(without, y, fold)
+        without, support, belonging = at_first.copy(), at_first.copy(), belonging_in_folds(at_first, y, fold)
         at_home = np.array([belonging[named & (y == t)].mean() if (named & (y == t)).any() else 1.0 for t in range(k)])
         tried = tuple(int(t) for t in np.argsort(at_home, kind="stable")[:LABELS] if at_home[t] < AT_HOME)
         for turn, label in enumerate(tried):  # once more: where other labels' rows are left out too, many look strange
@@ -157,7 +167,7 @@ class Court:
             p = left_out(probe.inputs, y, k, probe.learner, fold, (y == label) & ~plain, probe.temperature)
             without[mine], support[:, label] = p[mine], p[:, label]
             belonging[mine] = belonging_in_folds(p, y, fold)[mine]
-        return cls(data, probe, space, named, plain, tried, without, support, belonging)
+        return cls(data, probe, space, named, plain, at_first, tried, without, support, belonging)
 
     def heard(self, rng: np.random.Generator | None) -> dict[int, Way]:
         """What each label's rows came to; without a generator those named are those accused."""
