@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assay.dataset.data import Dataset
@@ -17,6 +17,7 @@ from assay.trial.sensitivity import pooled
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=6), st.lists(st.integers(1, 60), max_size=12), st.integers(0, 2**31))
+@example(sizes=[9, 1], wishes=[1, 1, 1], seed=1)  # three canaries of one row each that all aim at a class of one row
 @settings(max_examples=150, deadline=None)
 def test_no_class_is_crowded_unless_by_one_canary_alone(sizes, wishes, seed):
     y = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))

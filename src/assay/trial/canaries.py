@@ -68,7 +68,9 @@ def deal_plantings(y: Int, k: int, wishes: Sequence[int], rng: np.random.Generat
         rows = np.sort(rng.choice(still_open, min(carriers, len(still_open)), replace=False))
         now = changed + np.bincount(y[rows], minlength=k)
         now[target] += carriers
-        full = ((now > crowd * size) & (now - changed > FEW)).any()
+        spoilt = now - changed > FEW
+        spoilt[target] = True
+        full = (spoilt & (now > crowd * size)).any()
         if deals and (carriers > budget or len(rows) < carriers or full):
             left += 1
             continue
