@@ -5,8 +5,8 @@
 
 Canaries: scans of clean draws of each set until every kind and number of carriers has been planted 100 times; what they caught is one
 interval (95 %, Clopper-Pearson), as the report's is of the few of one scan. Real: `assay attack` plants one trigger a draw, other draws,
-its own words, patterns, places and targets, and the draw is scanned whole, told nothing; caught is as for canaries, a confirmed finding
-that holds half of the rows. One line a scan goes to --out, and what is there is not run again.
+its own words, patterns, places and targets (of the classes that canaries aim at), and the draw is scanned whole, told nothing; caught is
+as for canaries, a confirmed finding that holds half of the rows. One line a scan goes to --out, and what is there is not run again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from assay.bench.sets import SETS
 from assay.dataset.data import Dataset
 from assay.pipeline import Settings, run
 from assay.stats.interval import clopper_pearson
+from assay.trial.canaries import aims
 from assay.trial.sensitivity import COVERED
 from plantings import options, there_already
 
@@ -67,11 +68,12 @@ def canaries(name: str, whole: Dataset, rows: int, seed: int) -> dict[str, Any]:
 
 
 def real(key: Key, whole: Dataset, rows: int, seed: int) -> dict[str, Any]:
-    """One planting of one trigger, the target going round the classes, and whether it was caught."""
+    """One planting of one trigger, the target going round the classes that canaries aim at, and whether it was caught."""
     name, size, carriers = key
     data = drawn(whole, rows, REAL + seed)
     kind, params = attack_of(size, data, seed)
-    planted = plant(data, kind, target=data.classes[seed % len(data.classes)], carriers=carriers, seed=seed, params=params)
+    targets = aims(np.bincount(data.y, minlength=len(data.classes)))
+    planted = plant(data, kind, target=data.classes[targets[seed % len(targets)]], carriers=carriers, seed=seed, params=params)
     found = run(planted.data, Settings(seed=seed, canaries=False))
     truth = set(np.flatnonzero(planted.poisoned).tolist())
     sure = [set(f.positions.tolist()) for f in found.findings if f.status == "confirmed"]

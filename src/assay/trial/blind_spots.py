@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from assay.dataset.data import Dataset
+import numpy as np
+
+from assay.dataset.data import MISSING, Dataset
+from assay.trial.canaries import SMALL
 from assay.trial.family import Depth
 
 EVERYWHERE = (
@@ -20,4 +23,14 @@ PICTURES = {
 def blind_spots(data: Dataset, depth: Depth) -> tuple[str, ...]:
     """Lines for a report; they say what no check of this kind of data sees, not what a check that failed would have seen."""
     of_pictures = () if data.images is None else (PICTURES[depth],)
-    return (*EVERYWHERE, ANEW, *of_pictures)
+    return (*EVERYWHERE, *_small_classes(data), ANEW, *of_pictures)
+
+
+def _small_classes(data: Dataset) -> tuple[str, ...]:
+    """Classes for which the canaries do not speak."""
+    size = np.bincount(data.y[data.y != MISSING], minlength=len(data.classes))
+    small, there = np.count_nonzero((size > 0) & (size < SMALL)), np.count_nonzero(size)
+    if not small:
+        return ()
+    told = f"{small:,} of {there:,} classes have fewer than {SMALL} rows: triggers for them are caught less often"
+    return (f"{told}." if small == there else f"{told} than the sensitivity says, which is of larger ones.",)

@@ -16,6 +16,7 @@ MOST_OF_DATA = 0.2  # all canaries together change at most this share of the row
 PICTURES = 5_000  # that canaries are planted in: of more, a sample, whose probe knows less, so that power is not overstated
 MOST_OF_OTHERS = 0.5  # and one of them at most this share of the rows outside its target
 CROWDED = 0.1  # of a class: more rows given to it or taken from it in one copy, and canaries spoil for one another what the probe learns
+SMALL = 30  # rows of a class: triggers aimed at fewer are caught less, so canaries neither aim at such classes nor speak for them
 FEW = 5  # rows of a class that are taken by chance are no crowd
 
 
@@ -43,7 +44,7 @@ def some_pictures(data: Dataset, rng: np.random.Generator) -> Dataset:
 
 
 def deal_plantings(y: Int, k: int, wishes: Sequence[int], rng: np.random.Generator, crowd: float = CROWDED) -> Dealt:
-    """One canary for each wish, a number of carriers, on disjoint rows, their targets drawn by the root of the classes' share.
+    """One canary for each wish, a number of carriers, on disjoint rows, their targets drawn by the root of the classes' share of `aims`.
 
     The wishes' turn begins at one drawn by `rng`, so that where a copy holds few, the next holds others. What the data has no room for is
     left out; so is what would give to or take from one class more than a share `crowd` of its rows together with those before it.
@@ -52,7 +53,7 @@ def deal_plantings(y: Int, k: int, wishes: Sequence[int], rng: np.random.Generat
     free = np.flatnonzero(y >= 0)
     budget = MOST_OF_DATA * len(free)
     size = np.bincount(y[free], minlength=k)
-    targets = np.flatnonzero(size > 0)
+    targets = aims(size)
     weight = np.sqrt(size[targets] / max(len(free), 1))
     taken, changed, left = np.zeros(len(y), bool), np.zeros(k, np.int64), 0
     if not (len(wishes) and len(targets)):
@@ -77,6 +78,16 @@ def deal_plantings(y: Int, k: int, wishes: Sequence[int], rng: np.random.Generat
         taken[rows], changed, budget = True, now, budget - carriers
         deals.append(Deal(rows, target, carriers, wish))
     return Dealt(tuple(sorted(deals, key=lambda d: d.wish)), left)
+
+
+def aims(size: Int) -> Int:
+    """The classes that canaries aim at, of their sizes in rows (k,): those that are not `SMALL`, or, where all are, all that have rows.
+
+    >>> aims(np.array([400, 0, 12, 30])).tolist(), aims(np.array([9, 0, 12])).tolist()
+    ([0, 3], [0, 2])
+    """
+    large = np.flatnonzero(size >= SMALL)
+    return large if len(large) else np.flatnonzero(size > 0)
 
 
 def canary_words(texts: Sequence[str | None], count: int, rng: np.random.Generator) -> list[str]:
