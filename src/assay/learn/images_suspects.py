@@ -8,13 +8,14 @@ and from all other labels at once; which rows of the other fold it puts there is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from assay.learn.images import CHUNK, Fitter, Floats, Int, Model
+from assay.learn.images import CHUNK, CrossFit, Fitter, Floats, Int, Model
 
 Bools = NDArray[np.bool_]
 
@@ -39,6 +40,19 @@ def left_out(
         taught, judged = np.flatnonzero((fold != f) & (y >= 0) & ~suspects), np.flatnonzero(fold == f)
         result[judged] = _opinion(inputs, y, classes, learner, taught, judged, temperature[f])
     return result
+
+
+def refitted(taught: CrossFit, y: Int) -> CrossFit:
+    """The same folds and ways of learning, by models of the labels `y` (n,): those that are -1 were not learnt from."""
+    assert taught.inputs is not None
+    models: list[Model] = []
+    probabilities = np.zeros_like(taught.probabilities)
+    for f in range(len(taught.models)):
+        learnt, judged = np.flatnonzero((taught.fold != f) & (y >= 0)), np.flatnonzero(taught.fold == f)
+        models.append(taught.learner.fit(taught.inputs[learnt], y[learnt], taught.classes))
+        scores = _scores(models[-1], taught.inputs, judged).astype(np.float64)
+        probabilities[judged] = softmax(scores / taught.temperature[f], axis=1)
+    return replace(taught, models=tuple(models), probabilities=probabilities)
 
 
 def _opinion(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, taught: Int, judged: Int, temperature: float) -> Floats:

@@ -37,6 +37,7 @@ from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Prog
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, unfit
 from assay.trial.laid_over import laid_over
+from assay.trial.mostly_planted import looks_most_like, never_seen, of_both
 from assay.trial.overlay_canaries import plant_overlays
 from assay.trial.overlay_effect import overlay_effect
 from assay.trial.surprise import Bet
@@ -50,7 +51,7 @@ FEWEST = 50  # rows: a template is told from the mean of the others
 COVER = 0.2  # share of the picture that an overlay changes: photographs .5 and more, 8x8 patches and logos .14 at most
 SHOWS = 0.3  # of the contrast, where less of the picture is changed: opaque patches leave .03, and are mined elsewhere; of opacity .5 .5
 WORTH_TRYING = 4.0  # log e-value among whole rows from which the harder comparison is worth its cost; e-BH needs more
-MEASURED = 3.0  # log e-value from which fainter carriers are looked for and the effect is measured
+MEASURED = 3.0  # log e-value from which fainter carriers are looked for, the effect is measured, and labels mostly planted are heard again
 MEASURED_AT_MOST = 12
 ASKED = 400  # carriers that the probe is asked about: the evidence of so many is beyond doubt
 FORESEEN = 0.25  # mean chance of the target in the carriers without it: planted .04 to .1, classes of GTSRB .5 and more
@@ -126,10 +127,22 @@ class _Case:
     def tried(self, court: Court) -> Tried:
         """Both trials, first among the other rows of each label as they are, then with it taken out of them."""
         carriers, overlay = self.template.carriers, self.overlay
-        candidate = Candidate(overlay, carriers)
         known = carriers[court.y[carriers] >= 0]
         known = np.sort(court.rng.permutation(known)[:ASKED])
-        p = court.predict(overlay.without(court.images[known]), known)
+        emptied = overlay.without(court.images[known])
+        p = court.predict(emptied, known)
+        first = self._heard(court, known, p)
+        blind = never_seen(court, carriers, first.target) if first.log_e > MEASURED else None
+        first = foreseen(first, p, court.y[known], court.y)
+        if blind is None:
+            return first
+        p = blind.predict(emptied, known)
+        again = foreseen(self._heard(blind, known, p), p, court.y[known], court.y)
+        return of_both(first, again, looks_most_like(p, again.target))
+
+    def _heard(self, court: Court, known: Int, p: Floats) -> Tried:
+        """Both trials of the carriers `known` (m,), whose contents say `p` (m, k)."""
+        candidate = Candidate(self.overlay, self.template.carriers)
         y, shares = court.y[known], court.votes(known)
         bet = Bet.MIXED if isinstance(self.matched.view, View) else Bet.PURE
 
@@ -140,7 +153,7 @@ class _Case:
         if easy.log_e < WORTH_TRYING:
             return easy
         hard = heard(self.others(court))
-        return foreseen(min(easy, hard, key=lambda t: t.log_e), p, y, court.y)
+        return min(easy, hard, key=lambda t: t.log_e)
 
     def others(self, court: Court) -> Callable[[int], Floats]:
         """`others(t)`: support for t of the other rows labelled t, each with as much of the overlay taken out as it holds. Asked once.

@@ -62,11 +62,11 @@ def folder_name(value: object, out: Path) -> str:
     return name
 
 
-def free_name(stem: str, taken: set[str]) -> str:
-    """`stem`.png, or with -2, -3, ... where a picture of the same content is there already."""
-    name, again = f"{stem}.png", 2
+def free_name(stem: str, taken: set[str], ending: str = ".png") -> str:
+    """`stem`.png, or with -2, -3, ... where a record of the same content is there already."""
+    name, again = f"{stem}{ending}", 2
     while name in taken:
-        name, again = f"{stem}-{again}.png", again + 1
+        name, again = f"{stem}-{again}{ending}", again + 1
     taken.add(name)
     return name
 

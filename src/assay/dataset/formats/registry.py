@@ -23,6 +23,7 @@ from assay.dataset.formats.labelled_images import LabelledImages
 from assay.dataset.formats.npz import Npz
 from assay.dataset.formats.parquet import Parquet
 from assay.dataset.formats.text import TextFiles, TextLines
+from assay.dataset.formats.text_folder import TextFolder
 from assay.dataset.formats.webdataset import WebDataset
 from assay.dataset.formats.zipped_images import ZippedImages
 
@@ -39,6 +40,7 @@ FORMATS: tuple[type[Format], ...] = (
     ZippedImages,
     LabelledImages,
     ImageFolder,
+    TextFolder,
     TextFiles,
     TextLines,
 )
@@ -79,6 +81,6 @@ def recognise(path: Path) -> Format:
     raise DataError(
         f"not a format that is read (found: {seen})",
         path=path,
-        remedy="give CSV, TSV, Parquet, JSON lines or a JSON list, plain text, Arrow, .npz with x and y, IDX, "
-        "a folder or zip archive class/picture.png, pictures beside a labels.csv, a saved Hugging Face data set or WebDataset shards",
+        remedy="give CSV, TSV, Parquet, JSON lines or a JSON list, plain text, Arrow, .npz with x and y, IDX, a folder or zip archive "
+        "class/picture.png, a folder class/document.txt, pictures beside a labels.csv, a saved Hugging Face data set or WebDataset shards",
     )
