@@ -21,5 +21,5 @@ def parquet_table(path: Path, columns: Sequence[str] | None = None, *, remedy: s
         if missing:
             raise DataError(f"has no column {missing[0]!r}", path=path, remedy=remedy)
         return pq.read_table(path, columns=list(columns))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a damaged name of a column is no UTF-8
         raise DataError(f"{what} cannot be read ({error})".lstrip(), path=path, remedy=remedy) from error

@@ -80,7 +80,7 @@ class Report:
         try:
             report.conclusion = _conclusion(document, rows)
             report.findings  # noqa: B018  # ordered here, so that a status that is none is told at once
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"does not hold what a report holds ({error!r})", path=folder, remedy="scan again") from error
         return report
 

@@ -44,5 +44,5 @@ def events_table(path: Path) -> pa.Table:
         raise DataError("is not there", path=path, remedy="name an existing file")
     try:
         return READERS[path.suffix.lower()](path)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read: {error}", path=path) from error
