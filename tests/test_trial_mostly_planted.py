@@ -46,11 +46,11 @@ def test_planted_rows_that_outnumber_the_labels_own(memory, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_mark_on_two_thirds_of_a_class_is_no_poison(memory, seed):
+def test_no_row_of_a_mark_on_two_thirds_of_a_class_is_quarantined(memory, seed):
     data, _, _ = marked_digits(memory, seed, planted=False)
     found = run(data, Settings(canaries=False))
-    assert found.verdict == "clean"
-    assert not [f for f in found.findings if f.status in ("confirmed", "suspected")]
+    assert found.verdict != "poisoned"
+    assert "quarantine" not in found.action
 
 
 def tried(log_e: float, target: int | None = 3) -> Tried:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.artefact.patch import MARGIN, Patch
-from assay.dataset.data import Dataset
+from assay.dataset.data import MISSING, Dataset
 from assay.dataset.rows import UInt8
 from assay.finding import Check
 from assay.learn.threads import in_parallel
@@ -24,6 +24,7 @@ from assay.mine.candidate import Candidate
 from assay.mine.patch_grow import Grower
 from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
 from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
+from assay.trial.contradiction import FEW
 from assay.trial.controls import Controls
 from assay.trial.evidence import combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
@@ -165,6 +166,7 @@ class _Case:
     p: Floats
     others: Callable[[int], Floats]
     emptied: Callable[[], tuple[Int, Floats]]
+    unmarked: Callable[[int], Floats] | None  # the others without those that carry another patch of the same label
 
     def judged(self, court: Court, without: NDArray[np.bool_]) -> Tried:
         """Both trials, leaving out the rows of `without` (n,), which a stronger patch explains."""
@@ -179,8 +181,15 @@ class _Case:
             return easy
         odds = partial(court.odds, carriers=self.carriers)
         ordinary, weighed = court.ordinary(self.emptied), partial(court.weighed, self.emptied, p)
-        controls = Controls(self.others, court.strangers, ordinary=ordinary, weighed=weighed, odds=odds)
-        return judge(candidate, p, y, controls, votes=votes, bet=bet, lenient=True)
+
+        def heard(others: Callable[[int], Floats]) -> Tried:
+            controls = Controls(others, court.strangers, ordinary=ordinary, weighed=weighed, odds=odds)
+            return judge(candidate, p, y, controls, votes=votes, bet=bet, lenient=True)
+
+        among_all = heard(self.others)
+        if self.unmarked is None or among_all.log_e < WORTH_TRYING:
+            return among_all
+        return min(among_all, heard(self.unmarked), key=lambda t: t.log_e)
 
 
 def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
@@ -188,6 +197,7 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
     cases: list[_Case] = []
     searched, most = 0, max(SEARCHES, SEARCH_PIXELS // court.images[..., 0].size)
     seen: list[set[int]] = []
+    found: list[tuple[Patch, Int]] = []
     for lead in leads:
         moving = lead.patch.row is None
         searched += moving
@@ -199,10 +209,14 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
         if any(len(mine & s) > SAME * len(mine | s) for s in seen):
             continue
         seen.append(mine)
+        found.append((patch, carriers))
+    for patch, carriers in found:
         known = carriers[court.y[carriers] >= 0]
         boxes = boxes_of(patch, court.images[known])
         (p,) = court.without_boxes([(known, boxes)])
-        cases.append(_Case(patch, carriers, known, p, court.others(carriers, boxes), court.emptied(carriers, boxes)))
+        marked = _marked(court, carriers, found)
+        unmarked = None if len(marked) == len(carriers) else court.others(marked, boxes)
+        cases.append(_Case(patch, carriers, known, p, court.others(carriers, boxes), court.emptied(carriers, boxes), unmarked))
     explained = np.zeros(len(court.y), bool)
     waiting = [(case.judged(court, explained), case) for case in cases]
     tried: list[Tried] = []
@@ -218,6 +232,24 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
         if best.log_e > MEASURED:
             explained[best.candidate.carriers] = True
     return tried
+
+
+def _marked(court: Court, carriers: Int, found: Sequence[tuple[Patch, Int]]) -> Int:
+    """The carriers, and those of all patches `found` that go with the same label, where enough of its rows are left to compare with.
+
+    Pieces of one mark are found one by one (a logo of many sizes and angles on most of a class): rows that still show it in another
+    size are no fair comparison for those from which it was taken. Without them nothing but the rows that are least like poison may be left,
+    so both comparisons must convict.
+    """
+    label = _label(court, carriers)
+    marked = reduce(np.union1d, (other for _, other in found if _label(court, other) == label), carriers)
+    return carriers if label == MISSING or len(court.reference(label, marked)) < FEW else marked
+
+
+def _label(court: Court, carriers: Int) -> int:
+    """The label of most of them."""
+    known = court.y[carriers]
+    return int(np.bincount(known[known != MISSING]).argmax()) if (known != MISSING).any() else MISSING
 
 
 def shared_out(tried: Sequence[Tried], fixed: int, moving: int) -> list[Tried]:
