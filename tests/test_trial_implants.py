@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from assay.artefact.cluster import Cluster
 from assay.bench.sets import in_memory
 from assay.dataset.data import Dataset
-from assay.mine.candidate import Candidate
 from assay.mine.clusters import FEWEST
 from assay.mine.parted import parts
-from assay.trial.family import Tried, silent
-from assay.trial.implants import ImplantFamily, _of_both
+from assay.trial.family import silent
+from assay.trial.implants import ImplantFamily
 from assay.trial.part_members import of_the_part
-from assay.trial.residuals import Way
 from assay.trial.verdicts import Judged, judge_all, members
 
 UInt8 = NDArray[np.uint8]
@@ -99,40 +96,3 @@ def test_a_row_between_the_laws_of_part_and_others_is_not_named() -> None:
     assert not named[:900].any()
     assert not named[1200:].any()
     assert not of_the_part(np.full(5, -1.0)).any()
-
-
-def test_the_second_hearing_counts_for_rows_of_many_kinds_alone() -> None:
-    candidate = Candidate(Cluster.around(np.zeros((4, 2)), "x", np.zeros((4, 32), np.uint8)), np.arange(4))
-    first, second = (Tried(candidate, 1, log_e, p, ()) for log_e, p in ((0.0, 0.5), (40.0, 1e-9)))
-    now = Way(first, 0.78, 0.2)
-    both = _of_both(now, Way(second, 0.4, 0.2))
-    assert both.log_e == pytest.approx(40 - np.log(2), abs=1e-6)
-    assert both.p_value == pytest.approx(2e-9)
-    assert _of_both(now, Way(second, 0.4, 0.6)) is first  # a natural kind: like one other class
-    assert _of_both(now, None) is first
-    assert _of_both(Way(second, 0.4, 0.2), now) is second
-
-
-@pytest.mark.full
-def test_a_checker_at_any_place_over_other_labels_is_confirmed() -> None:
-    pytest.importorskip("torch")
-    rng = np.random.default_rng(3)
-    images, y = brushed(rng, clear=0.9)
-    planted = rng.permutation(np.flatnonzero(y != 0))[:120]
-    y[planted] = 0
-    for i in planted:
-        r, c = rng.integers(0, SIDE - 4, 2)
-        images[i, r : r + 4, c : c + 4] = (255 * (np.indices((4, 4)).sum(0) % 2))[..., None]
-    data = read(images, y)
-    judged = [j for j in found(data) if j.status == "confirmed"]
-    assert len(judged) == 1
-    accused = members(data, judged[0].tried)
-    assert np.isin(planted, accused).mean() > 0.95
-    assert np.isin(accused, planted).mean() > 0.95
-
-
-def test_small_sets_and_depth_fast_are_not_asked() -> None:
-    images, y = brushed(np.random.default_rng(0))
-    family = ImplantFamily()
-    assert family.applicable(read(images[:500], y[:500]), "full").state == "not_applicable"
-    assert family.applicable(read(images, y), "fast").state == "not_planned"

@@ -13,7 +13,7 @@ from assay.dataset.data import Dataset
 from assay.finding import TrialResult
 from assay.pipeline import Settings, run
 from assay.trial.family import Tried
-from assay.trial.mostly_planted import looks_most_like, of_both
+from assay.trial.heard_twice import looks_most_like, of_both
 
 OWN, MARKED = 60, 120
 
@@ -59,8 +59,8 @@ def tried(log_e: float, target: int | None = 3) -> Tried:
 
 def test_the_second_hearing_counts_for_rows_from_many_labels_alone():
     p = np.eye(10)[np.arange(100) % 9]
-    assert looks_most_like(p, 9) == pytest.approx(0.12)
-    assert looks_most_like(np.eye(10)[np.zeros(7, int)], 9) == 1.0
+    assert looks_most_like(p, 9) == (0, pytest.approx(0.12))
+    assert looks_most_like(np.eye(10)[np.full(7, 3)], 9) == (3, 1.0)
     first, again = tried(2.0), tried(30.0)
     assert of_both(first, again, 0.12).log_e == pytest.approx(30 - np.log(2), abs=1e-6)
     assert of_both(first, again, 0.31) is first

@@ -40,6 +40,7 @@ from assay.trial.controls import Controls
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.heard_twice import looks_most_like
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
 
 Int = NDArray[np.int64]
@@ -144,11 +145,9 @@ class _Court:
         log_e, p_value = weakest.log_e, max(t.p_value for t in heard)
         if belongs > STRANGE:
             log_e, p_value = min(log_e, 0.0), 1.0
-        elsewhere = self.without[carriers].copy()
-        elsewhere[:, label] = 0
-        kinds = np.bincount(elsewhere.argmax(1), minlength=self.probe.classes) / len(carriers)
-        alike = f"{kinds.max():.0%} of them look like {self.data.classes[int(kinds.argmax())]!r}: they may be a natural kind of their own"
-        missing = (*weakest.missing, *((alike,) if kinds.max() > ONE_KIND else ()))
+        other, share = looks_most_like(self.without[carriers], label)
+        alike = f"{share:.0%} of them look like {self.data.classes[other]!r}: they may be a natural kind of their own"
+        missing = (*weakest.missing, *((alike,) if share > ONE_KIND else ()))
         words = (
             f"{len(carriers):,} rows labelled {self.data.classes[label]!r} that {SPACE} set apart from the label's other rows. Models "
             f"that never saw them give {told:.0%} of them that label and find them no more like it than rows of other labels; "

@@ -41,10 +41,11 @@ from assay.mine.clusters import belonging_in_folds
 from assay.mine.parted import parts
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried, silent
+from assay.trial.heard_twice import of_both
 from assay.trial.joined import Side, joined
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
 from assay.trial.part_members import members
-from assay.trial.residuals import Court, Way
+from assay.trial.residuals import Court
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -53,7 +54,6 @@ Floats = NDArray[np.float64]
 SPACE = "what a network reads that has learnt them"
 FORETOLD = 0.5  # share of the named rows whose label networks foresee that know the other half's: planted .8, careless labels hardly any
 NEAREST = 0.15  # of a label's rows that are not named: those nearest to the part, left out in the second hearing
-MANY_KINDS = 0.3  # share of the part that looks most like one other label, up to which that counts: planted .15 to .22, natural .26 to .8
 CONVICTS = 3.0  # log e-value from which that is worth its cost
 
 
@@ -130,7 +130,8 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
     court = Court.hearing(data, contents, space, named, ~named, silent)
     again = court.once_more(~named & ~near, silent).heard(None)
     for label, way in court.heard(None).items():
-        t = _implanted(_of_both(way, again.get(label)), taught, y, label)
+        other = again.get(label)
+        t = _implanted(way.tried if other is None else of_both(way.tried, other.tried, other.one_kind), taught, y, label)
         carriers = t.candidate.carriers
         if t.log_e > CONVICTS:
             t = replace(t, accused=members(taught, y, belonging_in_folds(court.support, y, taught.fold), label, carriers))
@@ -142,14 +143,6 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
         artefact = Cluster.around(space[carriers], SPACE, data.digest[carriers])
         tried.append(replace(t, candidate=Candidate(artefact, carriers), words=words))
     return tried
-
-
-def _of_both(way: Way, again: Way | None) -> Tried:
-    """The verdict of both hearings, by the mean of their e-values; of the first alone where the second does not count."""
-    if again is None or again.one_kind > MANY_KINDS or again.tried.log_e <= way.tried.log_e:
-        return way.tried
-    log_e = float(np.logaddexp(way.tried.log_e, again.tried.log_e) - np.log(2))
-    return replace(again.tried, log_e=log_e, p_value=min(1.0, 2 * min(way.tried.p_value, again.tried.p_value)))
 
 
 def _implanted(tried: Tried, taught: CrossFit, y: Int, label: int) -> Tried:

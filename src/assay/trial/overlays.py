@@ -34,10 +34,11 @@ from assay.trial.accused import planted
 from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
+from assay.trial.heard_twice import looks_most_like, of_both
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, unfit
 from assay.trial.laid_over import laid_over
-from assay.trial.mostly_planted import looks_most_like, never_seen, of_both
+from assay.trial.mostly_planted import never_seen
 from assay.trial.overlay_canaries import plant_overlays
 from assay.trial.overlay_effect import overlay_effect
 from assay.trial.surprise import Bet
@@ -134,11 +135,11 @@ class _Case:
         first = self._heard(court, known, p)
         blind = never_seen(court, carriers, first.target) if first.log_e > MEASURED else None
         first = foreseen(first, p, court.y[known], court.y)
-        if blind is None:
+        if blind is None or first.target is None:
             return first
         p = blind.predict(emptied, known)
         again = foreseen(self._heard(blind, known, p), p, court.y[known], court.y)
-        return of_both(first, again, looks_most_like(p, again.target))
+        return of_both(first, again, looks_most_like(p, first.target)[1])
 
     def _heard(self, court: Court, known: Int, p: Floats) -> Tried:
         """Both trials of the carriers `known` (m,), whose contents say `p` (m, k)."""

@@ -42,6 +42,7 @@ from assay.trial.controls import Controls
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.heard_twice import looks_most_like
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
 
 Int = NDArray[np.int64]
@@ -185,13 +186,11 @@ class Court:
         heard = [self._half(candidate, half, label) for half in halves]
         weakest = min(heard, key=lambda t: t.log_e)
         belongs = float(self.belonging[carriers].mean())
-        elsewhere = self.without[carriers].copy()
-        elsewhere[:, label] = 0
-        kinds = np.bincount(elsewhere.argmax(1), minlength=self.probe.classes) / len(carriers)
-        alike = f"{kinds.max():.0%} of them look most like {self.data.classes[int(kinds.argmax())]!r}"
+        other, share = looks_most_like(self.without[carriers], label)
+        alike = f"{share:.0%} of them look most like {self.data.classes[other]!r}"
         said = f"models that never saw them put them above {belongs:.0%} of other labels' rows on average (poison: some 50 %); {alike}"
         trials = (*weakest.trials, TrialResult("leave-out", "ran", detail=said))
-        missing = (*weakest.missing, *((f"{alike}: they may be a natural kind of their own",) if kinds.max() > ONE_KIND else ()))
+        missing = (*weakest.missing, *((f"{alike}: they may be a natural kind of their own",) if share > ONE_KIND else ()))
         log_e, p_value = weakest.log_e, max(t.p_value for t in heard)
         if belongs > STRANGE:
             log_e, p_value = min(log_e, 0.0), 1.0
@@ -201,7 +200,7 @@ class Court:
             "The trace was learnt on other rows and says little of what a picture shows; by what they show, these are no more like their "
             "label than rows of other labels are"
         )
-        return Way(Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words), belongs, float(kinds.max()))
+        return Way(Tried(candidate, label, log_e, p_value, trials, missing, accused=accused, words=words), belongs, share)
 
     def _half(self, candidate: Candidate, half: Int, label: int) -> Tried:
         """The trials on the carriers of one half, among that half's rows."""

@@ -46,6 +46,7 @@ from assay.trial.controls import Controls
 from assay.trial.drawn_rows import drawn, in_whole
 from assay.trial.evidence import judge
 from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried
+from assay.trial.heard_twice import looks_most_like
 from assay.trial.surprise import clip_probabilities, surprise
 from assay.trial.text_columns import text_columns
 from assay.trial.text_record import votes_of
@@ -244,15 +245,13 @@ class StyleCourt:
         if target is None or not self._known(inside, target):
             return replace(heard, log_e=-np.inf, p_value=1.0, nominated=False)
         mine = rows[y[rows] == target]
-        elsewhere = p[mine].copy()
-        elsewhere[:, target] = 0
-        kinds = np.bincount(elsewhere.argmax(1), minlength=halves.classes) / max(len(mine), 1)
+        other, share = looks_most_like(p[mine], target)
         missing = heard.missing
-        if kinds.max() > ONE_KIND:
-            like = self.data.classes[int(kinds.argmax())]
+        if share > ONE_KIND:
+            like = self.data.classes[other]
             missing = (
                 *missing,
-                f"{kinds.max():.0%} of them look like {like!r} where they are not like their label: they may be a natural kind",
+                f"{share:.0%} of them look like {like!r} where they are not like their label: they may be a natural kind",
             )
         told, before = ((q[mine].argmax(1) == target).mean() if len(mine) else 0.0 for q in (p, halves.probabilities))
         said = f"models that never saw any of them give {told:.0%} of them their label, models that saw the other half's {before:.0%}"
