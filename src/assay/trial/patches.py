@@ -24,7 +24,6 @@ from assay.mine.candidate import Candidate
 from assay.mine.patch_grow import Grower
 from assay.mine.patch_sightings import Sightings, grow_anywhere, sightings
 from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
-from assay.trial.contradiction import FEW
 from assay.trial.controls import Controls
 from assay.trial.evidence import combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
@@ -48,6 +47,7 @@ WIDE = 48  # ... up to this mean absolute difference: no picture of CIFAR-10 or 
 WIDENED = 10  # times as many rows: a fifth of the pixels missing leaves one row in seven a whole 3x3 patch
 MOST_SHOW, LARGER = 0.6, 3  # share of the carriers that show a pixel of a patch that loses some; it is not that many times what was seen
 NEARLY_ALL = 0.9  # of those carriers, that the whole patch must still be found in
+ENOUGH = 100  # rows of a label that carry no piece of any patch: fewer could not convict a trigger that most of its rows carry
 FEW_MORE, GAP = 0.25, 16.0  # so many more of them, that stand so far from all others: those which lost most of the patch
 WORTH_TRYING = 4.0  # log e-value of surprise from which the second pass is worth its cost; e-BH needs more
 COVERED = 4.0  # more, where only a bet on cover rows is surprised: of clean CIFAR-10 13 leads in place of 6 would be worth it else
@@ -243,7 +243,7 @@ def _marked(court: Court, carriers: Int, found: Sequence[tuple[Patch, Int]]) -> 
     """
     label = _label(court, carriers)
     marked = reduce(np.union1d, (other for _, other in found if _label(court, other) == label), carriers)
-    return carriers if label == MISSING or len(court.reference(label, marked)) < FEW else marked
+    return carriers if label == MISSING or len(court.reference(label, marked)) < ENOUGH else marked
 
 
 def _label(court: Court, carriers: Int) -> int:
