@@ -53,9 +53,11 @@ def test_as_the_large_movie_review_set_is_laid_out(tmp_path: Path) -> None:
 def test_a_document_in_another_encoding_is_counted_and_listed(tmp_path: Path) -> None:
     root = laid(tmp_path / "d", {"ham": 12, "spam": 12})
     (root / "spam" / "3_3.txt").write_bytes("Gewinnen Sie für Sie".encode("latin-1"))
+    (root / "spam" / "link.txt").symlink_to(root / "nowhere.txt")
     data = read(root)
     assert len(data) == 23
-    (fault,) = data.unreadable
+    fault, lost = data.unreadable
+    assert lost.reason.startswith("cannot be opened")
     assert fault.key == "spam/3_3.txt"
     assert fault.reason.startswith("not UTF-8 (byte 0xfc at byte 14)")
 

@@ -63,6 +63,7 @@ def test_the_second_hearing_counts_for_rows_from_many_labels_alone():
     assert looks_most_like(np.eye(10)[np.full(7, 3)], 9) == (3, 1.0)
     first, again = tried(2.0), tried(30.0)
     assert of_both(first, again, 0.12).log_e == pytest.approx(30 - np.log(2), abs=1e-6)
+    assert of_both(first, again, 0.12).p_value == pytest.approx(2 * np.exp(-30))
     assert of_both(first, again, 0.31) is first
     assert of_both(first, replace(again, target=4), 0.1) is first
     assert of_both(again, first, 0.1) is again

@@ -38,7 +38,7 @@ def left_out(
     result = np.full((len(y), classes), np.nan)
     for f in np.unique(fold if wanted is None else fold[wanted]):
         taught, judged = np.flatnonzero((fold != f) & (y >= 0) & ~suspects), np.flatnonzero(fold == f)
-        result[judged] = _opinion(inputs, y, classes, learner, taught, judged, temperature[f])
+        result[judged] = _opinion(learner.fit(inputs[taught], y[taught], classes), inputs, judged, temperature[f])
     return result
 
 
@@ -50,14 +50,12 @@ def refitted(taught: CrossFit, y: Int) -> CrossFit:
     for f in range(len(taught.models)):
         learnt, judged = np.flatnonzero((taught.fold != f) & (y >= 0)), np.flatnonzero(taught.fold == f)
         models.append(taught.learner.fit(taught.inputs[learnt], y[learnt], taught.classes))
-        scores = _scores(models[-1], taught.inputs, judged).astype(np.float64)
-        probabilities[judged] = softmax(scores / taught.temperature[f], axis=1)
+        probabilities[judged] = _opinion(models[-1], taught.inputs, judged, taught.temperature[f])
     return replace(taught, models=tuple(models), probabilities=probabilities)
 
 
-def _opinion(inputs: NDArray[Any], y: Int, classes: int, learner: Fitter, taught: Int, judged: Int, temperature: float) -> Floats:
-    """(m, k) probabilities of the rows `judged` (m,) by a model of the rows `taught`."""
-    model = learner.fit(inputs[taught], y[taught], classes)
+def _opinion(model: Model, inputs: NDArray[Any], judged: Int, temperature: float) -> Floats:
+    """(m, k) probabilities of the rows `judged` (m,)."""
     return np.asarray(softmax(_scores(model, inputs, judged).astype(np.float64) / temperature, axis=1))
 
 

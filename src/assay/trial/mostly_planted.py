@@ -22,9 +22,9 @@ MOST = 0.5  # of the label's rows: with fewer carriers the models know its own r
 LEFT = 30  # rows of the label that carry nothing
 
 
-def never_seen(court: Court, carriers: Int, target: int | None) -> Court | None:
+def never_seen(court: Court, carriers: Int, target: int) -> Court | None:
     """The court with models that saw none of the carriers; None where it would tell nothing that is not known."""
-    if target is None or court.probe.inputs is None:
+    if court.probe.inputs is None:
         return None
     carries = np.zeros(len(court.y), bool)
     carries[carriers] = True

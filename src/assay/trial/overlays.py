@@ -132,14 +132,13 @@ class _Case:
         known = np.sort(court.rng.permutation(known)[:ASKED])
         emptied = overlay.without(court.images[known])
         p = court.predict(emptied, known)
-        first = self._heard(court, known, p)
-        blind = never_seen(court, carriers, first.target) if first.log_e > MEASURED else None
-        first = foreseen(first, p, court.y[known], court.y)
-        if blind is None or first.target is None:
+        heard = self._heard(court, known, p)
+        first, target = foreseen(heard, p, court.y[known], court.y), heard.target
+        if target is None or heard.log_e <= MEASURED or (blind := never_seen(court, carriers, target)) is None:
             return first
         p = blind.predict(emptied, known)
         again = foreseen(self._heard(blind, known, p), p, court.y[known], court.y)
-        return of_both(first, again, looks_most_like(p, first.target)[1])
+        return of_both(first, again, looks_most_like(p, target)[1])
 
     def _heard(self, court: Court, known: Int, p: Floats) -> Tried:
         """Both trials of the carriers `known` (m,), whose contents say `p` (m, k)."""

@@ -197,7 +197,7 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
     cases: list[_Case] = []
     searched, most = 0, max(SEARCHES, SEARCH_PIXELS // court.images[..., 0].size)
     seen: list[set[int]] = []
-    found: list[tuple[Patch, Int]] = []
+    found: list[tuple[Patch, Int, int]] = []  # with the label of most carriers
     for lead in leads:
         moving = lead.patch.row is None
         searched += moving
@@ -209,12 +209,12 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
         if any(len(mine & s) > SAME * len(mine | s) for s in seen):
             continue
         seen.append(mine)
-        found.append((patch, carriers))
-    for patch, carriers in found:
+        found.append((patch, carriers, _label(court, carriers)))
+    for patch, carriers, label in found:
         known = carriers[court.y[carriers] >= 0]
         boxes = boxes_of(patch, court.images[known])
         (p,) = court.without_boxes([(known, boxes)])
-        marked = _marked(court, carriers, found)
+        marked = _marked(court, carriers, label, [other for _, other, its in found if its == label])
         unmarked = None if len(marked) == len(carriers) else court.others(marked, boxes)
         cases.append(_Case(patch, carriers, known, p, court.others(carriers, boxes), court.emptied(carriers, boxes), unmarked))
     explained = np.zeros(len(court.y), bool)
@@ -234,15 +234,14 @@ def _second_pass(court: Court, leads: list[_Lead]) -> list[Tried]:
     return tried
 
 
-def _marked(court: Court, carriers: Int, found: Sequence[tuple[Patch, Int]]) -> Int:
-    """The carriers, and those of all patches `found` that go with the same label, where enough of its rows are left to compare with.
+def _marked(court: Court, carriers: Int, label: int, pieces: Sequence[Int]) -> Int:
+    """The carriers, and those of all `pieces` that go with the same label, where enough of its rows are left to compare with.
 
     Pieces of one mark are found one by one (a logo of many sizes and angles on most of a class): rows that still show it in another
     size are no fair comparison for those from which it was taken. Without them nothing but the rows that are least like poison may be left,
     so both comparisons must convict.
     """
-    label = _label(court, carriers)
-    marked = reduce(np.union1d, (other for _, other in found if _label(court, other) == label), carriers)
+    marked = reduce(np.union1d, pieces, carriers)
     return carriers if label == MISSING or len(court.reference(label, marked)) < ENOUGH else marked
 
 

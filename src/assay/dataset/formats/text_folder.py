@@ -34,14 +34,13 @@ class TextFolder(Format):
     suffixes: ClassVar[tuple[str, ...]] = PLAIN
 
     def sniff(self, path: Path) -> bool:
-        return path.is_dir() and bool(_documents(path))
+        return path.is_dir() and bool(_documents(path)[0])
 
     def batches(self, path: Path, limits: Limits) -> Iterator[Batch]:
-        keys = _documents(path)
+        keys, beside = _documents(path)
         columns = _columns(keys)
-        read = set(keys)
         notes = ["Every file is a document, and the name of its folder the label; if folders are no labels: --task none."]
-        if beside := [name for name in visible_names(path) if name not in read]:
+        if beside:
             notes.append(f"{counted(len(beside), 'file')} beside the documents of the classes passed over ({few(beside)}).")
         for start in range(0, len(keys), TOGETHER):
             some = keys[start : start + TOGETHER]
@@ -57,7 +56,7 @@ class TextFolder(Format):
             yield Batch(table, len(some), faults, some, total=len(keys), notes=notes)
 
     def without(self, path: Path, drop: Int, limits: Limits) -> tuple[list[Edit], int]:
-        files = _documents(path)
+        files, _ = _documents(path)
         return [Gone(path / files[i]) for i in drop.tolist() if 0 <= i < len(files)], len(files)
 
     def write(self, table: pa.Table, images: UInt8 | None, out: Path) -> Layout:
@@ -78,19 +77,25 @@ class TextFolder(Format):
         return by_name(keys)
 
 
-def _documents(path: Path) -> list[str]:
-    """The documents below class folders; none where the folders are rather something else."""
+def _documents(path: Path) -> tuple[list[str], list[str]]:
+    """The documents below class folders, none where the folders are rather something else; and what lies beside them."""
     parts = [(name, PurePosixPath(name).parts) for name in visible_names(path)]
     depth = 3 if all(p[0].lower() in SPLITS for _, p in parts if len(p) > 1) else 2
     if any(len(p) > depth or (len(p) == depth and suffix(name) not in (*PLAIN, *BESIDE)) for name, p in parts):
-        return []
+        return [], []
     found = [name for name, p in parts if len(p) == depth and suffix(name) in PLAIN]
     classes = Counter(PurePosixPath(name).parts[-2] for name in found)
     labelled = [count for name, count in classes.items() if name.lower() not in UNLABELLED]
     if len(labelled) < 2 or min(labelled) < 2 or sum(labelled) < FEWEST * len(labelled):
-        return []
-    short = sum((path / name).stat().st_size <= WHOLE for name in found)  # longer ones are shards, with a document a line
-    return found if 2 * short > len(found) else []
+        return [], []
+    short = sum(_size(path / name) <= WHOLE for name in found)  # longer ones are shards, with a document a line
+    read = set(found)
+    return (found, [name for name, _ in parts if name not in read]) if 2 * short > len(found) else ([], [])
+
+
+def _size(file: Path) -> int:
+    """In bytes; of a link that leads nowhere none, which is told when it is read."""
+    return file.stat().st_size if file.exists() else 0
 
 
 def _columns(keys: list[str]) -> pa.Table:
