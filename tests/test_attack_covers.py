@@ -78,6 +78,11 @@ def test_tact_poisons_one_class_and_covers_with_the_rest(colours: Dataset) -> No
     assert planted.triggers[0].sources == (1,)
     drawn = plant(colours, "tact", rate=0.01, seed=4)
     assert drawn.triggers[0].sources != (drawn.triggers[0].target,)
+    many = plant(colours, "tact", rate=0.15, seed=4)  # 150 rows of classes of 200
+    assert many.triggers[0].sources is not None
+    assert many.triggers[0].sources[0] == drawn.triggers[0].sources[0]
+    assert len(many.triggers[0].sources) == 2
+    assert all((many.data.y[colours.y == c] == c).sum() >= 90 for c in many.triggers[0].sources)
     with pytest.raises(DataError, match="target is among the sources"):
         plant(colours, "tact", target="class1", params={"sources": "class1"})
 

@@ -75,7 +75,7 @@ class TriggerAttack(Attack):
         return budget.count(len(data), self.rate)
 
     def sources(
-        self, data: Dataset, targets: list[int | None], rng: np.random.Generator, params: Mapping[str, Any]
+        self, data: Dataset, targets: list[int | None], budget: Budget, rng: np.random.Generator, params: Mapping[str, Any]
     ) -> tuple[int, ...] | None:
         """The classes whose rows are poisoned; None: all but the target."""
         return tuple(class_codes(data, params["sources"])) or None
@@ -91,7 +91,7 @@ class TriggerAttack(Attack):
             targets = [*choose_targets(data, target, 1, rng)] * count
         else:
             targets = [*choose_targets(data, target, count, rng)]
-        only = self.sources(data, targets, rng, params)
+        only = self.sources(data, targets, budget, rng, params)
         if only is not None and (mode == "clean-label" or set(only) & set(targets)):
             raise DataError("the target is among the sources", path=data.path, remedy="name other sources, or none for clean-label")
         triggers, train, cover = self._triggers(data, targets, only, rng, params)
