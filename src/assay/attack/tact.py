@@ -18,17 +18,18 @@ MOST = 0.5  # of the rows of the classes that are drawn
 class TactAttack(PatchAttack):
     """Rows of one source class get patch and target; as many rows of the remaining classes get the patch alone.
 
-    So the patch does not go with the target by itself, and the poisoned class shows no two clusters. The source is
-    drawn where it is not named, and further ones where it would lose more than half of its rows: of a class that is
-    planted whole no row is left that a model could get right, so that there is no clean behaviour to hide behind. Source: Tang, Wang, Tang, Zhang, Demon in the Variant: Statistical Analysis of DNNs for
-    Robust Backdoor Contamination Detection, 2021; rates as in Qi et al., 2023 (0.3 %, as many cover rows).
+    So the patch does not go with the target by itself, and the poisoned class shows no two clusters. The source is drawn
+    where it is not named, and further ones where it would lose more than half of its rows: of a class that is planted
+    whole no row is left that a model could get right, so that there is no clean behaviour to hide behind.
+    Source: Tang, Wang, Tang, Zhang, Demon in the Variant: Statistical Analysis of DNNs for Robust Backdoor Contamination
+    Detection, 2021; rates as in Qi et al., 2023 (0.3 %, as many cover rows).
     """
 
     kind = "tact"
     rate = 0.003
     params: ClassVar[Mapping[str, Param]] = {
         **PatchAttack.params,
-        "sources": Param(None, "the classes on which the trigger works, commas between (default: drawn, one where it keeps half of its rows)"),
+        "sources": Param(None, "the classes on which the trigger works, commas between (default: drawn, so that half of their rows stay)"),
         "cover": Param(1.0, PatchAttack.params["cover"].what, float, low=0, high=100),
     }
 
