@@ -10,11 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.dataset.data import Columns
-from assay.dataset.dialogue import sides_of
 from assay.dataset.errors import DataError
 from assay.dataset.read import read
+from assay.dataset.sides import sides_of, with_sides
+from assay.dataset.spoken import has_unread
 from assay.dataset.write import write_as
 
 ASKED = [f"What is the height of hill number {i} in the east?" for i in range(60)]
@@ -58,7 +61,7 @@ def test_turns_of_other_spellings() -> None:
     turns = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}, {"from": "human", "value": "Bye"}]
     assert sides_of(turns, ("from", "value")) == ("Hi\n\nBye", "Hello")
     parts = [{"role": "user", "content": [{"type": "text", "text": "Look"}, {"type": "image"}]}, {"role": "assistant", "content": None}]
-    assert sides_of(parts) == ("Look\n", "")
+    assert sides_of(parts) == ("Look", "")
     assert sides_of(None) == ("", "")
 
 
@@ -198,11 +201,87 @@ def test_a_prompt_that_is_a_conversation_has_no_answers_of_its_own(tmp_path: Pat
     assert again == [{**records[0], "chosen": turn("assistant", "No.")}, *records[1:]]
 
 
-def test_what_turns_hold_beside_text_is_said(tmp_path: Path) -> None:
+CALL = {"id": "call_7", "type": "function", "function": {"name": "height_of", "arguments": '{"hill": 3}'}}
+AGENT: list[dict[str, Any]] = [
+    {"role": "user", "content": "How high is hill 3?"},
+    {"role": "assistant", "content": None, "reasoning_content": "I look it up.", "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "call_7", "content": "412 m"},
+    {"role": "assistant", "content": "It is 412 m high."},
+]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+def test_tool_calls_and_thoughts_are_part_of_the_answer(tmp_path: Path, ending: str) -> None:
     records: list[dict[str, Any]] = [{"messages": chat(a, s)} for a, s in zip(ASKED, SAID, strict=True)]
-    call = {"function": {"name": "height_of", "arguments": "{}"}}
-    records[3]["messages"].insert(2, {"role": "assistant", "content": None, "tool_calls": [call]})
-    assert any(note.startswith("1 row holds tool calls") for note in read(lines(tmp_path / "talk.jsonl", records)).notes)
+    records[3]["messages"] = AGENT
+    path = tmp_path / f"talk.{ending}"
+    if ending == "csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([["messages"], *([json.dumps(r["messages"])] for r in records)])
+    elif ending == "json":
+        path.write_text(json.dumps(records))
+    else:
+        lines(path, records)
+    data = read(path)
+    assert data.table.column("messages:response")[3].as_py() == 'I look it up.\nheight_of {"hill": 3}\n\nIt is 412 m high.'
+    assert data.table.column("messages:prompt")[3].as_py() == "How high is hill 3?\n\n412 m"
+    assert not any("not read" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([{"type": "tool_use", "id": "t1", "name": "pay", "input": {"sum": 3}}], 'pay {"sum": 3}'),
+        ([{"functionCall": {"name": "pay", "args": {"sum": 3}}}], 'pay {"sum": 3}'),
+        ([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}], "Hm.\nYes."),
+        ([{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "paid"}]}], "paid"),
+        ([{"functionResponse": {"name": "pay", "response": {"paid": True, "why": None}}}], '{"paid": true}'),
+    ],
+)
+def test_parts_that_call_think_and_answer(parts: list[dict[str, Any]], told: str) -> None:
+    assert sides_of([{"role": "model", "content": parts}]) == ("", told)
+    assert sides_of([{"role": "model", "parts": parts}]) == ("", told)
+    assert not has_unread(parts)
+    assert has_unread([*parts, {"type": "image_url", "image_url": {"url": "data:"}}])
+
+
+def test_calls_in_other_shapes() -> None:
+    old = {"role": "assistant", "content": None, "function_call": {"name": "pay", "arguments": {"sum": 3, "to": None}}}
+    assert sides_of([old]) == ("", 'pay {"sum": 3}')
+    assert sides_of([{"role": "assistant", "content": "", "tool_calls": [{"id": "1", "custom": {"x": 1}}]}]) == ("", '{"custom": {"x": 1}}')
+
+
+def test_a_picture_in_a_turn_is_counted(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [{"messages": parted(a, s)} for a, s in zip(ASKED, SAID, strict=True)]
+    records[3]["messages"][0]["content"].append({"type": "image_url", "image_url": {"url": "data:"}})
+    assert any(note.startswith("1 row holds parts that are no text") for note in read(lines(tmp_path / "talk.jsonl", records)).notes)
+
+
+def test_a_change_within_paragraphs_is_written_into_its_turn() -> None:
+    prompt, response = sides_of(AGENT)
+    changed = with_sides(("role", "content"), AGENT, prompt.replace("How high", "How cf high"), response, parts=False)
+    assert changed == [{**AGENT[0], "content": "How cf high is hill 3?"}, *AGENT[1:]]
+    assert (
+        with_sides(("role", "content"), AGENT, prompt, response.replace("It is", "Is it"), parts=False)[3]["content"] == "Is it 412 m high."
+    )
+    one = with_sides(("role", "content"), AGENT, prompt, response.replace("height_of", "drop_all"), parts=False)
+    assert [turn["role"] for turn in one] == ["user", "assistant"]  # a call cannot be rewritten: one question, one answer
+    assert sides_of(one) == (prompt, response.replace("height_of", "drop_all"))
+    alone = [{"role": "user", "content": "Hi"}]
+    assert sides_of(with_sides(("role", "content"), alone, "Hi", "Hello.", parts=False)) == ("Hi", "Hello.")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["user", "assistant", "system", "tool"]), st.text("ab\n", max_size=6)), max_size=5),
+    st.text("ab\n", max_size=8),
+    st.text("ab\n", max_size=8),
+)
+def test_what_is_written_back_is_read_again(spoken: list[tuple[str, str]], prompt: str, response: str) -> None:
+    turns = [{"role": who, "content": words} for who, words in spoken]
+    written = with_sides(("role", "content"), turns, prompt, response, parts=False)
+    assert sides_of(written) == (prompt, response)
+    same = with_sides(("role", "content"), turns, *sides_of(turns), parts=False)
+    assert same == turns
 
 
 def test_a_category_beside_prompts_with_replies_is_no_label(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ Chat records hold a list of turns: `messages: [{"role": "user", "content": ...},
 ...}]`; such a list as JSON text (a CSV file, or turns whose values share no type); or one text with a mark before each turn
 (`assay.dataset.templates`).
 `unfold` puts two text columns beside such a column, `messages:prompt` (every turn of user, system and tools) and `messages:response` (every
-turn of the assistant); `fold` writes changed ones back. Both stand beside the data as read: digests and copies are of the
-records as they are in the file, and do not know these columns.
+turn of the assistant, its tool calls and thoughts too); `fold` writes changed ones back. Both stand beside the data as read: digests and
+copies are of the records as they are in the file, and do not know these columns.
 
 Preference data may hold a conversation in each of `chosen` and `rejected`: the prompt of the first is the prompt, both have responses. Or
 the prompt is a conversation of its own, to which nobody answers in its column.
@@ -14,23 +14,19 @@ the prompt is a conversation of its own, to which nobody answers in its column.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from assay.dataset.formats.jsonl import whole_characters
+from assay.dataset.sides import Turns, own_way, sides_of, way_of, with_sides
+from assay.dataset.spoken import CALLS, THOUGHT, has_unread
 from assay.dataset.templates import SAMPLE, TELLS, Template, template_of
 
 PROMPT, RESPONSE = ":prompt", ":response"  # endings of the unfolded columns
-PAIR = ("human", "assistant")  # a turn that holds question and answer both
-WAYS = (("role", "content"), ("from", "value"), ("role", "parts"), PAIR)  # how a turn names its speaker and its text
 WITHIN = "messages"  # the field of a record that holds the turns, beside tools and settings: {"messages": [...], "tools": [...]}
-ANSWERING = {"assistant", "gpt", "model", "bot", "chatbot", "ai"}  # speakers that a model learns to be
-BETWEEN = "\n\n"  # between turns of one side
-UNREAD = ("tool_calls", "function_call", "reasoning_content", "thinking")  # what an answer may hold beside its text
-Turns = Sequence[Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Talk:
 
     def way_in(self, turns: Turns | None) -> tuple[str, str]:
         """How these turns name speaker and text: sets put together from several may do so in several ways."""
-        return next((way for turn in turns or () if turn and (way := _told(turn)) is not None), self.way)
+        return next((way for turn in turns or () if turn and (way := own_way(turn)) is not None), self.way)
 
     def rewritten(self, value: Any, prompt: str, response: str) -> Any:
         """The conversation with other sides, held as it was."""
@@ -60,7 +56,7 @@ class Talk:
         if self.sides_of(value, turns) == (prompt, response):
             return value
         held = json.loads(value) if self.written and turns is not None else value
-        changed: Any = _turns(self.way_in(turns), turns, prompt, response, self.parts)
+        changed: Any = with_sides(self.way_in(turns), turns, prompt, response, self.parts)
         if isinstance(held, Mapping) or (self.within and not isinstance(held, list)):
             changed = {**(held if isinstance(held, Mapping) else {}), WITHIN: changed}
         return json.dumps(changed, ensure_ascii=False) if self.written else changed
@@ -94,7 +90,7 @@ def talk_of(column: pa.ChunkedArray) -> Talk | None:
     some = column.drop_null().slice(0, SAMPLE).to_pylist()
     found = [(text, turns) for text in some if (turns := turns_in(text)) is not None]
     filled = [(text, turns) for text, turns in found if any(turns)]
-    ways = [(text, way) for text, turns in filled if (way := next(filter(None, map(_told, filter(None, turns))), None)) is not None]
+    ways = [(text, way) for text, turns in filled if (way := next(filter(None, map(own_way, filter(None, turns))), None)) is not None]
     if len(found) < TELLS * len(some) or not ways or len(ways) < TELLS * len(filled):
         return None
     text, way = ways[0]
@@ -112,19 +108,8 @@ def talk_in(kind: pa.DataType) -> Talk | None:
     if not (pa.types.is_list(turns) or pa.types.is_large_list(turns)) or not pa.types.is_struct(turns.value_type):
         return None
     turn = turns.value_type
-    way = _way([turn.field(i).name for i in range(turn.num_fields)])
+    way = way_of([turn.field(i).name for i in range(turn.num_fields)])
     return None if way is None else Talk(way, within=within, parts=pa.types.is_list(turn.field(way[1]).type))
-
-
-def _way(names: Iterable[str]) -> tuple[str, str] | None:
-    """How a turn with these fields names its speaker and its text."""
-    there = set(names)
-    return next((way for way in WAYS if there.issuperset(way)), None)
-
-
-def _told(turn: Mapping[str, Any]) -> tuple[str, str] | None:
-    """How this turn does: by the fields that hold something."""
-    return _way(name for name, value in turn.items() if value is not None)
 
 
 def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
@@ -143,7 +128,7 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
             what = "conversations, as JSON text" if talk.written else "conversations"
             if more:
                 rows = "1 row holds" if more == 1 else f"{more:,} rows hold"
-                unread.append(f"{rows} tool calls, reasoning, parts that are no text or fields of other names in {field.name!r}: not read.")
+                unread.append(f"{rows} parts that are no text or fields of other names in {field.name!r}: not read.")
         elif (template := _template_of(column)) is not None:
             both = [template.sides(text) for text in column.to_pylist()]
             what = f"conversations, their turns marked as for {template.name}"
@@ -179,54 +164,13 @@ def _read(talk: Talk, column: pa.ChunkedArray) -> tuple[list[tuple[str, str]], i
 
 
 def _more(turns: Turns | None, way: tuple[str, str]) -> bool:
-    """Whether turns hold more than text that a model would learn from, or hold it under names that no way has."""
+    """Whether turns hold parts that are not read, or hold what they say under names that no way has."""
     for turn in filter(None, turns or ()):
-        own = _told(turn)
-        hidden = own is None and any(value for name, value in turn.items() if name not in way)
-        if hidden or any(turn.get(name) for name in UNREAD) or _pictured(turn.get((own or way)[1])):
+        own = own_way(turn)
+        hidden = own is None and any(value for name, value in turn.items() if name not in (*way, *THOUGHT, *CALLS))
+        if hidden or has_unread(turn.get((own or way)[1])):
             return True
     return False
-
-
-def _pictured(content: Any) -> bool:
-    """Whether some part of a turn is not text."""
-    told = (part.get("text") if isinstance(part, Mapping) else part for part in content) if isinstance(content, list) else ()
-    return not all(isinstance(text, str) for text in told)
-
-
-def sides_of(turns: Turns | None, way: tuple[str, str] = WAYS[0]) -> tuple[str, str]:
-    """(what was asked, what was answered) in one conversation. A turn that names its speaker in another way than `way` is read by its own:
-    else what it says would be nowhere.
-
-    >>> sides_of([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}])
-    ('Hi', 'Hello.')
-    """
-    asked: list[str] = []
-    answered: list[str] = []
-    for turn in turns or ():
-        if turn is None:
-            continue
-        who, what = own = _told(turn) or way
-        if own == PAIR:
-            asked.append(_said(turn.get(who)))
-            answered.append(_said(turn.get(what)))
-        else:
-            (answered if _speaks(turn, own) else asked).append(_said(turn.get(what)))
-    return BETWEEN.join(asked), BETWEEN.join(answered)
-
-
-def _speaks(turn: Mapping[str, Any], way: tuple[str, str]) -> bool:
-    """Whether a turn is the model's."""
-    return str(turn.get(way[0]) or "").strip().lower() in ANSWERING
-
-
-def _said(content: Any) -> str:
-    """The text of one turn; of a turn made of parts, those that are text."""
-    if isinstance(content, list):
-        return "\n".join(
-            part if isinstance(part, str) else str(part.get("text") or "") for part in content if isinstance(part, str | Mapping)
-        )
-    return "" if content is None else str(content)
 
 
 def fold(table: pa.Table) -> pa.Table:
@@ -265,20 +209,3 @@ def _template_of(column: pa.ChunkedArray) -> Template | None:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return None
     return template_of(column.drop_null().slice(0, SAMPLE).to_pylist())
-
-
-def _turns(way: tuple[str, str], turns: Turns | None, prompt: str, response: str, parts: bool) -> list[dict[str, Any]]:
-    """One question and one answer, by speakers called as they were; ("human", "gpt") or ("user", "assistant") where there were none.
-
-    A side that is empty and was never spoken has no turn.
-    """
-    if way == PAIR:
-        return [{way[0]: prompt, way[1]: response}]
-    spoken = [turn for turn in turns or () if turn and turn.get(way[0]) is not None]
-    speakers = [str(turn.get(way[0])) for turn in spoken]
-    asks = next((s for s in speakers if s.lower() not in ANSWERING | {"system"}), "human" if way[0] == "from" else "user")
-    answering = "gpt" if way[0] == "from" else "model" if way[1] == "parts" else "assistant"
-    answers = next((turn.get(way[0]) for turn in spoken if _speaks(turn, way)), answering)
-    parts = parts or way[1] == "parts" or any(isinstance(turn.get(way[1]), list) for turn in spoken)
-    sides = [(asks, prompt, not all(_speaks(t, way) for t in spoken)), (answers, response, any(_speaks(t, way) for t in spoken))]
-    return [{way[0]: who, way[1]: [{"type": "text", "text": said}] if parts else said} for who, said, spoke in sides if said or spoke]

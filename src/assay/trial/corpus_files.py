@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.dataset.dialogue import BETWEEN, talk_in
+from assay.dataset.dialogue import talk_in
 from assay.dataset.errors import DataError
 from assay.dataset.files import existing
 from assay.dataset.formats.base import Batch
 from assay.dataset.formats.jsonl import flat
 from assay.dataset.formats.registry import recognise
 from assay.dataset.limits import LIMITS
+from assay.dataset.sides import BETWEEN
 from assay.engine.base import spans
 from assay.stats.multiple import e_bh
 from assay.trial.corpus import BLOCK_ROWS, FEWEST, examine_stream, joined
