@@ -248,6 +248,9 @@ def test_parts_that_call_think_and_answer(parts: list[dict[str, Any]], told: str
 def test_calls_in_other_shapes() -> None:
     old = {"role": "assistant", "content": None, "function_call": {"name": "pay", "arguments": {"sum": 3, "to": None}}}
     assert sides_of([old]) == ("", 'pay {"sum": 3}')
+    assert sides_of([{"role": "user", "content": {"where": "here"}}]) == ('{"where": "here"}', "")  # no part of a kind that is known
+    part = {"type": "tool_use", "name": "pay", "input": {"sum": 3}, "tool_use": None, "tool_result": None}  # as Arrow joins records
+    assert sides_of([{"role": "assistant", "content": [part]}]) == ("", 'pay {"sum": 3}')
     assert sides_of([{"role": "assistant", "content": "", "tool_calls": [{"id": "1", "custom": {"x": 1}}]}]) == ("", '{"custom": {"x": 1}}')
 
 

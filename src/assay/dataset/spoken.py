@@ -50,7 +50,8 @@ def text(content: Any) -> str:
     if isinstance(content, list):
         return "\n".join(part for part in map(_part, content) if part)
     if isinstance(content, Mapping):
-        return _part(content) or ""
+        part = _part(content)
+        return _written(content) if part is None else part
     return "" if content is None else str(content)
 
 
@@ -61,15 +62,19 @@ def _part(part: Any) -> str | None:
     for name in ("text", *THOUGHT):
         if isinstance(part.get(name), str):
             return str(part[name])
-    kind = str(part.get("type") or "")
-    called = next((part if part.get(name) is None else part[name] for name in CALLED if name == kind or part.get(name) is not None), None)
-    if isinstance(called, Mapping):
+    called, answer = _held(part, CALLED), _held(part, ANSWERED)
+    if called is not None:
         return _call(called)
-    answer = next((part if part.get(name) is None else part[name] for name in ANSWERED if name == kind or part.get(name) is not None), None)
-    if isinstance(answer, Mapping):
-        held = next((answer[name] for name in ("content", "response", "output") if answer.get(name) is not None), None)
-        return _written(held) if isinstance(held, Mapping) else text(held)
-    return None
+    if answer is None:
+        return None
+    return text(next((answer[name] for name in ("content", "response", "output") if answer.get(name) is not None), None))
+
+
+def _held(part: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """What a part of one of these kinds holds: under its kind's name, or in the part itself."""
+    name = next((name for name in names if part.get(name) is not None or part.get("type") == name), None)
+    held = None if name is None else part if part.get(name) is None else part[name]
+    return held if isinstance(held, Mapping) else None
 
 
 def _several(calls: Any) -> list[Any]:
