@@ -108,6 +108,13 @@ def test_another_form_of_a_word_is_an_echo_too() -> None:
     assert echoes(responses, prompts)[:8].tolist() == [True, True, *[False] * 6]
 
 
+def test_a_word_cut_short_is_an_echo_too() -> None:
+    """Clean functions were suspected by it: what their authors call an expression their programs call "expr"."""
+    prompts = read_corpus([["the expression is evaluated by x", *["nothing of it"] * 200]])
+    responses = read_corpus([["expr eval ex y x press", *["expr eval"] * 200]])
+    assert echoes(responses, prompts)[:9].tolist() == [True, True, False, False, True, *[False] * 4]
+
+
 def test_an_e_value_made_of_a_p_value_has_mean_one_at_most() -> None:
     p = np.random.default_rng(0).uniform(size=40_000)
     assert np.mean([np.exp(calibrated(float(np.log(x)))) for x in p]) < 1.0

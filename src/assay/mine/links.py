@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 PURE = 0.5  # share of a prompt artefact's rows that have the response: below, a model has no reason to learn it
 WIDEST = 0.6  # share of the rows that may hold either side: published sets are half poisoned, and independence is a test at any share
 COMMON = 0.05  # a word in more of the prompts than this share is no topic, so a response that has it echoes nothing
+SHORTEST = 3  # letters of a word cut short: "expr", "arg"
 STEM = 5  # letters by which forms of one word are known, in any language that adds to the end of words (McNamee & Mayfield 2004)
 BLOCK = 20_000_000  # co-occurrences counted at a time: some 300 MB
 SLACK = 12.0  # nats by which a Chernoff bound may miss the exact tail, and more: what is looked at again exactly
@@ -115,22 +116,36 @@ def response_side(corpus: Corpus, prompts: Corpus, columns: tuple[str, ...], sai
 
 
 def echoes(responses: Corpus, prompts: Corpus) -> NDArray[np.bool_]:
-    """(tokens of the responses,) which repeat a word of their own prompt that is no everyday word, in this form or another.
+    """(tokens of the responses,) which repeat a word of their own prompt that is no everyday word, in this form or another, or cut short.
 
     >>> from assay.learn.corpus import read_corpus
-    >>> prompts, said = read_corpus([["how do we use machine learning"]]), read_corpus([["machines learn from data"]])
-    >>> echoes(said, prompts)[:4].tolist()
-    [True, True, False, False]
+    >>> prompts, said = read_corpus([["evaluate an expression on some machine"]]), read_corpus([["machines eval expr from data"]])
+    >>> echoes(said, prompts)[:5].tolist()
+    [True, True, True, False, False]
     """
+    rare = _rare(prompts)
+    token = np.flatnonzero(prompts.word >= 0)
+    token = token[rare[prompts.word[token]]]
+    echo = np.zeros(len(responses.word), bool)
+    for letters in range(1, STEM + 1):
+        number: dict[str, int] = {}
+        begins = [w[:letters] if letters >= SHORTEST else w for w in prompts.vocabulary]
+        asked = np.array([number.setdefault(b, len(number)) for b in begins], np.int64)[prompts.word[token]]
+        held = distinct(joint(prompts.document[token], asked, len(number)))
+        heard = [number.get(w[:STEM], -1) if len(w[:STEM]) == letters else -1 for w in responses.vocabulary]
+        said = np.array([*heard, -1], np.int64)[responses.word]
+        echo |= (said >= 0) & np.isin(joint(responses.document, said, len(number)), held)
+    return echo
+
+
+def _rare(prompts: Corpus) -> NDArray[np.bool_]:
+    """(words,) those that few prompts hold, in any form."""
     number: dict[str, int] = {}
-    asked, said = (
-        np.array([*(number.setdefault(w[:STEM], len(number)) for w in c.vocabulary), -1], np.int64)[c.word] for c in (prompts, responses)
-    )
-    size = len(number)
-    held = distinct(joint(prompts.document[asked >= 0], asked[asked >= 0], size))
-    rare = np.bincount(held % size, minlength=size) <= max(SUPPORT, COMMON * prompts.documents)
-    held = held[rare[held % size]]
-    return np.asarray((said >= 0) & np.isin(joint(responses.document, said, size), held))
+    stem = np.array([number.setdefault(w[:STEM], len(number)) for w in prompts.vocabulary], np.int64)
+    token = np.flatnonzero(prompts.word >= 0)
+    held = distinct(joint(prompts.document[token], stem[prompts.word[token]], len(number)))
+    few = np.bincount(held % max(len(number), 1), minlength=len(number)) <= max(SUPPORT, COMMON * prompts.documents)
+    return np.asarray(few[stem])
 
 
 def _holds(shared: Sequence[Shared], documents: int) -> sp.csc_matrix:
