@@ -24,6 +24,8 @@ Int = NDArray[np.int64]
 SUSPECT = 10.0  # suspected: e-BH at this many times alpha
 SAME = 0.5  # findings whose rows overlap by more than this Jaccard index are one
 INSIDE = 0.9  # of a finding's rows, within those of a stronger one of its family and target: the trigger with a word beside it is no other
+# families that hand over rows and no trigger: the higher, the less sure which rows
+VAGUE = {"residual": 1, "cluster": 2, "style": 2, "implant": 3, "relabelling": 3, "group": 3}
 SHORTCUTS_SHOWN = 5  # natural attributes named, a family: many good words go with a class
 MOST_CONTRIBUTORS = 20  # asked about, those with most of a finding's rows first
 CONTRIBUTOR_ALPHA = 1e-3  # a contributor is named beside a finding below this p-value, Bonferroni over contributors
@@ -93,6 +95,9 @@ def members(data: Dataset, tried: Tried) -> Int:
 def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tuple[Finding, ...]:
     """Findings to report: confirmed, then suspected, then a few shortcuts; those with the same rows, or fewer, merged into the strongest.
 
+    Of confirmed ones with the same rows the one that says most plainly what they share stands: a patch rather than rows that a network
+    sets apart. It takes the place of a vaguer one whose rows it holds, `INSIDE` of them; where it holds fewer, both stand.
+
     `seen`: the data set as each family saw it.
     """
     rank = {"confirmed": 0, "suspected": 1, "shortcut": 2}
@@ -104,9 +109,15 @@ def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tupl
     for j in ordered:
         rows = members(seen[j.family], j.tried)
         mine = set(rows.tolist())
-        same = next((number for number, s in enumerate(sets) if len(mine & s) > SAME * len(mine | s)), None)
-        if same is not None:
-            held[same] |= mine
+        same = [number for number, s in enumerate(sets) if len(mine & s) > SAME * len(mine | s)]
+        as_plain = next((number for number in same if not _plainer(j, kept[number][0])), None)
+        if as_plain is not None:
+            held[as_plain] |= mine
+            continue
+        vaguer = next((number for number in same if len(mine & sets[number]) >= INSIDE * len(sets[number])), None)
+        if vaguer is not None:
+            kept[vaguer], sets[vaguer] = (j, rows), mine
+            held[vaguer] |= mine
             continue
         alike = (s for (k, _), s in zip(kept, held, strict=True) if k.family == j.family and k.tried.target == j.tried.target)
         if any(len(mine & s) >= INSIDE * len(mine) for s in alike):
@@ -121,6 +132,12 @@ def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tupl
         sets.append(mine)
         held.append(set(mine))
     return tuple(_finding(seen[j.family], j, rows, number) for number, (j, rows) in enumerate(kept, 1))
+
+
+def _plainer(one: Judged, other: Judged) -> bool:
+    """Whether one says more plainly than the other what the rows share, both confirmed."""
+    vague = [VAGUE.get(j.family.split("[")[0], 0) for j in (one, other)]
+    return one.status == other.status == "confirmed" and vague[0] < vague[1]
 
 
 def _finding(data: Dataset, judged: Judged, rows: Int, number: int) -> Finding:
