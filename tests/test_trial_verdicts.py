@@ -47,7 +47,14 @@ def test_a_trigger_takes_the_place_of_rows_that_a_network_sets_apart(data: Datas
 
 def test_a_trigger_that_explains_part_of_the_rows_stands_beside_them(data: Dataset) -> None:
     said = found(data, implant=(ball(data, "features"), 0, 100, 90.0), phrase=(TRIGGER, 0, 70, 20.0))
-    assert [f.artefact.kind for f in said] == ["cluster", "phrase"]
+    assert [f.artefact.kind for f in said] == ["phrase", "cluster"]
+
+
+def test_a_part_of_a_triggers_rows_that_a_network_sets_apart_is_no_other_finding(data: Dataset) -> None:
+    (one,) = found(data, phrase=(TRIGGER, 0, 100, 20.0), implant=(ball(data, "features"), 62, 103, 90.0))
+    assert one.artefact == TRIGGER
+    said = found(data, phrase=(TRIGGER, 0, 100, 20.0), implant=(ball(data, "features"), 62, 113, 90.0))
+    assert [f.artefact.kind for f in said] == ["phrase", "cluster"]
 
 
 def test_a_suspected_trigger_takes_nobodys_place(data: Dataset) -> None:
@@ -60,3 +67,10 @@ def test_a_trace_in_each_row_is_plainer_than_what_a_network_sets_apart(data: Dat
     assert "residuals" in one.artefact.describe()
     (one,) = found(data, residual=(ball(data, "residuals"), 0, 96, 90.0), implant=(ball(data, "features"), 0, 100, 30.0))
     assert "residuals" in one.artefact.describe()
+
+
+def test_what_is_too_faint_to_suspect_is_named_and_said_to_be_so(data: Dataset) -> None:
+    faint = Tried(Candidate(TRIGGER, np.arange(9)), None, 2.0, 1e-3, (), nominated=True, words="9 of 9 rows are answered alike")
+    (one,) = findings_of({"link": data}, judge_all({"link": Examined((faint,), 1_000)}, 0.01))
+    assert one.status == "shortcut"
+    assert one.explanation.endswith("9 of 9 rows are answered alike. Too faint to suspect poison among so many: look at some of them")

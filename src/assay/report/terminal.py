@@ -119,7 +119,7 @@ def _shortcuts(conclusion: Conclusion) -> Text:
         for f in found[:MOST_SHORTCUTS]
     ]
     more = [f"\n  and {len(found) - MOST_SHORTCUTS:,} more in the report"] if len(found) > MOST_SHORTCUTS else []
-    return Text.assemble(("Shortcuts", "bold"), (" (natural signs of a class; never removed)", "dim"), *lines, *more)
+    return Text.assemble(("Shortcuts", "bold"), (" (natural, or too faint to suspect; never removed)", "dim"), *lines, *more)
 
 
 def _screens(conclusion: Conclusion) -> Text:

@@ -229,6 +229,7 @@ def _tried(link: Link, carriers: Int, found: Linked, i: int, verdict: Foreseen, 
         trials,
         words=words,
         natural=NATURAL if verdict.share > ALIKE else None,
+        nominated=verdict.share <= ALIKE and verdict.log_e > 0,  # shown, where it is too faint to suspect
     )
 
 

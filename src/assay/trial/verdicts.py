@@ -24,6 +24,7 @@ Int = NDArray[np.int64]
 SUSPECT = 10.0  # suspected: e-BH at this many times alpha
 SAME = 0.5  # findings whose rows overlap by more than this Jaccard index are one
 INSIDE = 0.9  # of a finding's rows, within those of a stronger one of its family and target: the trigger with a word beside it is no other
+EXPLAINED = 0.95  # of a confirmed finding's rows, that one with the same rows holds which says more plainly what they share
 # families that hand over rows and no trigger: the higher, the less sure which rows
 VAGUE = {"residual": 1, "cluster": 2, "style": 2, "implant": 3, "relabelling": 3, "group": 3}
 SHORTCUTS_SHOWN = 5  # natural attributes named, a family: many good words go with a class
@@ -95,49 +96,51 @@ def members(data: Dataset, tried: Tried) -> Int:
 def findings_of(seen: Mapping[str, Dataset], judged: tuple[Judged, ...]) -> tuple[Finding, ...]:
     """Findings to report: confirmed, then suspected, then a few shortcuts; those with the same rows, or fewer, merged into the strongest.
 
-    Of confirmed ones with the same rows the one that says most plainly what they share stands: a patch rather than rows that a network
-    sets apart. It takes the place of a vaguer one whose rows it holds, `INSIDE` of them; where it holds fewer, both stand.
+    Of confirmed ones with the same rows that stands which says most plainly what they share: a patch rather than rows that a network sets
+    apart. Where it holds too few of the vaguer one's rows both stand.
 
     `seen`: the data set as each family saw it.
     """
     rank = {"confirmed": 0, "suspected": 1, "shortcut": 2}
-    ordered = sorted((j for j in judged if j.status), key=lambda j: rank[str(j.status)])
+    ordered = sorted((j for j in judged if j.status), key=lambda j: (rank[str(j.status)], _vague(j)))
     kept: list[tuple[Judged, Int]] = []
-    sets: list[set[int]] = []
-    held: list[set[int]] = []  # each one's rows, and those of the findings that were merged into it
+    held: list[tuple[set[int], set[int]]] = []  # each one's rows, and with those of the findings that were merged into it
     shortcuts: dict[str, int] = {}
     for j in ordered:
         rows = members(seen[j.family], j.tried)
         mine = set(rows.tolist())
-        same = [number for number, s in enumerate(sets) if len(mine & s) > SAME * len(mine | s)]
-        as_plain = next((number for number in same if not _plainer(j, kept[number][0])), None)
-        if as_plain is not None:
-            held[as_plain] |= mine
+        same = next((number for number, (k, _) in enumerate(kept) if _is(j, mine, k, held[number][0])), None)
+        if same is not None:
+            held[same][1].update(mine)
             continue
-        vaguer = next((number for number in same if len(mine & sets[number]) >= INSIDE * len(sets[number])), None)
-        if vaguer is not None:
-            kept[vaguer], sets[vaguer] = (j, rows), mine
-            held[vaguer] |= mine
-            continue
-        alike = (s for (k, _), s in zip(kept, held, strict=True) if k.family == j.family and k.tried.target == j.tried.target)
+        alike = (s for (k, _), (_, s) in zip(kept, held, strict=True) if k.family == j.family and k.tried.target == j.tried.target)
         if any(len(mine & s) >= INSIDE * len(mine) for s in alike):
             continue
         if j.status == "shortcut":
-            if j.tried.target is None and j.tried.natural is None:
+            if j.tried.target is None and j.tried.natural is None and j.tried.words is None:
                 continue  # it goes with no class: nothing that a model could lean on
             shortcuts[j.family] = shortcuts.get(j.family, 0) + 1
             if shortcuts[j.family] > SHORTCUTS_SHOWN:
                 continue
         kept.append((j, rows))
-        sets.append(mine)
-        held.append(set(mine))
+        held.append((mine, set(mine)))
     return tuple(_finding(seen[j.family], j, rows, number) for number, (j, rows) in enumerate(kept, 1))
 
 
-def _plainer(one: Judged, other: Judged) -> bool:
-    """Whether one says more plainly than the other what the rows share, both confirmed."""
-    vague = [VAGUE.get(j.family.split("[")[0], 0) for j in (one, other)]
-    return one.status == other.status == "confirmed" and vague[0] < vague[1]
+def _vague(judged: Judged) -> int:
+    """How little it says of what its rows share; nothing is weighed but what is confirmed."""
+    return VAGUE.get(judged.family.split("[")[0], 0) if judged.status == "confirmed" else 0
+
+
+def _is(judged: Judged, mine: set[int], other: Judged, its: set[int]) -> bool:
+    """Whether a charge on the rows `mine` is no other than one on the rows `its`, which comes before it."""
+    both = len(mine & its)
+    same = both > SAME * len(mine | its)
+    if other.status != "confirmed" or _vague(judged) <= _vague(other):
+        return same
+    if same:
+        return both >= EXPLAINED * len(mine)
+    return judged.tried.target == other.tried.target and both >= INSIDE * len(mine)
 
 
 def _finding(data: Dataset, judged: Judged, rows: Int, number: int) -> Finding:
@@ -170,7 +173,8 @@ def _explain(data: Dataset, judged: Judged, rows: Int, target: str | None) -> st
     if tried.natural is not None:
         return f"{what}: {share}{goes}. {tried.natural}"
     if tried.words is not None:
-        return f"{what}: {tried.words}" + (f". Not confirmed: {', '.join(tried.missing)}" if tried.missing else "")
+        faint = ". Too faint to suspect poison among so many: look at some of them" if judged.status == "shortcut" else ""
+        return f"{what}: {tried.words}{faint}" + (f". Not confirmed: {', '.join(tried.missing)}" if tried.missing else "")
     if judged.status == "shortcut" and _against(tried):
         return (
             f"{what} goes with {target!r} in {share}; the rest of those rows speaks against the label, but too faintly to "
