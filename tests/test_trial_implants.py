@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from assay.bench.sets import in_memory
 from assay.dataset.data import Dataset
+from assay.learn.images import CrossFit
 from assay.mine.clusters import FEWEST
 from assay.mine.parted import parts
-from assay.trial.family import silent
+from assay.trial import implants
+from assay.trial.family import Heard, silent
 from assay.trial.implants import ImplantFamily
 from assay.trial.part_members import of_the_part
 from assay.trial.verdicts import Judged, judge_all, members
@@ -76,6 +78,31 @@ def test_a_checker_over_rows_that_keep_their_label_is_suspected() -> None:
     effect = judged[0].tried.effect
     assert effect is not None
     assert effect.rate > effect.baseline
+
+
+def test_rows_that_other_families_accuse_are_not_told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    asked: list[int] = []
+
+    def told_anew(taught: CrossFit, y: Int, belonging: NDArray[np.float64], label: int, carriers: Int) -> Int:
+        asked.append(label)
+        return carriers
+
+    monkeypatch.setattr(implants, "members", told_anew)
+    rng = np.random.default_rng(2)
+    images, y = brushed(rng)
+    planted = rng.permutation(np.flatnonzero(y != 2))[:150]
+    y[planted] = 2
+    images[planted, -3:, -3:] = (255 * (np.indices((3, 3)).sum(0) % 2)).astype(np.uint8)[..., None]
+    data = read(images, y)
+    by_itself = ImplantFamily().examine(data, "full", np.random.default_rng(0), silent)
+    assert asked == [2]
+    beside = ImplantFamily(heard=Heard(accused=np.sort(planted))).examine(data, "full", np.random.default_rng(0), silent)
+    assert asked == [2]
+    (convicted,) = (t for t in beside.tried if t.log_e > implants.CONVICTS)
+    assert convicted.accused is not None
+    assert np.isin(convicted.accused, planted).all()
+    assert [t.log_e for t in beside.tried] == [t.log_e for t in by_itself.tried]  # evidence is the same
 
 
 def test_pictures_as_they_are_and_careless_labels_are_left() -> None:

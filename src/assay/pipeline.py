@@ -30,7 +30,7 @@ from assay.trial.reckoned_labels import left_to_reckoning
 from assay.trial.registry import families
 from assay.trial.sensitivity import pooled, sensitivity
 from assay.trial.trusted import hold_against
-from assay.trial.verdicts import Judged, findings_of, judge_all
+from assay.trial.verdicts import Judged, findings_of, judge_all, members
 from assay.trial.views import View, views
 from assay.validate.against import against
 
@@ -107,7 +107,7 @@ def _run(
             if isinstance(errand.family, Leader) or not isinstance(errand.family, Listener):
                 desk.begin(errand)
         planted = iter([desk.begin_canaries(p) for p in planted])
-    examined, ran = _examine(errands, _Stage(progress, 0.0, share), desk)
+    examined, ran = _examine(errands, _Stage(progress, 0.0, share), desk, settings.alpha)
     checks += ran
     probabilities = next((e.probabilities for e in examined.values() if e.probabilities is not None and len(seen) == 1), None)
     features = next((e.features for e in examined.values() if e.features is not None), None)
@@ -169,7 +169,7 @@ def _errands(active: list[Family], seen: tuple[View, ...], settings: Settings) -
     return errands
 
 
-def _examine(errands: list[tuple[View, Errand]], progress: _Stage, desk: Desk) -> tuple[dict[str, Examined], list[Check]]:
+def _examine(errands: list[tuple[View, Errand]], progress: _Stage, desk: Desk, alpha: float) -> tuple[dict[str, Examined], list[Check]]:
     """What every family found. A family that fails is listed as failed and the others go on."""
     examined: dict[str, Examined] = {}
     checks: list[Check] = []
@@ -178,13 +178,21 @@ def _examine(errands: list[tuple[View, Errand]], progress: _Stage, desk: Desk) -
         if not isinstance(errand.family, Leader):
             known = (e for n, e in examined.items() if n.endswith(view.suffix) and e.probabilities is not None)
             told = next(known, None)
-            errand = replace(errand, heard=Heard() if told is None else Heard(told.probabilities, fold=told.fold))
+            heard = Heard() if told is None else Heard(told.probabilities, fold=told.fold)
+            errand = replace(errand, heard=replace(heard, accused=_accused(examined, view, alpha)))
         result, check = desk.finish(errand, stage)
         checks.append(check)
         if result is not None:
             examined[errand.name] = result
             checks.extend(c for c in result.checks if c not in checks)  # families that share a probe tell the same of it
     return examined, checks
+
+
+def _accused(examined: dict[str, Examined], view: View, alpha: float) -> NDArray[np.int64]:
+    """Sorted rows that would be quarantined by what families found of this view up to now."""
+    so_far = judge_all({name: e for name, e in examined.items() if name.endswith(view.suffix)}, alpha)
+    rows = [members(view.data, j.tried) for j in so_far if j.status == "confirmed"]
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
 
 
 def _explained(

@@ -113,6 +113,7 @@ class Heard:
     probabilities: NDArray[np.float64] | None = None  # (n, k) out-of-fold, of the rows as they are: another family's by-product
     pictures: Callable[[], LinearLearner] | None = None  # the scan's own way to read pictures, which remembers those it has met
     fold: NDArray[np.int64] | None = None  # (n,) which model each row's probabilities are of, where that matters
+    accused: NDArray[np.int64] | None = None  # rows that families before it would see convicted, were they alone
     canaries: bool = False  # a copy with canaries: what is caught matters, and nobody reads effects or features
 
 

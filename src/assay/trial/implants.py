@@ -17,7 +17,8 @@ contradiction and *beside other labels* as in `assay.trial.residuals`, in either
 
 *By insertion*, for labels that fit: see `assay.trial.joined`; suspected at most.
 
-Once convicted, the label's rows that belong to the part are told anew (`assay.trial.part_members`). It cannot see
+Once convicted, the label's rows that belong to the part are told anew (`assay.trial.part_members`), which costs more than all the rest;
+it is not done where other families, which can say what the rows share, accuse nearly all that were named already. It cannot see
 a trigger that the networks do not learn, one of all labels at once, clean-label poison without fixed pixels, or fewer than ten rows in a
 half.
 """
@@ -40,12 +41,13 @@ from assay.mine.candidate import Candidate
 from assay.mine.clusters import belonging_in_folds
 from assay.mine.parted import parts
 from assay.trial.drawn_rows import drawn, in_whole
-from assay.trial.family import CanaryCopy, Depth, Examined, Progress, Tried, silent
+from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried, silent
 from assay.trial.heard_twice import of_both
 from assay.trial.joined import Side, joined
 from assay.trial.labelled_pictures import LOOKED, MOST, partable
 from assay.trial.part_members import members
 from assay.trial.residuals import Court
+from assay.trial.verdicts import INSIDE
 
 Int = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -62,6 +64,10 @@ class ImplantFamily:
     """Parts of labels that networks have learnt to know by something else than their contents."""
 
     name: str = "implant"
+    heard: Heard = NOTHING
+
+    def told(self, heard: Heard) -> ImplantFamily:
+        return replace(self, heard=heard)
 
     def applicable(self, data: Dataset, depth: Depth) -> Check:
         check = partable(self.name, data, depth)
@@ -72,14 +78,16 @@ class ImplantFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         chosen, some, notes = drawn(data, MOST, rng, LOOKED)
         assert some.images is not None
-        k = len(some.classes)
+        k, known = len(some.classes), np.zeros(len(data), bool)
+        if self.heard.accused is not None:
+            known[self.heard.accused] = True
         progress(0, 10, "learning what each picture says")
         contents = cross_fit(some.images, some.y, k, LinearLearner.of(some.images, rng), rng)
         progress(2, 10, "teaching networks")
         taught = cross_fit(some.images, some.y, k, NetLearner.of(rng, peaks=True), rng, like=contents)
         progress(6, 10, "trying parts of labels")
         sides = _parted(some, taught)
-        tried = [*_by_insertion(some, taught, sides, rng), *_by_contents(some, contents, taught, sides)]
+        tried = [*_by_insertion(some, taught, sides, rng), *_by_contents(some, contents, taught, sides, known[chosen])]
         progress(10, 10, "parts of labels tried")
         tried.sort(key=lambda t: (-t.log_e, t.p_value))
         return Examined(tuple(in_whole(t, chosen) for t in tried), k, notes=notes)
@@ -110,8 +118,8 @@ def _by_insertion(data: Dataset, taught: CrossFit, sides: Sides, rng: np.random.
     return [t for t in tried if t is not None]
 
 
-def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sides) -> list[Tried]:
-    """Each label's named rows after their trials; those of rows that convict are told anew."""
+def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sides, known: Bools) -> list[Tried]:
+    """Each label's named rows after their trials; those of rows that convict are told anew, unless they are `known` (n,) otherwise."""
     y, score = data.y, np.full(len(data), -np.inf)
     for label, ours in sides.items():
         for side in ours:
@@ -133,7 +141,9 @@ def _by_contents(data: Dataset, contents: CrossFit, taught: CrossFit, sides: Sid
         other = again.get(label)
         t = _implanted(way.tried if other is None else of_both(way.tried, other.tried, other.one_kind), taught, y, label)
         carriers = t.candidate.carriers
-        if t.log_e > CONVICTS:
+        if t.log_e > CONVICTS and known[carriers].mean() >= INSIDE:
+            t = replace(t, accused=carriers[known[carriers]])
+        elif t.log_e > CONVICTS:
             t = replace(t, accused=members(taught, y, belonging_in_folds(court.support, y, taught.fold), label, carriers))
         accused = carriers if t.accused is None else t.accused
         words = (
