@@ -72,10 +72,10 @@ def test_the_probe_of_the_scans_own_pictures_is_fitted_once(digits: Dataset, mon
 def test_what_a_reader_has_learnt_travels_with_it(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = image_probe.reader_of(digits, 0)
     assert reader is not None
-    first, _, _ = image_probe.image_probe(digits, "fast", np.random.default_rng(0), reader)
+    (first,), _, _ = image_probe.image_probe(digits, "fast", np.random.default_rng(0), reader)
     come = pickle.loads(pickle.dumps(reader))
     monkeypatch.setattr(image_probe, "cross_fit", None)  # nothing is fitted any more
-    again, _, _ = image_probe.image_probe(digits, "fast", np.random.default_rng(1), come)
+    (again,), _, _ = image_probe.image_probe(digits, "fast", np.random.default_rng(1), come)
     assert np.array_equal(again.probabilities, first.probabilities)
     assert np.array_equal(again.predict(digits.images[:50], again.fold[:50]), first.predict(digits.images[:50], first.fold[:50]))
 

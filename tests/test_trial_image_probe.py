@@ -23,7 +23,7 @@ def digits(memory: Callable[..., Dataset]) -> Dataset:
 
 def test_fast_asks_for_no_network(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images_net, "installed", lambda: False)
-    probe, features, checks = image_probe(digits, "fast", np.random.default_rng(0))
+    (probe,), features, checks = image_probe(digits, "fast", np.random.default_rng(0))
     assert checks == ()
     assert features is not None
     assert features.shape == (1200, 64)
@@ -41,12 +41,13 @@ def test_full_without_torch_is_incomplete(digits: Dataset, monkeypatch: pytest.M
 def test_full_asks_whichever_foresees_labels_better(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images_net, "LEAST_STEPS", 40)
     monkeypatch.setattr(images_net, "EPOCHS", 2)
-    probe, features, (check,) = image_probe(digits, "full", np.random.default_rng(0))
+    (probe, *others), features, (check,) = image_probe(digits, "full", np.random.default_rng(0))
     assert check.state == "ran"
     assert features is not None
-    fast = image_probe(digits, "fast", np.random.default_rng(0))[0]
+    (fast,), _, _ = image_probe(digits, "fast", np.random.default_rng(0))
     assert probe.loss(digits.y) <= fast.loss(digits.y) + 1e-9
-    assert ("linear model is asked" in check.reason) == (type(probe.learner) is type(fast.learner))
+    assert ("linear model is asked" in check.reason) == (type(probe.learner) is type(fast.learner)) == (not others)
+    assert all(np.array_equal(other.probabilities, fast.probabilities) for other in others)  # beside the network the linear model is asked
 
 
 def test_few_pictures_have_no_network(digits: Dataset) -> None:

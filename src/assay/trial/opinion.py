@@ -62,7 +62,7 @@ def opinion_of(data: Dataset, depth: Depth, rng: np.random.Generator, heard: Hea
     if data.images is not None:
         if known is not None:
             return Opinion(known, same_pictures(data.images, heard.pictures), heard.fold)
-        pictures, _, _ = image_probe(data, depth, rng, heard.pictures)
+        (pictures, *_), _, _ = image_probe(data, depth, rng, heard.pictures)
         return Opinion(pictures.probabilities, pictures.groups, pictures.fold)
     if texts := text_columns(data):
         columns = [data.table.column(c).to_pylist() for c in texts]

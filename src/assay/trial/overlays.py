@@ -10,7 +10,7 @@ laid over rows whose label already fits (`assay.trial.laid_over`). Patterns of w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
@@ -34,7 +34,7 @@ from assay.trial.accused import planted
 from assay.trial.controls import Controls
 from assay.trial.evidence import judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
-from assay.trial.heard_twice import looks_most_like, of_both
+from assay.trial.heard_twice import looks_most_like, of_all, of_both
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, unfit
 from assay.trial.laid_over import laid_over
@@ -94,21 +94,21 @@ class OverlayFamily:
         if not cases:
             return Examined((), 0)
         progress(4, 10, "learning what each picture says")
-        probe, _, checks = image_probe(data, depth, rng, self.heard.pictures)
-        court = Court.of(data, probe, rng)
+        probes, _, checks = image_probe(data, depth, rng, self.heard.pictures)
+        courts = [Court.of(data, probe, rng) for probe in probes]
         progress(7, 10, "trying overlays")
-        tried = [(case.tried(court), case) for case in cases]
-        tried.sort(key=lambda pair: (-pair[0].log_e, pair[0].p_value))
+        tried = [(*case.heard(courts), case) for case in cases]
+        tried.sort(key=lambda one: (-one[0].log_e, one[0].p_value))
         progress(8, 10, "measuring effects")
         measured = [
             case.measured(court, t, None if self.heard.canaries else depth) if t.log_e > MEASURED and number < MEASURED_AT_MOST else t
-            for number, (t, case) in enumerate(tried)
+            for number, (t, court, case) in enumerate(tried)
         ]
         if depth == "full":
             learner = LinearLearner.of(data.images, rng) if self.heard.pictures is None else self.heard.pictures()
             measured = [
-                t if t.log_e > MEASURED or not case.whole else case.kept_label(court, t, learner, len(cases))
-                for t, (_, case) in zip(measured, tried, strict=True)
+                t if t.log_e > MEASURED or not case.whole else case.kept_label(courts[0], t, learner, len(cases))
+                for t, (_, _, case) in zip(measured, tried, strict=True)
             ]
         return Examined(tuple(measured), len(cases), checks=checks)
 
@@ -124,6 +124,11 @@ class _Case:
     matched: Matched
     overlay: Overlay
     whole: bool  # whether it changes the whole picture, not a corner of it
+
+    def heard(self, courts: Sequence[Court]) -> tuple[Tried, Court]:
+        """Both trials by every probe, and before which the evidence was strongest."""
+        each = [self.tried(court) for court in courts]
+        return of_all([[t] for t in each])[0], max(zip(each, courts, strict=True), key=lambda pair: pair[0].log_e)[1]
 
     def tried(self, court: Court) -> Tried:
         """Both trials, first among the other rows of each label as they are, then with it taken out of them."""

@@ -27,6 +27,7 @@ from assay.mine.patches import SUPPORT, SharedWindows, merged, shared_windows
 from assay.trial.controls import Controls
 from assay.trial.evidence import combine, judge
 from assay.trial.family import NOTHING, CanaryCopy, Depth, Examined, Heard, Progress, Tried
+from assay.trial.heard_twice import of_all
 from assay.trial.image_court import Court
 from assay.trial.image_probe import image_probe, unfit
 from assay.trial.patch_canaries import plant_patches
@@ -81,29 +82,33 @@ class PatchFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         assert data.images is not None
         progress(0, 10, "learning what each picture says")
-        probe, features, checks = image_probe(data, depth, rng, self.heard.pictures)
-        court = Court.of(data, probe, rng)
+        probes, features, checks = image_probe(data, depth, rng, self.heard.pictures)
+        courts = [Court.of(data, probe, rng) for probe in probes]
         progress(4, 10, "looking for shared patches")
         found = shared_windows(data.images)
         leaders = np.unique(merged(found))
         seen = sightings(data.images)
         moving = np.unique(merged(seen.windows))
         progress(6, 10, "trying shared patches")
-        listed = short_list(found, leaders, data.y, probe.probabilities, probe.groups)
-        leads = _first_pass(court, at_one_place(data.images, found, listed), FIRST_PASS)
-        listed = short_list(seen.windows, moving, data.y, probe.probabilities, probe.groups, MOVING)
-        leads += _first_pass(court, at_any_place(data.images, seen, listed), FIRST_PASS_ANYWHERE)
-        leads.sort(key=lambda lead: -lead.log_e)
-        progress(8, 10, "trying the suspects")
-        tried = _second_pass(court, [lead for lead in leads if lead.log_e >= WORTH_TRYING][:SECOND_PASS])
+        heard: list[list[Tried]] = []
+        natural: list[list[Patch]] = []
+        for number, (court, probe) in enumerate(zip(courts, probes, strict=True)):
+            listed = short_list(found, leaders, data.y, probe.probabilities, probe.groups)
+            leads = _first_pass(court, at_one_place(data.images, found, listed), FIRST_PASS)
+            listed = short_list(seen.windows, moving, data.y, probe.probabilities, probe.groups, MOVING)
+            leads += _first_pass(court, at_any_place(data.images, seen, listed), FIRST_PASS_ANYWHERE)
+            leads.sort(key=lambda lead: -lead.log_e)
+            progress(6 + 3 * (number + 0.7) / len(courts), 10, "trying the suspects")
+            heard.append(_second_pass(court, [lead for lead in leads if lead.log_e >= WORTH_TRYING][:SECOND_PASS]))
+            natural.append([lead.patch for lead in leads if lead.log_e < WORTH_TRYING])
+        tried = of_all(heard)
         progress(9, 10, "measuring effects")
-        natural = [lead.patch for lead in leads if lead.log_e < WORTH_TRYING]
         strong = [] if self.heard.canaries else [i for i, t in enumerate(tried) if t.log_e > MEASURED][:MEASURED_AT_MOST]
-        for i, measured in zip(strong, with_effects(court, [tried[i] for i in strong], natural, depth), strict=True):
+        for i, measured in zip(strong, with_effects(courts[0], [tried[i] for i in strong], natural[0], depth), strict=True):
             tried[i] = measured
         progress(10, 10, "patches tried")
         tried = shared_out(tried, len(leaders), len(moving))
-        return Examined(tuple(tried), len(leaders) + len(moving), probe.probabilities, features, checks, fold=probe.fold)
+        return Examined(tuple(tried), len(leaders) + len(moving), probes[0].probabilities, features, checks, fold=probes[0].fold)
 
     def plant(self, data: Dataset, depth: Depth, rng: np.random.Generator) -> CanaryCopy | None:
         return plant_patches(data, rng)
