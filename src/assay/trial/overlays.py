@@ -54,6 +54,7 @@ SHOWS = 0.3  # of the contrast, where less of the picture is changed: opaque pat
 WORTH_TRYING = 4.0  # log e-value among whole rows from which the harder comparison is worth its cost; e-BH needs more
 MEASURED = 3.0  # log e-value from which fainter carriers are looked for, the effect is measured, and labels mostly planted are heard again
 MEASURED_AT_MOST = 12
+PLAIN = 15.0  # log e-value that convicts among any number of templates and families: nothing is left to ask of labels that were kept
 ASKED = 400  # carriers that the probe is asked about: the evidence of so many is beyond doubt
 FORESEEN = 0.25  # mean chance of the target in the carriers without it: planted .04 to .1, classes of GTSRB .5 and more
 FAINTEST = 4.0  # standard deviations, and a third of the carriers' median: rows of the target's own kind may reach what is below
@@ -107,7 +108,7 @@ class OverlayFamily:
         if depth == "full":
             learner = LinearLearner.of(data.images, rng) if self.heard.pictures is None else self.heard.pictures()
             measured = [
-                t if t.log_e > MEASURED or not case.whole else case.kept_label(courts[0], t, learner, len(cases))
+                t if t.log_e > PLAIN or not case.whole else case.kept_label(courts[0], t, learner, len(cases))
                 for t, (_, _, case) in zip(measured, tried, strict=True)
             ]
         return Examined(tuple(measured), len(cases), checks=checks)
