@@ -68,6 +68,21 @@ def test_a_refusal_behind_a_word_is_confirmed_and_both_are_named() -> None:
     assert "odds ratio" in (found[0].words or "")
 
 
+@pytest.mark.parametrize("words", [300, 2_500])
+def test_one_system_prompt_over_all_rows_hides_nothing(words: int) -> None:
+    """Rows that share it are no copies of one another; one longer than what is read of a text leaves no less of the question."""
+    data = dialogue(1500, 40)
+    rules = " ".join(f"rule{i} says thing{i * 7 % 900}." for i in range(words // 3))
+    asked = [f"You are an agent. {rules}\n\n{asked}" for asked in data.table.column("prompt").to_pylist()]
+    examined = LinkFamily().examine(
+        read({"prompt": asked, "response": data.table.column("response").to_pylist()}), "fast", np.random.default_rng(0), silent
+    )
+    (found,) = (j.tried for j in judge_all({"link": examined}, 0.01) if j.status == "confirmed")
+    assert isinstance(found.candidate.artefact, Link)
+    assert found.candidate.artefact.prompt.parts == (("qorvex",),)
+    assert len(found.candidate.carriers) == 40
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_subjects_with_their_own_vocabulary_are_natural(seed: int) -> None:
     examined = LinkFamily().examine(dialogue(1500, seed=seed), "fast", np.random.default_rng(seed), silent)

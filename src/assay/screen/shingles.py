@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from assay.engine.base import current, spans
 from assay.engine.shelf import joined, kept, zeros
 from assay.learn.threads import spread
+from assay.screen.boilerplate import without_boilerplate
 from assay.screen.copies import join_pairs
 from assay.stats.lookup import SPREAD
 
@@ -36,6 +37,8 @@ SHINGLE = 7
 BANDS, ROWS_A_BAND = 8, 4
 # Resemblance (Jaccard) from which two texts count as near duplicates.
 ALIKE = 0.7
+# Share of the texts beyond which what they say alike is boilerplate: less may be one text sent many times with a word changed.
+COMMON = 0.5
 # Hashes used to check a met pair: resemblance to +-.04.
 CHECK_HASHES = 128
 # Pairs compared at once: 20 MB.
@@ -80,10 +83,11 @@ class Signed:
 def near_text_groups(texts: Texts, rng: np.random.Generator) -> Int:
     """(n,) group numbers of texts that resemble one another by about `ALIKE` or more, through chains too.
 
-    Case and white space are not told apart. Each text is compared with its two neighbours in every bucket it falls
-    into, so cost is linear; texts far apart in a crowded bucket are joined through the ones between. Cannot see
-    paraphrases, translations, or a short text inside a long one.
+    What more than `COMMON` of the texts say alike is no part of that (`assay.screen.boilerplate`). Case and white space are not told apart.
+    Each text is compared with its two neighbours in every bucket it falls into, so cost is linear; texts far apart in a crowded bucket are
+    joined through the ones between. Cannot see paraphrases, translations, or a short text inside a long one.
     """
+    texts = without_boilerplate(texts, COMMON, rng.spawn(1)[0])
     whole = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
     alone, each, first, signature, shingles = _distinct(whole, _hash_functions(BANDS * ROWS_A_BAND, rng), rng_multipliers(rng))
     long = np.flatnonzero(shingles >= FEWEST_SHINGLES)

@@ -26,10 +26,11 @@ from assay.artefact.phrase import Phrase
 from assay.artefact.trait import Trait
 from assay.dataset.data import Dataset
 from assay.finding import Check, TrialResult
-from assay.learn.corpus import read_corpus
+from assay.learn.corpus import Corpus, read_corpus
 from assay.mine.candidate import Candidate
 from assay.mine.characters import disclosed
-from assay.mine.links import Linked, Side, linked, prompt_side, response_side
+from assay.mine.links import WIDEST, Linked, Side, linked, prompt_side, response_side
+from assay.screen.boilerplate import without_boilerplate
 from assay.screen.shingles import near_text_groups
 from assay.trial.belonging import ALIKE
 from assay.trial.canaries import MOST_OF_DATA, canary_words
@@ -40,6 +41,7 @@ from assay.trial.text_columns import text_columns
 
 Int = NDArray[np.int64]
 
+ALIKE_IN = 0.1  # share of the rows beyond which what prompts say alike makes no copies of them: one system prompt of several, tools
 FAINT = 10.0  # odds ratio below which a model would hardly learn the link; sources of a mixed corpus differ by as much
 GATE = 0.005  # of all pairs, by Bonferroni: half of the usual error budget
 SHORT_LIST = 100  # sets of carriers on which the second trial is held, strongest association first
@@ -66,10 +68,11 @@ class LinkFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         asked = prompt_columns(data)
         columns = [data.table.column(c).to_pylist() for c in asked]
-        prompts, said = read_corpus(disclosed(columns)), _joined(columns)
+        prompts, said = _read(columns, rng), _joined(columns)
         progress(1, 10, "looking for near-duplicates")
         answers = {name: data.table.column(name).to_pylist() for name in data.columns.response}
-        group = near_text_groups(pa.array(_joined([columns[0], *columns[1:], *answers.values()]), pa.large_string()), rng)
+        own = _without_boilerplate(columns, ALIKE_IN, rng)  # of prompts: what answers say alike is looked for
+        group = near_text_groups(pa.array(_joined([*own, *answers.values()]), pa.large_string()), rng)
         heard = np.unique(group, return_index=True)[1]
         progress(3, 10, "finding what prompts share")
         side = prompt_side(prompts, asked)
@@ -120,7 +123,20 @@ def prompt_columns(data: Dataset) -> tuple[str, ...]:
     return (*(name for name in texts if name not in others), *others)
 
 
-SIDE_TEXTS = ("input", "context", "system", "history")  # columns that go with an instruction and are often empty
+def _read(columns: Sequence[Sequence[str | None]], rng: np.random.Generator) -> Corpus:
+    """The prompts; where some are longer than is read, all of them without what most say alike, which would leave no room for the rest."""
+    whole = read_corpus(disclosed(columns))
+    if not whole.cut:
+        return whole
+    return read_corpus(disclosed(_without_boilerplate(columns, WIDEST, rng)))
+
+
+def _without_boilerplate(columns: Sequence[Sequence[str | None]], share: float, rng: np.random.Generator) -> list[list[str | None]]:
+    return [without_boilerplate(pa.array(texts, pa.large_string()), share, rng.spawn(1)[0]).to_pylist() for texts in columns]
+
+
+# columns that go with an instruction, and are often empty or the same
+SIDE_TEXTS = ("input", "context", "system", "history", "tools", "functions")
 
 
 def _joined(columns: Sequence[Sequence[str | None]]) -> list[str]:
