@@ -5,7 +5,8 @@ Chat records hold a list of turns: `messages: [{"role": "user", "content": ...},
 (`assay.dataset.templates`).
 `unfold` puts two text columns beside such a column, `messages:prompt` (every turn of user, system and tools) and `messages:response` (every
 turn of the assistant, its tool calls and thoughts too); `fold` writes changed ones back. Both stand beside the data as read: digests and
-copies are of the records as they are in the file, and do not know these columns.
+copies are of the records as they are in the file, and do not know these columns. What the assistant may call (`tools` beside `messages`:
+names and descriptions) is part of the prompt too: `tools:prompt`, as JSON text.
 
 Preference data may hold a conversation in each of `chosen` and `rejected`: the prompt of the first is the prompt, both have responses. Or
 the prompt is a conversation of its own, to which nobody answers in its column.
@@ -22,10 +23,11 @@ import pyarrow as pa
 
 from assay.dataset.formats.jsonl import whole_characters
 from assay.dataset.sides import Turns, own_way, sides_of, way_of, with_sides
-from assay.dataset.spoken import CALLS, THOUGHT, has_unread
+from assay.dataset.spoken import CALLS, THOUGHT, has_unread, written
 from assay.dataset.templates import SAMPLE, TELLS, Template, template_of
 
 PROMPT, RESPONSE = ":prompt", ":response"  # endings of the unfolded columns
+TOOLS = ("tools", "functions")  # columns beside conversations that say what the assistant may call
 WITHIN = "messages"  # the field of a record that holds the turns, beside tools and settings: {"messages": [...], "tools": [...]}
 
 
@@ -150,7 +152,20 @@ def unfold(table: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
         else:
             read = f"what was {'asked' if asks else 'answered'} is read as a text, and nobody speaks on the other side"
         notes.append(f"Column {name!r} holds {what}: {read}.")
+    for name in _tools(table) if talks else ():
+        table = table.append_column(name + PROMPT, pa.array([_told(value) for value in table.column(name).to_pylist()], pa.string()))
+        notes.append(f"Column {name!r} says what may be called: its names and descriptions are read as a part of the prompt.")
     return table, (*notes, *unread)
+
+
+def _tools(table: pa.Table) -> list[str]:
+    """Columns that hold descriptions of tools, not yet as text."""
+    nested = (f.name for f in table.schema if f.name.lower() in TOOLS and (pa.types.is_nested(f.type)))
+    return [name for name in nested if name + PROMPT not in table.column_names]
+
+
+def _told(value: Any) -> str | None:
+    return None if value is None else written(value)
 
 
 def _read(talk: Talk, column: pa.ChunkedArray) -> tuple[list[tuple[str, str]], int]:
@@ -183,6 +198,11 @@ def fold(table: pa.Table) -> pa.Table:
         if own not in table.column_names and answer not in table.column_names:
             continue
         column = table.column(field.name)
+        if field.name.lower() in TOOLS and pa.types.is_nested(field.type):
+            told = zip(column.to_pylist(), table.column(own).to_pylist(), strict=True)
+            changed = [value if text == _told(value) else json.loads(text) for value, text in told]
+            table = table.set_column(table.schema.get_field_index(field.name), field.name, pa.array(changed, field.type))
+            continue
         how: Talk | Template | None = talk_of(column) or _template_of(column)
         if how is None:
             continue

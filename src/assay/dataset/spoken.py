@@ -51,7 +51,7 @@ def text(content: Any) -> str:
         return "\n".join(part for part in map(_part, content) if part)
     if isinstance(content, Mapping):
         part = _part(content)
-        return _written(content) if part is None else part
+        return written(content) if part is None else part
     return "" if content is None else str(content)
 
 
@@ -84,16 +84,16 @@ def _several(calls: Any) -> list[Any]:
 def _call(call: Any) -> str:
     """A call as its name and its arguments; of another shape, all that it holds."""
     if not isinstance(call, Mapping):
-        return "" if call is None else _written(call)
+        return "" if call is None else written(call)
     inner = call.get("function")
     held = inner if isinstance(inner, Mapping) else call
     arguments = next((held[name] for name in ARGUMENTS if held.get(name) is not None), None)
     if isinstance(held.get("name"), str):
-        return held["name"] if arguments is None else f"{held['name']} {_written(arguments)}"
-    return _written({name: value for name, value in call.items() if name not in NUMBERS})
+        return held["name"] if arguments is None else f"{held['name']} {written(arguments)}"
+    return written({name: value for name, value in call.items() if name not in NUMBERS})
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """As JSON, without fields that are there for other rows' sake; a text as it stands."""
     return value if isinstance(value, str) else json.dumps(_filled(value), ensure_ascii=False, default=str)
 

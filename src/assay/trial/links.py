@@ -25,6 +25,7 @@ from assay.artefact.link import Link
 from assay.artefact.phrase import Phrase
 from assay.artefact.trait import Trait
 from assay.dataset.data import Dataset
+from assay.dataset.dialogue import PROMPT
 from assay.finding import Check, TrialResult
 from assay.learn.corpus import Corpus, read_corpus
 from assay.mine.candidate import Candidate
@@ -119,7 +120,7 @@ class LinkFamily:
 def prompt_columns(data: Dataset) -> tuple[str, ...]:
     """The texts that are asked: content columns that hold running text and are no response, the main one first."""
     texts = [name for name in text_columns(data) if name not in data.columns.response]
-    others = [name for name in texts if name.strip().lower() in SIDE_TEXTS]
+    others = [name for name in texts if name.strip().lower().removesuffix(PROMPT) in SIDE_TEXTS]
     return (*(name for name in texts if name not in others), *others)
 
 
