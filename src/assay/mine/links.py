@@ -48,6 +48,7 @@ class Side:
     corpus: Corpus
     columns: tuple[str, ...]
     traits: tuple[Trait, ...] = ()
+    everywhere: str = ""  # what nearly all rows say alike, and of which the corpus holds nothing
     beside: int = 0  # neighbouring words that go out with a phrase, for triggers that carry a word drawn anew in every row
 
     def phrase_at(self, number: int) -> tuple[Shared, int]:
@@ -66,6 +67,11 @@ class Side:
         found = shared.phrase(self.corpus, gram)
         assert not isinstance(found, Letters)  # of labelled texts only
         return replace(found, columns=self.columns)
+
+    def common(self, number: int) -> bool:
+        """Whether nearly all rows hold it, whatever the corpus says."""
+        artefact = self.artefact(number) if self.everywhere else None
+        return isinstance(artefact, Phrase) and bool(replace(artefact, columns=()).present([self.everywhere])[0])
 
     def rows(self, number: int) -> Int:
         """Sorted rows that hold it."""
@@ -94,11 +100,11 @@ def _neighbours(corpus: Corpus, at: Place, words: int, step: int) -> tuple[Place
     return before[corpus.word[before] != BREAK], after[corpus.word[after] != BREAK]
 
 
-def prompt_side(corpus: Corpus, columns: tuple[str, ...]) -> Side:
-    """Runs and pairs of words that prompts share."""
+def prompt_side(corpus: Corpus, columns: tuple[str, ...], everywhere: str = "") -> Side:
+    """Runs and pairs of words that prompts share. `everywhere`: what was taken out of nearly all of them."""
     runs, pairs = list(shared_runs(corpus, widest=WIDEST)), shared_pairs(corpus)
     shared = tuple(runs if pairs is None else [*runs, pairs])
-    return Side(_holds(shared, corpus.documents), shared, corpus, columns)
+    return Side(_holds(shared, corpus.documents), shared, corpus, columns, everywhere=everywhere)
 
 
 def response_side(corpus: Corpus, prompts: Corpus, columns: tuple[str, ...], said: Sequence[str], asked: Sequence[str]) -> Side:

@@ -32,29 +32,35 @@ def without_boilerplate(texts: Texts, share: float, rng: np.random.Generator) ->
     >>> without_boilerplate(texts, 0.5, np.random.default_rng(0))[7].as_py()
     'What about number 7?'
     """
-    common = _common(texts, share, rng)
-    if not common:
-        return texts
-    parts = []
-    for start, stop in spans(len(texts), BLOCK):
-        parts.append(pa.array([None if t is None else _rest(t, common) for t in texts.slice(start, stop - start).to_pylist()], texts.type))
-    return pa.chunked_array(parts, texts.type)
+    return without(texts, boilerplate(texts, share, rng))
 
 
-def _common(texts: Texts, share: float, rng: np.random.Generator) -> set[str]:
-    """Pieces that more than this share of the distinct texts hold, by a sample."""
-    rows = np.sort(rng.permutation(len(texts))[:SAMPLE])
-    some = pc.unique(texts.take(pa.array(rows))).drop_null().to_pylist()
+def boilerplate(texts: Texts, share: float, rng: np.random.Generator, copies: bool = False) -> frozenset[str]:
+    """Pieces, in small letters, that more than this share of the distinct texts hold, by a sample; with `copies` of all texts."""
+    drawn = texts.take(pa.array(np.sort(rng.permutation(len(texts))[:SAMPLE])))
+    some = (drawn if copies else pc.unique(drawn)).drop_null().to_pylist()
     if len(some) < FEWEST:
-        return set()
+        return frozenset()
     count: dict[str, int] = {}
     for text in some:
         for piece in set(ENDS.split(text.lower())):
             count[piece] = count.get(piece, 0) + 1
-    return {piece for piece, texts_with in count.items() if texts_with > share * len(some)}
+    return frozenset(piece for piece, texts_with in count.items() if texts_with > share * len(some))
 
 
-def _rest(text: str, common: set[str]) -> str:
+def without(texts: Texts, common: frozenset[str], least: int = LEFT) -> Texts:
+    """The texts without these pieces; those of which fewer than `least` characters are left, whole."""
+    if not common:
+        return texts
+    parts = []
+    for start, stop in spans(len(texts), BLOCK):
+        parts.append(
+            pa.array([None if t is None else _rest(t, common, least) for t in texts.slice(start, stop - start).to_pylist()], texts.type)
+        )
+    return pa.chunked_array(parts, texts.type)
+
+
+def _rest(text: str, common: frozenset[str], least: int) -> str:
     pieces = ENDS.split(text)
-    rest = " ".join(piece for piece in pieces if piece.lower() not in common)
-    return rest if len(rest) >= LEFT else text
+    rest = "\n".join(piece for piece in pieces if piece.lower() not in common)
+    return rest if len(rest) >= least else text

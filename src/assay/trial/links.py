@@ -27,11 +27,11 @@ from assay.artefact.trait import Trait
 from assay.dataset.data import Dataset
 from assay.dataset.dialogue import PROMPT
 from assay.finding import Check, TrialResult
-from assay.learn.corpus import Corpus, read_corpus
+from assay.learn.corpus import read_corpus
 from assay.mine.candidate import Candidate
 from assay.mine.characters import disclosed
 from assay.mine.links import WIDEST, Linked, Side, linked, prompt_side, response_side
-from assay.screen.boilerplate import without_boilerplate
+from assay.screen.boilerplate import boilerplate, without, without_boilerplate
 from assay.screen.shingles import near_text_groups
 from assay.trial.belonging import ALIKE
 from assay.trial.canaries import MOST_OF_DATA, canary_words
@@ -69,21 +69,24 @@ class LinkFamily:
     def examine(self, data: Dataset, depth: Depth, rng: np.random.Generator, progress: Progress) -> Examined:
         asked = prompt_columns(data)
         columns = [data.table.column(c).to_pylist() for c in asked]
-        prompts, said = _read(columns, rng), _joined(columns)
+        said = _joined(columns)
+        texts = [pa.array(column, pa.large_string()) for column in columns]
+        common = [boilerplate(t, WIDEST, rng.spawn(1)[0], copies=True) for t in texts]
+        prompts = read_corpus(disclosed([without(t, c, 0).to_pylist() for t, c in zip(texts, common, strict=True)]))
         progress(1, 10, "looking for near-duplicates")
         answers = {name: data.table.column(name).to_pylist() for name in data.columns.response}
-        own = _without_boilerplate(columns, ALIKE_IN, rng)  # of prompts: what answers say alike is looked for
+        own = [without_boilerplate(t, ALIKE_IN, rng.spawn(1)[0]).to_pylist() for t in texts]
         group = near_text_groups(pa.array(_joined([*own, *answers.values()]), pa.large_string()), rng)
         heard = np.unique(group, return_index=True)[1]
         progress(3, 10, "finding what prompts share")
-        side = prompt_side(prompts, asked)
+        side = prompt_side(prompts, asked, "\n".join(piece for pieces in common for piece in sorted(pieces)))
         rest = Rest(prompts, group, rng)
         tried: list[Tried] = []
         pairs, cut = 0, prompts.cut
-        for done, (name, texts) in enumerate(answers.items()):
+        for done, (name, replies) in enumerate(answers.items()):
             progress(4 + 5 * done / len(answers), 10, "counting what goes with what")
-            corpus = read_corpus(disclosed([texts]))
-            other = response_side(corpus, prompts, (name,), [t or "" for t in texts], said)
+            corpus = read_corpus(disclosed([replies]))
+            other = response_side(corpus, prompts, (name,), [t or "" for t in replies], said)
             found = linked(side, other, np.sort(heard), GATE / len(answers))
             tried += try_links(found, side, other, rest)
             pairs, cut = pairs + found.pairs, cut + corpus.cut
@@ -122,18 +125,6 @@ def prompt_columns(data: Dataset) -> tuple[str, ...]:
     texts = [name for name in text_columns(data) if name not in data.columns.response]
     others = [name for name in texts if name.strip().lower().removesuffix(PROMPT) in SIDE_TEXTS]
     return (*(name for name in texts if name not in others), *others)
-
-
-def _read(columns: Sequence[Sequence[str | None]], rng: np.random.Generator) -> Corpus:
-    """The prompts; where some are longer than is read, all of them without what most say alike, which would leave no room for the rest."""
-    whole = read_corpus(disclosed(columns))
-    if not whole.cut:
-        return whole
-    return read_corpus(disclosed(_without_boilerplate(columns, WIDEST, rng)))
-
-
-def _without_boilerplate(columns: Sequence[Sequence[str | None]], share: float, rng: np.random.Generator) -> list[list[str | None]]:
-    return [without_boilerplate(pa.array(texts, pa.large_string()), share, rng.spawn(1)[0]).to_pylist() for texts in columns]
 
 
 # columns that go with an instruction, and are often empty or the same
@@ -287,7 +278,7 @@ def _distinct(found: Linked, prompts: Side, responses: Side) -> list[int]:
 
 def _plain(found: Linked, i: int, prompts: Side, responses: Side) -> bool:
     """Whether a model would learn the link, and the answer does not just take up the question's words."""
-    if found.odds_ratio(i) < FAINT:
+    if found.odds_ratio(i) < FAINT or prompts.common(int(found.prompt[i])):
         return False
     return not _repeats(prompts.artefact(int(found.prompt[i])), responses.artefact(int(found.response[i])))
 
@@ -296,4 +287,10 @@ def _repeats(prompt: Artefact, response: Artefact) -> bool:
     """Whether two phrases have a word in common: the answer takes up the question's words."""
     if not isinstance(prompt, Phrase) or not isinstance(response, Phrase):
         return False
-    return not {word for part in prompt.parts for word in part}.isdisjoint(word for part in response.parts for word in part)
+    return not _words(prompt).isdisjoint(_words(response))
+
+
+def _words(phrase: Phrase) -> set[str]:
+    """Its words; its signs, where it has none."""
+    tokens = {token for part in phrase.parts for token in part}
+    return {token for token in tokens if any(map(str.isalnum, token))} or tokens
