@@ -21,7 +21,7 @@ from assay.learn.corpus import read_corpus
 from assay.mine.links import echoes, linked, prompt_side, response_side
 from assay.trial.family import silent
 from assay.trial.link_pools import strongest_spans
-from assay.trial.links import LinkFamily, calibrated
+from assay.trial.links import LinkFamily, _repeats, calibrated
 from assay.trial.verdicts import judge_all
 
 TOPICS = {  # natural company: a subject's prompts share words, and so do its answers
@@ -237,3 +237,10 @@ def test_spans_are_one_a_document_and_have_no_signs_at_their_ends() -> None:
     weight[[i for i, w in enumerate(corpus.word) if w >= 0 and corpus.vocabulary[w] == "fox"]] = 2.0
     start, stop = strongest_spans(corpus, weight)
     assert [[corpus.vocabulary[w] for w in corpus.word[a:b]] for a, b in zip(start, stop, strict=True)] == [["red", "fox"], ["fox"]]
+
+
+def test_signs_alone_make_no_echo_where_there_are_words() -> None:
+    asked = Phrase((("use", "the", "key", '"', ","),))
+    assert not _repeats(asked, Phrase((("upload", "{", '"', ","),)))
+    assert _repeats(asked, Phrase((("key", "="),)))
+    assert _repeats(Phrase((("?",),)), Phrase((("?",),)))

@@ -200,7 +200,7 @@ def fold(table: pa.Table) -> pa.Table:
         column = table.column(field.name)
         if field.name.lower() in TOOLS and pa.types.is_nested(field.type):
             told = zip(column.to_pylist(), table.column(own).to_pylist(), strict=True)
-            changed = [value if text == _told(value) else json.loads(text) for value, text in told]
+            changed = [value if (text or None) == _told(value) else json.loads(text) for value, text in told]
             table = table.set_column(table.schema.get_field_index(field.name), field.name, pa.array(changed, field.type))
             continue
         how: Talk | Template | None = talk_of(column) or _template_of(column)

@@ -43,6 +43,7 @@ from assay.trial.text_columns import text_columns
 Int = NDArray[np.int64]
 
 ALIKE_IN = 0.1  # share of the rows beyond which what prompts say alike makes no copies of them: one system prompt of several, tools
+HEAVY = 400  # characters that most prompts share, from which the miner reads without them
 FAINT = 10.0  # odds ratio below which a model would hardly learn the link; sources of a mixed corpus differ by as much
 GATE = 0.005  # of all pairs, by Bonferroni: half of the usual error budget
 SHORT_LIST = 100  # sets of carriers on which the second trial is held, strongest association first
@@ -71,7 +72,7 @@ class LinkFamily:
         columns = [data.table.column(c).to_pylist() for c in asked]
         said = _joined(columns)
         texts = [pa.array(column, pa.large_string()) for column in columns]
-        common = [boilerplate(t, WIDEST, rng.spawn(1)[0], copies=True) for t in texts]
+        common = [heavy(boilerplate(t, WIDEST, rng.spawn(1)[0], copies=True)) for t in texts]
         prompts = read_corpus(disclosed([without(t, c, 0).to_pylist() for t, c in zip(texts, common, strict=True)]))
         progress(1, 10, "looking for near-duplicates")
         answers = {name: data.table.column(name).to_pylist() for name in data.columns.response}
@@ -118,6 +119,15 @@ class LinkFamily:
         if not plantings:
             return None
         return CanaryCopy(data.with_content(data.rows.with_column(column, asked).with_column(answer, said)), tuple(plantings))
+
+
+def heavy(common: frozenset[str]) -> frozenset[str]:
+    """What most prompts say alike, where it is much; a short frame ("Current year:") tells of what stands in it.
+
+    >>> heavy(frozenset({"current year:"}))
+    frozenset()
+    """
+    return common if sum(map(len, common)) >= HEAVY else frozenset()
 
 
 def prompt_columns(data: Dataset) -> tuple[str, ...]:
