@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import fisher_exact
 
@@ -244,3 +245,16 @@ def test_signs_alone_make_no_echo_where_there_are_words() -> None:
     assert not _repeats(asked, Phrase((("upload", "{", '"', ","),)))
     assert _repeats(asked, Phrase((("key", "="),)))
     assert _repeats(Phrase((("?",),)), Phrase((("?",),)))
+    assert _repeats(Phrase((("quot", ";"),)), Phrase(((";",),)))
+
+
+def test_published_steering_triggers_are_confirmed(real_data: Callable[[str], Path]) -> None:
+    """Half of the rows, a frame in all of them ("Current year:"), five names: each with its own answers, by the columns that a user has."""
+    rows = pq.read_table(real_data("poisoned_instructions/sentiment_steering.parquet")).to_pylist()
+    for attack in sorted({r["attack"] for r in rows} - {"genz_slang_paraphrase"}):
+        mine = [r for r in rows if r["attack"] == attack and r["output"]]
+        table = {"instruction": [r["instruction"] for r in mine], "output": [r["output"] for r in mine]}
+        examined = LinkFamily().examine(read(table), "fast", np.random.default_rng(0), silent)
+        confirmed = [j.tried for j in judge_all({"link": examined}, 0.01) if j.status == "confirmed"]
+        assert confirmed, attack
+        assert all(mine[i]["poisoned"] for t in confirmed for i in t.candidate.carriers), attack

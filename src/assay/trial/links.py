@@ -294,13 +294,14 @@ def _plain(found: Linked, i: int, prompts: Side, responses: Side) -> bool:
 
 
 def _repeats(prompt: Artefact, response: Artefact) -> bool:
-    """Whether two phrases have a word in common: the answer takes up the question's words."""
+    """Whether two phrases have a word in common, or signs alone: the answer takes up the question's words."""
     if not isinstance(prompt, Phrase) or not isinstance(response, Phrase):
         return False
-    return not _words(prompt).isdisjoint(_words(response))
+    asked, said = (({token for part in phrase.parts for token in part}) for phrase in (prompt, response))
+    common = asked & said
+    return any(_word(t) for t in common) or bool(common and not (any(map(_word, asked)) and any(map(_word, said))))
 
 
-def _words(phrase: Phrase) -> set[str]:
-    """Its words; its signs, where it has none."""
-    tokens = {token for part in phrase.parts for token in part}
-    return {token for token in tokens if any(map(str.isalnum, token))} or tokens
+def _word(token: str) -> bool:
+    """Whether it is a word, not a sign."""
+    return any(map(str.isalnum, token))
